@@ -1,0 +1,64 @@
+#pragma once
+
+// Consumer: takes deliveries from one queue, on a channel of its own.
+//
+// Invariants:
+//   1. Deliveries are handed out in the order in which the broker sent them.
+//   2. A delivery tag is only good on the consumer that handed it out. A new connection has a new
+//      consumer, so that a stale tag cannot be acknowledged.
+//   3. Memory is bounded: while more than `buffered_bytes_max` of bodies wait to be handed out, the
+//      connection's socket is not read (one delivery may exceed it).
+//
+// Owns:     its channel. The connection is kept alive by it.
+// Threads:  one object on the connection's executor.
+// Suspends: open(), receive(), stop().
+// Errors:   link_lost; refused (404 queue, 403 access, cancelled by the broker because the queue
+//           was deleted); stopping, once stop() was called.
+// Limits:   at most `prefetch` deliveries without an acknowledgement.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "amqp/connection.h"
+#include "amqp/message.h"
+
+namespace amqp {
+
+struct ConsumerOptions {
+  std::string queue;
+  std::uint16_t prefetch = 1;  // 1 to 65535; per consumer, since quorum queues refuse global qos
+  std::size_t buffered_bytes_max = std::size_t{64} << 20;
+};
+
+class ConsumerImpl;
+
+class Consumer {
+ public:
+  static Task<Result<std::unique_ptr<Consumer>>> open(Connection& connection,
+                                                      ConsumerOptions options);
+
+  explicit Consumer(std::shared_ptr<ConsumerImpl> impl);
+  Consumer(const Consumer&) = delete;
+  Consumer& operator=(const Consumer&) = delete;
+  ~Consumer();
+
+  // Waits for at least one delivery and takes what is there, at most `count`. One caller at a time.
+  Task<Result<std::vector<Delivery>>> receive(std::size_t count);
+
+  // Acknowledges every delivery up to this tag (basic.ack, multiple). Returns at once; an error
+  // shows in the next receive().
+  void acknowledge_up_to(std::uint64_t delivery_tag);
+
+  // Stops consuming (basic.cancel): a waiting receive() and later ones return `stopping`. What was
+  // handed out can still be acknowledged; what was not goes back to the queue when the connection
+  // closes. Waits for cancel-ok, at most call_timeout. Idempotent.
+  Task<void> stop();
+
+ private:
+  std::shared_ptr<ConsumerImpl> impl_;
+};
+
+}  // namespace amqp

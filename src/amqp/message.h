@@ -1,0 +1,48 @@
+#pragma once
+
+// What is consumed and what is published: a body with its properties (AMQP 0-9-1, class basic).
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "amqp/header_table.h"
+
+namespace amqp {
+
+// Properties: each is there or not, as on the wire. Strings are at most 255 bytes of any value.
+struct Properties {
+  std::optional<std::string> content_type;
+  std::optional<std::string> content_encoding;
+  std::optional<HeaderTable> headers;
+  std::optional<std::uint8_t> delivery_mode;  // 2: persistent
+  std::optional<std::uint8_t> priority;
+  std::optional<std::string> correlation_id;
+  std::optional<std::string> reply_to;
+  std::optional<std::string> expiration;
+  std::optional<std::string> message_id;
+  std::optional<std::uint64_t> timestamp;
+  std::optional<std::string> type;
+  std::optional<std::string> user_id;
+  std::optional<std::string> app_id;
+  std::optional<std::string> cluster_id;
+
+  friend bool operator==(const Properties&, const Properties&) = default;
+};
+
+// Message: to be published through the default exchange, so that routing_key is a queue's name.
+struct Message {
+  std::string routing_key;  // at most 255 bytes
+  Properties properties;
+  std::string body;
+  bool mandatory = true;  // the broker returns it if there is no such queue
+};
+
+struct Delivery {
+  std::uint64_t delivery_tag = 0;
+  bool redelivered = false;
+  Properties properties;
+  std::string body;
+};
+
+}  // namespace amqp

@@ -1,0 +1,60 @@
+#pragma once
+
+// Store: the port through which the flow decides requests against a database.
+//
+// Guarantees, whichever the adapter:
+//   1. A batch is decided by the domain's rules in one transaction, which is durable when the call
+//      returns a value: it survives a crash of the process and of the machine.
+//   2. With an error other than in_doubt nothing was written. With in_doubt it is not known.
+//      Either way the same batch may be passed again: identities that were decided are replayed.
+//   3. Any number of instances may decide at the same time; stock never goes below zero. (SQLite
+//      admits one instance a file, and says so to a second one.)
+//
+// Threads:  one object on one executor. Calls of different functions may overlap; two calls of the
+//           same function may not.
+// Suspends: every function. Each ends within the adapter's deadlines, whatever the database does.
+// Errors:   values of store::Error; the connection is made again by the next call that needs it.
+// Limits:   a batch is at most kBatchMax requests.
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "domain/decide_orders.h"
+#include "domain/item.h"
+#include "store/error.h"
+
+namespace inventory::store {
+
+inline constexpr std::size_t kBatchMax = 10'000;
+
+template <class T>
+using Task = boost::asio::awaitable<T>;
+
+class Store {
+ public:
+  Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  virtual ~Store() = default;
+
+  // Brings the schema up to date, one instance at a time; adopts a table that the Python service
+  // left. Returns the number of migrations that were applied: 0 if there was nothing to do.
+  virtual Task<Result<int>> migrate() = 0;
+
+  // Connects where a connection is missing and checks that the database can decide: it answers, is
+  // writable, and its schema is the one that this program needs.
+  virtual Task<Result<void>> ready() = 0;
+
+  // Decides the orders in their order. One decision an order.
+  virtual Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
+      std::span<const domain::Order> orders) = 0;
+
+  // Adds the items in their order. One decision a request.
+  virtual Task<Result<std::vector<domain::ItemDecision>>> add_items(
+      std::span<const domain::NewItem> requests) = 0;
+};
+
+}  // namespace inventory::store
