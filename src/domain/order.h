@@ -64,7 +64,7 @@ struct EarlierDecision {
 struct OrderDecision {
   Verdict verdict;
   bool replayed = false;
-  std::optional<Quantity> conflicts_with;
+  std::optional<Quantity> conflicts_with = std::nullopt;
 
   friend bool operator==(const OrderDecision&, const OrderDecision&) = default;
 };
