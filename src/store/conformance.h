@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,10 +61,11 @@ std::vector<Adapter> adapters();
 using OrderDecisions = std::vector<domain::OrderDecision>;
 using ItemDecisions = std::vector<domain::ItemDecision>;
 
-// Conformance: a test's database, a store on it, and an event loop that runs one call at a time.
-class Conformance : public testing::TestWithParam<Adapter> {
- protected:
-  Conformance() : database_(GetParam().make_database()), store_(open()) {}
+// StoreOnLoop: a store on a test's database, and the event loop that its calls run on.
+class StoreOnLoop {
+ public:
+  explicit StoreOnLoop(std::unique_ptr<TestDatabase> database)
+      : database_(std::move(database)), store_(open()) {}
 
   std::unique_ptr<Store> open() { return database_->open(loop_.get_executor()); }
 
@@ -78,14 +80,14 @@ class Conformance : public testing::TestWithParam<Adapter> {
     ASSERT_TRUE(applied) << applied.error().what;
   }
 
-  // Runs the loop until the call has its result; throws after a minute without one.
+  // Starts a call and runs the loop until it has its result.
   template <class T>
   T run(Task<T> task) {
-    auto result = boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);
+    auto result = start(std::move(task));
     return finish(result);
   }
 
-  // Starts a call, for calls that overlap. finish() runs the loop until it has its result.
+  // The two halves, for calls that overlap. finish() throws after a minute without a result.
   template <class T>
   std::future<T> start(Task<T> task) {
     return boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);
@@ -103,6 +105,7 @@ class Conformance : public testing::TestWithParam<Adapter> {
     return result.get();
   }
 
+  // Calls that must succeed; they throw where one does not.
   OrderDecisions decide(std::span<const domain::Order> orders) {
     auto decisions = run(store_->decide_orders(orders));
     if (!decisions) {
@@ -112,7 +115,7 @@ class Conformance : public testing::TestWithParam<Adapter> {
   }
 
   OrderDecisions decide(std::initializer_list<domain::Order> orders) {
-    return decide(std::vector(orders));
+    return decide(std::span(orders.begin(), orders.size()));
   }
 
   ItemDecisions add(std::span<const domain::NewItem> requests) {
@@ -124,7 +127,7 @@ class Conformance : public testing::TestWithParam<Adapter> {
   }
 
   ItemDecisions add(std::initializer_list<domain::NewItem> requests) {
-    return add(std::vector(requests));
+    return add(std::span(requests.begin(), requests.size()));
   }
 
   // Adds an item with this stock and returns its id.
@@ -132,9 +135,16 @@ class Conformance : public testing::TestWithParam<Adapter> {
     return add({{std::nullopt, stock, std::nullopt, {}}}).at(0).item.id;
   }
 
+ protected:
   boost::asio::io_context loop_;
   std::unique_ptr<TestDatabase> database_;
   std::unique_ptr<Store> store_;
+};
+
+// Conformance: the suite's tests, each on an empty database of each adapter.
+class Conformance : public testing::TestWithParam<Adapter>, public StoreOnLoop {
+ protected:
+  Conformance() : StoreOnLoop(GetParam().make_database()) {}
 };
 
 inline const domain::OrderDecision kAccepted{.verdict = domain::Verdict::accepted};

@@ -75,6 +75,7 @@ TEST_P(Conformance, KeepsDescriptionsByteForByte) {
       std::string(10'000, 'x'),
   };
   std::vector<NewItem> requests;
+  requests.reserve(descriptions.size());
   for (std::size_t i = 0; i < descriptions.size(); ++i) {
     requests.push_back(request(fmt::format("m{}", i), 1, descriptions[i]));
   }
@@ -108,7 +109,7 @@ TEST_P(Conformance, KeepsOddIdentitiesOfItemRequestsApart) {
   reopen();
   const auto again = add(requests);
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    EXPECT_EQ(again[i], (domain::ItemDecision{added[i].item, true})) << *requests[i].identity;
+    EXPECT_EQ(again[i], (domain::ItemDecision{added[i].item, true})) << "request " << i;
   }
 }
 
@@ -148,6 +149,7 @@ TEST_P(Conformance, NeverGivesTheIdOfADeletedItemAgain) {
 TEST_P(Conformance, AddsABatchOfTheLargestSize) {
   migrate();
   std::vector<NewItem> requests;
+  requests.reserve(kBatchMax);
   for (std::size_t i = 0; i < kBatchMax; ++i) {
     requests.push_back(request(fmt::format("m{}", i), static_cast<domain::Quantity>(i)));
   }

@@ -63,6 +63,7 @@ std::vector<std::string> odd_ids() {
 
 std::vector<Order> orders_with(const std::vector<std::string>& ids, domain::ProductId product) {
   std::vector<Order> orders;
+  orders.reserve(ids.size());
   for (const auto& id : ids) {
     orders.push_back(order(id, product, 1));
   }
@@ -194,6 +195,7 @@ TEST_P(Conformance, DecidesABatchOfTheLargestSize) {
   migrate();
   const auto shirt = product(kBatchMax - 1);
   std::vector<Order> orders;
+  orders.reserve(kBatchMax);
   for (std::size_t i = 0; i < kBatchMax; ++i) {
     orders.push_back(order(static_cast<std::int64_t>(i), shirt, 1));
   }

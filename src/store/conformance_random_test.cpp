@@ -2,7 +2,6 @@
 
 #include <map>
 #include <random>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -90,7 +89,6 @@ class RandomWork {
 TEST_P(Conformance, DecidesRandomWorkAsTheDomainsRulesDo) {
   migrate();
   Model model;
-  std::set<domain::ProductId> products;
   for (unsigned seed = 0; seed < kSeeds; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     RandomWork work(seed);

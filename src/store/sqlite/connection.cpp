@@ -16,8 +16,9 @@ constexpr int kBusyTimeoutMs = 2'000;
 // The pages of some hundred thousand products and the inner pages of a large ledger.
 constexpr std::string_view kCacheSize = "-32768";  // KiB, by SQLite's convention for negatives
 
-// A log that a long reader made large is cut back to this once it starts again.
-constexpr std::string_view kLogBytesKept = "67108864";
+// A log that a long reader made large is cut back to this once it starts again. Twice what it has
+// when a checkpoint is due in the middle of work: cutting it each time would cost a sync.
+constexpr std::string_view kLogBytesKept = "134217728";
 
 }  // namespace
 

@@ -11,9 +11,10 @@
 namespace inventory::store::sqlite {
 namespace {
 
-// 16 MiB of 4 KiB pages. A smaller log is copied more often, the same hot pages again and again; a
-// larger one makes the pause longer in which no batch is decided.
-constexpr int kLogPagesMax = 4'096;
+// 64 MiB of 4 KiB pages. A checkpoint in the middle of work takes about 30 ms whatever it copies,
+// and a smaller log has more of them, with the same hot pages again and again: 4 MiB decided 40,000
+// orders/s in batches of 500, 16 MiB 58,000, 64 MiB 70,000.
+constexpr int kLogPagesMax = 16'384;
 
 Error too_many(const std::string& path, std::size_t count) {
   return {Fault::refused,

@@ -54,11 +54,11 @@ class SqliteStore : public Store {
   }
 
  private:
-  // Runs `work` on the store's thread and completes on the executor. What is awaited holds neither
-  // `this` after the work is done nor a reference to anything here: the store may be gone by then.
+  // Runs `work` on the store's thread and resumes on the executor with its result. The store may be
+  // gone by then: nothing here is touched after the wait.
   template <class T, class Work>
   Task<T> on_thread(Work work) {
-    return asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(
         [this, work](auto handler) {
           asio::post(thread_, [this, work, handler = std::move(handler),
                                alive = asio::make_work_guard(executor_)]() mutable {

@@ -34,8 +34,9 @@ std::optional<domain::Quantity> SqliteTestDatabase::on_hand(domain::ProductId pr
 }
 
 domain::Quantity SqliteTestDatabase::ledger_sum(domain::ProductId product) {
-  return std::stoll(*query(fmt::format(
-      "SELECT coalesce(sum(delta), 0) FROM inventory_ledger WHERE product_id = {}", product)));
+  const auto sum =
+      query(fmt::format("SELECT sum(delta) FROM inventory_ledger WHERE product_id = {}", product));
+  return sum ? std::stoll(*sum) : 0;
 }
 
 void SqliteTestDatabase::make_python_table() {
@@ -45,6 +46,14 @@ void SqliteTestDatabase::make_python_table() {
 }
 
 void SqliteTestDatabase::execute(const std::string& sql) { query(sql); }
+
+void SqliteTestDatabase::copy_as_after_a_crash(const SqliteTestDatabase& other) {
+  for (const std::string suffix : {"", "-wal"}) {
+    if (std::filesystem::exists(other.path() + suffix)) {
+      std::filesystem::copy_file(other.path() + suffix, path() + suffix);
+    }
+  }
+}
 
 std::optional<std::string> SqliteTestDatabase::query(const std::string& sql) {
   sqlite3* handle = nullptr;

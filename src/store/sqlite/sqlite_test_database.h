@@ -34,6 +34,10 @@ class SqliteTestDatabase : public conformance::TestDatabase {
   void make_python_table() override;
   void execute(const std::string& sql) override;
 
+  // Makes this a copy of another database as a crash at this moment would leave it: the file and
+  // its write-ahead log, without what the kernel keeps only while processes run.
+  void copy_as_after_a_crash(const SqliteTestDatabase& other);
+
   // The first column of the first row; nothing where there is no row. Throws where it fails.
   std::optional<std::string> query(const std::string& sql);
 
