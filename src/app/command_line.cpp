@@ -63,7 +63,7 @@ class CommandLine {
     app_.fallthrough();   // settings may follow a command
     app_.require_subcommand(0, 1);
     app_.footer(kFooter);
-    app_.add_flag("--print-config", "Print the settings in force, passwords masked, and exit");
+    app_.add_flag("--print-config")->description("print the settings in force, passwords masked");
     add_option(app_, "--config", "FILE", "settings file, TOML\n(INVENTORY_CONFIG)");
     for (const Setting& setting : settings()) {
       add_option(app_, fmt::format("--{}", setting.name), setting.placeholder,

@@ -1,0 +1,52 @@
+// inventory-service: one program, its commands in the order in which a newcomer meets them:
+// serve, add, order, migrate.
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "app/command_line.h"
+#include "app/requests.h"
+#include "app/serve.h"
+#include "ops/logging.h"
+
+namespace {
+
+using namespace inventory;  // the program is its own last room
+
+struct Run {
+  const app::Configuration& configuration;
+
+  int operator()(const app::ServeCommand&) const { return app::serve(configuration); }
+  int operator()(const app::MigrateCommand&) const { return app::migrate(configuration); }
+  int operator()(const app::AddCommand& command) const { return app::add(configuration, command); }
+  int operator()(const app::OrderCommand& command) const {
+    return app::order(configuration, command);
+  }
+};
+
+int run(int argc, const char* const* argv) {
+  const auto invocation = app::parse_command_line(argc, argv, app::process_environment);
+  if (!invocation) {
+    fmt::print(invocation.error().code == 0 ? stdout : stderr, "{}", invocation.error().text);
+    return invocation.error().code;
+  }
+  ops::set_up_logging(invocation->configuration.log_level, invocation->configuration.log_format);
+  return std::visit(Run{invocation->configuration}, invocation->command);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A peer that has gone is an error of the write, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "inventory-service: {}\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,235 @@
+#include "app/serve.h"
+
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "app/credentials.h"
+#include "app/open_store.h"
+#include "service/amqp_broker.h"
+#include "service/flow.h"
+#include "service/items.h"
+#include "service/orders.h"
+
+namespace inventory::app {
+namespace {
+
+using boost::asio::redirect_error;
+using boost::asio::use_awaitable;
+using service::Task;
+
+constexpr std::chrono::milliseconds kMigrateFirst{250};
+constexpr std::chrono::milliseconds kMigrateLast{10'000};
+
+// For logs: without credentials.
+std::string display(const DatabaseUrl& database) {
+  if (const auto* sqlite = std::get_if<SqlitePath>(&database)) {
+    return "sqlite:" + sqlite->path;
+  }
+  return mask_credentials(std::get<PostgresUrl>(database).url);
+}
+
+// A coroutine that ends with an exception has met a bug: there is nothing that could go on.
+void rethrow(const std::exception_ptr& error) {
+  if (error) {
+    std::rethrow_exception(error);
+  }
+}
+
+// One kind of request with all that its flow needs.
+template <class Kind>
+struct Line {
+  Line(const boost::asio::any_io_executor& executor, const Configuration& configuration,
+       const std::string& queue, const service::ReplyQueue& reply_queue, store::Store& store,
+       service::Clock& clock, std::function<void()> on_change)
+      : broker(service::AmqpBrokerOptions{
+            .endpoint = configuration.amqp_endpoint,
+            .tls = configuration.amqp_tls,
+            .request_queue = queue,
+            .other_queues = other_queues(queue, reply_queue),
+            .queue_type = configuration.queue_type,
+            .prefetch = configuration.prefetch,
+        }),
+        handler({.queue = queue,
+                 .reply_queue = reply_queue,
+                 .bytes_max = configuration.message_bytes_max},
+                store, clock),
+        flow(executor,
+             {.queue = queue, .batch_max = configuration.batch_max, .seed = std::random_device()()},
+             broker, handler, store, clock, std::move(on_change)) {}
+
+  static std::vector<std::string> other_queues(const std::string& queue,
+                                               const service::ReplyQueue& reply_queue) {
+    std::vector<std::string> queues{service::dead_letter_queue(queue)};
+    if (reply_queue.declared_by_us) {
+      queues.push_back(reply_queue.name);
+    }
+    return queues;
+  }
+
+  service::AmqpBroker broker;
+  service::BatchHandler<Kind> handler;
+  service::Flow flow;
+};
+
+// Service: everything that runs on the event loop of `serve`.
+class Service {
+ public:
+  explicit Service(const Configuration& configuration)
+      : configuration_(configuration),
+        store_(open_store(context_.get_executor(), configuration.database)),
+        orders_(context_.get_executor(), configuration, configuration.order_queue,
+                {configuration.order_response_queue, true}, *store_, clock_,
+                [this] { announce(); }),
+        items_(context_.get_executor(), configuration, configuration.item_queue,
+               {configuration.item_response_queue, false}, *store_, clock_, [this] { announce(); }),
+        signals_(context_, SIGTERM, SIGINT),
+        stopped_(context_, boost::asio::steady_timer::time_point::max()) {}
+
+  int run() {
+    spdlog::info("inventory-service {} on {} and {}", INVENTORY_VERSION,
+                 configuration_.amqp_endpoint.display(), display(configuration_.database));
+    boost::asio::co_spawn(context_, watch_signals(), rethrow);
+    boost::asio::co_spawn(context_, work(), rethrow);
+    context_.run();
+    return exit_status_;
+  }
+
+ private:
+  Task<void> work() {
+    if (co_await bring_up_to_date()) {
+      running_ = 2;
+      boost::asio::co_spawn(context_, run_flow(orders_.flow), rethrow);
+      boost::asio::co_spawn(context_, run_flow(items_.flow), rethrow);
+    } else {
+      finish();
+    }
+  }
+
+  // Migrates as soon as the database is there. False if told to stop before.
+  Task<bool> bring_up_to_date() {
+    service::Backoff backoff(kMigrateFirst, kMigrateLast, std::random_device()());
+    while (!stopping_) {
+      auto migrated = co_await store_->migrate();
+      if (migrated) {
+        if (*migrated > 0) {
+          spdlog::info("database: applied {} migration(s)", *migrated);
+        }
+        co_return true;
+      }
+      const auto pause = backoff.next();
+      spdlog::warn("database: {}; trying again in {} ms", migrated.error().what, pause.count());
+      stopped_.expires_after(pause);
+      boost::system::error_code cancelled;
+      co_await stopped_.async_wait(redirect_error(use_awaitable, cancelled));
+    }
+    co_return false;
+  }
+
+  Task<void> run_flow(service::Flow& flow) {
+    co_await flow.run();
+    if (--running_ == 0) {
+      finish();
+    }
+  }
+
+  Task<void> watch_signals() {
+    boost::system::error_code cancelled;
+    const int signal = co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
+    if (cancelled) {
+      co_return;
+    }
+    spdlog::info("{}: finishing what is in flight, at most {} s",
+                 signal == SIGTERM ? "SIGTERM" : "SIGINT", configuration_.shutdown_budget.count());
+    stopping_ = true;
+    stopped_.cancel();
+    orders_.flow.stop();
+    items_.flow.stop();
+    boost::asio::co_spawn(context_, bound_shutdown(), rethrow);
+    co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
+    if (!cancelled) {
+      spdlog::warn(
+          "a second signal: stopping at once; the broker delivers again what was in flight");
+      exit_status_ = 1;
+      context_.stop();
+    }
+  }
+
+  Task<void> bound_shutdown() {
+    budget_.expires_after(configuration_.shutdown_budget);
+    boost::system::error_code cancelled;
+    co_await budget_.async_wait(redirect_error(use_awaitable, cancelled));
+    if (!cancelled) {
+      spdlog::warn("not finished within {} s: the broker delivers again what was in flight",
+                   configuration_.shutdown_budget.count());
+      context_.stop();
+    }
+  }
+
+  // Nothing runs any more but the waits for signals and for the budget.
+  void finish() {
+    spdlog::info("stopped");
+    signals_.cancel();
+    budget_.cancel();
+  }
+
+  void announce() {
+    const bool ready = orders_.flow.is_consuming() && items_.flow.is_consuming();
+    if (ready && !ready_) {
+      spdlog::info("ready: consuming {} and {}", configuration_.order_queue,
+                   configuration_.item_queue);
+    }
+    ready_ = ready;
+  }
+
+  const Configuration& configuration_;
+  boost::asio::io_context context_{1};
+  std::unique_ptr<store::Store> store_;
+  service::SystemClock clock_;
+  Line<service::Orders> orders_;
+  Line<service::Items> items_;
+  boost::asio::signal_set signals_;
+  boost::asio::steady_timer stopped_;
+  boost::asio::steady_timer budget_{context_};
+  int running_ = 0;
+  int exit_status_ = 0;
+  bool stopping_ = false;
+  bool ready_ = false;
+};
+
+}  // namespace
+
+int serve(const Configuration& configuration) { return Service(configuration).run(); }
+
+int migrate(const Configuration& configuration) {
+  boost::asio::io_context context{1};
+  const auto store = open_store(context.get_executor(), configuration.database);
+  int exit_status = 1;
+  boost::asio::co_spawn(
+      context, store->migrate(), [&](const std::exception_ptr& error, store::Result<int> migrated) {
+        rethrow(error);
+        if (!migrated) {
+          spdlog::error("{}", migrated.error().what);
+          return;
+        }
+        spdlog::info("{}: applied {} migration(s)", display(configuration.database), *migrated);
+        exit_status = 0;
+      });
+  context.run();
+  return exit_status;
+}
+
+}  // namespace inventory::app

@@ -1,0 +1,20 @@
+#pragma once
+
+// serve: the service itself, until a signal stops it.
+//
+// Waits for the database and the broker as long as it takes: the order in which a system's parts
+// are started does not matter.
+
+#include "app/configuration.h"
+
+namespace inventory::app {
+
+// Returns the exit status: 0 after SIGTERM or SIGINT, also if the shutdown budget ran out (then
+// what was in flight stays unacknowledged, and the broker delivers it again); 1 after a second
+// signal, which stops it at once.
+int serve(const Configuration& configuration);
+
+// Brings the database's schema up to date. Returns the exit status: 0, or 1 with the reason logged.
+int migrate(const Configuration& configuration);
+
+}  // namespace inventory::app
