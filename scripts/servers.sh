@@ -78,3 +78,11 @@ stop_with_owner() { # OWNER_PID SERVER_FILE COMMAND...
   ) &
   remember "$!" "${server%.pid}.watch"
 }
+
+# The watch must not stop a server that was started again; but it may be the one who asks.
+end_watch() { # SERVER_FILE
+  local watch=${1%.pid}.watch
+  if alive "$watch" && [ "$pid" != $$ ]; then
+    end_process "$watch" KILL 5
+  fi
+}
