@@ -1,0 +1,120 @@
+#include "contract/item_message.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "contract/json_object.h"
+#include "contract/timestamp.h"
+
+namespace inventory::contract {
+namespace {
+
+using Reason = RequestError::Reason;
+
+constexpr std::size_t kDescriptionBytesMax = 10'000;
+constexpr std::array<std::string_view, 2> kMembers{"quantity", "description"};
+
+// Text is what JSON can hold: the JSON reader is the judge of UTF-8.
+bool is_text(std::string_view bytes) {
+  if (bytes.contains('\0')) {
+    return false;
+  }
+  std::string json;
+  json.reserve(bytes.size() + 2);
+  append_json_string(json, bytes);
+  return read_json_object(fmt::format(R"({{"":{}}})", json), {}).has_value();
+}
+
+std::string identity(char plain_prefix, char hex_prefix, std::string_view bytes) {
+  if (is_text(bytes)) {
+    return plain_prefix + std::string(bytes);
+  }
+  std::string hex(1, hex_prefix);
+  for (const char byte : bytes) {
+    hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  }
+  return hex;
+}
+
+std::string reply(std::string_view id, std::optional<domain::Quantity> quantity,
+                  const std::optional<std::string>& description, std::string_view created_at,
+                  bool success, std::string_view text) {
+  std::string json;
+  json += fmt::format(R"({{"id":{},"quantity":)", id);
+  json += quantity ? fmt::to_string(*quantity) : "null";
+  json += R"(,"description":)";
+  if (description) {
+    append_json_string(json, *description);
+  } else {
+    json += "null";
+  }
+  json += fmt::format(R"(,"created_at":{},"success":{},"message":)", created_at, success);
+  append_json_string(json, text);
+  json += '}';
+  return json;
+}
+
+}  // namespace
+
+ItemMessage read_item(std::string_view body, std::size_t bytes_max) {
+  ItemMessage message;
+  if (body.size() > bytes_max) {
+    message.error =
+        RequestError{Reason::too_large,
+                     fmt::format("body of {} bytes is larger than {}", body.size(), bytes_max)};
+    return message;
+  }
+  auto object = read_json_object(body, kMembers);
+  if (!object) {
+    message.error = RequestError{Reason::invalid, std::move(object.error())};
+    return message;
+  }
+  const JsonValue& quantity = object->values[0];
+  const auto* number = std::get_if<std::int64_t>(&quantity);
+  if (number != nullptr && *number >= 0) {
+    message.quantity = *number;
+  } else {
+    message.error = RequestError{
+        Reason::invalid,
+        std::holds_alternative<Absent>(quantity)
+            ? "quantity is missing"
+            : fmt::format("quantity must be an integer between 0 and {}", kIntegerMax)};
+  }
+  JsonValue& description = object->values[1];
+  auto* text = std::get_if<std::string>(&description);
+  if (text != nullptr && text->size() <= kDescriptionBytesMax && !text->contains('\0')) {
+    message.description = std::move(*text);
+  } else if (!message.error && !std::holds_alternative<Absent>(description) &&
+             !std::holds_alternative<Null>(description)) {
+    message.error = RequestError{
+        Reason::invalid, fmt::format("description must be null or a string of at most {} bytes "
+                                     "without the character NUL",
+                                     kDescriptionBytesMax)};
+  }
+  return message;
+}
+
+std::optional<std::string> item_identity(const std::optional<std::string>& message_id,
+                                         const std::optional<std::string>& correlation_id) {
+  if (message_id && !message_id->empty()) {
+    return identity('m', 'M', *message_id);
+  }
+  if (correlation_id && !correlation_id->empty()) {
+    return identity('c', 'C', *correlation_id);
+  }
+  return std::nullopt;
+}
+
+std::string item_reply(const domain::ItemDecision& decision) {
+  const domain::Item& item = decision.item;
+  return reply(fmt::to_string(item.id), item.quantity, item.description,
+               fmt::format(R"("{}")", format_timestamp(item.created_at)), true, "Item added");
+}
+
+std::string invalid_item_reply(const ItemMessage& message, std::string_view what) {
+  return reply("null", message.quantity, message.description, "null", false,
+               fmt::format("Invalid item: {}", what));
+}
+
+}  // namespace inventory::contract

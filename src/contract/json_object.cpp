@@ -1,0 +1,157 @@
+#include "contract/json_object.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/serializer.hpp>
+#include <fmt/format.h>
+
+namespace inventory::contract {
+namespace {
+
+namespace json = boost::json;
+
+// Receives what the parser meets and keeps the wanted members of the outermost object.
+class MemberHandler {
+ public:
+  static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
+  static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+
+  explicit MemberHandler(std::span<const std::string_view> wanted)
+      : wanted_(wanted), values_(wanted.size()) {}
+
+  bool is_object() const { return is_object_; }
+  std::vector<JsonValue> take_values() { return std::move(values_); }
+
+  bool on_document_begin(json::error_code&) { return true; }
+  bool on_document_end(json::error_code&) { return true; }
+  bool on_object_begin(json::error_code&) {
+    if (depth_ == 0) {
+      is_object_ = true;
+    }
+    return enter();
+  }
+  bool on_object_end(std::size_t, json::error_code&) { return leave(); }
+  bool on_array_begin(json::error_code&) { return enter(); }
+  bool on_array_end(std::size_t, json::error_code&) { return leave(); }
+
+  bool on_key_part(json::string_view part, std::size_t, json::error_code&) {
+    if (depth_ == 1) {
+      text_.append(part.data(), part.size());
+    }
+    return true;
+  }
+  bool on_key(json::string_view part, std::size_t size, json::error_code& error) {
+    on_key_part(part, size, error);
+    if (depth_ == 1) {
+      const auto found = std::ranges::find(wanted_, std::string_view(text_));
+      target_ = found == wanted_.end()
+                    ? std::nullopt
+                    : std::optional(static_cast<std::size_t>(found - wanted_.begin()));
+      text_.clear();
+    }
+    return true;
+  }
+  bool on_string_part(json::string_view part, std::size_t, json::error_code&) {
+    if (at_wanted_member()) {
+      text_.append(part.data(), part.size());
+    }
+    return true;
+  }
+  bool on_string(json::string_view part, std::size_t size, json::error_code& error) {
+    on_string_part(part, size, error);
+    if (at_wanted_member()) {
+      put(std::move(text_));
+      text_.clear();
+    }
+    return true;
+  }
+  bool on_number_part(json::string_view, json::error_code&) { return true; }
+  bool on_int64(std::int64_t number, json::string_view, json::error_code&) {
+    if (number < -kIntegerMax || number > kIntegerMax) {
+      return put(Other{});
+    }
+    return put(number);
+  }
+  bool on_uint64(std::uint64_t, json::string_view, json::error_code&) { return put(Other{}); }
+  bool on_double(double, json::string_view, json::error_code&) { return put(Other{}); }
+  bool on_bool(bool, json::error_code&) { return put(Other{}); }
+  bool on_null(json::error_code&) { return put(Null{}); }
+  bool on_comment_part(json::string_view, json::error_code&) { return true; }
+  bool on_comment(json::string_view, json::error_code&) { return true; }
+
+ private:
+  bool at_wanted_member() const { return depth_ == 1 && target_.has_value(); }
+
+  bool put(JsonValue value) {
+    if (at_wanted_member()) {
+      values_[*target_] = std::move(value);
+    }
+    return true;
+  }
+  bool enter() {
+    put(Other{});
+    ++depth_;
+    return true;
+  }
+  bool leave() {
+    --depth_;
+    return true;
+  }
+
+  std::span<const std::string_view> wanted_;
+  std::vector<JsonValue> values_;
+  std::optional<std::size_t> target_;  // index of the wanted member that the next value belongs to
+  std::string text_;                   // a key or a string, as far as it has come
+  std::size_t depth_ = 0;
+  bool is_object_ = false;
+};
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kWhiteSpace = " \t\n\r";  // RFC 8259, section 2
+  const auto begin = text.find_first_not_of(kWhiteSpace);
+  if (begin == std::string_view::npos) {
+    return {};
+  }
+  return text.substr(begin, text.find_last_not_of(kWhiteSpace) - begin + 1);
+}
+
+}  // namespace
+
+std::expected<JsonObject, std::string> read_json_object(std::string_view body,
+                                                        std::span<const std::string_view> wanted) {
+  const std::string_view text = trim(body);
+  json::parse_options options;
+  options.max_depth = kDepthMax;
+  json::basic_parser<MemberHandler> parser(options, wanted);
+  json::error_code error;
+  const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
+  if (!error && read < text.size()) {
+    error = json::error::extra_data;
+  }
+  if (error) {
+    const auto offset = static_cast<std::size_t>(text.data() - body.data()) + read;
+    return std::unexpected(
+        fmt::format("body is not valid JSON: {} at byte {}", error.message(), offset));
+  }
+  if (!parser.handler().is_object()) {
+    return std::unexpected("body is not a JSON object");
+  }
+  return JsonObject{text, parser.handler().take_values()};
+}
+
+void append_json_string(std::string& to, std::string_view text) {
+  json::serializer serializer;
+  serializer.reset(json::string_view(text.data(), text.size()));
+  std::array<char, 512> buffer;
+  while (!serializer.done()) {
+    const auto part = serializer.read(buffer.data(), buffer.size());
+    to.append(part.data(), part.size());
+  }
+}
+
+}  // namespace inventory::contract

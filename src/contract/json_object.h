@@ -1,0 +1,44 @@
+#pragma once
+
+// Reads the few members of a JSON object that a request is about, without building a tree.
+//
+// The object itself goes back to the sender as the bytes that came (see JsonObject::text), so that
+// unknown members, big numbers and unusual spellings of numbers survive exactly.
+//
+// Limits: RFC 8259 with UTF-8 checked; at most kDepthMax levels; an exponent within ±2^31.
+// A member that occurs twice counts with its last value, as in Python's json module.
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace inventory::contract {
+
+inline constexpr std::size_t kDepthMax = 64;
+inline constexpr std::int64_t kIntegerMax = 9'007'199'254'740'991;  // 2^53 - 1
+
+struct Absent {};
+struct Null {};
+struct Other {};  // a boolean, an array, an object, or a number that is no JSON integer
+
+// An integer outside of ±kIntegerMax is Other.
+using JsonValue = std::variant<Absent, Null, Other, std::int64_t, std::string>;
+
+struct JsonObject {
+  std::string_view text;          // the object, without white space around it
+  std::vector<JsonValue> values;  // one a wanted member, in the order asked for
+};
+
+// The error says what is wrong and at which byte. The result's text points into `body`.
+std::expected<JsonObject, std::string> read_json_object(std::string_view body,
+                                                        std::span<const std::string_view> wanted);
+
+// Appends `text` (UTF-8) as a JSON string, quotes included.
+void append_json_string(std::string& to, std::string_view text);
+
+}  // namespace inventory::contract

@@ -1,0 +1,119 @@
+#include "contract/order_message.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "contract/json_object.h"
+
+namespace inventory::contract {
+namespace {
+
+using Reason = RequestError::Reason;
+
+constexpr std::size_t kOrderIdBytesMax = 128;
+constexpr std::array<std::string_view, 3> kMembers{"order_id", "product_id", "quantity"};
+
+std::expected<domain::OrderId, std::string> read_order_id(const JsonValue& value) {
+  if (std::holds_alternative<Absent>(value)) {
+    return std::unexpected("order_id is missing");
+  }
+  if (const auto* number = std::get_if<std::int64_t>(&value)) {
+    return domain::OrderId(*number);
+  }
+  const auto* text = std::get_if<std::string>(&value);
+  if (text == nullptr || text->empty() || text->size() > kOrderIdBytesMax) {
+    return std::unexpected(fmt::format(
+        "order_id must be an integer between -{0} and {0}, or a string of 1 to {1} bytes",
+        kIntegerMax, kOrderIdBytesMax));
+  }
+  // PostgreSQL's text cannot hold it, and no client has a use for it.
+  if (text->contains('\0')) {
+    return std::unexpected("order_id must not contain the character NUL");
+  }
+  return domain::OrderId(*text);
+}
+
+std::expected<std::int64_t, std::string> read_positive(std::string_view name,
+                                                       const JsonValue& value) {
+  if (std::holds_alternative<Absent>(value)) {
+    return std::unexpected(fmt::format("{} is missing", name));
+  }
+  const auto* number = std::get_if<std::int64_t>(&value);
+  if (number == nullptr || *number < 1) {
+    return std::unexpected(
+        fmt::format("{} must be an integer between 1 and {}", name, kIntegerMax));
+  }
+  return *number;
+}
+
+std::string reply(const OrderMessage& message, bool success, std::string_view text) {
+  std::string json;
+  json.reserve(96 + text.size() + message.object.size());
+  json += R"({"order_id":)";
+  if (!message.order_id) {
+    json += "null";
+  } else if (const auto* id = std::get_if<std::string>(&message.order_id->value())) {
+    append_json_string(json, *id);
+  } else {
+    json += message.order_id->display();
+  }
+  json += success ? R"(,"success":true,"message":)" : R"(,"success":false,"message":)";
+  append_json_string(json, text);
+  json += R"(,"order_data":)";
+  json += message.object.empty() ? "null" : message.object;
+  json += '}';
+  return json;
+}
+
+std::string_view text_of(domain::Verdict verdict) {
+  switch (verdict) {
+    case domain::Verdict::accepted:
+      return "Inventory updated";
+    case domain::Verdict::product_not_found:
+      return "Product not found";
+    case domain::Verdict::not_enough_stock:
+      break;
+  }
+  return "Not enough inventory";
+}
+
+}  // namespace
+
+OrderMessage read_order(std::string_view body, std::size_t bytes_max) {
+  if (body.size() > bytes_max) {
+    auto what = fmt::format("body of {} bytes is larger than {}", body.size(), bytes_max);
+    return {std::unexpected(RequestError{Reason::too_large, std::move(what)}), {}, {}};
+  }
+  auto object = read_json_object(body, kMembers);
+  if (!object) {
+    return {std::unexpected(RequestError{Reason::invalid, std::move(object.error())}), {}, {}};
+  }
+  const auto id = read_order_id(object->values[0]);
+  const auto product = read_positive(kMembers[1], object->values[1]);
+  const auto quantity = read_positive(kMembers[2], object->values[2]);
+  const auto known_id = id ? std::optional(*id) : std::nullopt;
+  if (!id || !product || !quantity) {
+    RequestError error{Reason::invalid, !id        ? id.error()
+                                        : !product ? product.error()
+                                                   : quantity.error()};
+    return {std::unexpected(std::move(error)), known_id, object->text};
+  }
+  return {domain::Order{*id, *product, *quantity}, known_id, object->text};
+}
+
+std::string order_reply(const OrderMessage& message, const domain::OrderDecision& decision) {
+  if (decision.conflicts_with) {
+    return invalid_order_reply(
+        message,
+        fmt::format("order_id {} was already decided for product {} with quantity {}",
+                    message.order->id.display(), message.order->product, *decision.conflicts_with));
+  }
+  return reply(message, decision.verdict == domain::Verdict::accepted, text_of(decision.verdict));
+}
+
+std::string invalid_order_reply(const OrderMessage& message, std::string_view what) {
+  return reply(message, false, fmt::format("Invalid order: {}", what));
+}
+
+}  // namespace inventory::contract

@@ -1,0 +1,32 @@
+#pragma once
+
+// The messages of the queue order_validate: JSON in, JSON out, as docs/contract.md has them.
+
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "contract/request_error.h"
+#include "domain/order.h"
+
+namespace inventory::contract {
+
+// OrderMessage: a request body and what could be made of it.
+struct OrderMessage {
+  std::expected<domain::Order, RequestError> order;
+  std::optional<domain::OrderId> order_id;  // if that member is valid, even where others are not
+  std::string_view object;                  // the JSON object as it came; empty if the body is none
+};
+
+// Reads a body. One of more than bytes_max bytes is not looked at. `object` points into `body`.
+OrderMessage read_order(std::string_view body, std::size_t bytes_max);
+
+// The reply to a decided order.
+std::string order_reply(const OrderMessage& message, const domain::OrderDecision& decision);
+
+// The reply to a request that is not valid, or that the database refused.
+std::string invalid_order_reply(const OrderMessage& message, std::string_view what);
+
+}  // namespace inventory::contract

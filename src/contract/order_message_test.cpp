@@ -1,0 +1,118 @@
+#include "contract/order_message.h"
+
+#include <gtest/gtest.h>
+
+namespace inventory::contract {
+namespace {
+
+constexpr std::size_t kBytesMax = 65'536;
+constexpr std::string_view kValid = R"({"order_id":123,"product_id":1,"quantity":2})";
+
+using domain::Verdict;
+
+std::string error_of(std::string_view body) {
+  const auto message = read_order(body, kBytesMax);
+  return message.order ? "no error" : message.order.error().what;
+}
+
+TEST(OrderMessage, ReadsAnIntegerAndAStringOrderId) {
+  const auto with_integer = read_order(kValid, kBytesMax);
+  ASSERT_TRUE(with_integer.order);
+  EXPECT_EQ(with_integer.order->id, domain::OrderId(123));
+  EXPECT_EQ(with_integer.order->product, 1);
+  EXPECT_EQ(with_integer.order->quantity, 2);
+  const auto with_string =
+      read_order(R"({"quantity":1,"order_id":"123","product_id":1,"x":[]})", kBytesMax);
+  ASSERT_TRUE(with_string.order);
+  EXPECT_EQ(with_string.order->id, domain::OrderId("123"));
+}
+
+TEST(OrderMessage, RepeatsTheOrderIdInItsTypeAndTheRequestAsItCame) {
+  const std::string body =
+      R"( {"order_id":"q\"\u00e9", "product_id":1,"quantity":2,"x":1E+2,"y":[1e400]} )";
+  const auto message = read_order(body, kBytesMax);
+  EXPECT_EQ(order_reply(message, {.verdict = Verdict::accepted}),
+            R"({"order_id":"q\"é","success":true,"message":"Inventory updated","order_data":)"
+            R"({"order_id":"q\"\u00e9", "product_id":1,"quantity":2,"x":1E+2,"y":[1e400]}})");
+}
+
+TEST(OrderMessage, SaysEachVerdictInTheContractsWords) {
+  const auto message = read_order(kValid, kBytesMax);
+  const auto reply = [&](domain::OrderDecision decision) { return order_reply(message, decision); };
+  const std::string data = R"("order_data":)" + std::string(kValid) + "}";
+  EXPECT_EQ(reply({.verdict = Verdict::accepted}),
+            R"({"order_id":123,"success":true,"message":"Inventory updated",)" + data);
+  EXPECT_EQ(reply({.verdict = Verdict::product_not_found}),
+            R"({"order_id":123,"success":false,"message":"Product not found",)" + data);
+  EXPECT_EQ(reply({.verdict = Verdict::not_enough_stock}),
+            R"({"order_id":123,"success":false,"message":"Not enough inventory",)" + data);
+  EXPECT_EQ(reply({.verdict = Verdict::accepted, .replayed = false, .conflicts_with = 3}),
+            R"({"order_id":123,"success":false,"message":"Invalid order: order_id 123 was already )"
+            R"(decided for product 1 with quantity 3",)" +
+                data);
+}
+
+TEST(OrderMessage, AnswersAReplayWordForWord) {
+  const auto message = read_order(kValid, kBytesMax);
+  EXPECT_EQ(order_reply(message, {.verdict = Verdict::not_enough_stock, .replayed = true}),
+            order_reply(message, {.verdict = Verdict::not_enough_stock}));
+}
+
+TEST(OrderMessage, NamesTheMemberThatIsWrong) {
+  EXPECT_EQ(error_of("{}"), "order_id is missing");
+  EXPECT_EQ(error_of(R"({"order_id":1})"), "product_id is missing");
+  EXPECT_EQ(error_of(R"({"order_id":1,"product_id":1})"), "quantity is missing");
+  for (const auto* id : {"null", "true", "1.0", "\"\"", "[]", "{}", "9007199254740992"}) {
+    EXPECT_EQ(error_of(std::string(R"({"product_id":1,"quantity":1,"order_id":)") + id + "}"),
+              "order_id must be an integer between -9007199254740991 and 9007199254740991, or a "
+              "string of 1 to 128 bytes")
+        << id;
+  }
+  for (const auto* number : {"0", "-1", "2.0", "\"2\"", "true", "null", "9007199254740992"}) {
+    EXPECT_EQ(error_of(std::string(R"({"order_id":1,"quantity":1,"product_id":)") + number + "}"),
+              "product_id must be an integer between 1 and 9007199254740991");
+    EXPECT_EQ(error_of(std::string(R"({"order_id":1,"product_id":1,"quantity":)") + number + "}"),
+              "quantity must be an integer between 1 and 9007199254740991");
+  }
+  EXPECT_EQ(error_of(R"({"order_id":"a\u0000b","product_id":1,"quantity":1})"),
+            "order_id must not contain the character NUL");
+}
+
+TEST(OrderMessage, BoundsAStringOrderIdInBytes) {
+  const auto with_id = [](const std::string& id) {
+    return error_of(R"({"product_id":1,"quantity":1,"order_id":")" + id + "\"}");
+  };
+  EXPECT_EQ(with_id(std::string(128, 'x')), "no error");
+  EXPECT_NE(with_id(std::string(129, 'x')), "no error");
+  EXPECT_NE(with_id(std::string(127, 'x') + "é"), "no error");
+}
+
+TEST(OrderMessage, KeepsAValidOrderIdAndTheObjectOfAnInvalidRequest) {
+  const std::string body = R"({"order_id":"a","product_id":0})";
+  const auto message = read_order(body, kBytesMax);
+  ASSERT_FALSE(message.order);
+  EXPECT_EQ(invalid_order_reply(message, message.order.error().what),
+            R"({"order_id":"a","success":false,"message":"Invalid order: product_id must be an )"
+            R"(integer between 1 and 9007199254740991","order_data":)" +
+                body + "}");
+}
+
+TEST(OrderMessage, AnswersABodyThatIsNoObjectWithNulls) {
+  const auto message = read_order("[1]", kBytesMax);
+  EXPECT_EQ(invalid_order_reply(message, message.order.error().what),
+            R"({"order_id":null,"success":false,"message":"Invalid order: body is not a JSON )"
+            R"(object","order_data":null})");
+}
+
+TEST(OrderMessage, DoesNotLookAtABodyThatIsTooLarge) {
+  const std::string body = std::string(kValid) + std::string(kBytesMax - kValid.size(), ' ');
+  EXPECT_TRUE(read_order(body, kBytesMax).order);
+  const auto message = read_order(body + " ", kBytesMax);
+  ASSERT_FALSE(message.order);
+  EXPECT_EQ(message.order.error().reason, RequestError::Reason::too_large);
+  EXPECT_EQ(message.order.error().what, "body of 65537 bytes is larger than 65536");
+  EXPECT_TRUE(message.object.empty());
+}
+
+}  // namespace
+}  // namespace inventory::contract
