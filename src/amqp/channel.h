@@ -1,0 +1,116 @@
+#pragma once
+
+// Channel: one channel of a connection: calls with a deadline, and the assembly of contents.
+//
+// Invariants:
+//   1. Once over (closed by the broker, by this side, or its connection failed) it stays over, with
+//      the first reason.
+//   2. Its destructor closes it without waiting; its number is free once the broker has answered.
+//
+// Threads:  one object on the connection's executor.
+// Suspends: open(), call().
+// Errors:   refused with the broker's code and words; link_lost.
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "amqp/connection_impl.h"
+
+namespace amqp {
+
+// Content: a delivered or returned message. A returned one's body is not kept.
+struct Content {
+  std::variant<method::BasicDeliver, method::BasicReturn> method;
+  Properties properties;
+  std::string body;
+  std::size_t size = 0;  // bytes of body and properties
+};
+
+class Channel {
+ public:
+  // what: what the channel is for; errors begin with it ("queue orders").
+  Channel(std::shared_ptr<ConnectionImpl> connection, std::string what);
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+  virtual ~Channel();
+
+  Task<Result<void>> open();
+
+  // Sends a synchronous method and waits for its answer, at most call_timeout; none fails the
+  // connection, since nobody knows then what it has done.
+  template <class Answer, class Request>
+  Task<Result<Answer>> call(Request request);
+
+  // Over from this side: channel.close, without waiting.
+  void end(Error error);
+
+  const std::optional<Error>& failure() const { return failure_; }
+  Error refused(std::string_view what, std::uint16_t reply_code = 0) const;
+
+  // From the connection. An error's text fails the connection.
+  using Handled = std::expected<void, std::string>;
+  Handled handle(method::Incoming method);
+  Handled handle(ContentHeader header, std::size_t size);
+  Handled handle(std::span<const char> body);
+  void on_connection_failed(const Error& error);
+  virtual void on_progress() {}  // bytes were written, or the broker blocks or unblocks
+
+ protected:
+  // A method that no call waits for: deliver, return (their content follows), ack, nack, cancel.
+  // False: it is not expected here, and the connection fails.
+  virtual bool on_method(const method::Incoming&) { return false; }
+  virtual void on_content(Content) {}
+  // Called once, when the channel is over. Does not run waiters.
+  virtual void on_over() {}
+
+  ConnectionImpl& connection() { return *connection_; }
+  std::uint16_t number() const { return number_; }
+
+ private:
+  enum class State { unattached, attached, released };
+
+  void release(bool expects_close_ok);
+  void over(Error error);
+  Handled finish_content_if_complete();
+
+  std::shared_ptr<ConnectionImpl> connection_;
+  std::string what_;
+  State state_ = State::unattached;
+  std::uint16_t number_ = 0;
+  std::optional<Error> failure_;
+  Call call_;
+
+  std::optional<Content> content_;  // deliver or return was seen, its content is not complete
+  bool has_header_ = false;
+  std::uint64_t body_missing_ = 0;
+};
+
+template <class Answer, class Request>
+Task<Result<Answer>> Channel::call(Request request) {
+  if (failure_) co_return std::unexpected(*failure_);
+  const ConnectionImpl::PendingCall pending(*connection_);
+  call_.expect<Answer>();
+  if (!connection_->send(number_, request)) {
+    call_.give_up();
+    co_return std::unexpected(refused("a name has more than 255 bytes"));
+  }
+  const auto timeout = connection_->options().call_timeout;
+  auto answer = co_await call_.wait_until(Clock::now() + timeout);
+  if (!answer && !failure_) {
+    connection_->fail(connection_->link_lost(
+        fmt::format("{}: no answer to {} within {} ms", what_, Request::kName, timeout.count())));
+  }
+  if (failure_) co_return std::unexpected(*failure_);
+  co_return std::get<Answer>(std::move(*answer));
+}
+
+}  // namespace amqp

@@ -1,0 +1,142 @@
+#include "amqp/header_table.h"
+
+#include <cassert>
+#include <cstdint>
+
+#include "amqp/wire.h"
+
+namespace amqp {
+namespace {
+
+struct Entry {
+  std::string_view name;
+  char type;
+  std::string_view value;  // with its length, where the type has one
+  std::string_view whole;
+};
+
+// How many bytes a value takes, or nothing if the type is unknown or the bytes do not suffice.
+// The types are RabbitMQ's (https://www.rabbitmq.com/amqp-0-9-1-errata.html#section_3), where 's'
+// is a 16-bit integer and not the specification's short string.
+std::optional<std::size_t> value_size(char type, std::string_view bytes) {
+  std::size_t size = 0;
+  switch (type) {
+    case 'V':
+      size = 0;
+      break;
+    case 't':
+    case 'b':
+    case 'B':
+      size = 1;
+      break;
+    case 's':
+    case 'u':
+      size = 2;
+      break;
+    case 'I':
+    case 'i':
+    case 'f':
+      size = 4;
+      break;
+    case 'D':
+      size = 5;
+      break;
+    case 'l':
+    case 'L':
+    case 'd':
+    case 'T':
+      size = 8;
+      break;
+    case 'S':
+    case 'x':
+    case 'A':
+    case 'F':
+      if (bytes.size() < 4) return {};
+      size = std::size_t{4} + read_integer<std::uint32_t>(bytes.data());
+      break;
+    default:
+      return {};
+  }
+  if (bytes.size() < size) return {};
+  return size;
+}
+
+// Takes the first entry off the table. Nothing if the table is empty or malformed there.
+std::optional<Entry> take_entry(std::string_view& table) {
+  if (table.empty()) return {};
+  const std::size_t name_size = static_cast<unsigned char>(table.front());
+  if (table.size() < 1 + name_size + 1) return {};
+  const char type = table[1 + name_size];
+  const auto size = value_size(type, table.substr(1 + name_size + 1));
+  if (!size) return {};
+  Entry entry{.name = table.substr(1, name_size),
+              .type = type,
+              .value = table.substr(1 + name_size + 1, *size),
+              .whole = table.substr(0, 1 + name_size + 1 + *size)};
+  table.remove_prefix(entry.whole.size());
+  return entry;
+}
+
+std::optional<Entry> find(std::string_view table, std::string_view name) {
+  while (const auto entry = take_entry(table)) {
+    if (entry->name == name) return entry;
+  }
+  return {};
+}
+
+void append_name(std::string& out, std::string_view name) {
+  assert(name.size() <= 255);
+  out.push_back(static_cast<char>(name.size()));
+  out.append(name);
+}
+
+}  // namespace
+
+std::optional<std::string_view> HeaderTable::find_string(std::string_view name) const {
+  const auto entry = find(encoded_, name);
+  if (!entry || entry->type != 'S') return {};
+  return entry->value.substr(4);
+}
+
+std::string_view HeaderTable::find_entry(std::string_view name) const {
+  const auto entry = find(encoded_, name);
+  return entry ? entry->whole : std::string_view{};
+}
+
+void HeaderTable::add_string(std::string_view name, std::string_view value) {
+  append_name(encoded_, name);
+  encoded_.push_back('S');
+  append_integer(encoded_, static_cast<std::uint32_t>(value.size()));
+  encoded_.append(value);
+}
+
+void HeaderTable::add_bool(std::string_view name, bool value) {
+  append_name(encoded_, name);
+  encoded_.push_back('t');
+  encoded_.push_back(value ? '\1' : '\0');
+}
+
+void HeaderTable::add_entry(std::string_view encoded_entry) { encoded_.append(encoded_entry); }
+
+void HeaderTable::rename(std::string_view from, std::string_view to) {
+  const auto entry = find(encoded_, from);
+  if (!entry) return;
+  std::string renamed;
+  append_name(renamed, to);
+  renamed.push_back(entry->type);
+  renamed.append(entry->value);
+  const auto begin = static_cast<std::size_t>(entry->whole.data() - encoded_.data());
+  encoded_.replace(begin, entry->whole.size(), renamed);
+}
+
+void HeaderTable::remove(std::string_view name) {
+  std::string kept;
+  std::string_view rest = encoded_;
+  while (const auto entry = take_entry(rest)) {
+    if (entry->name != name) kept.append(entry->whole);
+  }
+  const bool well_formed = rest.empty();
+  if (well_formed) encoded_ = std::move(kept);
+}
+
+}  // namespace amqp

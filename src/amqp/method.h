@@ -1,0 +1,154 @@
+#pragma once
+
+// Methods: the commands of AMQP 0-9-1 that this client sends or understands, with those of their
+// fields that it uses. They own their strings.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace amqp {
+
+namespace method {
+
+struct ConnectionStart {
+  static constexpr std::string_view kName = "connection.start";
+  std::string mechanisms;  // separated by spaces
+};
+struct ConnectionStartOk {
+  static constexpr std::string_view kName = "connection.start-ok";
+  std::string connection_name;
+  std::string user;
+  std::string password;
+};
+struct ConnectionTune {
+  static constexpr std::string_view kName = "connection.tune";
+  std::uint16_t channel_max;
+  std::uint32_t frame_max;
+  std::uint16_t heartbeat_seconds;
+};
+struct ConnectionTuneOk {
+  static constexpr std::string_view kName = "connection.tune-ok";
+  std::uint16_t channel_max;
+  std::uint32_t frame_max;
+  std::uint16_t heartbeat_seconds;
+};
+struct ConnectionOpen {
+  static constexpr std::string_view kName = "connection.open";
+  std::string vhost;
+};
+struct ConnectionOpenOk {
+  static constexpr std::string_view kName = "connection.open-ok";
+};
+struct ConnectionClose {
+  static constexpr std::string_view kName = "connection.close";
+  std::uint16_t reply_code;
+  std::string reply_text;
+};
+struct ConnectionCloseOk {
+  static constexpr std::string_view kName = "connection.close-ok";
+};
+struct ConnectionBlocked {
+  static constexpr std::string_view kName = "connection.blocked";
+  std::string reason;
+};
+struct ConnectionUnblocked {
+  static constexpr std::string_view kName = "connection.unblocked";
+};
+
+struct ChannelOpen {
+  static constexpr std::string_view kName = "channel.open";
+};
+struct ChannelOpenOk {
+  static constexpr std::string_view kName = "channel.open-ok";
+};
+struct ChannelClose {
+  static constexpr std::string_view kName = "channel.close";
+  std::uint16_t reply_code;
+  std::string reply_text;
+};
+struct ChannelCloseOk {
+  static constexpr std::string_view kName = "channel.close-ok";
+};
+
+struct QueueDeclare {
+  static constexpr std::string_view kName = "queue.declare";
+  std::string queue;
+  bool passive = false;
+  bool durable = false;
+  bool exclusive = false;
+  std::string type;  // x-queue-type; empty: none is given
+};
+struct QueueDeclareOk {
+  static constexpr std::string_view kName = "queue.declare-ok";
+  std::string queue;
+};
+
+struct BasicQos {
+  static constexpr std::string_view kName = "basic.qos";
+  std::uint16_t prefetch;
+};
+struct BasicQosOk {
+  static constexpr std::string_view kName = "basic.qos-ok";
+};
+struct BasicConsume {
+  static constexpr std::string_view kName = "basic.consume";
+  std::string queue;
+  std::string consumer_tag;
+};
+struct BasicConsumeOk {
+  static constexpr std::string_view kName = "basic.consume-ok";
+};
+struct BasicCancel {
+  static constexpr std::string_view kName = "basic.cancel";
+  std::string consumer_tag;
+};
+struct BasicCancelOk {
+  static constexpr std::string_view kName = "basic.cancel-ok";
+};
+struct BasicPublish {
+  static constexpr std::string_view kName = "basic.publish";
+  std::string_view routing_key;
+  bool mandatory;
+};
+struct BasicReturn {
+  static constexpr std::string_view kName = "basic.return";
+  std::string routing_key;
+};
+struct BasicDeliver {
+  static constexpr std::string_view kName = "basic.deliver";
+  std::uint64_t delivery_tag;
+  bool redelivered;
+};
+struct BasicAck {
+  static constexpr std::string_view kName = "basic.ack";
+  std::uint64_t delivery_tag;
+  bool multiple;
+};
+struct BasicNack {
+  static constexpr std::string_view kName = "basic.nack";
+  std::uint64_t delivery_tag;
+  bool multiple;
+};
+
+struct ConfirmSelect {
+  static constexpr std::string_view kName = "confirm.select";
+};
+struct ConfirmSelectOk {
+  static constexpr std::string_view kName = "confirm.select-ok";
+};
+
+// What a broker may send to this client. Everything else is refused undecoded.
+using Incoming =
+    std::variant<BasicDeliver, BasicAck, BasicNack, BasicReturn, ConnectionStart, ConnectionTune,
+                 ConnectionOpenOk, ConnectionClose, ConnectionCloseOk, ConnectionBlocked,
+                 ConnectionUnblocked, ChannelOpenOk, ChannelClose, ChannelCloseOk, QueueDeclareOk,
+                 BasicQosOk, BasicConsumeOk, BasicCancel, BasicCancelOk, ConfirmSelectOk>;
+
+inline std::string_view name(const Incoming& method) {
+  return std::visit([](const auto& known) { return known.kName; }, method);
+}
+
+}  // namespace method
+}  // namespace amqp

@@ -1,0 +1,259 @@
+// Against a real RabbitMQ, where INVENTORY_TEST_AMQP_URL names one. The queues that the tests make
+// have random names and are deleted in the end; nothing else on the broker is touched.
+#include <cstdlib>
+#include <random>
+#include <set>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "amqp/channel.h"
+#include "amqp/connection.h"
+#include "amqp/consumer.h"
+#include "amqp/publisher.h"
+
+namespace amqp {
+namespace {
+
+class RabbitMq : public testing::Test {
+ protected:
+  void SetUp() override {
+    const char* const url = std::getenv("INVENTORY_TEST_AMQP_URL");
+    if (url == nullptr) GTEST_SKIP() << "INVENTORY_TEST_AMQP_URL is not set";
+    auto endpoint = parse_url(url);
+    ASSERT_TRUE(endpoint) << endpoint.error();
+    endpoint_ = *endpoint;
+  }
+
+  // Runs a coroutine to its end, at most a minute.
+  void run(Task<void> test) {
+    bool is_done = false;
+    boost::asio::co_spawn(io_, std::move(test), [&](const std::exception_ptr& thrown) {
+      is_done = true;
+      if (thrown) std::rethrow_exception(thrown);
+    });
+    io_.run_for(std::chrono::minutes(1));
+    EXPECT_TRUE(is_done) << "the test did not end within a minute";
+  }
+
+  boost::asio::io_context io_;
+  Endpoint endpoint_;
+};
+
+Task<std::shared_ptr<Connection>> connect(Endpoint endpoint) {
+  const Host host = endpoint.hosts.front();
+  auto connection =
+      co_await Connection::open(std::move(endpoint), host, {.name = "rabbitmq_test", .tls = {}});
+  if (!connection) throw std::runtime_error(connection.error().what);
+  co_return *connection;
+}
+
+std::string random_name(std::string_view prefix) {
+  std::random_device random;
+  return fmt::format("{}-{:08x}{:08x}", prefix, random(), random());
+}
+
+struct QueueDelete {
+  std::string queue;
+};
+
+bool append(std::string& out, std::uint16_t channel, const QueueDelete& remove) {
+  std::string arguments(2, '\0');  // reserved
+  arguments += static_cast<char>(remove.queue.size());
+  arguments += remove.queue;
+  arguments += '\x4';  // nowait
+  char header[kFrameHeaderSize];
+  write_frame_header(header, FrameType::method, channel, 4 + arguments.size());
+  out.append(header, sizeof header).append("\0\x32\0\x28", 4).append(arguments) += kFrameEnd;
+  return true;
+}
+
+class Deleter : public Channel {
+ public:
+  explicit Deleter(const Connection& connection) : Channel(connection.impl(), "deleter") {}
+  void remove(const std::string& queue) { connection().send(number(), QueueDelete{queue}); }
+};
+
+Task<void> remove_queue(std::shared_ptr<Connection> connection, std::string queue) {
+  Deleter deleter(*connection);
+  const auto opened = co_await deleter.open();
+  EXPECT_TRUE(opened);
+  deleter.remove(queue);
+}
+
+std::vector<Message> messages_to(const std::string& queue, std::size_t count) {
+  std::vector<Message> messages(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    messages[i].routing_key = queue;
+    messages[i].body = fmt::format("{{\"number\": {}}}", i);
+    messages[i].properties.correlation_id = fmt::format("{}", i);
+    messages[i].properties.headers.emplace();
+    messages[i].properties.headers->add_string("traceparent", "00-1-2-00");
+  }
+  return messages;
+}
+
+Task<void> consume_all(std::shared_ptr<Connection> connection, std::string queue,
+                       std::size_t count) {
+  auto consumer = co_await Consumer::open(*connection, {.queue = queue, .prefetch = 2000});
+  EXPECT_TRUE(consumer) << consumer.error().what;
+  std::size_t next = 0;
+  while (next < count) {
+    auto deliveries = co_await (*consumer)->receive(500);
+    EXPECT_TRUE(deliveries) << deliveries.error().what;
+    if (!deliveries) co_return;
+    for (const Delivery& delivery : *deliveries) {
+      EXPECT_EQ(delivery.body, fmt::format("{{\"number\": {}}}", next));
+      EXPECT_EQ(delivery.properties.correlation_id, std::to_string(next));
+      EXPECT_EQ(delivery.properties.headers->find_string("traceparent"), "00-1-2-00");
+      ++next;
+    }
+    (*consumer)->acknowledge_up_to(deliveries->back().delivery_tag);
+  }
+  (*consumer)->stop();
+}
+
+Task<void> take_and_give(Endpoint endpoint) {
+  const auto publishing = co_await connect(endpoint);
+  const auto taking = co_await connect(endpoint);
+  const auto queue = co_await taking->declare_reply_queue();
+  EXPECT_TRUE(queue);
+  auto publisher = co_await Publisher::open(*publishing, {});
+  EXPECT_TRUE(publisher) << publisher.error().what;
+  const auto messages = messages_to(*queue, 10'000);
+  const auto settlements = co_await (*publisher)->publish(messages);
+  EXPECT_TRUE(settlements) << settlements.error().what;
+  EXPECT_EQ(std::set(settlements->begin(), settlements->end()), std::set{Settlement::confirmed});
+  co_await consume_all(taking, *queue, messages.size());
+  co_await taking->close();
+  co_await publishing->close();
+}
+
+TEST_F(RabbitMq, TakesAndGivesTenThousandMessagesInOrder) { run(take_and_give(endpoint_)); }
+
+Task<void> ensure_twice(Endpoint endpoint, std::string queue, QueueType first, QueueType second) {
+  const auto connection = co_await connect(endpoint);
+  for (const QueueType type : {first, second}) {
+    const auto ensured = co_await connection->ensure_queue(queue, type);
+    EXPECT_TRUE(ensured) << ensured.error().what;
+  }
+  co_await remove_queue(connection, queue);
+  co_await connection->close();
+}
+
+TEST_F(RabbitMq, JoinsAQueueThatWasDeclaredWithOtherArguments) {
+  run(ensure_twice(endpoint_, random_name("ensure"), QueueType::quorum, QueueType::classic));
+}
+
+TEST_F(RabbitMq, JoinsAQueueThatItMadeItself) {
+  run(ensure_twice(endpoint_, random_name("ensure"), QueueType::classic, QueueType::classic));
+}
+
+Task<void> publish_into_the_void(Endpoint endpoint) {
+  const auto connection = co_await connect(endpoint);
+  const auto queue = co_await connection->declare_reply_queue();
+  auto publisher = co_await Publisher::open(*connection, {});
+  EXPECT_TRUE(queue && publisher);
+  std::vector<Message> messages(5);
+  for (Message& message : messages) message.routing_key = *queue;
+  messages[1].routing_key = random_name("void");
+  messages[2].routing_key = random_name("void");
+  messages[2].properties.message_id = "mine";
+  messages[3].routing_key = random_name("void");
+  messages[3].mandatory = false;
+  messages[4].properties.app_id = std::string(256, 'x');
+  const auto settlements = co_await (*publisher)->publish(messages);
+  EXPECT_TRUE(settlements) << settlements.error().what;
+  using enum Settlement;
+  EXPECT_EQ(*settlements, (std::vector{confirmed, returned, returned, confirmed, too_large}));
+  co_await connection->close();
+}
+
+TEST_F(RabbitMq, TellsWhichMessagesItReturned) { run(publish_into_the_void(endpoint_)); }
+
+Task<void> delete_under_a_consumer(Endpoint endpoint, std::string queue) {
+  const auto connection = co_await connect(endpoint);
+  const auto ensured = co_await connection->ensure_queue(queue, QueueType::classic);
+  EXPECT_TRUE(ensured);
+  auto consumer = co_await Consumer::open(*connection, {.queue = queue, .prefetch = 10});
+  EXPECT_TRUE(consumer) << consumer.error().what;
+  co_await remove_queue(connection, queue);
+  const auto received = co_await (*consumer)->receive(10);
+  EXPECT_FALSE(received);
+  EXPECT_EQ(received.error().fault, Fault::refused);
+  EXPECT_NE(received.error().what.find(queue), std::string::npos) << received.error().what;
+  const auto again = co_await Consumer::open(*connection, {.queue = queue, .prefetch = 10});
+  EXPECT_FALSE(again);
+  EXPECT_EQ(again.error().reply_code, 404) << again.error().what;
+  EXPECT_TRUE(connection->is_open());
+  co_await connection->close();
+}
+
+TEST_F(RabbitMq, TellsAConsumerThatItsQueueWasDeleted) {
+  run(delete_under_a_consumer(endpoint_, random_name("deleted")));
+}
+
+Task<void> open_wrongly(Endpoint endpoint, std::uint16_t reply_code) {
+  const Host host = endpoint.hosts.front();
+  const auto connection = co_await Connection::open(endpoint, host, {.name = "wrong", .tls = {}});
+  EXPECT_FALSE(connection);
+  EXPECT_EQ(connection.error().fault, Fault::refused);
+  EXPECT_EQ(connection.error().reply_code, reply_code) << connection.error().what;
+}
+
+TEST_F(RabbitMq, RefusesAWrongPassword) {
+  endpoint_.password = "wrong";
+  run(open_wrongly(endpoint_, 403));
+}
+
+TEST_F(RabbitMq, RefusesAVhostThatIsNotThere) {
+  endpoint_.vhost = random_name("vhost");
+  run(open_wrongly(endpoint_, 530));
+}
+
+Task<void> send_a_large_body(Endpoint endpoint) {
+  const auto connection = co_await connect(endpoint);
+  const auto queue = co_await connection->declare_reply_queue();
+  auto publisher = co_await Publisher::open(*connection, {});
+  auto consumer = co_await Consumer::open(*connection, {.queue = *queue, .prefetch = 10});
+  EXPECT_TRUE(queue && publisher && consumer);
+  std::vector<Message> messages(2);
+  messages[0] = {.routing_key = *queue, .properties = {}, .body = std::string(3'000'000, 'a')};
+  messages[0].properties = {.content_type = "text/plain",
+                            .content_encoding = "identity",
+                            .headers = HeaderTable(),
+                            .delivery_mode = 2,
+                            .priority = 3,
+                            .correlation_id = "c",
+                            .reply_to = "r",
+                            .expiration = "100000",
+                            .message_id = "m",
+                            .timestamp = 1'700'000'000,
+                            .type = "t",
+                            .user_id = endpoint.user,
+                            .app_id = "a",
+                            .cluster_id = "k"};
+  messages[0].properties.headers->add_bool("flag", true);
+  messages[1] = {.routing_key = *queue, .properties = {}, .body = {}};
+  const auto settlements = co_await (*publisher)->publish(messages);
+  EXPECT_TRUE(settlements);
+  std::vector<Delivery> deliveries;
+  while (deliveries.size() < 2) {
+    auto received = co_await (*consumer)->receive(1);
+    EXPECT_TRUE(received) << received.error().what;
+    if (!received) co_return;
+    deliveries.push_back(std::move(received->front()));
+  }
+  EXPECT_TRUE(deliveries[0].body == messages[0].body);
+  EXPECT_TRUE(deliveries[0].properties == messages[0].properties);
+  EXPECT_TRUE(deliveries[1].body.empty());
+  EXPECT_TRUE(deliveries[1].properties.message_id.has_value());
+  co_await connection->close();
+}
+
+TEST_F(RabbitMq, KeepsALargeBodyAndEveryProperty) { run(send_a_large_body(endpoint_)); }
+
+}  // namespace
+}  // namespace amqp

@@ -1,0 +1,63 @@
+#pragma once
+
+// Command line: what the program was asked to do, with the configuration that is in force.
+//
+//   inventory-service [settings] serve | migrate | add ... | order ...
+// Settings may stand before or after the command.
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "app/configuration.h"
+#include "domain/order.h"
+
+namespace inventory::app {
+
+struct ServeCommand {};
+
+struct MigrateCommand {};
+
+struct AddCommand {
+  domain::Quantity quantity;               // 0 to 2^53 - 1
+  std::optional<std::string> description;  // at most 10,000 bytes of UTF-8
+  std::chrono::seconds timeout;            // 1 s to 1 h
+};
+
+struct OrderCommand {
+  domain::OrderId order_id;      // as contract: an integer, or 1 to 128 bytes of UTF-8
+  domain::ProductId product_id;  // 1 to 2^53 - 1
+  domain::Quantity quantity;     // 1 to 2^53 - 1
+  std::chrono::seconds timeout;  // 1 s to 1 h
+};
+
+struct Invocation {
+  Configuration configuration;
+  std::variant<ServeCommand, MigrateCommand, AddCommand, OrderCommand> command;
+};
+
+// What ends the program at once. Code 0: the text is what was asked for (help, version,
+// configuration) and goes to standard output. Otherwise it says what is wrong, to standard error.
+struct Exit {
+  int code;
+  std::string text;  // with its line end
+};
+
+inline constexpr int kExitUsage = 2;  // a wrong command line or setting
+
+// Reads the settings file if one is named, and checks that files named by settings can be read.
+// Never throws; a wrong command line or setting is one line.
+std::expected<Invocation, Exit> parse_command_line(int argc, const char* const* argv,
+                                                   const EnvironmentLookup& environment);
+
+// The process's own environment.
+std::optional<std::string> process_environment(const std::string& name);
+
+// An order id as a person writes it: an integer within +-(2^53 - 1), if it is spelled as one (42,
+// -7; not 007), or else the string. Nothing if it is neither: empty, over 128 bytes, not UTF-8.
+std::optional<domain::OrderId> parse_order_id(std::string_view text);
+
+}  // namespace inventory::app

@@ -1,0 +1,37 @@
+#pragma once
+
+// Settings file: the part of TOML 1.0 (https://toml.io/en/v1.0.0) that flat settings need.
+//
+// A line is `key = value`, a comment, or empty. A key is bare; a value is a basic string ("...",
+// with its escapes), a literal string ('...') or a decimal whole number. What is read is read as
+// TOML has it; all else of TOML (tables, arrays, dates, strings over several lines) is refused.
+// (CLI11's own reader is not used: it cuts a string at a #, knows no escapes, and skips lines that
+// it does not understand.)
+//
+// Errors never repeat a value: it may be a credential.
+
+#include <cstddef>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace inventory::app {
+
+inline constexpr std::size_t kSettingsFileBytesMax = 64 * 1024;
+
+struct FileSetting {
+  std::string key;
+  std::string value;  // a string's content, or a number's digits
+  int line;           // from 1
+
+  friend bool operator==(const FileSetting&, const FileSetting&) = default;
+};
+
+// Reads a file's text. No key comes twice. The error begins with the line: "line 3: ...".
+std::expected<std::vector<FileSetting>, std::string> parse_settings_file(std::string_view text);
+
+// A text as a TOML basic string, in one line, with its quotes.
+std::string toml_string(std::string_view text);
+
+}  // namespace inventory::app

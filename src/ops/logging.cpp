@@ -1,0 +1,169 @@
+#include "ops/logging.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <ctime>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "ops/utf8.h"
+
+namespace inventory::ops {
+namespace {
+
+using spdlog::memory_buf_t;
+using spdlog::details::log_msg;
+
+void append(memory_buf_t& line, std::string_view text) {
+  line.append(text.data(), text.data() + text.size());
+}
+
+std::string_view name_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+      return "trace";
+    case spdlog::level::debug:
+      return "debug";
+    case spdlog::level::info:
+      return "info";
+    case spdlog::level::warn:
+      return "warn";
+    default:
+      return "error";
+  }
+}
+
+// The control character (Unicode's category Cc) that is this UTF-8 character, or -1. Those from
+// U+0080 matter too: U+009B begins a terminal sequence as ESC [ does.
+int control_code(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (first < 0x20 || first == 0x7F) return first;
+  const auto last = static_cast<unsigned char>(character.back());
+  return first == 0xC2 && last < 0xA0 ? last : -1;
+}
+
+// Appends a control character as JSON (RFC 8259, section 7) and people know it: \n, \u001b.
+void append_control(memory_buf_t& line, int code) {
+  switch (code) {
+    case '\n':
+      return append(line, "\\n");
+    case '\r':
+      return append(line, "\\r");
+    case '\t':
+      return append(line, "\\t");
+    default:
+      fmt::format_to(std::back_inserter(line), "\\u{:04x}", code);
+  }
+}
+
+// Appends a message with control characters escaped and bytes that are no UTF-8 replaced; within
+// JSON, quotes and backslashes are escaped too.
+void append_message(memory_buf_t& line, std::string_view message, LogFormat format) {
+  while (!message.empty()) {
+    const std::size_t size = utf8_character_size(message);
+    if (size == 0) {
+      append(line, "\uFFFD");
+      message.remove_prefix(1);
+      continue;
+    }
+    const std::string_view character = message.substr(0, size);
+    message.remove_prefix(size);
+    if (const int code = control_code(character); code >= 0) {
+      append_control(line, code);
+      continue;
+    }
+    if (format == LogFormat::json && (character == "\"" || character == "\\")) line.push_back('\\');
+    append(line, character);
+  }
+}
+
+// A time as seconds since the epoch and what is left of them.
+std::pair<std::time_t, std::chrono::microseconds> split(spdlog::log_clock::time_point time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  return {spdlog::log_clock::to_time_t(seconds),
+          std::chrono::floor<std::chrono::microseconds>(time - seconds)};
+}
+
+class TextFormatter : public spdlog::formatter {
+ public:
+  void format(const log_msg& message, memory_buf_t& line) override {
+    const auto [seconds, rest] = split(message.time);
+    std::tm local{};
+    localtime_r(&seconds, &local);
+    const auto minutes_east = local.tm_gmtoff / 60;
+    fmt::format_to(std::back_inserter(line),
+                   "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03}{}{:02}:{:02} ", local.tm_year + 1900,
+                   local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec,
+                   rest.count() / 1000, minutes_east < 0 ? '-' : '+', std::abs(minutes_east) / 60,
+                   std::abs(minutes_east) % 60);
+    message.color_range_start = line.size();
+    append(line, name_of(message.level));
+    message.color_range_end = line.size();
+    line.push_back(' ');
+    if (name_of(message.level).size() == 4) line.push_back(' ');  // messages in one column
+    append_message(line, {message.payload.data(), message.payload.size()}, LogFormat::text);
+    line.push_back('\n');
+  }
+
+  std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<TextFormatter>();
+  }
+};
+
+class JsonFormatter : public spdlog::formatter {
+ public:
+  void format(const log_msg& message, memory_buf_t& line) override {
+    const auto [seconds, rest] = split(message.time);
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    fmt::format_to(std::back_inserter(line),
+                   R"({{"time":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z","level":"{}",)",
+                   utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
+                   utc.tm_sec, rest.count(), name_of(message.level));
+    append(line, R"("message":")");
+    append_message(line, {message.payload.data(), message.payload.size()}, LogFormat::json);
+    append(line, "\"}\n");
+  }
+
+  std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<JsonFormatter>();
+  }
+};
+
+spdlog::level::level_enum spdlog_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::trace:
+      return spdlog::level::trace;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+}  // namespace
+
+std::unique_ptr<spdlog::formatter> make_log_formatter(LogFormat format) {
+  if (format == LogFormat::json) return std::make_unique<JsonFormatter>();
+  return std::make_unique<TextFormatter>();
+}
+
+void set_up_logging(LogLevel level, LogFormat format) {
+  const auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  const auto logger = std::make_shared<spdlog::logger>("", sink);
+  logger->set_formatter(make_log_formatter(format));
+  logger->set_level(spdlog_level(level));
+  spdlog::set_default_logger(logger);
+}
+
+}  // namespace inventory::ops

@@ -1,0 +1,89 @@
+#include "service/amqp_broker.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "amqp/consumer.h"
+#include "amqp/publisher.h"
+
+namespace inventory::service {
+namespace {
+
+class AmqpLink : public Link {
+ public:
+  AmqpLink(std::shared_ptr<amqp::Connection> consuming, std::unique_ptr<amqp::Consumer> consumer,
+           std::shared_ptr<amqp::Connection> publishing, std::unique_ptr<amqp::Publisher> publisher)
+      : consuming_(std::move(consuming)),
+        consumer_(std::move(consumer)),
+        publishing_(std::move(publishing)),
+        publisher_(std::move(publisher)) {}
+
+  Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override {
+    return consumer_->receive(count);
+  }
+  Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
+      std::span<const amqp::Message> messages) override {
+    return publisher_->publish(messages);
+  }
+  void acknowledge_up_to(std::uint64_t delivery_tag) override {
+    consumer_->acknowledge_up_to(delivery_tag);
+  }
+  void stop_receiving() override { consumer_->stop(); }
+  void abandon() override {
+    publishing_->drop();
+    consuming_->drop();
+  }
+  Task<void> close() override {
+    co_await publishing_->close();
+    co_await consuming_->close();
+  }
+
+ private:
+  std::shared_ptr<amqp::Connection> consuming_;
+  std::unique_ptr<amqp::Consumer> consumer_;
+  std::shared_ptr<amqp::Connection> publishing_;
+  std::unique_ptr<amqp::Publisher> publisher_;
+};
+
+}  // namespace
+
+Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open() {
+  const amqp::Host host = options_.endpoint.hosts[next_host_++ % options_.endpoint.hosts.size()];
+  auto publishing = co_await connect(host, "publishes");
+  if (!publishing) {
+    co_return std::unexpected(std::move(publishing.error()));
+  }
+  std::vector<std::string> queues = options_.other_queues;
+  queues.push_back(options_.request_queue);
+  for (const std::string& queue : queues) {
+    if (auto there = co_await (*publishing)->ensure_queue(queue, options_.queue_type); !there) {
+      co_return std::unexpected(std::move(there.error()));
+    }
+  }
+  auto publisher = co_await amqp::Publisher::open(**publishing, {});
+  if (!publisher) {
+    co_return std::unexpected(std::move(publisher.error()));
+  }
+  auto consuming = co_await connect(host, "consumes");
+  if (!consuming) {
+    co_return std::unexpected(std::move(consuming.error()));
+  }
+  auto consumer = co_await amqp::Consumer::open(
+      **consuming, {.queue = options_.request_queue, .prefetch = options_.prefetch});
+  if (!consumer) {
+    co_return std::unexpected(std::move(consumer.error()));
+  }
+  co_return std::make_unique<AmqpLink>(std::move(*consuming), std::move(*consumer),
+                                       std::move(*publishing), std::move(*publisher));
+}
+
+Task<amqp::Result<std::shared_ptr<amqp::Connection>>> AmqpBroker::connect(const amqp::Host& host,
+                                                                          std::string purpose) {
+  amqp::ConnectionOptions options;
+  options.name = fmt::format("inventory-service {} {}", purpose, options_.request_queue);
+  options.tls = options_.tls;
+  co_return co_await amqp::Connection::open(options_.endpoint, host, std::move(options));
+}
+
+}  // namespace inventory::service

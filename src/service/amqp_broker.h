@@ -1,0 +1,48 @@
+#pragma once
+
+// AmqpBroker: the flow's broker, a RabbitMQ.
+//
+// Invariants:
+//   1. Two connections a link: a memory alarm blocks a connection that publishes; acknowledgements
+//      go on over the other.
+//   2. It consumes last, when everything else works.
+//   3. Queues that exist are joined as they are; the others are declared durable.
+//
+// Not: does not repeat a try. Each open() tries the next of the endpoint's hosts.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "amqp/connection.h"
+#include "amqp/endpoint.h"
+#include "service/broker.h"
+
+namespace inventory::service {
+
+struct AmqpBrokerOptions {
+  amqp::Endpoint endpoint;
+  amqp::TlsOptions tls;
+  std::string request_queue;
+  std::vector<std::string> other_queues;  // to be there as well: for replies and dead letters
+  amqp::QueueType queue_type = amqp::QueueType::classic;
+  std::uint16_t prefetch = 2000;
+};
+
+class AmqpBroker : public Broker {
+ public:
+  explicit AmqpBroker(AmqpBrokerOptions options) : options_(std::move(options)) {}
+
+  Task<amqp::Result<std::unique_ptr<Link>>> open() override;
+
+ private:
+  Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(const amqp::Host& host,
+                                                                std::string purpose);
+
+  AmqpBrokerOptions options_;
+  std::size_t next_host_ = 0;
+};
+
+}  // namespace inventory::service

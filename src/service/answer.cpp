@@ -1,0 +1,100 @@
+#include "service/answer.h"
+
+#include <array>
+
+#include "contract/timestamp.h"
+
+namespace inventory::service {
+namespace {
+
+constexpr std::string_view kDirectReplyTo = "amq.rabbitmq.reply-to.";
+
+// Properties must fit in one frame of at most 131,072 bytes. Fourteen short strings and our own
+// headers take less than what this leaves.
+constexpr std::size_t kForeignHeadersBytesMax = 120'000;
+constexpr std::size_t kTraceHeaderBytesMax = 1024;
+constexpr std::size_t kErrorMessageBytesMax = 1024;
+
+void copy_trace_context(const amqp::HeaderTable& from, amqp::HeaderTable& to) {
+  for (const std::string_view name : {"traceparent", "tracestate"}) {
+    const std::string_view entry = from.find_entry(name);
+    if (!entry.empty() && entry.size() <= kTraceHeaderBytesMax) {
+      to.add_entry(entry);
+    }
+  }
+}
+
+// A reply to a live direct reply-to address is delivered, and returned all the same if it is
+// mandatory (RabbitMQ 3.10).
+bool is_direct_reply(std::string_view queue) { return queue.starts_with(kDirectReplyTo); }
+
+}  // namespace
+
+Outgoing make_reply(const amqp::Delivery& request, std::string body, bool replayed,
+                    const ReplyQueue& fallback) {
+  Outgoing reply;
+  amqp::Message& message = reply.message;
+  const auto& reply_to = request.properties.reply_to;
+  message.routing_key = reply_to && !reply_to->empty() ? *reply_to : fallback.name;
+  reply.must_arrive = fallback.declared_by_us && message.routing_key == fallback.name;
+  message.mandatory = !is_direct_reply(message.routing_key);
+  message.properties.content_type = "application/json";
+  message.properties.delivery_mode = 2;
+  message.properties.app_id = "inventory-service";
+  message.properties.correlation_id = request.properties.correlation_id;
+  amqp::HeaderTable headers;
+  if (request.properties.headers) {
+    copy_trace_context(*request.properties.headers, headers);
+  }
+  if (replayed) {
+    headers.add_bool("idempotent-replayed", true);
+  }
+  if (!headers.empty()) {
+    message.properties.headers = std::move(headers);
+  }
+  message.body = std::move(body);
+  return reply;
+}
+
+Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
+                          std::string_view reason, std::string_view what,
+                          domain::Timestamp failed_at) {
+  Outgoing letter{.message = {.routing_key = dead_letter_queue(queue),
+                              .properties = request.properties,
+                              .body = request.body,
+                              .mandatory = true},
+                  .must_arrive = true};
+  amqp::Properties& properties = letter.message.properties;
+  amqp::HeaderTable headers = properties.headers.value_or(amqp::HeaderTable());
+  if (headers.encoded().size() > kForeignHeadersBytesMax) {
+    headers = amqp::HeaderTable();
+    headers.add_bool("headers-dropped", true);
+  }
+  for (const std::string_view ours :
+       {"error-reason", "error-message", "original-queue", "failed-at", "original-expiration",
+        "original-user-id", "original-CC", "original-BCC"}) {
+    headers.remove(ours);  // of an earlier time that this message was a dead letter
+  }
+  headers.add_string("error-reason", reason);
+  headers.add_string("error-message", what.substr(0, kErrorMessageBytesMax));
+  headers.add_string("original-queue", queue);
+  headers.add_string("failed-at", contract::format_timestamp(failed_at));
+  // The broker would drop the message when its time is up, refuse it for naming another user, and
+  // route it to the other queues that it names, perhaps back to where it came from.
+  if (properties.expiration) {
+    headers.add_string("original-expiration", *properties.expiration);
+    properties.expiration.reset();
+  }
+  if (properties.user_id) {
+    headers.add_string("original-user-id", *properties.user_id);
+    properties.user_id.reset();
+  }
+  headers.rename("CC", "original-CC");
+  headers.rename("BCC", "original-BCC");
+  properties.headers = std::move(headers);
+  return letter;
+}
+
+std::string dead_letter_queue(std::string_view queue) { return std::string(queue) + ".dlq"; }
+
+}  // namespace inventory::service

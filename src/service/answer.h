@@ -1,0 +1,52 @@
+#pragma once
+
+// Answer: everything that one request causes to be published, and how it is made.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "amqp/message.h"
+#include "domain/item.h"
+
+namespace inventory::service {
+
+// Outgoing: a message, and whether its queue is ours to keep. A message for a client's own queue is
+// settled when the broker says that the queue is gone; one for a queue of ours must arrive.
+struct Outgoing {
+  amqp::Message message;
+  bool must_arrive = false;
+};
+
+// A request and its answers are acknowledged together: one reply, and the request itself as a dead
+// letter if it can never be processed.
+struct Answer {
+  Outgoing reply;
+  std::optional<Outgoing> dead_letter;
+};
+
+// ReplyQueue: where replies go whose request names no reply_to.
+struct ReplyQueue {
+  std::string name;
+  bool declared_by_us = false;
+};
+
+// The reply to a request: to its reply_to or else to `fallback`, with its correlation_id and its
+// trace context (https://www.w3.org/TR/trace-context/) byte for byte.
+Outgoing make_reply(const amqp::Delivery& request, std::string body, bool replayed,
+                    const ReplyQueue& fallback);
+
+// The request as it came, for the dead-letter queue of `queue`, with the headers error-reason,
+// error-message, original-queue and failed-at. What would act once more on the way is kept under
+// another name: the properties expiration and user_id and the headers CC and BCC under
+// `original-...`. Headers that leave no room for ours in a frame are left out, which the header
+// headers-dropped says.
+Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
+                          std::string_view reason, std::string_view what,
+                          domain::Timestamp failed_at);
+
+// The name of a queue's dead-letter queue.
+std::string dead_letter_queue(std::string_view queue);
+
+}  // namespace inventory::service

@@ -1,0 +1,67 @@
+#pragma once
+
+// What the flow needs of a broker: the port through which requests come and answers go.
+//
+// Threads: one executor. Everything that suspends ends within the adapter's deadlines, but for
+// receive(), which waits for requests, and publish() while the broker blocks publishers.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "amqp/error.h"
+#include "amqp/message.h"
+#include "amqp/publisher.h"
+
+namespace inventory::service {
+
+template <class T>
+using Task = boost::asio::awaitable<T>;
+
+// Link: one session with the broker for one request queue. Once a function has returned link_lost
+// or refused, the link is over; its deliveries come again on another link.
+class Link {
+ public:
+  Link() = default;
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  virtual ~Link() = default;
+
+  // Waits for at least one delivery and takes what is there, at most `count`, in arrival order.
+  // `stopping` once stop_receiving() was called.
+  virtual Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) = 0;
+
+  // Sends the messages and waits until each is settled. One answer a message.
+  virtual Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
+      std::span<const amqp::Message> messages) = 0;
+
+  // Acknowledges every delivery up to this one.
+  virtual void acknowledge_up_to(std::uint64_t delivery_tag) = 0;
+
+  // Takes no further deliveries: receive() returns `stopping` from now on. What was received can
+  // still be answered and acknowledged.
+  virtual void stop_receiving() = 0;
+
+  // Gives the link up at once: whatever waits on it wakes with link_lost.
+  virtual void abandon() = 0;
+
+  // Closes in order. What was not acknowledged goes back to the queue.
+  virtual Task<void> close() = 0;
+};
+
+class Broker {
+ public:
+  Broker() = default;
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+  virtual ~Broker() = default;
+
+  // Connects, sees to the queues, and begins to consume. One try, at one of the broker's hosts.
+  virtual Task<amqp::Result<std::unique_ptr<Link>>> open() = 0;
+};
+
+}  // namespace inventory::service

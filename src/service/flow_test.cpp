@@ -1,0 +1,216 @@
+#include "service/flow.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "service/fakes_for_test.h"
+#include "service/orders.h"
+
+namespace inventory::service {
+namespace {
+
+using amqp::Settlement;
+using store::Fault;
+
+std::string order(int id) {
+  return fmt::format(R"({{"order_id":{},"product_id":1,"quantity":1}})", id);
+}
+
+class FlowTest : public ::testing::Test {
+ protected:
+  FlowTest() {
+    store_.view.on_hand[1] = 1'000;
+    boost::asio::co_spawn(context_, flow_.run(), [this](const std::exception_ptr& error) {
+      ended_ = true;
+      EXPECT_EQ(error, nullptr);
+    });
+  }
+  ~FlowTest() override {
+    flow_.stop();
+    context_.restart();
+    context_.run();
+    EXPECT_TRUE(ended_);
+  }
+
+  // Runs until nothing more can happen by itself: everything in these tests is ready at once.
+  void settle() {
+    context_.restart();
+    context_.poll();
+  }
+
+  boost::asio::io_context context_;
+  testing::FakeBroker broker_{context_.get_executor()};
+  testing::FakeStore store_;
+  testing::FakeClock clock_;
+  OrderHandler handler_{{.queue = "orders", .reply_queue = {"replies", true}}, store_, clock_};
+  int changes_ = 0;
+  Flow flow_{context_.get_executor(),
+             {.queue = "orders", .batch_max = 10},
+             broker_,
+             handler_,
+             store_,
+             clock_,
+             [this] { ++changes_; }};
+  bool ended_ = false;
+};
+
+TEST_F(FlowTest, AnswersAndAcknowledgesEachRequest) {
+  settle();
+  EXPECT_TRUE(flow_.is_consuming());
+  broker_.put(order(1));
+  settle();
+  ASSERT_EQ(broker_.published().size(), 1U);
+  EXPECT_EQ(broker_.published()[0].routing_key, "replies");
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
+TEST_F(FlowTest, TakesWhatHasGatheredAsOneBatchAndNoMoreThanItsLimit) {
+  for (int id = 0; id < 25; ++id) {
+    broker_.put(order(id));
+  }
+  settle();
+  EXPECT_EQ(broker_.batches(), (std::vector<std::size_t>{10, 10, 5}));
+  EXPECT_EQ(broker_.published().size(), 25U);
+  EXPECT_EQ(broker_.acknowledged(), 25U);
+}
+
+TEST_F(FlowTest, AcknowledgesOnlyAfterTheReplyIsSettled) {
+  broker_.on_acknowledge = [this] { EXPECT_EQ(broker_.published().size(), 1U); };
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
+TEST_F(FlowTest, AcknowledgesNothingOfABatchWhoseRepliesAreNotConfirmed) {
+  int confirmed = 0;
+  broker_.on_publish = [&](const amqp::Message&) -> amqp::Result<Settlement> {
+    if (++confirmed == 3) {
+      EXPECT_EQ(broker_.acknowledged(), 0U);
+      return std::unexpected(amqp::Error{amqp::Fault::link_lost, "no confirm in time"});
+    }
+    return Settlement::confirmed;
+  };
+  for (int id = 0; id < 4; ++id) {
+    broker_.put(order(id));
+  }
+  settle();
+  EXPECT_EQ(broker_.opened(), 2);
+  EXPECT_EQ(broker_.acknowledged(), 4U);
+  EXPECT_EQ(broker_.published().size(), 6U);  // two of them twice, always the same
+  EXPECT_EQ(broker_.published()[0].body, broker_.published()[2].body);
+  EXPECT_EQ(store_.view.on_hand[1], 996);
+}
+
+TEST_F(FlowTest, PublishesAgainWhatTheBrokerRejects) {
+  int tries = 0;
+  broker_.on_publish = [&](const amqp::Message&) {
+    return ++tries < 4 ? Settlement::rejected : Settlement::confirmed;
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(tries, 4);
+  EXPECT_EQ(broker_.opened(), 1);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
+TEST_F(FlowTest, GivesTheLinkUpIfTheBrokerKeepsRejecting) {
+  int tries = 0;
+  broker_.on_publish = [&](const amqp::Message&) {
+    return ++tries < 7 ? Settlement::rejected : Settlement::confirmed;
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(broker_.opened(), 2);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
+TEST_F(FlowTest, AcknowledgesARequestWhoseClientHasGone) {
+  broker_.on_publish = [](const amqp::Message&) { return Settlement::returned; };
+  broker_.put(order(1), "a client's queue");
+  settle();
+  EXPECT_EQ(broker_.opened(), 1);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
+TEST_F(FlowTest, OpensTheLinkAgainIfAQueueOfItsOwnIsGone) {
+  int dead_letters = 0;
+  broker_.on_publish = [&](const amqp::Message& message) {
+    if (message.routing_key == "orders.dlq" && ++dead_letters == 1) {
+      return Settlement::returned;
+    }
+    return Settlement::confirmed;
+  };
+  broker_.put("not a request");
+  settle();
+  EXPECT_EQ(dead_letters, 2);
+  EXPECT_EQ(broker_.opened(), 2);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
+TEST_F(FlowTest, RepeatsABatchUntilTheDatabaseDecides) {
+  store_.faults = {Fault::retryable, Fault::link_lost, Fault::in_doubt, Fault::unavailable};
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(store_.calls(), 5);
+  EXPECT_EQ(broker_.opened(), 1);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_TRUE(flow_.is_consuming());
+}
+
+TEST_F(FlowTest, GivesRequestsBackDuringALongOutageAndTakesThemWhenItIsOver) {
+  store_.faults.assign(200, Fault::link_lost);
+  store_.fail_ready(3);
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_GE(broker_.opened(), 2);
+  EXPECT_LE(broker_.opened(), 12);  // an outage of ten minutes costs few redeliveries
+}
+
+TEST_F(FlowTest, ConnectsAgainWithGrowingPauses) {
+  broker_.fail_opens(20);
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(broker_.opened(), 21);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  for (const auto pause : clock_.slept()) {
+    EXPECT_LE(pause, std::chrono::seconds(30));
+  }
+}
+
+TEST_F(FlowTest, OpensAnotherLinkWhenOneIsLost) {
+  settle();
+  broker_.lose_link();
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(broker_.opened(), 2);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
+TEST_F(FlowTest, FinishesWhatItHasReceivedWhenItIsStopped) {
+  settle();
+  broker_.on_publish = [&](const amqp::Message&) {
+    flow_.stop();
+    return Settlement::confirmed;
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_TRUE(ended_);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_FALSE(flow_.is_consuming());
+}
+
+TEST_F(FlowTest, DoesNotWaitForAFailingDatabaseWhenItIsStopped) {
+  settle();
+  store_.faults.assign(1'000'000, Fault::link_lost);
+  broker_.put(order(1));
+  boost::asio::post(context_, [this] { flow_.stop(); });
+  settle();
+  EXPECT_TRUE(ended_);
+  EXPECT_EQ(broker_.acknowledged(), 0U);
+}
+
+}  // namespace
+}  // namespace inventory::service

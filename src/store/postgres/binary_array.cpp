@@ -1,0 +1,90 @@
+#include "store/postgres/binary_array.h"
+
+#include <bit>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+
+namespace inventory::store::postgres {
+namespace {
+
+constexpr domain::Timestamp kEpoch = std::chrono::sys_days(std::chrono::year(2000) / 1 / 1);
+constexpr std::size_t kCountAt = 12;  // after dimensions, null flag and element type
+
+template <class Number>
+Number big_endian(Number value) {
+  return std::endian::native == std::endian::little ? std::byteswap(value) : value;
+}
+
+template <class Number>
+void append(std::string& bytes, Number value) {
+  const Number swapped = big_endian(value);
+  bytes.append(reinterpret_cast<const char*>(&swapped), sizeof swapped);
+}
+
+}  // namespace
+
+BinaryArray::BinaryArray(Element element) {
+  append<std::uint32_t>(bytes_, 1);  // dimensions
+  append<std::uint32_t>(bytes_, 1);  // there may be NULLs
+  append(bytes_, static_cast<std::uint32_t>(element));
+  append<std::uint32_t>(bytes_, 0);  // elements, counted as they are added
+  append<std::uint32_t>(bytes_, 1);  // lower bound
+}
+
+void BinaryArray::add(std::int64_t value) {
+  count_one();
+  append<std::uint32_t>(bytes_, sizeof value);
+  append(bytes_, value);
+}
+
+void BinaryArray::add(std::string_view value) {
+  count_one();
+  append(bytes_, static_cast<std::uint32_t>(value.size()));
+  bytes_.append(value);
+}
+
+void BinaryArray::add(const std::optional<std::string>& value) {
+  if (value) {
+    add(std::string_view(*value));
+    return;
+  }
+  count_one();
+  append<std::int32_t>(bytes_, -1);
+}
+
+void BinaryArray::add(domain::Timestamp value) { add((value - kEpoch).count()); }
+
+void BinaryArray::count_one() {
+  const std::uint32_t swapped = big_endian(++count_);
+  std::memcpy(bytes_.data() + kCountAt, &swapped, sizeof swapped);
+}
+
+std::string binary_bigint(std::int64_t value) {
+  std::string bytes;
+  append(bytes, value);
+  return bytes;
+}
+
+std::int64_t read_bigint(const PGresult* result, int row, int column) {
+  std::int64_t value = 0;
+  if (PQgetlength(result, row, column) != sizeof value) {
+    std::abort();
+  }
+  std::memcpy(&value, PQgetvalue(result, row, column), sizeof value);
+  return big_endian(value);
+}
+
+domain::Timestamp read_timestamp(const PGresult* result, int row, int column) {
+  return kEpoch + std::chrono::microseconds(read_bigint(result, row, column));
+}
+
+std::optional<std::string> read_text(const PGresult* result, int row, int column) {
+  if (PQgetisnull(result, row, column) != 0) {
+    return std::nullopt;
+  }
+  return std::string(PQgetvalue(result, row, column),
+                     static_cast<std::size_t>(PQgetlength(result, row, column)));
+}
+
+}  // namespace inventory::store::postgres

@@ -1,0 +1,45 @@
+#pragma once
+
+// Parameters and results in PostgreSQL's binary format, which needs no escaping and does not depend
+// on the session's time zone or date style. Integers are big-endian; a timestamp is microseconds
+// since 2000-01-01 (PostgreSQL src/backend/utils/adt: arrayfuncs.c array_recv, timestamp.c).
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <libpq-fe.h>
+
+#include "domain/item.h"
+
+namespace inventory::store::postgres {
+
+// BinaryArray: a one-dimensional array as one parameter of a statement.
+class BinaryArray {
+ public:
+  enum class Element : std::uint32_t { bigint = 20, text = 25, timestamp = 1114 };  // pg_type
+  explicit BinaryArray(Element element);
+
+  void add(std::int64_t value);
+  void add(std::string_view value);
+  void add(const std::optional<std::string>& value);  // NULL without a value
+  void add(domain::Timestamp value);
+
+  std::string_view bytes() const { return bytes_; }
+
+ private:
+  void count_one();
+
+  std::string bytes_;
+  std::uint32_t count_ = 0;
+};
+
+std::string binary_bigint(std::int64_t value);
+
+// A field of a binary result. Aborts if a number is not 8 bytes long: a statement lacks its cast.
+std::int64_t read_bigint(const PGresult* result, int row, int column);
+domain::Timestamp read_timestamp(const PGresult* result, int row, int column);
+std::optional<std::string> read_text(const PGresult* result, int row, int column);
+
+}  // namespace inventory::store::postgres

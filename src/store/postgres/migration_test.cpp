@@ -1,0 +1,154 @@
+// The schema's versions, and the adoption of the Python service's table.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "store/postgres/store_test.h"
+
+namespace inventory::store::postgres {
+namespace {
+
+using testing::HasSubstr;
+
+// As SQLModel creates it.
+constexpr const char* kPythonTable =
+    "CREATE TABLE inventory (id SERIAL NOT NULL, quantity INTEGER NOT NULL, description VARCHAR, "
+    "created_at TIMESTAMP WITHOUT TIME ZONE NOT NULL, PRIMARY KEY (id));";
+
+constexpr const char* kSumsAreQuantities =
+    "SELECT bool_and(i.quantity = (SELECT sum(delta) FROM inventory_ledger WHERE product_id = "
+    "i.id)) FROM inventory i";
+
+class MigrationTest : public StoreTest {
+ protected:
+  std::string column_type(const std::string& column) {
+    return schema->sql(
+        fmt::format("SELECT data_type FROM information_schema.columns WHERE table_name = "
+                    "'inventory' AND column_name = '{}' AND table_schema = current_schema()",
+                    column));
+  }
+};
+
+TEST_F(MigrationTest, MakesAnEmptyDatabaseReadyAndThenHasNothingToDo) {
+  const auto made = store(schema->options());
+  EXPECT_EQ(run(made->ready()).error().fault, Fault::unavailable);
+  EXPECT_EQ(run(made->migrate()), 1);
+  EXPECT_EQ(run(made->migrate()), 0);
+  EXPECT_TRUE(run(made->ready()));
+}
+
+TEST_F(MigrationTest, IsAppliedOnceBySeveralInstancesThatStartTogether) {
+  std::vector<std::unique_ptr<Store>> stores;
+  std::vector<std::future<Result<int>>> started;
+  for (int i = 0; i < 5; ++i) {
+    stores.push_back(store(schema->options()));
+    started.push_back(start(stores.back()->migrate()));
+  }
+  int applied = 0;
+  for (auto& future : started) {
+    const auto result = finish(std::move(future));
+    ASSERT_TRUE(result) << result.error().what;
+    applied += *result;
+  }
+  EXPECT_EQ(applied, 1);
+}
+
+TEST_F(MigrationTest, AdoptsTheTableThatThePythonServiceLeft) {
+  schema->sql(std::string(kPythonTable) +
+              "INSERT INTO inventory (quantity, description, created_at) VALUES "
+              "(5, 'a shirt', '2025-01-02 03:04:05.678901'), (0, NULL, now());"
+              "INSERT INTO inventory VALUES (9, 7, 'beyond the sequence', now())");
+  const auto adopted = store(schema->options());
+  ASSERT_EQ(run(adopted->migrate()), 1);
+
+  EXPECT_EQ(column_type("id"), "bigint");
+  EXPECT_EQ(column_type("quantity"), "bigint");
+  EXPECT_EQ(schema->sql("SELECT created_at || description FROM inventory WHERE id = 1"),
+            "2025-01-02 03:04:05.678901a shirt");
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory_ledger WHERE outcome = 'opening'"), "3");
+  EXPECT_EQ(schema->sql("SELECT data_type FROM pg_sequences WHERE schemaname = current_schema()"),
+            "bigint");
+  EXPECT_ANY_THROW(schema->sql("UPDATE inventory SET quantity = -1 WHERE id = 1"));
+
+  EXPECT_EQ(run(adopted->decide_orders(Orders{order(1, 1, 5), order(2, 2, 1)})),
+            (Decisions{kAccepted, kNotEnough}));
+  const auto added = run(adopted->add_items(Items{item({}, 3'000'000'000)}));
+  ASSERT_TRUE(added) << added.error().what;
+  EXPECT_EQ(added->front().item.id, 10);
+  EXPECT_EQ(schema->sql(kSumsAreQuantities), "t");
+}
+
+TEST_F(MigrationTest, GivesAnAdoptedTableTheKeyAndTheSequenceThatItLacks) {
+  schema->sql(
+      "CREATE TABLE inventory (id INTEGER NOT NULL, quantity INTEGER, description VARCHAR(20), "
+      "created_at TIMESTAMP); INSERT INTO inventory VALUES (4, 2, 'x', NULL)");
+  const auto adopted = store(schema->options());
+  const auto applied = run(adopted->migrate());
+  ASSERT_TRUE(applied) << applied.error().what;
+  auto request = item({}, 1);
+  request.description = std::string(10'000, 'x');
+  EXPECT_EQ(run(adopted->add_items(Items{request}))->front().item.id, 5);
+  EXPECT_ANY_THROW(schema->sql("INSERT INTO inventory VALUES (4, 1, '', now())"));
+}
+
+TEST_F(MigrationTest, LeavesATableAsItIsIfAQuantityIsNegativeOrMissing) {
+  schema->sql(
+      "CREATE TABLE inventory (id SERIAL PRIMARY KEY, quantity INTEGER, description VARCHAR, "
+      "created_at TIMESTAMP); INSERT INTO inventory (quantity) VALUES (1), (-1), (NULL)");
+  const auto adopted = store(schema->options());
+  const auto applied = run(adopted->migrate());
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().fault, Fault::refused);
+  EXPECT_THAT(applied.error().what, HasSubstr("2 of its rows"));
+  EXPECT_THAT(applied.error().what, HasSubstr("the first has id 2"));
+  EXPECT_EQ(column_type("id"), "integer");
+  EXPECT_EQ(schema->sql("SELECT to_regclass('inventory_ledger') IS NULL"), "t");
+
+  schema->sql("UPDATE inventory SET quantity = 0 WHERE id > 1");
+  EXPECT_EQ(run(adopted->migrate()), 1);
+}
+
+TEST_F(MigrationTest, GivesUpAfterTheLockTimeoutWhereATableIsInUse) {
+  schema->sql(std::string(kPythonTable) + "BEGIN; LOCK TABLE inventory IN ROW EXCLUSIVE MODE");
+  auto options = schema->options();
+  options.lock_timeout = std::chrono::milliseconds(50);
+  const auto adopted = store(options);
+  const auto applied = run(adopted->migrate());
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().fault, Fault::retryable);
+  schema->sql("ROLLBACK");
+  EXPECT_EQ(run(adopted->migrate()), 1);
+}
+
+TEST_F(MigrationTest, RefusesASchemaThatIsNewerThanTheProgram) {
+  const auto made = migrated_store();
+  schema->sql("INSERT INTO inventory_migration (version, name) VALUES (99, 'from the future')");
+  const auto applied = run(made->migrate());
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().fault, Fault::refused);
+  EXPECT_THAT(applied.error().what, HasSubstr("version 99"));
+  const auto ready = run(made->ready());
+  ASSERT_FALSE(ready);
+  EXPECT_EQ(ready.error().fault, Fault::unavailable);
+}
+
+TEST_F(MigrationTest, LetsARoleServeThatMayOnlyReadAndWriteRows) {
+  ASSERT_TRUE(run(migrated_store()->add_items(Items{item("m1", 5)})));
+  const auto role = schema->name() + "_role";
+  schema->sql(
+      fmt::format("CREATE ROLE {0}; GRANT USAGE ON SCHEMA {1} TO {0};"
+                  "GRANT SELECT, INSERT, UPDATE ON inventory, inventory_ledger, "
+                  "inventory_item_request TO {0}; GRANT SELECT ON inventory_migration TO "
+                  "{0}; GRANT USAGE ON SEQUENCE inventory_id_seq TO {0}",
+                  role, schema->name()));
+  const auto limited = store(schema->options("-c role=" + role));
+  EXPECT_EQ(run(limited->migrate()), 0);
+  EXPECT_TRUE(run(limited->ready()));
+  EXPECT_EQ(run(limited->decide_orders(Orders{order(1, 1, 2), order(1, 2, 2)})),
+            (Decisions{kAccepted, kNotFound}));
+  EXPECT_TRUE(run(limited->add_items(Items{item("m1", 5), item("m2", 5)})));
+  schema->sql(fmt::format("DROP OWNED BY {0}; DROP ROLE {0}", role));
+}
+
+}  // namespace
+}  // namespace inventory::store::postgres

@@ -1,0 +1,112 @@
+#include "store/postgres/postgres_store.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "store/postgres/connect.h"
+#include "store/postgres/connection_info.h"
+#include "store/postgres/item_transaction.h"
+#include "store/postgres/order_transaction.h"
+#include "store/postgres/schema.h"
+#include "store/postgres/session.h"
+
+namespace inventory::store::postgres {
+namespace {
+
+class PostgresStore final : public Store {
+ public:
+  PostgresStore(boost::asio::any_io_executor executor, PostgresOptions options)
+      : executor_(std::move(executor)), options_(std::move(options)), info_(options_) {}
+
+  Task<Result<int>> migrate() override {
+    return run<int>(
+        [this](Session& session, Deadline deadline) {
+          return postgres::migrate(session, options_.lock_timeout, deadline);
+        },
+        options_.migrate_deadline);
+  }
+
+  Task<Result<void>> ready() override { return run<void>(&check_ready, options_.call_deadline); }
+
+  Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
+      std::span<const domain::Order> orders) override {
+    return run<std::vector<domain::OrderDecision>>(
+        [orders](Session& session, Deadline deadline) {
+          return postgres::decide_orders(session, orders, deadline);
+        },
+        options_.call_deadline);
+  }
+
+  Task<Result<std::vector<domain::ItemDecision>>> add_items(
+      std::span<const domain::NewItem> requests) override {
+    return run<std::vector<domain::ItemDecision>>(
+        [requests](Session& session, Deadline deadline) {
+          return postgres::add_items(session, requests, deadline);
+        },
+        options_.call_deadline);
+  }
+
+ private:
+  // Runs `work` over an idle connection or a new one. A connection that the server closed while it
+  // was idle is replaced once, without an error: nothing can have been committed over it.
+  // `work` is a plain function that starts a coroutine; the frame here keeps it alive.
+  template <class T, class Work>
+  Task<Result<T>> run(Work work, std::chrono::milliseconds limit) {
+    const Deadline deadline = std::chrono::steady_clock::now() + limit;
+    if (auto session = take_idle()) {
+      auto result = co_await work(*session, deadline);
+      const bool stale = !result && session->lost() && result.error().fault != Fault::in_doubt &&
+                         std::chrono::steady_clock::now() < deadline;
+      if (!stale) {
+        co_await put_back(std::move(session), deadline, result ? nullptr : &result.error());
+        co_return result;
+      }
+    }
+    auto connected = co_await connect(
+        executor_, info_,
+        std::min(deadline, std::chrono::steady_clock::now() + options_.connect_timeout));
+    if (!connected) {
+      co_return std::unexpected(connected.error());
+    }
+    auto session = std::make_unique<Session>(executor_, std::move(*connected));
+    auto result = co_await work(*session, deadline);
+    co_await put_back(std::move(session), deadline, result ? nullptr : &result.error());
+    co_return result;
+  }
+
+  std::unique_ptr<Session> take_idle() {
+    if (idle_.empty()) {
+      return nullptr;
+    }
+    auto session = std::move(idle_.back());
+    idle_.pop_back();
+    return session;
+  }
+
+  // Keeps the connection if the fault is not its own.
+  Task<void> put_back(std::unique_ptr<Session> session, Deadline deadline, const Error* error) {
+    if (error && !session->lost() &&
+        (error->fault == Fault::retryable || error->fault == Fault::refused)) {
+      session->command("ROLLBACK");
+      co_await session->synchronize("rolling back", deadline);
+    }
+    if (session->idle() && (!error || error->fault != Fault::unavailable)) {
+      idle_.push_back(std::move(session));
+    }
+  }
+
+  boost::asio::any_io_executor executor_;
+  PostgresOptions options_;
+  ConnectionInfo info_;
+  std::vector<std::unique_ptr<Session>> idle_;  // no more than calls ever overlapped
+};
+
+}  // namespace
+
+std::unique_ptr<Store> make_postgres_store(boost::asio::any_io_executor executor,
+                                           PostgresOptions options) {
+  return std::make_unique<PostgresStore>(std::move(executor), std::move(options));
+}
+
+}  // namespace inventory::store::postgres

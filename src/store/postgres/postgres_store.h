@@ -1,0 +1,49 @@
+#pragma once
+
+// The PostgreSQL adapter of the store: libpq in pipeline mode, non-blocking, on the event loop.
+//
+// A batch of orders is one transaction in two round trips: lock and read; write and commit.
+// Connections are made by the calls that need them and kept for the next ones; there are as many
+// as calls overlap, at most four. A connection that died while it was idle is replaced without
+// an error.
+//
+// After migrate() ran as the owner of the schema, a role serves that has SELECT, INSERT and UPDATE
+// on the tables inventory, inventory_ledger and inventory_item_request, SELECT on
+// inventory_migration, and USAGE on the sequence of inventory.id.
+//
+// Not: PgBouncer in transaction or statement mode (prepared statements, session settings).
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "store/store.h"
+
+namespace inventory::store::postgres {
+
+struct PostgresOptions {
+  // As libpq reads it: a URL or keywords. PG* variables fill in what it leaves open. With several
+  // hosts, the one that accepts writes is chosen unless target_session_attrs says otherwise.
+  std::string connection_string;
+
+  // For all hosts and addresses together, each of which gets a fair share.
+  std::chrono::milliseconds connect_timeout{10'000};
+
+  // What the server is told. These must be shorter than call_deadline, so that it is the server
+  // that gives up first: then the outcome is known. migrate() is bound by the lock timeout only.
+  std::chrono::milliseconds lock_timeout{5'000};
+  std::chrono::milliseconds statement_timeout{15'000};
+  std::chrono::milliseconds idle_in_transaction_session_timeout{15'000};
+
+  // For a whole call, connecting included. The connection is dropped when it passes.
+  std::chrono::milliseconds call_deadline{30'000};
+  std::chrono::milliseconds migrate_deadline{600'000};  // adopting a large table rewrites it
+};
+
+// Throws std::invalid_argument if the connection string cannot be read; its text does not hold it.
+std::unique_ptr<Store> make_postgres_store(boost::asio::any_io_executor executor,
+                                           PostgresOptions options);
+
+}  // namespace inventory::store::postgres

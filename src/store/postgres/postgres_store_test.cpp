@@ -1,0 +1,390 @@
+#include "store/postgres/postgres_store.h"
+
+#include <array>
+#include <random>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "store/postgres/store_test.h"
+
+namespace inventory::store::postgres {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+using testing::Not;
+
+// A trigger that runs within COMMIT.
+constexpr const char* kAtCommit =
+    "CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; RETURN NULL; END "
+    "$$; CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON inventory_ledger DEFERRABLE INITIALLY "
+    "DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit()";
+
+class PostgresStore : public StoreTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    if (schema) {
+      made = migrated_store();
+    }
+  }
+
+  void put_item(domain::ProductId id, domain::Quantity quantity) {
+    schema->sql(
+        fmt::format("INSERT INTO inventory VALUES ({0}, {1}, NULL, now()); INSERT INTO "
+                    "inventory_ledger VALUES ({0}, 'opening', 'opening', {1}, {1})",
+                    id, quantity));
+  }
+
+  std::string stock(domain::ProductId id) {
+    return schema->sql(fmt::format("SELECT quantity FROM inventory WHERE id = {}", id));
+  }
+
+  std::string sums_are_quantities() {
+    return schema->sql(
+        "SELECT bool_and(i.quantity = (SELECT sum(delta) FROM inventory_ledger WHERE product_id = "
+        "i.id)) FROM inventory i");
+  }
+
+  template <class T>
+  Error error_of(const Result<T>& result) {
+    if (result) {
+      ADD_FAILURE() << "it succeeded";
+      return {Fault::refused, ""};
+    }
+    return result.error();
+  }
+
+  std::unique_ptr<Store> made;
+};
+
+TEST_F(PostgresStore, DecidesAsTheDomainDoes) {
+  constexpr unsigned kSeed = 7;
+  std::mt19937 random(kSeed);
+  domain::BatchView view{.on_hand = {{1, 40}, {2, 5}, {3, 0}}, .decisions = {}};
+  for (const auto& [id, quantity] : view.on_hand) {
+    put_item(id, quantity);
+  }
+  for (int batch = 0; batch < 30; ++batch) {
+    Orders orders;
+    for (unsigned i = random() % 20 + 1; i > 0; --i) {
+      const auto below = [&](unsigned limit) {
+        return static_cast<std::int64_t>(random() % limit);
+      };
+      const auto id = below(60);
+      orders.push_back(
+          {below(2) == 0 ? domain::OrderId(id) : domain::OrderId(fmt::format("ö'\"\\{{{}}}", id)),
+           below(4) + 1, below(3) + 1});
+    }
+    const auto expected = domain::decide_orders(orders, view);
+    const auto decided = run(made->decide_orders(orders));
+    ASSERT_TRUE(decided) << decided.error().what;
+    ASSERT_EQ(*decided, expected.decisions) << "batch " << batch << " of seed " << kSeed;
+    for (const auto& [id, quantity] : expected.changed_stock) {
+      view.on_hand[id] = quantity;
+    }
+    for (const auto& entry : expected.new_entries) {
+      view.decisions[entry.key] = {entry.verdict, entry.quantity};
+    }
+  }
+  for (const auto& [id, quantity] : view.on_hand) {
+    EXPECT_EQ(stock(id), std::to_string(quantity));
+  }
+  EXPECT_EQ(sums_are_quantities(), "t");
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory_ledger WHERE outcome <> 'opening'"),
+            std::to_string(view.decisions.size()));
+  EXPECT_EQ(schema->connections(), 1);
+}
+
+TEST_F(PostgresStore, GivesARequestSeenAgainTheItemAsItWasAdded) {
+  const auto first = run(made->add_items(Items{item("m2", 5), item({}, 6), item("m1", 7)}));
+  ASSERT_TRUE(first) << first.error().what;
+  EXPECT_EQ(schema->sql("SELECT created_at FROM inventory WHERE id = 1"),
+            "2025-11-24 16:00:00.123456");
+  schema->sql("UPDATE inventory SET quantity = 1, description = 'changed'");
+  auto again = item("m2", 99);
+  again.description = std::nullopt;
+  const auto second = run(made->add_items(Items{again}));
+  ASSERT_TRUE(second) << second.error().what;
+  EXPECT_EQ(second->front(), (domain::ItemDecision{first->front().item, true}));
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "3");
+}
+
+TEST_F(PostgresStore, KeepsAMissingDescriptionApartFromAnEmptyOne) {
+  auto missing = item("m1", 1);
+  missing.description = std::nullopt;
+  auto empty = item("m2", 1);
+  empty.description = "";
+  ASSERT_TRUE(run(made->add_items(Items{missing, empty})));
+  const auto again = run(made->add_items(Items{missing, empty}));
+  ASSERT_TRUE(again) << again.error().what;
+  EXPECT_EQ((*again)[0].item.description, std::nullopt);
+  EXPECT_EQ((*again)[1].item.description, "");
+}
+
+TEST_F(PostgresStore, CarriesABatchLargerThanAnySocketBuffer) {
+  Items items;
+  for (int i = 0; i < 2'000; ++i) {
+    items.push_back(item(fmt::format("{:0>500}", i), 1));
+    items.back().description = std::string(10'000, 'x');
+  }
+  const auto added = run(made->add_items(items));
+  ASSERT_TRUE(added) << added.error().what;
+  const auto again = run(made->add_items(items));
+  ASSERT_TRUE(again) << again.error().what;
+  EXPECT_EQ(again->back().item, added->back().item);
+}
+
+TEST_F(PostgresStore, NeverSellsMoreThanThereIsNorDecidesTwiceWhereTwoInstancesCompete) {
+  put_item(1, 50);
+  const auto other = store(schema->options());
+  std::vector<Orders> batches;
+  for (int batch = 0; batch < 20; ++batch) {
+    Orders orders;
+    for (int i = 0; i < 10; ++i) {  // each order is in two batches, and there is no product 2
+      orders.push_back(order((batch * 5 + i) % 100, i % 4 == 0 ? 2 : 1, 1));
+    }
+    batches.push_back(std::move(orders));
+  }
+  std::array<std::size_t, 2> next{0, 0};
+  const std::array<Store*, 2> stores{made.get(), other.get()};
+  std::array<std::future<Result<Decisions>>, 2> running;
+  for (std::size_t at = 0; at < 2; ++at) {
+    running[at] = start(stores[at]->decide_orders(batches[0]));
+  }
+  const auto done = [&](std::size_t at) {
+    return running[at].wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  };
+  while (next[0] < batches.size() || next[1] < batches.size()) {
+    run_until([&] {
+      return (next[0] < batches.size() && done(0)) || (next[1] < batches.size() && done(1));
+    });
+    for (std::size_t at = 0; at < 2; ++at) {
+      if (next[at] == batches.size() || !done(at)) {
+        continue;
+      }
+      const auto decided = running[at].get();
+      ASSERT_TRUE(decided || decided.error().fault == Fault::retryable) << decided.error().what;
+      next[at] += decided ? 1 : 0;
+      if (next[at] < batches.size()) {
+        running[at] = start(stores[at]->decide_orders(batches[next[at]]));
+      }
+    }
+  }
+  EXPECT_EQ(stock(1), "0");
+  EXPECT_EQ(sums_are_quantities(), "t");
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory_ledger WHERE outcome = 'accepted'"), "50");
+}
+
+TEST_F(PostgresStore, LetsOrdersItemsAndReadinessOverlap) {
+  put_item(100, 10);
+  schema->sql("BEGIN; SELECT FROM inventory WHERE id = 100 FOR UPDATE");
+  const Orders orders{order(1, 100, 1)};
+  auto decided = start(made->decide_orders(orders));
+  run_until([&] { return schema->waiting() == 1; });
+  EXPECT_TRUE(run(made->add_items(Items{item("m1", 1)})));
+  EXPECT_TRUE(run(made->ready()));
+  EXPECT_EQ(run(made->migrate()), 0);
+  schema->sql("COMMIT");
+  EXPECT_EQ(finish(std::move(decided)), Decisions{kAccepted});
+}
+
+TEST_F(PostgresStore, LetsOtherTablesReferToAnItemThatIsLocked) {
+  put_item(1, 10);
+  schema->sql("CREATE TABLE reference (item BIGINT REFERENCES inventory)");
+  schema->sql("BEGIN; INSERT INTO reference VALUES (1)");
+  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  schema->sql("COMMIT");
+}
+
+TEST_F(PostgresStore, ReplacesAConnectionThatTheServerClosedWhileItWasIdle) {
+  put_item(1, 10);
+  ASSERT_TRUE(run(made->decide_orders(Orders{order(1, 1, 1)})));
+  schema->terminate_connections();
+  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1), order(2, 1, 1)})),
+            (Decisions{replay(kAccepted), kAccepted}));
+  schema->terminate_connections();
+  EXPECT_TRUE(run(made->ready()));
+}
+
+TEST_F(PostgresStore, SaysThatNothingWasWrittenWhereItsConnectionDiesBeforeCommit) {
+  put_item(1, 10);
+  schema->sql("BEGIN; SELECT FROM inventory WHERE id = 1 FOR UPDATE");
+  schema->terminate_connections();
+  const auto fresh = store(schema->options());
+  const Orders orders{order(1, 1, 1)};
+  auto decided = start(fresh->decide_orders(orders));
+  run_until([&] { return schema->waiting() == 1; });
+  schema->terminate_connections();
+  const auto error = error_of(finish(std::move(decided)));
+  EXPECT_EQ(error.fault, Fault::unavailable);
+  EXPECT_THAT(error.what, HasSubstr("57P01"));
+  schema->sql("COMMIT");
+  EXPECT_EQ(run(fresh->decide_orders(orders)), Decisions{kAccepted});
+}
+
+TEST_F(PostgresStore, IsInDoubtWhereItsConnectionDiesAfterCommitWasSent) {
+  put_item(1, 10);
+  schema->sql(fmt::format(kAtCommit, "PERFORM pg_advisory_xact_lock(hashtext(current_schema()))") +
+              "; SELECT pg_advisory_lock(hashtext(current_schema()))");
+  const Orders orders{order(1, 1, 1)};
+  auto decided = start(made->decide_orders(orders));
+  run_until([&] { return schema->waiting() == 1; });
+  schema->terminate_connections();
+  EXPECT_EQ(error_of(finish(std::move(decided))).fault, Fault::in_doubt);
+  schema->sql("SELECT pg_advisory_unlock(hashtext(current_schema()))");
+  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{kAccepted});
+  EXPECT_EQ(stock(1), "9");
+}
+
+TEST_F(PostgresStore, IsInDoubtWhereTheDeadlinePassesAfterCommitWasSent) {
+  put_item(1, 10);
+  schema->sql(fmt::format(kAtCommit, "PERFORM pg_advisory_xact_lock(hashtext(current_schema()))") +
+              "; SELECT pg_advisory_lock(hashtext(current_schema()))");
+  auto options = schema->options();
+  options.call_deadline = milliseconds(500);
+  const auto hurried = store(options);
+  const auto error = error_of(run(hurried->decide_orders(Orders{order(1, 1, 1)})));
+  EXPECT_EQ(error.fault, Fault::in_doubt);
+  EXPECT_THAT(error.what, HasSubstr("did not answer in time"));
+  schema->sql("SELECT pg_advisory_unlock(hashtext(current_schema()))");
+}
+
+TEST_F(PostgresStore, IsInDoubtWhereACommitDidNotWaitForItsStandby) {
+  put_item(1, 10);
+  schema->sql(fmt::format(kAtCommit,
+                          "RAISE WARNING 'canceling wait for synchronous replication "
+                          "due to user request'"));
+  EXPECT_EQ(error_of(run(made->decide_orders(Orders{order(1, 1, 1)}))).fault, Fault::in_doubt);
+  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1)})), Decisions{replay(kAccepted)});
+}
+
+TEST_F(PostgresStore, MayBeAskedAgainAfterALockTimeout) {
+  put_item(1, 10);
+  auto options = schema->options();
+  options.lock_timeout = milliseconds(50);
+  const auto impatient = store(options);
+  schema->sql("BEGIN; SELECT FROM inventory WHERE id = 1 FOR UPDATE");
+  const auto error = error_of(run(impatient->decide_orders(Orders{order(1, 1, 1)})));
+  EXPECT_EQ(error.fault, Fault::retryable);
+  EXPECT_THAT(error.what, HasSubstr("locking items"));
+  EXPECT_THAT(error.what, HasSubstr("55P03"));
+  schema->sql("COMMIT");
+  EXPECT_EQ(run(impatient->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+}
+
+TEST_F(PostgresStore, MayBeAskedAgainWhereAnotherInstanceTookAnIdentity) {
+  schema->sql(
+      "BEGIN; INSERT INTO inventory_ledger VALUES (1, 'i1', 'product_not_found', 1, 0);"
+      "INSERT INTO inventory_item_request VALUES ('m1', 5, 5, 'theirs', now())");
+  const Orders orders{order(1, 1, 1)};
+  const Items items{item("m1", 1)};
+  auto decided = start(made->decide_orders(orders));
+  auto added = start(made->add_items(items));
+  run_until([&] { return schema->waiting() == 2; });
+  schema->sql("COMMIT");
+  EXPECT_EQ(error_of(finish(std::move(decided))).fault, Fault::retryable);
+  EXPECT_EQ(error_of(finish(std::move(added))).fault, Fault::retryable);
+  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{replay(kNotFound)});
+  EXPECT_EQ(run(made->add_items(items))->front().item.description, "theirs");
+}
+
+TEST_F(PostgresStore, RefusesABatchForItsDataAndTakesTheNextOne) {
+  put_item(1, 10);
+  const Orders bad{order(1, 1, 1), {domain::OrderId("\xff"), 1, 1}};
+  const auto error = error_of(run(made->decide_orders(bad)));
+  EXPECT_EQ(error.fault, Fault::refused);
+  EXPECT_THAT(error.what, HasSubstr("22021"));
+  auto bad_item = item("m1", 1);
+  bad_item.description = "\xff";
+  EXPECT_EQ(error_of(run(made->add_items(Items{bad_item}))).fault, Fault::refused);
+  EXPECT_EQ(stock(1), "10");
+  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(schema->connections(), 1);
+}
+
+TEST_F(PostgresStore, IsUnavailableWhereTheDatabaseDoesNotLetItWrite) {
+  put_item(1, 10);
+  schema->sql(
+      "CREATE FUNCTION read_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
+      "read_only_sql_transaction; END $$; CREATE TRIGGER read_only BEFORE INSERT ON "
+      "inventory_ledger EXECUTE FUNCTION read_only()");
+  const auto error = error_of(run(made->decide_orders(Orders{order(1, 1, 1)})));
+  EXPECT_EQ(error.fault, Fault::unavailable);
+  EXPECT_THAT(error.what, HasSubstr("25006"));
+  EXPECT_EQ(stock(1), "10");
+}
+
+TEST_F(PostgresStore, IsUnavailableWithoutItsTables) {
+  schema->sql("DROP TABLE inventory_ledger");
+  const auto error = error_of(run(made->decide_orders(Orders{order(1, 1, 1)})));
+  EXPECT_EQ(error.fault, Fault::unavailable);
+  EXPECT_THAT(error.what, HasSubstr("inventory_ledger"));
+}
+
+TEST_F(PostgresStore, WritesWhateverTheRolesDefaults) {
+  put_item(1, 10);
+  const auto odd =
+      store(schema->options("-c default_transaction_read_only=on -c DateStyle=German "
+                            "-c default_transaction_isolation=serializable"));
+  EXPECT_TRUE(run(odd->ready()));
+  EXPECT_EQ(run(odd->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+}
+
+TEST_F(PostgresStore, FindsThePortClosed) {
+  auto options = schema->options();
+  options.connection_string = "postgresql://user:hunter2@localhost:1/stock";
+  const auto error = error_of(run(store(options)->ready()));
+  EXPECT_EQ(error.fault, Fault::link_lost);
+  EXPECT_THAT(error.what, HasSubstr("localhost:1/stock"));
+  EXPECT_THAT(error.what, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(PostgresStore, DoesNotWaitLongerThanItsDeadlineForAServerThatSaysNothing) {
+  boost::asio::ip::tcp::acceptor silent(
+      loop, {boost::asio::ip::address_v4::loopback(), 0});  // accepts, and never answers
+  const auto port = std::to_string(silent.local_endpoint().port());
+  auto options = schema->options();
+  options.connect_timeout = milliseconds(200);
+  options.connection_string = "postgresql://user:hunter2@127.0.0.1:" + port + "/stock";
+  const auto error = error_of(run(store(options)->ready()));
+  EXPECT_EQ(error.fault, Fault::link_lost);
+  EXPECT_THAT(error.what, HasSubstr("did not answer in time"));
+
+  options.connection_string = schema->connection_string(
+      "", "no-such-host.invalid,127.0.0.1," + schema->host(), "1," + port + "," + schema->port());
+  options.connect_timeout = milliseconds(3'000);
+  EXPECT_TRUE(run(store(options)->ready()));
+}
+
+TEST_F(PostgresStore, NamesWhatTheServerHasAgainstTheConnection) {
+  auto options = schema->options();
+  options.connection_string += " dbname=no_such_database password=hunter2";
+  const auto error = error_of(run(store(options)->ready()));
+  EXPECT_EQ(error.fault, Fault::unavailable);
+  EXPECT_THAT(error.what, HasSubstr("3D000"));
+  EXPECT_THAT(error.what, HasSubstr("no_such_database"));
+  EXPECT_THAT(error.what, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(PostgresStore, KeepsNoConnectionOfACallThatWasGivenUp) {
+  put_item(1, 10);
+  schema->sql("BEGIN; SELECT FROM inventory WHERE id = 1 FOR UPDATE");
+  const Orders orders{order(1, 1, 1)};
+  {
+    boost::asio::io_context given_up;
+    const auto abandoned = make_postgres_store(given_up.get_executor(), schema->options());
+    auto decided =
+        boost::asio::co_spawn(given_up, abandoned->decide_orders(orders), boost::asio::use_future);
+    while (schema->waiting() == 0) {
+      given_up.run_one_for(milliseconds(20));
+    }
+  }
+  schema->sql("COMMIT");
+  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{kAccepted});
+}
+
+}  // namespace
+}  // namespace inventory::store::postgres

@@ -1,0 +1,146 @@
+#include "store/postgres/schema.h"
+
+#include <charconv>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "store/postgres/transaction.h"
+
+namespace inventory::store::postgres {
+namespace {
+
+constexpr const char* kReadVersion = "SELECT coalesce(max(version), 0) FROM inventory_migration";
+
+// 0x696e76 is "inv". The second key lets schemas of one database migrate independently. The session
+// may wait as long as another instance migrates; the call's own deadline bounds it.
+constexpr std::string_view kLockForMigration = R"sql(
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL lock_timeout = 0;
+SELECT pg_advisory_xact_lock(6909558, hashtext(current_schema()));
+SET LOCAL lock_timeout = {};
+CREATE TABLE IF NOT EXISTS inventory_migration (
+  version INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+)sql";
+
+int known_version() { return static_cast<int>(migrations().size()); }
+
+int read_int(const ResultHandle& result) {
+  const std::string_view text = PQgetvalue(result.get(), 0, 0);
+  int value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+Error newer(int version) {
+  return {Fault::refused,
+          fmt::format("the database's schema has version {}, this program knows versions up to {}: "
+                      "run a program as new as the schema",
+                      version, known_version())};
+}
+
+// 0 if nothing was ever migrated.
+Task<Result<int>> applied_version(Session& session, Deadline deadline) {
+  constexpr auto* kDoing = "reading the schema's version";
+  const auto table = co_await session.script(
+      kDoing, "SELECT (to_regclass('inventory_migration') IS NOT NULL)::int", deadline);
+  if (!table) {
+    co_return std::unexpected(table.error());
+  }
+  if (read_int(table->back()) == 0) {
+    co_return 0;
+  }
+  const auto version = co_await session.script(kDoing, kReadVersion, deadline);
+  if (!version) {
+    co_return std::unexpected(version.error());
+  }
+  co_return read_int(version->back());
+}
+
+// Applies the next migration, if there still is one once the lock is held. Returns the version that
+// the schema had.
+Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_timeout,
+                             Deadline deadline) {
+  const auto locked = co_await session.script(
+      "locking the schema to migrate it",
+      fmt::format("{}; {} {}", kBegin, fmt::format(kLockForMigration, lock_timeout.count()),
+                  kReadVersion),
+      deadline);
+  if (!locked) {
+    co_return std::unexpected(locked.error());
+  }
+  const int version = read_int(locked->back());
+  if (version < known_version()) {
+    const Migration& next = migrations()[static_cast<std::size_t>(version)];
+    const auto applied = co_await session.script(
+        "migrating the schema",
+        fmt::format("{}; INSERT INTO inventory_migration (version, name) VALUES ({}, '{}')",
+                    next.sql, next.version, next.name),
+        deadline);
+    if (!applied) {
+      co_return std::unexpected(applied.error());
+    }
+  }
+  session.commit();
+  const auto committed = co_await session.synchronize("committing a migration", deadline);
+  if (!committed) {
+    co_return std::unexpected(committed.error());
+  }
+  co_return version;
+}
+
+}  // namespace
+
+Task<Result<int>> migrate(Session& session, std::chrono::milliseconds lock_timeout,
+                          Deadline deadline) {
+  auto version = co_await applied_version(session, deadline);
+  int applied = 0;
+  while (version && *version < known_version()) {
+    version = co_await apply_next(session, lock_timeout, deadline);
+    if (version && *version < known_version()) {
+      ++applied;
+      ++*version;
+    }
+  }
+  if (!version) {
+    co_return std::unexpected(version.error());
+  }
+  if (*version > known_version()) {
+    co_return std::unexpected(newer(*version));
+  }
+  co_return applied;
+}
+
+Task<Result<void>> check_ready(Session& session, Deadline deadline) {
+  // READ WRITE fails on a standby. The transaction ends here whether it is committed or not.
+  const auto checked =
+      co_await session.script("checking that the database can decide",
+                              fmt::format("{}; {}", kBegin, kReadVersion), deadline);
+  if (!checked) {
+    co_return std::unexpected(checked.error());
+  }
+  const int version = read_int(checked->back());
+  const auto ended =
+      co_await session.script("checking that the database can decide", "ROLLBACK", deadline);
+  if (!ended) {
+    co_return std::unexpected(ended.error());
+  }
+  if (version != known_version()) {
+    Error error = newer(version);
+    if (version < known_version()) {
+      error.what = fmt::format(
+          "the database's schema has version {}, this program needs {}: "
+          "migrate it",
+          version, known_version());
+    }
+    error.fault = Fault::unavailable;  // until someone migrates
+    co_return std::unexpected(std::move(error));
+  }
+  co_return Result<void>();
+}
+
+}  // namespace inventory::store::postgres

@@ -1,0 +1,31 @@
+#pragma once
+
+// The schema's version: bringing it up to date, and checking it.
+//
+// Table inventory_migration holds one row for each migration that was applied. What is applied is
+// never changed; a change is a new file in migrations/.
+
+#include <chrono>
+#include <span>
+
+#include "store/migration.h"
+#include "store/postgres/session.h"
+
+namespace inventory::store::postgres {
+
+// migrations/NNNN_name.sql, embedded at build.
+std::span<const Migration> migrations();
+
+// Applies what is missing, each migration in a transaction of its own, one instance at a time.
+// Returns the number applied. Looks first: with nothing to do it takes no lock and needs no right
+// but to read inventory_migration. `lock_timeout` bounds the wait for other users of a table that
+// is adopted, not the wait for another instance that migrates. An error leaves the schema as it
+// was after the migration before.
+// Errors: refused if the schema is newer than the program, or a migration cannot take the data.
+Task<Result<int>> migrate(Session& session, std::chrono::milliseconds lock_timeout,
+                          Deadline deadline);
+
+// Checks that the schema is at this program's version and that the database is writable.
+Task<Result<void>> check_ready(Session& session, Deadline deadline);
+
+}  // namespace inventory::store::postgres

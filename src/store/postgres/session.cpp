@@ -1,0 +1,225 @@
+#include "store/postgres/session.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "store/postgres/fault.h"
+
+namespace inventory::store::postgres {
+namespace {
+
+std::string_view field(const PGresult* result, int code) {
+  const char* value = PQresultErrorField(result, code);
+  return value == nullptr ? std::string_view() : value;
+}
+
+std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
+
+}  // namespace
+
+Session::Session(boost::asio::any_io_executor executor, Connected connected)
+    : connection_(std::move(connected.handle)),
+      wait_(std::move(executor), PQsocket(connection_.get())),
+      where_(std::move(connected.where)) {
+  PQsetnonblocking(connection_.get(), 1);
+  PQsetNoticeReceiver(connection_.get(), &Session::on_notice, this);
+}
+
+bool Session::idle() const {
+  return !lost_ && !send_failed_ && queued_.empty() &&
+         PQstatus(connection_.get()) == CONNECTION_OK &&
+         PQtransactionStatus(connection_.get()) == PQTRANS_IDLE;
+}
+
+// COMMIT succeeds with a warning if its wait for a synchronous standby is cancelled. The text may
+// be translated, so the name of the server's function counts as well.
+void Session::on_notice(void* session, const PGresult* notice) {
+  if (field(notice, PG_DIAG_SOURCE_FUNCTION) == "SyncRepWaitForLSN" ||
+      field(notice, PG_DIAG_MESSAGE_PRIMARY)
+          .starts_with("canceling wait for synchronous replication")) {
+    static_cast<Session*>(session)->not_replicated_ = true;
+  }
+}
+
+void Session::queue(int sent, Part part, const char* name) {
+  send_failed_ = send_failed_ || sent == 0;
+  queued_.push_back({part, name});
+}
+
+void Session::command(const char* sql) {
+  PQenterPipelineMode(connection_.get());
+  queue(PQsendQueryParams(connection_.get(), sql, 0, nullptr, nullptr, nullptr, nullptr, 1),
+        Part::statement);
+}
+
+void Session::execute(const Statement& statement,
+                      std::initializer_list<std::string_view> parameters) {
+  PQenterPipelineMode(connection_.get());
+  if (!prepared_.contains(statement.name)) {
+    queue(PQsendPrepare(connection_.get(), statement.name, statement.sql, 0, nullptr),
+          Part::prepare, statement.name);
+  }
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  for (const std::string_view parameter : parameters) {
+    values.push_back(parameter.data());
+    lengths.push_back(static_cast<int>(parameter.size()));
+  }
+  const std::vector<int> binary(parameters.size(), 1);
+  queue(PQsendQueryPrepared(connection_.get(), statement.name, static_cast<int>(values.size()),
+                            values.data(), lengths.data(), binary.data(), 1),
+        Part::statement);
+}
+
+void Session::commit() {
+  command("COMMIT");
+  committing_ = true;
+}
+
+Task<Result<Results>> Session::synchronize(const char* doing, Deadline deadline) {
+  queue(PQpipelineSync(connection_.get()), Part::end);
+  not_replicated_ = false;
+  if (auto sent = co_await flush(doing, deadline); !sent) {
+    co_return std::unexpected(sent.error());
+  }
+  auto results = co_await read_segment(doing, deadline);
+  if (lost_) {
+    co_return results;
+  }
+  queued_.clear();
+  const bool committed = std::exchange(committing_, false) && results;
+  if (committed && not_replicated_) {
+    co_return std::unexpected(Error{
+        Fault::in_doubt, fmt::format("{} at PostgreSQL {}: committed, but perhaps not on a standby",
+                                     doing, where_)});
+  }
+  co_return results;
+}
+
+Task<Result<Results>> Session::script(const char* doing, std::string sql, Deadline deadline) {
+  // Several statements at once are for the simple protocol, which pipeline mode excludes.
+  if (PQexitPipelineMode(connection_.get()) == 0) {
+    co_return std::unexpected(lose(doing, PQerrorMessage(connection_.get())));
+  }
+  queue(PQsendQuery(connection_.get(), sql.c_str()), Part::statement);
+  if (auto sent = co_await flush(doing, deadline); !sent) {
+    co_return std::unexpected(sent.error());
+  }
+  Result<Results> results;
+  for (;;) {
+    auto result = co_await next_result(doing, deadline);
+    if (!result) {
+      co_return std::unexpected(result.error());
+    }
+    if (!*result) {
+      break;
+    }
+    if (PQresultStatus(result->get()) == PGRES_FATAL_ERROR) {
+      results = std::unexpected(server_error(doing, result->get()));
+      if (lost_) {
+        co_return results;
+      }
+    } else if (results) {
+      results->push_back(std::move(*result));
+    }
+  }
+  queued_.clear();
+  co_return results;
+}
+
+// The server may stop reading until its results are read, so both directions are served.
+Task<Result<void>> Session::flush(const char* doing, Deadline deadline) {
+  if (send_failed_) {
+    co_return std::unexpected(lose(doing, PQerrorMessage(connection_.get())));
+  }
+  // A failure to send is not the end: what the server said before it hung up is still to be read.
+  while (PQflush(connection_.get()) == 1) {
+    if (!co_await wait_.readable_or_writable(deadline)) {
+      co_return std::unexpected(lose(doing, "the server did not answer in time"));
+    }
+    if (PQconsumeInput(connection_.get()) == 0) {
+      co_return std::unexpected(lose(doing, PQerrorMessage(connection_.get())));
+    }
+  }
+  co_return Result<void>();
+}
+
+Task<Result<ResultHandle>> Session::next_result(const char* doing, Deadline deadline) {
+  while (PQisBusy(connection_.get()) != 0) {
+    if (!co_await wait_.readable(deadline)) {
+      co_return std::unexpected(lose(doing, "the server did not answer in time"));
+    }
+    if (PQconsumeInput(connection_.get()) == 0) {
+      break;  // the server's last words, if any, are the next result
+    }
+  }
+  ResultHandle result(PQgetResult(connection_.get()));
+  const bool is_error = result && PQresultStatus(result.get()) == PGRES_FATAL_ERROR;
+  if (is_error && field(result.get(), PG_DIAG_SQLSTATE).empty()) {
+    co_return std::unexpected(lose(doing, PQresultErrorMessage(result.get())));
+  }
+  if (!is_error && PQstatus(connection_.get()) == CONNECTION_BAD) {
+    co_return std::unexpected(lose(doing, PQerrorMessage(connection_.get())));
+  }
+  co_return result;
+}
+
+// What libpq hands out for each part: its result, then NULL; for the sync, its result alone.
+Task<Result<Results>> Session::read_segment(const char* doing, Deadline deadline) {
+  Result<Results> results;
+  std::size_t at = 0;
+  for (;;) {
+    auto result = co_await next_result(doing, deadline);
+    if (!result) {
+      co_return std::unexpected(result.error());
+    }
+    if (at == queued_.size()) {
+      co_return std::unexpected(lose(doing, "more results than statements"));
+    }
+    if (!*result) {
+      ++at;
+      continue;
+    }
+    switch (PQresultStatus(result->get())) {
+      case PGRES_PIPELINE_SYNC:
+        co_return results;
+      case PGRES_FATAL_ERROR:
+        results = std::unexpected(server_error(doing, result->get()));
+        if (lost_) {
+          co_return results;
+        }
+        break;
+      case PGRES_PIPELINE_ABORTED:  // skipped after an error
+        break;
+      default:
+        if (queued_[at].part == Part::prepare) {
+          prepared_.insert(queued_[at].name);
+        } else if (results) {
+          results->push_back(std::move(*result));
+        }
+    }
+  }
+}
+
+Error Session::lose(const char* doing, std::string_view why) {
+  lost_ = true;
+  return {committing_ ? Fault::in_doubt : Fault::link_lost,
+          fmt::format("{} at PostgreSQL {}: {}{}", doing, where_, first_line(why),
+                      committing_ ? "; whether it was committed is not known" : "")};
+}
+
+Error Session::server_error(const char* doing, const PGresult* result) {
+  const auto sqlstate = field(result, PG_DIAG_SQLSTATE);
+  const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const auto text = fmt::format("{} ({})", field(result, PG_DIAG_MESSAGE_PRIMARY), sqlstate);
+  const Fault fault = fault_of(sqlstate, field(result, PG_DIAG_CONSTRAINT_NAME));
+  if (severity == "FATAL" || severity == "PANIC") {  // the server closes the connection after it
+    Error error = lose(doing, text);
+    error.fault = committing_ ? error.fault : fault;
+    return error;
+  }
+  return {fault, fmt::format("{} at PostgreSQL {}: {}", doing, where_, text)};
+}
+
+}  // namespace inventory::store::postgres
