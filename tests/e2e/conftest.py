@@ -1,0 +1,85 @@
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from client import Client
+from database import Postgres, Sqlite
+from servers import Server
+from service import Queues, Service
+
+
+@pytest.fixture(scope="session")
+def folder():
+    path = pathlib.Path(
+        tempfile.mkdtemp(prefix="e2e.", dir=os.environ.get("INVENTORY_TEST_FOLDER"))
+    )
+    path.chmod(0o755)  # PostgreSQL is another user
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def broker(folder):
+    with Server("rabbitmq", folder / "rabbitmq") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres(folder):
+    with Server("postgres", folder / "postgres") as server:
+        yield server
+
+
+def make_database(request, kind):
+    if kind == "sqlite":
+        return Sqlite(request.getfixturevalue("folder"))
+    return Postgres(request.getfixturevalue("postgres").url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request):
+    """A new database for each test, of each kind."""
+    return make_database(request, request.param)
+
+
+@pytest.fixture
+def queues():
+    return Queues.fresh()
+
+
+@pytest.fixture
+def client(broker, queues):
+    with Client(broker.url, queues) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def shared(request, broker):
+    """A service for all tests of a module, with each kind of database: its queues."""
+    names = Queues.fresh()
+    with Service(broker.url, make_database(request, request.param).url, names):
+        yield names
+
+
+@pytest.fixture
+def shop(broker, shared):
+    """A client of the module's service."""
+    with Client(broker.url, shared) as connected:
+        yield connected
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for number, service in enumerate(Service.started):
+            state = service.process.poll()
+            title = f"inventory-service {number}, " + (
+                "running" if state is None else f"ended with {state}"
+            )
+            report.sections.append((title, "".join(service.lines[-60:])))
+    if call.when == "teardown":
+        Service.started = [s for s in Service.started if s.process.poll() is None]

@@ -1,0 +1,150 @@
+"""The program under test: its queues, its process, its log, its command line."""
+
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import uuid
+
+PROGRAM = os.environ.get(
+    "INVENTORY_SERVICE",
+    str(pathlib.Path(__file__).resolve().parents[2] / "build/release/inventory-service"),
+)
+DEADLINE_S = 60
+
+
+def environment(**variables):
+    """The test's own environment without what would configure the program, and with `variables`."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("HOME", "LANG", "PATH", "TMPDIR", "INVENTORY_TEST_FOLDER")
+        or name.endswith("SAN_OPTIONS")
+    }
+    return kept | variables
+
+
+@dataclasses.dataclass(frozen=True)
+class Queues:
+    """The names that the service uses; the defaults are the contract's."""
+
+    order: str = "order_validate"
+    item: str = "inventory_new_item"
+    order_response: str = "order_validate_response"
+    item_response: str = "inventory_new_item_response"
+
+    @staticmethod
+    def fresh():
+        prefix = uuid.uuid4().hex[:12]
+        return Queues(*(f"{prefix}.{field.default}" for field in dataclasses.fields(Queues)))
+
+    @property
+    def order_dead(self):
+        return f"{self.order}.dlq"
+
+    @property
+    def item_dead(self):
+        return f"{self.item}.dlq"
+
+    def options(self):
+        return [
+            f"--order-queue={self.order}",
+            f"--item-queue={self.item}",
+            f"--order-response-queue={self.order_response}",
+            f"--item-response-queue={self.item_response}",
+        ]
+
+
+class Service:
+    """One `inventory-service serve`. With `with` it is ready inside and has ended after."""
+
+    started = []  # for the report of a failed test
+
+    def __init__(self, amqp_url, database_url, queues, options=()):
+        self.command = [PROGRAM, "serve", *queues.options(), *options]
+        self.environment = environment(AMQP_URL=amqp_url, DATABASE_URL=database_url)
+        self.process = None
+        self.lines = []
+        self.news = threading.Condition()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            self.command,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self.reader = threading.Thread(target=self._read_log, daemon=True)
+        self.reader.start()
+        Service.started.append(self)
+        return self
+
+    def wait_for_log(self, text, times=1):
+        """Waits until the log has `times` lines that hold `text`."""
+        with self.news:
+            assert self.news.wait_for(
+                lambda: self._count(text) >= times or self.ended, timeout=DEADLINE_S
+            ), f"no {text!r} in the log within {DEADLINE_S} s"
+            assert self._count(text) >= times, f"ended before {text!r} was in the log"
+
+    def wait_ready(self):
+        self.wait_for_log("ready: consuming")
+        return self
+
+    def stop(self, by=signal.SIGTERM):
+        """Asks it to end and returns its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(by)
+        status = self.process.wait(timeout=DEADLINE_S)
+        self.reader.join(timeout=DEADLINE_S)
+        return status
+
+    @property
+    def log(self):
+        return "".join(self.lines)
+
+    def __enter__(self):
+        try:
+            return self.start().wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_):
+        try:
+            self.stop()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+
+    ended = False
+
+    def _count(self, text):
+        return sum(text in line for line in self.lines)
+
+    def _read_log(self):
+        for line in self.process.stdout:
+            with self.news:
+                self.lines.append(line)
+                self.news.notify_all()
+        with self.news:
+            self.ended = True
+            self.news.notify_all()
+
+
+def run(*arguments, **variables):
+    """Runs the program to its end: `run("add", "--quantity", "1", AMQP_URL=...)`."""
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )

@@ -1,0 +1,190 @@
+"""The command line: what it prints, and its exit status."""
+
+import json
+import uuid
+
+import pytest
+
+from database import Sqlite
+from service import Service, run
+
+SECRET = "s3cret-w0rd"
+
+
+@pytest.fixture
+def shop(broker, database, queues):
+    """Runs the program against a service: its queues are given by environment."""
+    with Service(broker.url, database.url, queues):
+        yield lambda *arguments: run(*arguments, **variables(broker.url, queues))
+
+
+def variables(url, queues):
+    return {
+        "AMQP_URL": url,
+        "ORDER_QUEUE": queues.order,
+        "ITEM_QUEUE": queues.item,
+        "ORDER_RESPONSE_QUEUE": queues.order_response,
+        "ITEM_RESPONSE_QUEUE": queues.item_response,
+    }
+
+
+def one_line(text):
+    return text.endswith("\n") and text.count("\n") == 1
+
+
+def test_add_and_order(shop):
+    added = shop("add", "--quantity", "10", "--description", "Blue T-shirt, size M")
+    assert added.returncode == 0, added.stderr
+    item = json.loads(added.stdout)
+    assert item["success"] is True
+    assert item["quantity"] == 10 and item["description"] == "Blue T-shirt, size M"
+
+    product = str(item["id"])
+    ordered = shop("order", "--product-id", product, "--quantity", "2", "--order-id", "123")
+    assert ordered.returncode == 0, ordered.stderr
+    assert json.loads(ordered.stdout) == {
+        "order_id": 123,
+        "success": True,
+        "message": "Inventory updated",
+        "order_data": {"order_id": 123, "product_id": item["id"], "quantity": 2},
+    }
+
+    rejected = shop("order", "--product-id", product, "--quantity", "9")
+    assert rejected.returncode == 1
+    reply = json.loads(rejected.stdout)
+    assert reply["message"] == "Not enough inventory"
+    assert str(uuid.UUID(reply["order_id"])) == reply["order_id"]
+
+
+def test_an_item_needs_no_description(shop):
+    added = shop("add", "--quantity", "0")
+    assert added.returncode == 0, added.stderr
+    assert json.loads(added.stdout)["description"] is None
+
+
+def test_an_order_id_may_be_text(shop):
+    ordered = shop("order", "--product-id", "1", "--quantity", "2", "--order-id", "A 1 é")
+    assert ordered.returncode == 1
+    assert json.loads(ordered.stdout)["order_id"] == "A 1 é"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["add", "--quantity", "1"], ["order", "--product-id", "1", "--quantity", "1"]],
+)
+def test_without_an_answer_in_time_the_status_is_2(broker, client, queues, command):
+    for queue in (queues.order, queues.item):
+        client.channel.queue_declare(queue, durable=True)
+    done = run(*command, "--timeout", "1", **variables(broker.url, queues))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["add", "--quantity", "1"], ["order", "--product-id", "1", "--quantity", "1"]],
+)
+def test_without_a_broker_the_status_is_2(command):
+    done = run(*command, "--timeout", "1", AMQP_URL=f"amqp://guest:{SECRET}@127.0.0.1:1/")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert one_line(done.stderr)
+    assert SECRET not in done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["add"], ["order"], ["migrate"]])
+def test_help_is_there_for_every_command(command):
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "--help" in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_version_is_a_version():
+    done = run("--version")
+    assert done.returncode == 0
+    assert done.stdout.split()[-1][0].isdigit()
+
+
+def test_migrate_can_be_repeated(database):
+    for _ in range(2):
+        done = run("migrate", DATABASE_URL=database.url)
+        assert done.returncode == 0, done.stderr
+    assert database.query("SELECT count(*) FROM inventory") == [(0,)]
+
+
+def test_migrate_says_in_one_line_that_there_is_no_database():
+    done = run("migrate", DATABASE_URL=f"postgresql://u:{SECRET}@127.0.0.1:1/inventory")
+    assert done.returncode not in (0, -6, -11)
+    assert one_line(done.stderr)
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_print_config_masks_credentials():
+    done = run(
+        "serve",
+        "--print-config",
+        AMQP_URL=f"amqp://shop:{SECRET}@broker-1,broker-2:5673/orders",
+        DATABASE_URL=f"postgresql://shop:{SECRET}@database:5433/inventory?password={SECRET}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "broker-1" in done.stdout and "broker-2:5673" in done.stdout
+    assert "database:5433" in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_rabbitmq_host_is_honoured():
+    done = run("serve", "--print-config", RABBITMQ_HOST="rabbit-of-old")
+    assert done.returncode == 0, done.stderr
+    assert "rabbit-of-old" in done.stdout
+
+
+WRONG = [
+    (["--prefetch=0"], {}, "--prefetch"),
+    (["--prefetch=many"], {}, "--prefetch"),
+    (["--prefetch=65536"], {}, "--prefetch"),
+    (["--batch-max=0"], {}, "--batch-max"),
+    (["--message-bytes-max=-1"], {}, "--message-bytes-max"),
+    (["--queue-type=stream"], {}, "--queue-type"),
+    (["--log-level=loud"], {}, "--log-level"),
+    (["--log-format=xml"], {}, "--log-format"),
+    (["--order-queue="], {}, "--order-queue"),
+    (["--order-queue=" + 256 * "x"], {}, "--order-queue"),
+    ([], {"AMQP_URL": f"http://guest:{SECRET}@127.0.0.1/"}, "AMQP_URL"),
+    ([], {"AMQP_URL": f"amqp://guest:{SECRET}@127.0.0.1:port/"}, "AMQP_URL"),
+    ([], {"DATABASE_URL": f"mysql://u:{SECRET}@127.0.0.1/inventory"}, "DATABASE_URL"),
+    (["--no-such-option"], {}, "--no-such-option"),
+]
+
+
+@pytest.mark.parametrize("options, environment, named", WRONG)
+def test_a_wrong_value_is_one_line_that_names_it(folder, options, environment, named):
+    environment = {"DATABASE_URL": Sqlite(folder).url} | environment
+    done = run("serve", *options, **environment)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert one_line(done.stderr), done.stderr
+    assert named in done.stderr
+    assert SECRET not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["no-such-command"],
+        ["add"],
+        ["add", "--quantity", "-1"],
+        ["add", "--quantity", "1.5"],
+        ["order", "--product-id", "0", "--quantity", "1"],
+        ["order", "--product-id", "1", "--quantity", "0"],
+        ["order", "--product-id", "1"],
+        ["order", "--product-id", "1", "--quantity", "1", "--timeout", "soon"],
+    ],
+)
+def test_a_wrong_command_line_has_status_2(arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr

@@ -1,0 +1,125 @@
+"""Items: what is added, and how often."""
+
+import datetime
+import json
+import re
+
+import pytest
+
+from client import new_id
+
+
+def test_an_item_is_added_and_described(shop):
+    before = datetime.datetime.now(datetime.timezone.utc)
+    reply = shop.item({"quantity": 10, "description": "Blue T-shirt, size M"})
+    after = datetime.datetime.now(datetime.timezone.utc)
+    item = reply.json
+    assert list(item) == ["id", "quantity", "description", "created_at", "success", "message"]
+    assert type(item["id"]) is int and item["id"] >= 1
+    assert item["quantity"] == 10
+    assert item["description"] == "Blue T-shirt, size M"
+    assert item["success"] is True
+    assert item["message"] == "Item added"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", item["created_at"])
+    slack = datetime.timedelta(seconds=1)
+    created_at = datetime.datetime.fromisoformat(item["created_at"])
+    assert before - slack <= created_at <= after + slack
+    assert not reply.replayed
+
+
+@pytest.mark.parametrize(
+    "members, description",
+    [
+        ('"quantity": 1', None),
+        ('"quantity": 1, "description": null', None),
+        ('"quantity": 1, "description": ""', ""),
+        ('"quantity": 1, "description": "Zoë \\u00e9 😀 \\" \\\\ \\n"', 'Zoë é 😀 " \\ \n'),
+        ('"quantity": 1, "description": "%s"' % (10_000 * "x"), 10_000 * "x"),
+        ('"quantity": 1, "description": "%s"' % (5_000 * "é"), 5_000 * "é"),
+        ('"quantity": 0, "colour": ["blue", 1e400]', None),
+        ('"quantity": 9007199254740991', None),
+    ],
+)
+def test_valid_items(shop, members, description):
+    item = shop.item(f" {{{members}}} ".encode()).json
+    assert item["message"] == "Item added"
+    assert item["description"] == description
+    assert item["quantity"] == json.loads(f"{{{members}}}")["quantity"]
+
+
+def test_each_item_has_an_id_of_its_own_that_can_be_ordered(shop):
+    ids = [shop.add(3) for _ in range(5)]
+    assert len(set(ids)) == 5
+    for product in ids:
+        order = {"order_id": new_id(), "product_id": product, "quantity": 3}
+        assert shop.order(order).json["message"] == "Inventory updated"
+
+
+@pytest.mark.parametrize("identity", ["", 219 * "x", "Zoë 😀 ", "a\0b ", "\n"])
+def test_the_same_message_id_adds_one_item(shop, identity):
+    identity += new_id()
+    first = shop.item({"quantity": 5, "description": "once"}, message_id=identity)
+    assert first.json["success"] and not first.replayed
+    again = shop.item({"quantity": 5, "description": "once"}, message_id=identity)
+    assert again.body == first.body
+    assert again.replayed
+    assert again.properties.correlation_id != first.properties.correlation_id
+
+
+def test_a_replay_is_the_stored_answer_whatever_the_request_holds(shop):
+    identity = new_id()
+    first = shop.item({"quantity": 5}, message_id=identity)
+    again = shop.item({"quantity": 6, "description": "other"}, message_id=identity)
+    assert again.body == first.body and again.replayed
+
+
+def test_a_replay_shows_the_item_as_it_was_added(shop):
+    identity = new_id()
+    first = shop.item({"quantity": 5}, message_id=identity)
+    shop.order({"order_id": new_id(), "product_id": first.json["id"], "quantity": 2})
+    again = shop.item({"quantity": 5}, message_id=identity)
+    assert again.body == first.body and again.replayed
+
+
+def test_without_message_id_the_correlation_id_is_the_identity(shop):
+    identity = new_id()
+    first = shop.item({"quantity": 5}, correlation_id=identity)
+    again = shop.item({"quantity": 5}, correlation_id=identity)
+    assert again.body == first.body
+    assert again.replayed and not first.replayed
+
+
+def test_the_message_id_counts_before_the_correlation_id(shop):
+    correlation_id = new_id()
+    first = shop.item({"quantity": 5}, message_id=new_id(), correlation_id=correlation_id)
+    other = shop.item({"quantity": 5}, message_id=new_id(), correlation_id=correlation_id)
+    assert not other.replayed
+    assert other.json["id"] != first.json["id"]
+
+
+def test_a_message_id_and_a_correlation_id_of_one_spelling_are_two_identities(shop):
+    identity = new_id()
+    first = shop.item({"quantity": 5}, message_id=identity)
+    other = shop.item({"quantity": 5}, correlation_id=identity)
+    assert not other.replayed
+    assert other.json["id"] != first.json["id"]
+
+
+def test_without_identity_each_request_adds_an_item(shop):
+    for _ in range(2):
+        shop.publish(shop.queues.item, {"quantity": 5}, reply_to=shop.reply_to)
+    first, other = shop.receive_all(2)
+    assert first.json["success"] and other.json["success"]
+    assert first.json["id"] != other.json["id"]
+    assert not first.replayed and not other.replayed
+
+
+def test_duplicates_side_by_side_add_one_item(shop):
+    identity = new_id()
+    for _ in range(50):
+        shop.publish(
+            shop.queues.item, {"quantity": 5}, message_id=identity, reply_to=shop.reply_to
+        )
+    replies = shop.receive_all(50)
+    assert len({reply.body for reply in replies}) == 1
+    assert [reply.replayed for reply in replies].count(False) == 1

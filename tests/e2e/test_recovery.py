@@ -1,0 +1,151 @@
+"""The broker, the database or the service is killed under load: nothing is lost, none decided twice.
+
+With a broker and a PostgreSQL of its own, since they die here.
+"""
+
+import random
+
+import pytest
+
+from client import Client, new_id
+from database import Postgres, Sqlite, stock
+from load import Load
+from servers import Server
+from service import Service
+
+ORDERS = 2_000
+STOCK = 1_000  # of each of three products: less than is asked for
+
+
+@pytest.fixture(scope="module")
+def own_broker(folder):
+    with Server("rabbitmq", folder / "mortal-rabbitmq") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own_postgres(folder):
+    with Server("postgres", folder / "mortal-postgres") as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def own_database(request, folder):
+    if request.param == "sqlite":
+        return Sqlite(folder)
+    return Postgres(request.getfixturevalue("own_postgres").url)
+
+
+def add_products(url, queues):
+    with Client(url, queues) as client:
+        return {client.add(STOCK): STOCK for _ in range(3)}
+
+
+def orders_for(products):
+    chance = random.Random(20261123)
+    return [
+        {
+            "order_id": new_id(),
+            "product_id": chance.choice(list(products)),
+            "quantity": chance.randint(1, 3),
+        }
+        for _ in range(ORDERS)
+    ]
+
+
+def assert_no_dead_letters(url, queues):
+    with Client(url) as client:
+        assert client.count(queues.order_dead) == 0
+
+
+@pytest.mark.parametrize("way", ["kill", "stop"])
+def test_the_broker_goes_and_comes_back(own_broker, own_database, queues, way):
+    with Service(own_broker.url, own_database.url, queues) as service:
+        products = add_products(own_broker.url, queues)
+        with Load(own_broker.url, queues, orders_for(products)) as load:
+            load.wait_for_answers(ORDERS // 10)
+            getattr(own_broker, way)()
+            own_broker.start()
+            load.wait_for_all()
+        assert_no_dead_letters(own_broker.url, queues)
+        assert service.stop() == 0
+    load.assert_decided_once(products, stock(own_database))
+
+
+def test_postgres_goes_and_comes_back(own_broker, own_postgres, queues):
+    database = Postgres(own_postgres.url)
+    with Service(own_broker.url, database.url, queues) as service:
+        products = add_products(own_broker.url, queues)
+        with Load(own_broker.url, queues, orders_for(products)) as load:
+            for answers in (ORDERS // 10, ORDERS // 2):
+                load.wait_for_answers(answers)
+                own_postgres.kill()
+                own_postgres.start()
+            load.wait_for_all()
+        assert_no_dead_letters(own_broker.url, queues)
+        assert service.stop() == 0
+    load.assert_decided_once(products, stock(database))
+
+
+def test_the_service_is_killed_and_started_again(own_broker, own_database, queues):
+    service = Service(own_broker.url, own_database.url, queues)
+    with service:
+        products = add_products(own_broker.url, queues)
+        with Load(own_broker.url, queues, orders_for(products)) as load:
+            for answers in (ORDERS // 10, ORDERS // 4, ORDERS // 2):
+                load.wait_for_answers(answers)
+                service.process.kill()
+                service.process.wait()
+                service = Service(own_broker.url, own_database.url, queues).start().wait_ready()
+            load.wait_for_all()
+        assert service.stop() == 0
+    load.assert_decided_once(products, stock(own_database))
+
+
+def test_the_service_waits_for_a_broker_that_is_not_there_yet(own_broker, folder, queues):
+    own_broker.stop()
+    service = Service(own_broker.url, Sqlite(folder).url, queues).start()
+    try:
+        service.wait_for_log(f"127.0.0.1:{own_broker.port}")
+    finally:
+        own_broker.start()
+    with Client(own_broker.url, queues) as client:
+        service.wait_ready()
+        assert client.item({"quantity": 1}).json["success"]
+    assert service.stop() == 0
+
+
+def test_the_service_waits_for_a_database_that_is_not_there_yet(own_broker, own_postgres, queues):
+    database = Postgres(own_postgres.url)
+    own_postgres.stop()
+    service = Service(own_broker.url, database.url, queues).start()
+    try:
+        service.wait_for_log(f"127.0.0.1:{own_postgres.port}")
+    finally:
+        own_postgres.start()
+    with Client(own_broker.url, queues) as client:
+        service.wait_ready()
+        assert client.item({"quantity": 1}).json["success"]
+    assert service.stop() == 0
+
+
+def test_the_service_can_be_stopped_while_the_broker_is_away(own_broker, folder, queues):
+    with Service(own_broker.url, Sqlite(folder).url, queues) as service:
+        own_broker.kill()
+        try:
+            assert service.stop() == 0
+        finally:
+            own_broker.start()
+
+
+def test_the_service_can_be_stopped_while_postgres_is_away(own_broker, own_postgres, queues):
+    database = Postgres(own_postgres.url)
+    with Service(own_broker.url, database.url, queues) as service:
+        with Client(own_broker.url, queues) as client:
+            own_postgres.kill()
+            try:
+                client.publish(queues.item, {"quantity": 1}, reply_to=client.reply_to)
+                assert service.stop() == 0
+                client.take(queues.item)  # it went back for the next instance
+            finally:
+                own_postgres.start()
