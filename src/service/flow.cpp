@@ -89,8 +89,8 @@ Task<std::string> Flow::run_once() {
     co_return "stopping";
   }
   link_ = std::move(*link);
-  set_status("");
   spdlog::info("{}: taking requests", options_.queue);
+  set_status("");
   Pipe pipe(executor_, 1);
   std::string why;
   // They end together: the first stage tells the second through the pipe, the second tells the
