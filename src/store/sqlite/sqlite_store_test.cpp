@@ -265,6 +265,17 @@ TEST_F(SqliteStore, NoticesThatTheFileWasReplacedWhileItWasOpen) {
   EXPECT_EQ(decide({order(1, 1, 1)}), OrderDecisions{kNotFound});
 }
 
+TEST_F(SqliteStore, LeavesTheFileToAnInstanceThatHoldsANewLockFile) {
+  migrate();
+  for (const char* suffix : {"", "-wal", "-shm", "-lock"}) {
+    std::filesystem::remove(file().path() + suffix);
+  }
+  const auto next = open();
+  ASSERT_TRUE(run(next->migrate()));
+  EXPECT_THAT(why_unavailable(*store_), HasSubstr("moved or deleted"));
+  EXPECT_THAT(why_unavailable(*store_), HasSubstr("another instance"));
+}
+
 TEST_F(SqliteStore, IsRetryableWhileAnotherProgramWrites) {
   migrate();
   const auto shirt = product(10);
