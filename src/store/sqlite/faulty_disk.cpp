@@ -116,7 +116,11 @@ bool FaultyDisk::fails(Operation operation) {
     const bool can_fail =
         failure_ == Failure::io_error || (failure_ == Failure::full && write) ||
         (failure_ == Failure::checkpoint && operation == Operation::write_to_database);
-    if (!can_fail || operations_left_ < 0 || operations_left_-- > 0) {
+    if (!can_fail || operations_left_ < 0) {
+      return false;
+    }
+    --operations_left_;
+    if (operations_left_ >= 0) {
       return false;
     }
     met_ = true;

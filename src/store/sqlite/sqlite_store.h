@@ -10,7 +10,8 @@
 // Cancelled: not taken: a call ends when SQLite has answered. It waits at most 2 s each for
 //            the other writers that it meets; what the disk takes comes on top.
 // Destroyed: waits for the call that SQLite is working on; calls that have not begun end with
-//            link_lost. Either way the callers get their result once the executor runs on.
+//            link_lost. Either way the callers get their result once the executor runs on. A call
+//            that was made but not awaited yet must not be awaited after that.
 // Errors:    retryable    another program is writing to the file;
 //            unavailable  missing, read-only, full, damaged, not migrated, or open in another
 //                         instance. The next call opens the file again;
