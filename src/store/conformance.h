@@ -87,10 +87,14 @@ class StoreOnLoop {
     return finish(result);
   }
 
-  // The two halves, for calls that overlap. finish() throws after a minute without a result.
+  // The two halves, for calls that overlap. When start() returns the store has the call; finish()
+  // throws after a minute without a result.
   template <class T>
   std::future<T> start(Task<T> task) {
-    return boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);
+    auto result = boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);
+    loop_.restart();
+    loop_.poll();
+    return result;
   }
 
   template <class T>

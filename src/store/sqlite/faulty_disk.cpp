@@ -60,6 +60,11 @@ bool FaultyDisk::disarm() {
   return met_;
 }
 
+void FaultyDisk::forget_database_writes() {
+  const std::lock_guard lock(mutex_);
+  database_written_ = false;
+}
+
 bool FaultyDisk::wait_for_database_write(std::chrono::seconds timeout) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, timeout, [this] { return database_written_; });
@@ -85,10 +90,10 @@ int FaultyDisk::open(sqlite3_vfs* /*vfs*/, const char* name, sqlite3_file* file,
 }
 
 int FaultyDisk::write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
-  if (current->fails(Operation::write)) {
+  const Methods& methods = Methods::of(file);
+  if (current->fails(methods.of_database ? Operation::write_to_database : Operation::write)) {
     return current->failure_ == Failure::full ? SQLITE_FULL : SQLITE_IOERR_WRITE;
   }
-  const Methods& methods = Methods::of(file);
   const int code = methods.real->xWrite(file, data, size, offset);
   if (methods.of_database) {
     const std::lock_guard lock(current->mutex_);
@@ -107,10 +112,15 @@ bool FaultyDisk::fails(Operation operation) {
   std::function<void()> on_fault;
   {
     const std::lock_guard lock(mutex_);
-    if (failure_ == Failure::full && operation != Operation::write) {
+    const bool write = operation == Operation::write || operation == Operation::write_to_database;
+    const bool can_fail =
+        failure_ == Failure::io_error || (failure_ == Failure::full && write) ||
+        (failure_ == Failure::checkpoint && operation == Operation::write_to_database);
+    if (!can_fail || operations_left_ < 0) {
       return false;
     }
-    if (operations_left_ < 0 || operations_left_-- > 0) {
+    --operations_left_;
+    if (operations_left_ >= 0) {
       return false;
     }
     met_ = true;

@@ -20,8 +20,9 @@ namespace inventory::store::sqlite {
 class FaultyDisk {
  public:
   enum class Failure {
-    io_error,  // a write, a sync or an opening fails
-    full,      // a write finds no room
+    io_error,    // a write, a sync or an opening fails
+    full,        // a write finds no room
+    checkpoint,  // a write to the database file itself fails: with a log, a checkpoint's
   };
 
   FaultyDisk();
@@ -39,15 +40,16 @@ class FaultyDisk {
   // Files opened from now on have no shared memory, as on a disk that cannot map files.
   void deny_shared_memory() { shared_memory_ = false; }
 
-  // Waits until the database file itself was written: with a write-ahead log, by a checkpoint.
-  // False if that does not happen in time.
+  // Waits until the database file itself was written since forget_database_writes(): with a
+  // write-ahead log, by a checkpoint. False if that does not happen in time.
+  void forget_database_writes();
   bool wait_for_database_write(std::chrono::seconds timeout);
 
   // Waits until the fault was met. False if that does not happen in time.
   bool wait_for_fault(std::chrono::seconds timeout);
 
  private:
-  enum class Operation { open, write, sync };
+  enum class Operation { open, write, write_to_database, sync };
   struct Methods;
 
   static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* opened);

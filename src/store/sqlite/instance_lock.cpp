@@ -2,10 +2,10 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <string_view>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -40,7 +40,7 @@ void leave_process_number(int descriptor) {
 
 Result<InstanceLock> InstanceLock::take(const std::string& database) {
   const std::string path = database + "-lock";
-  InstanceLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  InstanceLock lock(path, open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (lock.descriptor_ < 0) {
     return std::unexpected(
         Error{Fault::unavailable, fmt::format("SQLite database {}: opening its lock file {}: {}",
@@ -63,10 +63,18 @@ Result<InstanceLock> InstanceLock::take(const std::string& database) {
       fmt::format("SQLite database {}: locking {}: {}", database, path, last_system_error())});
 }
 
+bool InstanceLock::in_place() const {
+  struct stat held{};
+  struct stat found{};
+  return fstat(descriptor_, &held) == 0 && stat(path_.c_str(), &found) == 0 &&
+         held.st_dev == found.st_dev && held.st_ino == found.st_ino;
+}
+
 InstanceLock::InstanceLock(InstanceLock&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)) {}
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 InstanceLock& InstanceLock::operator=(InstanceLock&& other) noexcept {
+  std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
   return *this;
 }

@@ -9,6 +9,7 @@
 // hold a lock that nobody else can see.
 
 #include <string>
+#include <utility>
 
 #include "store/error.h"
 
@@ -20,13 +21,19 @@ class InstanceLock {
   // Errors: unavailable, where another instance holds it or the lock file cannot be opened.
   static Result<InstanceLock> take(const std::string& database);
 
+  // Whether the lock file is still the one at its path. Somebody may have deleted it, or moved the
+  // whole folder: then another instance can hold the one that is there now.
+  bool in_place() const;
+
   InstanceLock(InstanceLock&& other) noexcept;
   InstanceLock& operator=(InstanceLock&& other) noexcept;
   ~InstanceLock();
 
  private:
-  explicit InstanceLock(int descriptor) : descriptor_(descriptor) {}
+  InstanceLock(std::string path, int descriptor)
+      : path_(std::move(path)), descriptor_(descriptor) {}
 
+  std::string path_;
   int descriptor_;
 };
 

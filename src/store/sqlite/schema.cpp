@@ -72,7 +72,7 @@ Result<int> version_of(Connection& connection) {
 
 Error not_adoptable(const Connection& connection, std::string_view why) {
   return {Fault::refused, fmt::format("SQLite database {}: the existing table inventory cannot be "
-                                      "adopted: {}; nothing was changed",
+                                      "adopted: {}; it is as it was",
                                       connection.file(), why)};
 }
 

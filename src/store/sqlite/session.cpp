@@ -107,7 +107,8 @@ Result<void> Session::connect(Connection::Missing missing) {
         Error{Fault::unavailable,
               fmt::format("SQLite database {}: there is no such file; migrate to make it", file)});
   }
-  if (!lock_) {
+  if (!lock_ || !lock_->in_place()) {
+    lock_.reset();
     auto lock = InstanceLock::take(file);
     if (!lock) {
       return std::unexpected(lock.error());

@@ -7,10 +7,11 @@
 //            Other programs may read the file meanwhile.
 // Threads:   make, call and destroy it on the executor's thread; results come back there. The
 //            executor's context outlives the store.
-// Cancelled: not taken: a call ends when SQLite has answered. It waits at most 2 s for another
-//            writer; what the disk takes comes on top.
+// Cancelled: not taken: a call ends when SQLite has answered. It waits at most 2 s each for
+//            the other writers that it meets; what the disk takes comes on top.
 // Destroyed: waits for the call that SQLite is working on; calls that have not begun end with
-//            link_lost. Either way the callers get their result once the executor runs on.
+//            link_lost. Either way the callers get their result once the executor runs on. A call
+//            that was made but not awaited yet must not be awaited after that.
 // Errors:    retryable    another program is writing to the file;
 //            unavailable  missing, read-only, full, damaged, not migrated, or open in another
 //                         instance. The next call opens the file again;

@@ -89,26 +89,27 @@ class Child {
       close(ends[0]);
       throw std::runtime_error("no process of " + program);
     }
-    output_ = fdopen(ends[0], "r");
+    output_ = ends[0];
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   ~Child() {
     kill();
-    (void)fclose(output_);
+    close(output_);
   }
 
   pid_t process() const { return process_; }
 
   // The next line of its output; nothing at the end.
   std::optional<std::string> line() {
-    std::array<char, 4'096> text{};
-    if (fgets(text.data(), text.size(), output_) == nullptr) {
-      return std::nullopt;
+    std::string line;
+    for (char next = 0; read(output_, &next, 1) == 1;) {
+      if (next == '\n') {
+        return line;
+      }
+      line.push_back(next);
     }
-    std::string line(text.data());
-    line.pop_back();
-    return line;
+    return std::nullopt;
   }
 
   void kill() {
@@ -121,7 +122,7 @@ class Child {
 
  private:
   pid_t process_ = 0;
-  FILE* output_ = nullptr;
+  int output_ = -1;
 };
 
 // For its life root is nobody: what a file's mode forbids is allowed to root.
@@ -265,6 +266,17 @@ TEST_F(SqliteStore, NoticesThatTheFileWasReplacedWhileItWasOpen) {
   EXPECT_EQ(decide({order(1, 1, 1)}), OrderDecisions{kNotFound});
 }
 
+TEST_F(SqliteStore, LeavesTheFileToAnInstanceThatHoldsANewLockFile) {
+  migrate();
+  for (const char* suffix : {"", "-wal", "-shm", "-lock"}) {
+    std::filesystem::remove(file().path() + suffix);
+  }
+  const auto next = open();
+  ASSERT_TRUE(run(next->migrate()));
+  EXPECT_THAT(why_unavailable(*store_), HasSubstr("moved or deleted"));
+  EXPECT_THAT(why_unavailable(*store_), HasSubstr("another instance"));
+}
+
 TEST_F(SqliteStore, IsRetryableWhileAnotherProgramWrites) {
   migrate();
   const auto shirt = product(10);
@@ -387,7 +399,6 @@ TEST_F(SqliteStore, AnswersTheCallsThatAreOutstandingWhenItEnds) {
   auto decided = start(store_->decide_orders(orders));
   auto added = start(store_->add_items(items));
   auto ready = start(store_->ready());
-  loop_.poll();  // the calls begin
   store_.reset();
 
   const auto decisions = finish(decided);
@@ -406,8 +417,7 @@ TEST_F(SqliteStore, AnswersTheCallsThatAreOutstandingWhenItEnds) {
 TEST_F(SqliteStore, EndsWithItsLoopThoughACallWasOutstanding) {
   migrate();
   const std::vector orders{order(1, 1, 1)};
-  auto decided = start(store_->decide_orders(orders));
-  loop_.poll();
+  (void)start(store_->decide_orders(orders));
   store_.reset();
   // The loop ends without having run the call's end: nothing leaks, nothing crashes.
 }

@@ -12,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include <sqlite3.h>
 
@@ -30,7 +29,7 @@ class Statement {
   // row. `doing` is a phrase for the error: "reading the stock".
   template <class Read, class... Values>
   Result<void> each(std::string_view doing, Read read, const Values&... values) {
-    int code = bind_all(std::index_sequence_for<Values...>(), values...);
+    int code = bind_from(1, values...);
     while (code == SQLITE_OK && (code = sqlite3_step(handle_.get())) == SQLITE_ROW) {
       read(*this);
       code = SQLITE_OK;
@@ -57,11 +56,12 @@ class Statement {
 
   explicit Statement(sqlite3_stmt* handle) : handle_(handle) {}
 
-  template <std::size_t... Index, class... Values>
-  int bind_all(std::index_sequence<Index...> /*indexes*/, const Values&... values) {
-    int code = SQLITE_OK;
-    ((code = code == SQLITE_OK ? bind(static_cast<int>(Index) + 1, values) : code), ...);
-    return code;
+  int bind_from(int /*parameter*/) { return SQLITE_OK; }
+
+  template <class First, class... Rest>
+  int bind_from(int parameter, const First& first, const Rest&... rest) {
+    const int code = bind(parameter, first);
+    return code == SQLITE_OK ? bind_from(parameter + 1, rest...) : code;
   }
 
   int bind(int parameter, std::int64_t value);
