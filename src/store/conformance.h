@@ -1,0 +1,192 @@
+#pragma once
+
+// The conformance suite: what a caller of Store relies on, tested on every adapter.
+//
+// An adapter joins by an entry in conformance_adapters.cpp: a factory of databases, each empty,
+// its own, and gone with the object. The suite looks into a database only through TestDatabase.
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gtest/gtest.h>
+
+#include "store/store.h"
+
+namespace inventory::store::conformance {
+
+// TestDatabase: one database of an adapter, and a way to look into it beside the store.
+class TestDatabase {
+ public:
+  TestDatabase() = default;
+  TestDatabase(const TestDatabase&) = delete;
+  TestDatabase& operator=(const TestDatabase&) = delete;
+  virtual ~TestDatabase() = default;
+
+  // A store on this database, not migrated, that reports on `executor`.
+  virtual std::unique_ptr<Store> open(boost::asio::any_io_executor executor) = 0;
+
+  // The stock of a product; nothing where there is no such product.
+  virtual std::optional<domain::Quantity> on_hand(domain::ProductId product) = 0;
+
+  // The sum of the deltas of a product's ledger entries; 0 where it has none.
+  virtual domain::Quantity ledger_sum(domain::ProductId product) = 0;
+
+  // Makes the table `inventory` as the Python service makes it, without a row.
+  virtual void make_python_table() = 0;
+
+  // Runs SQL that every adapter understands; throws where it fails.
+  virtual void execute(const std::string& sql) = 0;
+};
+
+struct Adapter {
+  std::string name;        // letters and digits: part of the tests' names
+  bool several_instances;  // whether several stores may be open on one database
+  std::function<std::unique_ptr<TestDatabase>()> make_database;
+};
+
+// The adapters that the suite runs on.
+std::vector<Adapter> adapters();
+
+using OrderDecisions = std::vector<domain::OrderDecision>;
+using ItemDecisions = std::vector<domain::ItemDecision>;
+
+// StoreOnLoop: a store on a test's database, and the event loop that its calls run on.
+class StoreOnLoop {
+ public:
+  explicit StoreOnLoop(std::unique_ptr<TestDatabase> database)
+      : database_(std::move(database)), store_(open()) {}
+
+  std::unique_ptr<Store> open() { return database_->open(loop_.get_executor()); }
+
+  // Ends the store and opens another one on the same database.
+  void reopen() {
+    store_.reset();
+    store_ = open();
+  }
+
+  void migrate() {
+    const auto applied = run(store_->migrate());
+    ASSERT_TRUE(applied) << applied.error().what;
+  }
+
+  // Starts a call and runs the loop until it has its result.
+  template <class T>
+  T run(Task<T> task) {
+    auto result = start(std::move(task));
+    return finish(result);
+  }
+
+  // The two halves, for calls that overlap. finish() throws after a minute without a result.
+  template <class T>
+  std::future<T> start(Task<T> task) {
+    return boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);
+  }
+
+  template <class T>
+  T finish(std::future<T>& result) {
+    loop_.restart();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (result.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+      if (loop_.run_one_until(deadline) == 0) {
+        throw std::runtime_error("the call has no result and nothing is left to run");
+      }
+    }
+    return result.get();
+  }
+
+  // Calls that must succeed; they throw where one does not.
+  OrderDecisions decide(std::span<const domain::Order> orders) {
+    auto decisions = run(store_->decide_orders(orders));
+    if (!decisions) {
+      throw std::runtime_error("decide_orders: " + decisions.error().what);
+    }
+    return std::move(*decisions);
+  }
+
+  OrderDecisions decide(std::initializer_list<domain::Order> orders) {
+    return decide(std::span(orders.begin(), orders.size()));
+  }
+
+  ItemDecisions add(std::span<const domain::NewItem> requests) {
+    auto decisions = run(store_->add_items(requests));
+    if (!decisions) {
+      throw std::runtime_error("add_items: " + decisions.error().what);
+    }
+    return std::move(*decisions);
+  }
+
+  ItemDecisions add(std::initializer_list<domain::NewItem> requests) {
+    return add(std::span(requests.begin(), requests.size()));
+  }
+
+  // Adds an item with this stock and returns its id.
+  domain::ProductId product(domain::Quantity stock) {
+    return add({{std::nullopt, stock, std::nullopt, {}}}).at(0).item.id;
+  }
+
+ protected:
+  boost::asio::io_context loop_;
+  std::unique_ptr<TestDatabase> database_;
+  std::unique_ptr<Store> store_;
+};
+
+// Conformance: the suite's tests, each on an empty database of each adapter.
+class Conformance : public testing::TestWithParam<Adapter>, public StoreOnLoop {
+ protected:
+  Conformance() : StoreOnLoop(GetParam().make_database()) {}
+};
+
+inline const domain::OrderDecision kAccepted{.verdict = domain::Verdict::accepted};
+inline const domain::OrderDecision kNotEnough{.verdict = domain::Verdict::not_enough_stock};
+inline const domain::OrderDecision kNotFound{.verdict = domain::Verdict::product_not_found};
+
+inline domain::OrderDecision replay(domain::OrderDecision decision) {
+  decision.replayed = true;
+  return decision;
+}
+
+inline domain::Order order(std::int64_t id, domain::ProductId product, domain::Quantity quantity) {
+  return {domain::OrderId(id), product, quantity};
+}
+
+inline domain::Order order(std::string id, domain::ProductId product, domain::Quantity quantity) {
+  return {domain::OrderId(std::move(id)), product, quantity};
+}
+
+}  // namespace inventory::store::conformance
+
+namespace inventory::domain {
+
+// How failed expectations print decisions.
+inline void PrintTo(const OrderDecision& decision, std::ostream* out) {
+  constexpr const char* kNames[] = {"accepted", "product not found", "not enough stock"};
+  if (decision.conflicts_with) {
+    *out << "conflict with quantity " << *decision.conflicts_with;
+  } else {
+    *out << kNames[static_cast<int>(decision.verdict)] << (decision.replayed ? ", replayed" : "");
+  }
+}
+
+inline void PrintTo(const Item& item, std::ostream* out) {
+  *out << "item " << item.id << " quantity " << item.quantity << " description "
+       << item.description.value_or("(null)") << " created at "
+       << item.created_at.time_since_epoch().count() << " us";
+}
+
+inline void PrintTo(const ItemDecision& decision, std::ostream* out) {
+  PrintTo(decision.item, out);
+  *out << (decision.replayed ? ", replayed" : "");
+}
+
+}  // namespace inventory::domain

@@ -1,0 +1,242 @@
+// What a caller of Store::decide_orders() relies on, whichever the adapter.
+
+#include <algorithm>
+#include <limits>
+
+#include "store/conformance.h"
+
+namespace inventory::store::conformance {
+namespace {
+
+using domain::Order;
+
+constexpr std::int64_t kMax = 9'007'199'254'740'991;  // 2^53 - 1: the contract's largest integer
+
+// Valid order ids of which some layer between the flow and the disk might make something else.
+std::vector<std::string> odd_ids() {
+  return {
+      std::string(128, 'x'),
+      "550e8400-e29b-41d4-a716-446655440000",
+      "'",
+      "''; DROP TABLE inventory; --",
+      "\"",
+      "\\",
+      "\\N",
+      "\\\\x41",
+      "{",
+      "{a,b}",
+      "a,b",
+      "NULL",
+      "null",
+      "true",
+      "(1,2)",
+      "[1]",
+      "$1",
+      "?1",
+      "%",
+      "%s%n",
+      "_",
+      "\n",
+      "\r\n",
+      "\t",
+      " ",
+      "  ",
+      "a",
+      "A",
+      "a ",
+      " a",
+      "1",
+      "01",
+      "1.0",
+      "-1",
+      "i1",
+      "s1",
+      "opening",
+      "\xF0\x9F\x91\x95",  // a shirt
+      "\xC3\xA9",          // e with acute, one code point
+      "e\xCC\x81",         // the same in two
+      "\xC2\xA0",          // no-break space
+      "\x01",
+      "\x7F",
+  };
+}
+
+std::vector<Order> orders_with(const std::vector<std::string>& ids, domain::ProductId product) {
+  std::vector<Order> orders;
+  orders.reserve(ids.size());
+  for (const auto& id : ids) {
+    orders.push_back(order(id, product, 1));
+  }
+  return orders;
+}
+
+TEST_P(Conformance, AcceptsAnOrderAndLowersTheStock) {
+  migrate();
+  const auto shirt = product(10);
+  EXPECT_EQ(decide({order(1, shirt, 3)}), OrderDecisions{kAccepted});
+  EXPECT_EQ(database_->on_hand(shirt), 7);
+  EXPECT_EQ(database_->ledger_sum(shirt), 7);
+}
+
+TEST_P(Conformance, SellsTheLastPieceAndThenRejects) {
+  migrate();
+  const auto shirt = product(10);
+  EXPECT_EQ(decide({order(1, shirt, 10), order(2, shirt, 1)}),
+            (OrderDecisions{kAccepted, kNotEnough}));
+  EXPECT_EQ(database_->on_hand(shirt), 0);
+}
+
+TEST_P(Conformance, RejectsAnOrderForAProductThatDoesNotExist) {
+  migrate();
+  const auto shirt = product(10);
+  EXPECT_EQ(decide({order(1, shirt + 1, 1), order(2, kMax, 1)}),
+            (OrderDecisions{kNotFound, kNotFound}));
+  EXPECT_EQ(database_->on_hand(shirt + 1), std::nullopt);
+  EXPECT_EQ(database_->ledger_sum(shirt + 1), 0);
+}
+
+TEST_P(Conformance, KeepsARejectionThoughTheProductOrTheStockComesLater) {
+  migrate();
+  const auto shirt = product(1);
+  EXPECT_EQ(decide({order(1, shirt, 2), order(1, shirt + 1, 2)}),
+            (OrderDecisions{kNotEnough, kNotFound}));
+  const auto next = product(5);
+  EXPECT_EQ(
+      decide({order(1, shirt, 2), order(1, next, 2)}),
+      (OrderDecisions{replay(kNotEnough), next == shirt + 1 ? replay(kNotFound) : kAccepted}));
+}
+
+TEST_P(Conformance, GivesTheStoredAnswerToAnOrderThatComesAgain) {
+  migrate();
+  const auto shirt = product(10);
+  const std::vector orders{order(1, shirt, 3), order(2, shirt, 8), order(3, kMax, 1)};
+  EXPECT_EQ(decide(orders), (OrderDecisions{kAccepted, kNotEnough, kNotFound}));
+  const OrderDecisions again{replay(kAccepted), replay(kNotEnough), replay(kNotFound)};
+  EXPECT_EQ(decide(orders), again);
+  reopen();
+  EXPECT_EQ(decide(orders), again);
+  EXPECT_EQ(database_->on_hand(shirt), 7);
+  EXPECT_EQ(database_->ledger_sum(shirt), 7);
+}
+
+TEST_P(Conformance, DecidesADuplicateWithinABatchOnce) {
+  migrate();
+  const auto shirt = product(10);
+  EXPECT_EQ(decide({order(1, shirt, 3), order(2, shirt, 3), order(1, shirt, 3)}),
+            (OrderDecisions{kAccepted, kAccepted, replay(kAccepted)}));
+  EXPECT_EQ(database_->on_hand(shirt), 4);
+}
+
+TEST_P(Conformance, RejectsAnotherQuantityUnderAKnownIdentityAndStoresNothing) {
+  migrate();
+  const auto shirt = product(10);
+  const auto first = decide({order(1, shirt, 3), order(1, shirt, 4)});
+  EXPECT_EQ(first[1].conflicts_with, 3);
+  const auto second = decide({order(1, shirt, 5), order(1, shirt, 3)});
+  EXPECT_EQ(second[0].conflicts_with, 3);
+  EXPECT_FALSE(second[0].replayed);
+  EXPECT_EQ(second[1], replay(kAccepted));
+  EXPECT_EQ(database_->on_hand(shirt), 7);
+  EXPECT_EQ(database_->ledger_sum(shirt), 7);
+}
+
+TEST_P(Conformance, TellsAnIntegerOrderIdFromTheStringOfItsDigits) {
+  migrate();
+  const auto shirt = product(10);
+  EXPECT_EQ(decide({order(42, shirt, 1), order("42", shirt, 1)}),
+            (OrderDecisions{kAccepted, kAccepted}));
+  EXPECT_EQ(decide({order("42", shirt, 1), order(42, shirt, 1)}),
+            (OrderDecisions{replay(kAccepted), replay(kAccepted)}));
+}
+
+TEST_P(Conformance, TreatsOneOrderIdOnTwoProductsAsTwoOrders) {
+  migrate();
+  const auto shirt = product(1);
+  const auto sock = product(1);
+  EXPECT_EQ(decide({order(1, shirt, 1), order(1, sock, 1)}),
+            (OrderDecisions{kAccepted, kAccepted}));
+}
+
+TEST_P(Conformance, KeepsOddOrderIdsApartAndKnowsThemAgain) {
+  migrate();
+  const auto orders = orders_with(odd_ids(), product(1'000));
+  EXPECT_EQ(decide(orders), OrderDecisions(orders.size(), kAccepted));
+  reopen();
+  EXPECT_EQ(decide(orders), OrderDecisions(orders.size(), replay(kAccepted)));
+  // One at a time as well: a batch of one may take another way.
+  for (const auto& each : orders) {
+    EXPECT_EQ(decide({each}), OrderDecisions{replay(kAccepted)}) << each.id.display();
+  }
+}
+
+TEST_P(Conformance, DecidesTheOrdersOfOneProductInTheirOrder) {
+  migrate();
+  const auto shirt = product(10);
+  EXPECT_EQ(
+      decide({order(9, shirt, 6), order(8, shirt, 5), order(7, shirt, 4), order(6, shirt, 1)}),
+      (OrderDecisions{kAccepted, kNotEnough, kAccepted, kNotEnough}));
+}
+
+TEST_P(Conformance, ReturnsDecisionsInTheOrderOfTheOrdersWhateverTheirKeys) {
+  migrate();
+  const auto shirt = product(2);
+  const auto sock = product(2);
+  EXPECT_EQ(decide({order("z", sock, 2), order("a", kMax, 1), order("m", shirt, 3),
+                    order("b", sock, 1), order("a", shirt, 2)}),
+            (OrderDecisions{kAccepted, kNotFound, kNotEnough, kNotEnough, kAccepted}));
+}
+
+TEST_P(Conformance, AnswersAnEmptyBatchWithNothing) {
+  migrate();
+  EXPECT_EQ(decide(std::span<const Order>()), OrderDecisions());
+}
+
+TEST_P(Conformance, DecidesABatchOfTheLargestSize) {
+  migrate();
+  const auto shirt = product(kBatchMax - 1);
+  std::vector<Order> orders;
+  orders.reserve(kBatchMax);
+  for (std::size_t i = 0; i < kBatchMax; ++i) {
+    orders.push_back(order(static_cast<std::int64_t>(i), shirt, 1));
+  }
+  OrderDecisions expected(kBatchMax, kAccepted);
+  expected.back() = kNotEnough;
+  EXPECT_EQ(decide(orders), expected);
+  EXPECT_EQ(database_->on_hand(shirt), 0);
+  EXPECT_EQ(database_->ledger_sum(shirt), 0);
+}
+
+TEST_P(Conformance, TakesTheLargestNumbersOfTheContract) {
+  migrate();
+  const auto shirt = product(kMax);
+  const std::vector orders{order(kMax, shirt, kMax), order(-kMax, shirt, kMax),
+                           order(kMax, kMax, kMax)};
+  EXPECT_EQ(decide(orders), (OrderDecisions{kAccepted, kNotEnough, kNotFound}));
+  EXPECT_EQ(database_->on_hand(shirt), 0);
+  reopen();
+  EXPECT_EQ(decide(orders),
+            (OrderDecisions{replay(kAccepted), replay(kNotEnough), replay(kNotFound)}));
+}
+
+TEST_P(Conformance, AddsItemsWhileOrdersAreDecided) {
+  migrate();
+  const auto shirt = product(100);
+  for (std::int64_t round = 0; round < 20; ++round) {
+    const std::vector orders{order(round, shirt, 2), order(round, shirt + 1 + round, 1)};
+    const std::vector<domain::NewItem> items{{std::nullopt, 3, "a sock", {}}};
+    auto decided = start(store_->decide_orders(orders));
+    auto added = start(store_->add_items(items));
+    const auto decisions = finish(decided);
+    const auto new_items = finish(added);
+    ASSERT_TRUE(decisions) << decisions.error().what;
+    ASSERT_TRUE(new_items) << new_items.error().what;
+    EXPECT_EQ(decisions->at(0), kAccepted);
+    const auto id = new_items->at(0).item.id;
+    EXPECT_EQ(database_->on_hand(id), database_->ledger_sum(id));
+  }
+  EXPECT_EQ(database_->on_hand(shirt), 60);
+  EXPECT_EQ(database_->ledger_sum(shirt), 60);
+}
+
+}  // namespace
+}  // namespace inventory::store::conformance

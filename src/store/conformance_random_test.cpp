@@ -1,0 +1,116 @@
+// Random work on a store and on the domain's rules alone must come to the same.
+
+#include <map>
+#include <random>
+
+#include <fmt/format.h>
+
+#include "store/conformance.h"
+
+namespace inventory::store::conformance {
+namespace {
+
+constexpr unsigned kSeeds = 12;
+constexpr int kSteps = 40;
+
+// Model: what the store must hold, kept in memory and decided by the same rules.
+struct Model {
+  domain::BatchView view;
+  std::map<std::string, domain::Item> items;
+
+  OrderDecisions decide(std::span<const domain::Order> orders) {
+    const auto outcome = domain::decide_orders(orders, view);
+    for (const auto& [product, quantity] : outcome.changed_stock) {
+      view.on_hand[product] = quantity;
+    }
+    for (const auto& entry : outcome.new_entries) {
+      view.decisions[entry.key] = {entry.verdict, entry.quantity};
+    }
+    return outcome.decisions;
+  }
+
+  // Ids are the store's to choose: the model takes those of the items that were new.
+  ItemDecisions add(std::span<const domain::NewItem> requests, const ItemDecisions& by_store) {
+    std::vector<domain::ProductId> ids;
+    for (const auto& decision : by_store) {
+      if (!decision.replayed) {
+        ids.push_back(decision.item.id);
+      }
+    }
+    ids.resize(requests.size());
+    const auto outcome = domain::decide_items(requests, items, ids);
+    for (const auto& [identity, item] : outcome.added) {
+      EXPECT_TRUE(view.on_hand.emplace(item.id, item.quantity).second) << "id " << item.id;
+      if (identity) {
+        items.emplace(*identity, item);
+      }
+    }
+    return outcome.decisions;
+  }
+};
+
+class RandomWork {
+ public:
+  explicit RandomWork(unsigned seed) : random_(seed) {}
+
+  unsigned below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
+
+  std::vector<domain::Order> orders(const Model& model) {
+    std::vector<domain::ProductId> products{9'000'000'000};
+    for (const auto& [product, quantity] : model.view.on_hand) {
+      products.push_back(product);
+    }
+    std::vector<domain::Order> batch;
+    for (unsigned i = 0, size = below(60); i < size; ++i) {
+      const auto id = below(300);
+      const auto product = products[below(static_cast<unsigned>(products.size()))];
+      const auto quantity = id % 7 == 0 ? below(4) + 1 : id % 4 + 1;
+      batch.push_back(id % 2 == 0 ? order(id, product, quantity)
+                                  : order(fmt::format("order {}", id), product, quantity));
+    }
+    return batch;
+  }
+
+  std::vector<domain::NewItem> items() {
+    std::vector<domain::NewItem> batch;
+    for (unsigned i = 0, size = below(4); i < size; ++i) {
+      const auto id = below(40);
+      batch.push_back({id % 5 == 0 ? std::nullopt : std::optional(fmt::format("message {}", id)),
+                       below(60), id % 3 == 0 ? std::nullopt : std::optional<std::string>("sock"),
+                       domain::Timestamp(std::chrono::microseconds(random_() % (1UL << 50)))});
+    }
+    return batch;
+  }
+
+ private:
+  std::mt19937_64 random_;
+};
+
+TEST_P(Conformance, DecidesRandomWorkAsTheDomainsRulesDo) {
+  migrate();
+  Model model;
+  for (unsigned seed = 0; seed < kSeeds; ++seed) {
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    RandomWork work(seed);
+    for (int step = 0; step < kSteps; ++step) {
+      if (work.below(4) == 0) {
+        const auto items = work.items();
+        const auto added = add(items);
+        ASSERT_EQ(added, model.add(items, added));
+      } else {
+        const auto orders = work.orders(model);
+        ASSERT_EQ(decide(orders), model.decide(orders));
+      }
+      if (work.below(20) == 0) {
+        reopen();
+      }
+    }
+    for (const auto& [product, quantity] : model.view.on_hand) {
+      EXPECT_EQ(database_->on_hand(product), quantity) << "product " << product;
+      EXPECT_EQ(database_->ledger_sum(product), quantity) << "product " << product;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace inventory::store::conformance

@@ -1,0 +1,73 @@
+#pragma once
+
+// FaultyDisk: SQLite's way to the disk while it lives, with faults on request. For tests.
+//
+// Registers itself as SQLite's default VFS. It forwards everything to the real one, and fails the
+// write, sync or opening that a test has asked it to fail.
+//
+// Threads: any; one FaultyDisk at a time, and it outlives the connections made meanwhile.
+// Source:  https://www.sqlite.org/vfs.html
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+
+#include <sqlite3.h>
+
+namespace inventory::store::sqlite {
+
+class FaultyDisk {
+ public:
+  enum class Failure {
+    io_error,  // a write, a sync or an opening fails
+    full,      // a write finds no room
+  };
+
+  FaultyDisk();
+  FaultyDisk(const FaultyDisk&) = delete;
+  FaultyDisk& operator=(const FaultyDisk&) = delete;
+  ~FaultyDisk();
+
+  // Lets this many operations that can fail so pass, then fails one. `on_fault` runs at that
+  // moment, on the thread that met it.
+  void fail_after(int operations, Failure failure, std::function<void()> on_fault = {});
+
+  // No more faults. Whether one was met.
+  bool disarm();
+
+  // Files opened from now on have no shared memory, as on a disk that cannot map files.
+  void deny_shared_memory() { shared_memory_ = false; }
+
+  // Waits until the database file itself was written: with a write-ahead log, by a checkpoint.
+  // False if that does not happen in time.
+  bool wait_for_database_write(std::chrono::seconds timeout);
+
+  // Waits until the fault was met. False if that does not happen in time.
+  bool wait_for_fault(std::chrono::seconds timeout);
+
+ private:
+  enum class Operation { open, write, sync };
+  struct Methods;
+
+  static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* opened);
+  static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset);
+  static int sync(sqlite3_file* file, int flags);
+
+  // Whether this operation is the one that fails.
+  bool fails(Operation operation);
+
+  sqlite3_vfs* real_;
+  sqlite3_vfs vfs_;
+  bool shared_memory_ = true;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool database_written_ = false;
+  int operations_left_ = -1;  // negative: no fault
+  Failure failure_ = Failure::io_error;
+  std::function<void()> on_fault_;
+  bool met_ = false;
+};
+
+}  // namespace inventory::store::sqlite

@@ -1,0 +1,19 @@
+#pragma once
+
+// The schema of the file: which version it has, and how it is brought up to date.
+// The steps are migrations/NNNN_name.sql; the table inventory_migration records those applied.
+
+#include "store/error.h"
+#include "store/sqlite/connection.h"
+
+namespace inventory::store::sqlite {
+
+// An error unless the schema is the one that this program needs; the text says what to do.
+Result<void> check_schema(Connection& connection);
+
+// Applies the migrations that are missing and returns how many, inside the caller's transaction.
+// Errors: refused where the Python service's table holds something that cannot be adopted;
+//         unavailable where the schema is newer than this program.
+Result<int> apply_migrations(Connection& connection);
+
+}  // namespace inventory::store::sqlite

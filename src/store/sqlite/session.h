@@ -1,0 +1,59 @@
+#pragma once
+
+// Session: what a Store does, but blocking: opens the file when a call needs it, runs each batch in
+// one transaction, and closes the file when it stops working, so that the next call opens it anew.
+//
+// Owns:    the instance's lock on the file, from the first opening to its own end; the connection.
+// Threads: one, the store's own.
+// Errors:  see Store; the text names the file and what was being done.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "store/sqlite/connection.h"
+#include "store/sqlite/instance_lock.h"
+#include "store/sqlite/tables.h"
+
+namespace inventory::store::sqlite {
+
+class Session {
+ public:
+  explicit Session(std::string path) : path_(std::move(path)) {}
+
+  Result<int> migrate();
+  Result<void> ready();
+  Result<std::vector<domain::OrderDecision>> decide_orders(std::span<const domain::Order> orders);
+  Result<std::vector<domain::ItemDecision>> add_items(std::span<const domain::NewItem> requests);
+
+  // The log holds something that a checkpoint might copy: call checkpoint() when nobody waits.
+  bool wants_checkpoint() const;
+
+  // The log is so large that a checkpoint is due even if somebody waits.
+  bool needs_checkpoint() const;
+
+  void checkpoint();
+
+ private:
+  Result<void> connect(Connection::Missing missing);
+  Result<void> open();
+
+  // Runs `work()`, which returns a Result, in a transaction of its own.
+  template <class Work>
+  std::invoke_result_t<Work> in_transaction(Work work);
+
+  // Rolls back, closes the file where it does not work, and hands the error on.
+  std::unexpected<Error> failed(Error error);
+  void close();
+
+  std::string path_;
+  std::optional<InstanceLock> lock_;
+  std::unique_ptr<Connection> connection_;
+  std::optional<Tables> tables_;  // only while the schema is current; ends before the connection
+  int log_pages_max_ = 0;
+};
+
+}  // namespace inventory::store::sqlite

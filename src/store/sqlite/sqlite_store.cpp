@@ -1,0 +1,109 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <atomic>
+#include <chrono>
+#include <utility>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "store/sqlite/session.h"
+
+namespace inventory::store::sqlite {
+namespace {
+
+namespace asio = boost::asio;
+
+// So long without work means that nobody is likely to wait for the checkpoint that follows.
+constexpr std::chrono::milliseconds kIdleBeforeCheckpoint{500};
+
+class SqliteStore : public Store {
+ public:
+  SqliteStore(asio::any_io_executor executor, SqliteOptions options)
+      : executor_(std::move(executor)), path_(options.path), session_(std::move(options.path)) {}
+
+  ~SqliteStore() override {
+    closing_ = true;
+    asio::post(thread_, [this] { idle_.cancel(); });
+    thread_.join();
+  }
+
+  Task<Result<int>> migrate() override {
+    return on_thread<Result<int>>([](Session& session) { return session.migrate(); });
+  }
+
+  Task<Result<void>> ready() override {
+    return on_thread<Result<void>>([](Session& session) { return session.ready(); });
+  }
+
+  Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
+      std::span<const domain::Order> orders) override {
+    return on_thread<Result<std::vector<domain::OrderDecision>>>(
+        [orders](Session& session) { return session.decide_orders(orders); });
+  }
+
+  Task<Result<std::vector<domain::ItemDecision>>> add_items(
+      std::span<const domain::NewItem> requests) override {
+    return on_thread<Result<std::vector<domain::ItemDecision>>>(
+        [requests](Session& session) { return session.add_items(requests); });
+  }
+
+ private:
+  // Runs `work` on the store's thread and resumes on the executor with its result. The store may be
+  // gone by then: nothing here is touched after the wait.
+  template <class T, class Work>
+  Task<T> on_thread(Work work) {
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(
+        [this, work](auto handler) {
+          asio::post(thread_, [this, work, handler = std::move(handler),
+                               alive = asio::make_work_guard(executor_)]() mutable {
+            T result = closing_ ? T(std::unexpected(closed())) : work(session_);
+            asio::post(alive.get_executor(),
+                       [handler = std::move(handler), result = std::move(result)]() mutable {
+                         std::move(handler)(std::move(result));
+                       });
+            alive.reset();
+            after_work();
+          });
+        },
+        asio::use_awaitable);
+  }
+
+  Error closed() const {
+    return {Fault::link_lost, fmt::format("SQLite database {}: the store is being closed", path_)};
+  }
+
+  // On the store's thread, after the caller was answered.
+  void after_work() {
+    if (session_.needs_checkpoint()) {
+      session_.checkpoint();
+    } else if (session_.wants_checkpoint() && !closing_) {
+      idle_.expires_after(kIdleBeforeCheckpoint);
+      idle_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (!cancelled) {
+          session_.checkpoint();
+        }
+      });
+    }
+  }
+
+  asio::any_io_executor executor_;
+  std::string path_;
+  Session session_;  // used on the thread only
+  std::atomic<bool> closing_ = false;
+  asio::thread_pool thread_{1};
+  asio::steady_timer idle_{thread_};
+};
+
+}  // namespace
+
+std::unique_ptr<Store> make_sqlite_store(asio::any_io_executor executor, SqliteOptions options) {
+  return std::make_unique<SqliteStore>(std::move(executor), std::move(options));
+}
+
+}  // namespace inventory::store::sqlite

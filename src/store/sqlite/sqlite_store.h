@@ -1,0 +1,37 @@
+#pragma once
+
+// The store in a SQLite file, for one instance on one machine.
+//
+// Owns:      a thread, on which all of SQLite runs, so that the caller's event loop never blocks;
+//            and, from the first call on, the only instance's lock on the file (`<path>-lock`).
+//            Other programs may read the file meanwhile.
+// Threads:   make, call and destroy it on the executor's thread; results come back there. The
+//            executor's context outlives the store.
+// Cancelled: not taken: a call ends when SQLite has answered. It waits at most 2 s for another
+//            writer; what the disk takes comes on top.
+// Destroyed: waits for the call that SQLite is working on; calls that have not begun end with
+//            link_lost. Either way the callers get their result once the executor runs on.
+// Errors:    retryable    another program is writing to the file;
+//            unavailable  missing, read-only, full, damaged, not migrated, or open in another
+//                         instance. The next call opens the file again;
+//            in_doubt     the disk failed while a commit was written;
+//            refused      a batch holds what the tables do not take.
+// Not:       several instances on a file; a file on a network file system.
+
+#include <memory>
+#include <string>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "store/store.h"
+
+namespace inventory::store::sqlite {
+
+struct SqliteOptions {
+  std::string path;  // of the database file; migrate() makes it where it is missing
+};
+
+std::unique_ptr<Store> make_sqlite_store(boost::asio::any_io_executor executor,
+                                         SqliteOptions options);
+
+}  // namespace inventory::store::sqlite

@@ -1,0 +1,416 @@
+// What is SQLite's own: one instance a file, the file's state, kills, the write-ahead log.
+// What every store must do is in ../conformance_*_test.cpp.
+
+#include "store/sqlite/sqlite_store.h"
+
+#include <array>
+#include <csignal>
+#include <fcntl.h>
+#include <fstream>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sqlite3.h>
+
+#include "store/sqlite/sqlite_test_database.h"
+
+namespace inventory::store::sqlite {
+namespace {
+
+using conformance::kAccepted;
+using conformance::kNotFound;
+using conformance::order;
+using conformance::OrderDecisions;
+using conformance::replay;
+using conformance::StoreOnLoop;
+using domain::NewItem;
+using testing::AllOf;
+using testing::HasSubstr;
+
+class SqliteStore : public testing::Test, public StoreOnLoop {
+ protected:
+  SqliteStore() : StoreOnLoop(std::make_unique<SqliteTestDatabase>()) {}
+
+  SqliteTestDatabase& file() { return dynamic_cast<SqliteTestDatabase&>(*database_); }
+
+  std::unique_ptr<Store> open_at(const std::string& path) {
+    return make_sqlite_store(loop_.get_executor(), {.path = path});
+  }
+
+  // Expects that `store` is unavailable and returns the text that says why.
+  std::string why_unavailable(Store& store) {
+    const auto ready = run(store.ready());
+    EXPECT_FALSE(ready);
+    if (ready) {
+      return "";
+    }
+    EXPECT_EQ(ready.error().fault, Fault::unavailable);
+    return ready.error().what;
+  }
+
+  std::uintmax_t log_bytes() { return std::filesystem::file_size(file().path() + "-wal"); }
+
+  // Writes 20 MB to the log.
+  void write_much() {
+    std::vector<NewItem> items;
+    items.reserve(1'000);
+    for (int i = 0; i < 1'000; ++i) {
+      items.push_back({fmt::format("message {}", ++messages_), 1, std::string(10'000, 'x'), {}});
+    }
+    add(items);
+  }
+
+ private:
+  int messages_ = 0;
+};
+
+// A process that decides orders on a file until it is killed: see store_child.cpp.
+class Child {
+ public:
+  explicit Child(std::string path) {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) {
+      throw std::runtime_error("no pipe");
+    }
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    std::string program = STORE_CHILD;
+    std::array<char*, 3> arguments{program.data(), path.data(), nullptr};
+    const int failed =
+        posix_spawn(&process_, program.c_str(), &actions, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (failed != 0) {
+      close(ends[0]);
+      throw std::runtime_error("no process of " + program);
+    }
+    output_ = fdopen(ends[0], "r");
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    kill();
+    (void)fclose(output_);
+  }
+
+  pid_t process() const { return process_; }
+
+  // The next line of its output; nothing at the end.
+  std::optional<std::string> line() {
+    std::array<char, 4'096> text{};
+    if (fgets(text.data(), text.size(), output_) == nullptr) {
+      return std::nullopt;
+    }
+    std::string line(text.data());
+    line.pop_back();
+    return line;
+  }
+
+  void kill() {
+    if (process_ > 0) {
+      ::kill(process_, SIGKILL);
+      waitpid(process_, nullptr, 0);
+      process_ = 0;
+    }
+  }
+
+ private:
+  pid_t process_ = 0;
+  FILE* output_ = nullptr;
+};
+
+// For its life root is nobody: what a file's mode forbids is allowed to root.
+class WithoutPrivileges {
+ public:
+  WithoutPrivileges() { change(kNobody); }
+  WithoutPrivileges(const WithoutPrivileges&) = delete;
+  WithoutPrivileges& operator=(const WithoutPrivileges&) = delete;
+  ~WithoutPrivileges() { change(0); }
+
+ private:
+  static constexpr uid_t kNobody = 65'534;
+
+  static void change(uid_t user) {
+    if (getuid() == 0 && seteuid(user) != 0) {
+      std::abort();
+    }
+  }
+};
+
+TEST_F(SqliteStore, AdmitsOneInstanceAFileAndSaysSoToTheSecond) {
+  migrate();
+  const auto second = open();
+  EXPECT_THAT(why_unavailable(*second),
+              AllOf(HasSubstr(file().path()), HasSubstr("another instance"),
+                    HasSubstr(fmt::format("process {}", getpid()))));
+  EXPECT_EQ(run(second->migrate()).error().fault, Fault::unavailable);
+  store_.reset();
+  EXPECT_TRUE(run(second->ready()));
+}
+
+TEST_F(SqliteStore, KnowsTheFileByItsLinksToo) {
+  migrate();
+  const TestFolder folder;
+  const auto link = folder.path() / "link.db";
+  std::filesystem::create_symlink(file().path(), link);
+  EXPECT_THAT(why_unavailable(*open_at(link)), HasSubstr("another instance"));
+}
+
+TEST_F(SqliteStore, WaitsForNoOtherProcessThatHasTheFileOpen) {
+  Child child(file().path());
+  ASSERT_TRUE(child.line());
+  EXPECT_THAT(
+      why_unavailable(*store_),
+      AllOf(HasSubstr("another instance"), HasSubstr(fmt::format("process {}", child.process()))));
+  // Readers are welcome meanwhile.
+  EXPECT_NE(file().query("SELECT count(*) FROM inventory"), "0");
+  child.kill();
+  EXPECT_TRUE(run(store_->ready()));
+}
+
+TEST_F(SqliteStore, KeepsEveryDecisionThatAKilledProcessHadCommitted) {
+  for (const int commits : {1, 10, 100}) {
+    Child child(file().path());
+    const auto product = std::stoll(child.line().value_or("no line"));
+    std::vector<domain::Order> orders;
+    while (auto line = child.line()) {
+      orders.push_back(order(std::stoll(*line), product, 1));
+      if (std::ssize(orders) == commits) {
+        child.kill();
+      }
+    }
+    EXPECT_EQ(decide(orders), OrderDecisions(orders.size(), replay(kAccepted)));
+    EXPECT_EQ(database_->on_hand(product), database_->ledger_sum(product));
+    store_ = open();
+  }
+}
+
+TEST_F(SqliteStore, SaysThatTheFileIsReadOnly) {
+  migrate();
+  store_.reset();
+  const auto path = file().path();
+  const auto folder = std::filesystem::path(path).parent_path();
+  std::filesystem::permissions(folder, std::filesystem::perms::all);
+  chmod((path + "-lock").c_str(), 0666);
+  chmod(path.c_str(), 0444);
+  const WithoutPrivileges nobody;
+  const auto store = open();
+  EXPECT_THAT(why_unavailable(*store), AllOf(HasSubstr(path), HasSubstr("read-only")));
+}
+
+TEST_F(SqliteStore, SaysThatTheFolderIsReadOnly) {
+  migrate();
+  store_.reset();
+  const auto path = file().path();
+  std::filesystem::remove(path + "-lock");
+  chmod(std::filesystem::path(path).parent_path().c_str(), 0555);
+  const WithoutPrivileges nobody;
+  const auto store = open();
+  EXPECT_THAT(why_unavailable(*store),
+              AllOf(HasSubstr(path + "-lock"), HasSubstr("Permission denied")));
+}
+
+TEST_F(SqliteStore, SaysThatTheFolderDoesNotExist) {
+  const auto path = file().path() + ".d/inventory.db";
+  const auto store = open_at(path);
+  EXPECT_THAT(why_unavailable(*store), AllOf(HasSubstr(path), HasSubstr("migrate")));
+  const auto applied = run(store->migrate());
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().fault, Fault::unavailable);
+  EXPECT_THAT(applied.error().what, AllOf(HasSubstr(path), HasSubstr("No such file or directory")));
+}
+
+TEST_F(SqliteStore, SaysThatAPathNamesNoFile) {
+  EXPECT_THAT(why_unavailable(*open_at("")), HasSubstr("not a path"));
+  EXPECT_THAT(why_unavailable(*open_at(std::filesystem::path(file().path()).parent_path())),
+              HasSubstr("unable to open database file"));
+}
+
+TEST_F(SqliteStore, MakesNoFileWhereNobodyMigrates) {
+  EXPECT_THAT(why_unavailable(*store_), HasSubstr("no such file"));
+  EXPECT_TRUE(std::filesystem::is_empty(std::filesystem::path(file().path()).parent_path()));
+}
+
+TEST_F(SqliteStore, SaysThatTheFileIsNoDatabase) {
+  std::ofstream(file().path()) << std::string(5'000, 'x');
+  EXPECT_THAT(why_unavailable(*store_),
+              AllOf(HasSubstr("file is not a database"), HasSubstr("something else")));
+}
+
+TEST_F(SqliteStore, SaysThatTheFileIsDamaged) {
+  migrate();
+  store_.reset();
+  {
+    std::fstream database(file().path(), std::ios::in | std::ios::out | std::ios::binary);
+    database.seekp(4'096);
+    database << std::string(std::filesystem::file_size(file().path()) - 4'096, '\xff');
+  }
+  store_ = open();
+  EXPECT_THAT(why_unavailable(*store_), HasSubstr("damaged"));
+}
+
+TEST_F(SqliteStore, NoticesThatTheFileWasReplacedWhileItWasOpen) {
+  migrate();
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(file().path() + suffix);
+  }
+  EXPECT_THAT(why_unavailable(*store_), HasSubstr("moved or deleted"));
+  EXPECT_THAT(why_unavailable(*store_), HasSubstr("no such file"));
+  migrate();
+  EXPECT_EQ(decide({order(1, 1, 1)}), OrderDecisions{kNotFound});
+}
+
+TEST_F(SqliteStore, IsRetryableWhileAnotherProgramWrites) {
+  migrate();
+  const auto shirt = product(10);
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(file().path().c_str(), &handle), SQLITE_OK);
+  const std::unique_ptr<sqlite3, int (*)(sqlite3*)> other(handle, sqlite3_close);
+  ASSERT_EQ(sqlite3_exec(handle, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  const std::vector orders{order(1, shirt, 1)};
+  const auto decided = run(store_->decide_orders(orders));
+  ASSERT_FALSE(decided);
+  EXPECT_EQ(decided.error().fault, Fault::retryable);
+  EXPECT_THAT(decided.error().what, HasSubstr("locked"));
+  sqlite3_exec(handle, "COMMIT", nullptr, nullptr, nullptr);
+  EXPECT_EQ(decide(orders), OrderDecisions{kAccepted});
+}
+
+TEST_F(SqliteStore, RefusesWhatTheTablesDoNotTakeAndWritesNothingOfTheBatch) {
+  migrate();
+  const std::vector<NewItem> items{{"m1", 1, "a shirt", {}}, {"m2", -1, "less than none", {}}};
+  const auto added = run(store_->add_items(items));
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().fault, Fault::refused);
+  EXPECT_THAT(added.error().what, HasSubstr("CHECK constraint failed"));
+  EXPECT_FALSE(add({items[0]}).at(0).replayed);
+}
+
+TEST_F(SqliteStore, RefusesABatchThatIsTooLarge) {
+  migrate();
+  const std::vector orders(kBatchMax + 1, order(1, 1, 1));
+  EXPECT_EQ(run(store_->decide_orders(orders)).error().fault, Fault::refused);
+  const std::vector<NewItem> items(kBatchMax + 1);
+  EXPECT_EQ(run(store_->add_items(items)).error().fault, Fault::refused);
+}
+
+TEST_F(SqliteStore, RefusesAnItemWhereNoIdIsLeft) {
+  migrate();
+  file().execute("INSERT INTO inventory (id, quantity) VALUES (9007199254740990, 1)");
+  EXPECT_EQ(product(1), 9'007'199'254'740'991);
+  const std::vector<NewItem> items(1);
+  const auto added = run(store_->add_items(items));
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().fault, Fault::refused);
+  EXPECT_THAT(added.error().what, HasSubstr("no item ids are left"));
+}
+
+TEST_F(SqliteStore, SaysWhichStoredAnswerItCannotRead) {
+  migrate();
+  file().execute("INSERT INTO inventory_ledger VALUES (1, 'i7', 'opening', 1, 0, '')");
+  file().execute("INSERT INTO inventory_item_request VALUES ('m1', 1, 1, NULL, 'yesterday')");
+  const std::vector orders{order(7, 1, 1)};
+  EXPECT_THAT(run(store_->decide_orders(orders)).error().what,
+              AllOf(HasSubstr("inventory_ledger"), HasSubstr("i7")));
+  const std::vector<NewItem> items{{"m1", 1, {}, {}}};
+  EXPECT_THAT(run(store_->add_items(items)).error().what,
+              AllOf(HasSubstr("inventory_item_request"), HasSubstr("m1")));
+}
+
+TEST_F(SqliteStore, AdoptsNoTableWithAColumnThatWouldBeLost) {
+  file().execute("CREATE TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, shelf TEXT)");
+  const auto applied = run(store_->migrate());
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().fault, Fault::refused);
+  EXPECT_THAT(applied.error().what, HasSubstr("shelf"));
+}
+
+TEST_F(SqliteStore, AdoptsNoQuantityThatIsNoInteger) {
+  database_->make_python_table();
+  file().execute("INSERT INTO inventory (id, quantity) VALUES (1, 5), (2, 2.5), (3, 'many')");
+  const auto applied = run(store_->migrate());
+  ASSERT_FALSE(applied);
+  EXPECT_THAT(applied.error().what, AllOf(HasSubstr("2 of its rows"), HasSubstr("id 2")));
+}
+
+TEST_F(SqliteStore, AdoptsDescriptionsTimesAndTheViewsOnTheTable) {
+  database_->make_python_table();
+  file().execute("INSERT INTO inventory VALUES (1, 5, 'a shirt', '2021-03-15 12:05:57.105542')");
+  file().execute("INSERT INTO inventory VALUES (2, 6, NULL, NULL)");
+  file().execute("CREATE VIEW pieces AS SELECT sum(quantity) FROM inventory");
+  migrate();
+  EXPECT_EQ(file().query("SELECT description FROM inventory WHERE id = 1"), "a shirt");
+  EXPECT_EQ(file().query("SELECT created_at FROM inventory WHERE id = 1"),
+            "2021-03-15 12:05:57.105542");
+  EXPECT_EQ(file().query("SELECT * FROM pieces"), "11");
+}
+
+TEST_F(SqliteStore, KeepsItsLogSmallUnderSteadyWork) {
+  migrate();
+  for (int i = 0; i < 10; ++i) {
+    write_much();
+    EXPECT_LT(log_bytes(), 100'000'000U);
+  }
+}
+
+TEST_F(SqliteStore, CutsItsLogBackAfterAReaderHeldIt) {
+  migrate();
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(file().path().c_str(), &handle), SQLITE_OK);
+  std::unique_ptr<sqlite3, int (*)(sqlite3*)> reader(handle, sqlite3_close);
+  sqlite3_exec(handle, "BEGIN; SELECT count(*) FROM inventory", nullptr, nullptr, nullptr);
+  while (log_bytes() < 150'000'000) {
+    write_much();
+  }
+  reader.reset();
+  // Within the next 64 MiB a checkpoint gets through, and the commit after it begins the log anew.
+  for (int i = 0; i < 6; ++i) {
+    write_much();
+  }
+  EXPECT_LT(log_bytes(), 140'000'000U);
+}
+
+TEST_F(SqliteStore, AnswersTheCallsThatAreOutstandingWhenItEnds) {
+  migrate();
+  const auto shirt = product(10'000);
+  std::vector<domain::Order> orders;
+  orders.reserve(5'000);
+  for (int i = 0; i < 5'000; ++i) {
+    orders.push_back(order(i, shirt, 1));
+  }
+  const std::vector<NewItem> items{{"m1", 1, {}, {}}};
+  auto decided = start(store_->decide_orders(orders));
+  auto added = start(store_->add_items(items));
+  auto ready = start(store_->ready());
+  loop_.poll();  // the calls begin
+  store_.reset();
+
+  const auto decisions = finish(decided);
+  EXPECT_TRUE(decisions || decisions.error().fault == Fault::link_lost);
+  const auto new_items = finish(added);
+  EXPECT_TRUE(new_items || new_items.error().fault == Fault::link_lost);
+  const auto answered = finish(ready);
+  EXPECT_TRUE(answered || answered.error().fault == Fault::link_lost);
+
+  // What was answered with a value was written, what was answered with an error was not.
+  store_ = open();
+  EXPECT_EQ(decide(orders)[0].replayed, decisions.has_value());
+  EXPECT_EQ(add(items)[0].replayed, new_items.has_value());
+}
+
+TEST_F(SqliteStore, EndsWithItsLoopThoughACallWasOutstanding) {
+  migrate();
+  const std::vector orders{order(1, 1, 1)};
+  auto decided = start(store_->decide_orders(orders));
+  loop_.poll();
+  store_.reset();
+  // The loop ends without having run the call's end: nothing leaks, nothing crashes.
+}
+
+}  // namespace
+}  // namespace inventory::store::sqlite

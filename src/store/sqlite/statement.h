@@ -1,0 +1,75 @@
+#pragma once
+
+// Statement: a prepared statement, kept and run again and again.
+//
+// Owns:    the statement; its connection outlives it.
+// Threads: its connection's.
+// Errors:  name the file, what was being done, and SQLite's own words.
+// Not:     text is bound without a copy; it must live until the call returns.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <sqlite3.h>
+
+#include "store/error.h"
+
+namespace inventory::store::sqlite {
+
+class Statement {
+ public:
+  Statement() = default;  // holds nothing until a prepared one is assigned
+
+  static Result<Statement> prepare(sqlite3* database, std::string_view sql);
+
+  // Runs the statement with the values as parameters ?1, ?2, ... and calls `read(*this)` for each
+  // row. `doing` is a phrase for the error: "reading the stock".
+  template <class Read, class... Values>
+  Result<void> each(std::string_view doing, Read read, const Values&... values) {
+    int code = bind_all(std::index_sequence_for<Values...>(), values...);
+    while (code == SQLITE_OK && (code = sqlite3_step(handle_.get())) == SQLITE_ROW) {
+      read(*this);
+      code = SQLITE_OK;
+    }
+    return finish(doing, code);
+  }
+
+  // The same for a statement that returns no rows.
+  template <class... Values>
+  Result<void> run(std::string_view doing, const Values&... values) {
+    return each(doing, [](const Statement&) {}, values...);
+  }
+
+  // The columns of the current row, from 0. Text is valid until `read` returns.
+  bool is_null(int column) const;
+  std::int64_t integer(int column) const;
+  std::string_view text(int column) const;
+  std::optional<std::string> optional_text(int column) const;
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* handle) const { sqlite3_finalize(handle); }
+  };
+
+  explicit Statement(sqlite3_stmt* handle) : handle_(handle) {}
+
+  template <std::size_t... Index, class... Values>
+  int bind_all(std::index_sequence<Index...> /*indexes*/, const Values&... values) {
+    int code = SQLITE_OK;
+    ((code = code == SQLITE_OK ? bind(static_cast<int>(Index) + 1, values) : code), ...);
+    return code;
+  }
+
+  int bind(int parameter, std::int64_t value);
+  int bind(int parameter, std::string_view value);
+  int bind(int parameter, const std::optional<std::string>& value);
+  Result<void> finish(std::string_view doing, int code);
+
+  std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+};
+
+}  // namespace inventory::store::sqlite

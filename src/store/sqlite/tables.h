@@ -1,0 +1,55 @@
+#pragma once
+
+// Tables: decides batches against the tables, inside a transaction that the caller begins and ends.
+//
+// Reads what a batch touches, lets the domain decide, writes what changed. Statements are prepared
+// once. Writes go in key order, so that neighbours share pages.
+//
+// Owns:    its statements; the connection outlives it.
+// Threads: the connection's.
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "domain/decide_orders.h"
+#include "domain/item.h"
+#include "store/error.h"
+#include "store/sqlite/connection.h"
+#include "store/sqlite/statement.h"
+
+namespace inventory::store::sqlite {
+
+class Tables {
+ public:
+  // The schema must be current.
+  static Result<Tables> prepare(Connection& connection);
+
+  Result<std::vector<domain::OrderDecision>> decide_orders(std::span<const domain::Order> orders);
+  Result<std::vector<domain::ItemDecision>> add_items(std::span<const domain::NewItem> requests);
+
+ private:
+  Tables() = default;
+
+  Result<void> read_stock(std::span<const domain::Order> orders, domain::BatchView& view);
+  Result<void> read_decisions(std::span<const domain::Order> orders, domain::BatchView& view);
+  Result<void> write(const domain::BatchOutcome& outcome);
+
+  Result<std::vector<domain::ProductId>> fresh_ids(std::size_t count);
+  Result<void> read_items(std::span<const domain::NewItem> requests,
+                          std::map<std::string, domain::Item>& earlier);
+  Result<void> write(std::span<const domain::AddedItem> added);
+
+  std::string file_;
+  Statement select_item_;
+  Statement update_item_;
+  Statement insert_item_;
+  Statement select_last_id_;
+  Statement select_entry_;
+  Statement insert_entry_;
+  Statement select_request_;
+  Statement insert_request_;
+};
+
+}  // namespace inventory::store::sqlite
