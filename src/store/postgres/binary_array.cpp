@@ -79,12 +79,16 @@ domain::Timestamp read_timestamp(const PGresult* result, int row, int column) {
   return kEpoch + std::chrono::microseconds(read_bigint(result, row, column));
 }
 
-std::optional<std::string> read_text(const PGresult* result, int row, int column) {
+std::string read_text(const PGresult* result, int row, int column) {
+  return {PQgetvalue(result, row, column),
+          static_cast<std::size_t>(PQgetlength(result, row, column))};
+}
+
+std::optional<std::string> read_nullable_text(const PGresult* result, int row, int column) {
   if (PQgetisnull(result, row, column) != 0) {
     return std::nullopt;
   }
-  return std::string(PQgetvalue(result, row, column),
-                     static_cast<std::size_t>(PQgetlength(result, row, column)));
+  return read_text(result, row, column);
 }
 
 }  // namespace inventory::store::postgres

@@ -94,6 +94,7 @@ std::vector<Host> read_hosts(const Keywords& keywords) {
     return values.size() == 1 ? values.front() : values[at];
   };
   std::vector<Host> hosts;
+  hosts.reserve(count);
   for (std::size_t at = 0; at < count; ++at) {
     hosts.push_back({pick(names, at), pick(addresses, at), pick(ports, at)});
   }

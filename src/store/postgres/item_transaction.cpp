@@ -56,10 +56,10 @@ void queue_reads(Session& session, std::span<const domain::NewItem> requests) {
 EarlierItems read_earlier(const PGresult* rows) {
   EarlierItems earlier;
   for (int row = 0; row < PQntuples(rows); ++row) {
-    earlier.emplace(read_text(rows, row, 0).value(),
+    earlier.emplace(read_text(rows, row, 0),
                     domain::Item{.id = read_bigint(rows, row, 1),
                                  .quantity = read_bigint(rows, row, 2),
-                                 .description = read_text(rows, row, 3),
+                                 .description = read_nullable_text(rows, row, 3),
                                  .created_at = read_timestamp(rows, row, 4)});
   }
   return earlier;
@@ -67,6 +67,7 @@ EarlierItems read_earlier(const PGresult* rows) {
 
 std::vector<domain::ProductId> read_ids(const PGresult* rows) {
   std::vector<domain::ProductId> ids;
+  ids.reserve(static_cast<std::size_t>(PQntuples(rows)));
   for (int row = 0; row < PQntuples(rows); ++row) {
     ids.push_back(read_bigint(rows, row, 0));
   }

@@ -125,7 +125,7 @@ TEST_F(MigrationTest, RefusesASchemaThatIsNewerThanTheProgram) {
   schema->sql("INSERT INTO inventory_migration (version, name) VALUES (99, 'from the future')");
   const auto applied = run(made->migrate());
   ASSERT_FALSE(applied);
-  EXPECT_EQ(applied.error().fault, Fault::refused);
+  EXPECT_EQ(applied.error().fault, Fault::unavailable);
   EXPECT_THAT(applied.error().what, HasSubstr("version 99"));
   const auto ready = run(made->ready());
   ASSERT_FALSE(ready);

@@ -98,7 +98,7 @@ domain::BatchView read_view(const PGresult* items, const PGresult* earlier,
   for (int row = 0; row < PQntuples(earlier); ++row) {
     auto& key = keys.at(static_cast<std::size_t>(read_bigint(earlier, row, 0) - 1));
     view.decisions.emplace(std::move(key),
-                           domain::EarlierDecision{to_verdict(read_text(earlier, row, 1).value()),
+                           domain::EarlierDecision{to_verdict(read_text(earlier, row, 1)),
                                                    read_bigint(earlier, row, 2)});
   }
   return view;

@@ -31,7 +31,10 @@ class PostgresStore final : public Store {
 
   Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
       std::span<const domain::Order> orders) override {
-    return run<std::vector<domain::OrderDecision>>(
+    if (orders.empty()) {
+      co_return std::vector<domain::OrderDecision>();
+    }
+    co_return co_await run<std::vector<domain::OrderDecision>>(
         [orders](Session& session, Deadline deadline) {
           return postgres::decide_orders(session, orders, deadline);
         },
@@ -40,7 +43,10 @@ class PostgresStore final : public Store {
 
   Task<Result<std::vector<domain::ItemDecision>>> add_items(
       std::span<const domain::NewItem> requests) override {
-    return run<std::vector<domain::ItemDecision>>(
+    if (requests.empty()) {
+      co_return std::vector<domain::ItemDecision>();
+    }
+    co_return co_await run<std::vector<domain::ItemDecision>>(
         [requests](Session& session, Deadline deadline) {
           return postgres::add_items(session, requests, deadline);
         },

@@ -343,7 +343,7 @@ TEST_F(PostgresStore, FindsThePortClosed) {
 }
 
 TEST_F(PostgresStore, DoesNotWaitLongerThanItsDeadlineForAServerThatSaysNothing) {
-  boost::asio::ip::tcp::acceptor silent(
+  const boost::asio::ip::tcp::acceptor silent(
       loop, {boost::asio::ip::address_v4::loopback(), 0});  // accepts, and never answers
   const auto port = std::to_string(silent.local_endpoint().port());
   auto options = schema->options();

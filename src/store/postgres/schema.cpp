@@ -36,11 +36,12 @@ int read_int(const ResultHandle& result) {
   return value;
 }
 
-Error newer(int version) {
-  return {Fault::refused,
-          fmt::format("the database's schema has version {}, this program knows versions up to {}: "
-                      "run a program as new as the schema",
-                      version, known_version())};
+Error newer(const Session& session, int version) {
+  return {
+      Fault::unavailable,
+      fmt::format("the schema at PostgreSQL {} is newer than this program: it has version {}, the "
+                  "program knows versions up to {}",
+                  session.where(), version, known_version())};
 }
 
 // 0 if nothing was ever migrated.
@@ -110,35 +111,30 @@ Task<Result<int>> migrate(Session& session, std::chrono::milliseconds lock_timeo
     co_return std::unexpected(version.error());
   }
   if (*version > known_version()) {
-    co_return std::unexpected(newer(*version));
+    co_return std::unexpected(newer(session, *version));
   }
   co_return applied;
 }
 
 Task<Result<void>> check_ready(Session& session, Deadline deadline) {
-  // READ WRITE fails on a standby. The transaction ends here whether it is committed or not.
-  const auto checked =
-      co_await session.script("checking that the database can decide",
-                              fmt::format("{}; {}", kBegin, kReadVersion), deadline);
-  if (!checked) {
-    co_return std::unexpected(checked.error());
+  const auto version = co_await applied_version(session, deadline);
+  if (!version) {
+    co_return std::unexpected(version.error());
   }
-  const int version = read_int(checked->back());
-  const auto ended =
-      co_await session.script("checking that the database can decide", "ROLLBACK", deadline);
-  if (!ended) {
-    co_return std::unexpected(ended.error());
+  if (*version > known_version()) {
+    co_return std::unexpected(newer(session, *version));
   }
-  if (version != known_version()) {
-    Error error = newer(version);
-    if (version < known_version()) {
-      error.what = fmt::format(
-          "the database's schema has version {}, this program needs {}: "
-          "migrate it",
-          version, known_version());
-    }
-    error.fault = Fault::unavailable;  // until someone migrates
-    co_return std::unexpected(std::move(error));
+  if (*version < known_version()) {
+    co_return std::unexpected(Error{
+        Fault::unavailable,
+        fmt::format("the schema at PostgreSQL {} has version {}, this program needs {}: migrate it",
+                    session.where(), *version, known_version())});
+  }
+  // A standby refuses READ WRITE, and nothing else of a transaction that does not write.
+  const auto writable = co_await session.script("checking that the database is writable",
+                                                fmt::format("{}; ROLLBACK", kBegin), deadline);
+  if (!writable) {
+    co_return std::unexpected(writable.error());
   }
   co_return Result<void>();
 }

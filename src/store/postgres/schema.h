@@ -21,7 +21,8 @@ std::span<const Migration> migrations();
 // but to read inventory_migration. `lock_timeout` bounds the wait for other users of a table that
 // is adopted, not the wait for another instance that migrates. An error leaves the schema as it
 // was after the migration before.
-// Errors: refused if the schema is newer than the program, or a migration cannot take the data.
+// Errors: unavailable if the schema is newer than the program, refused if a migration cannot take
+// the data.
 Task<Result<int>> migrate(Session& session, std::chrono::milliseconds lock_timeout,
                           Deadline deadline);
 

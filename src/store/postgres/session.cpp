@@ -18,9 +18,9 @@ std::string_view first_line(std::string_view text) { return text.substr(0, text.
 
 }  // namespace
 
-Session::Session(boost::asio::any_io_executor executor, Connected connected)
+Session::Session(const boost::asio::any_io_executor& executor, Connected connected)
     : connection_(std::move(connected.handle)),
-      wait_(std::move(executor), PQsocket(connection_.get())),
+      wait_(executor, PQsocket(connection_.get())),
       where_(std::move(connected.where)) {
   PQsetnonblocking(connection_.get(), 1);
   PQsetNoticeReceiver(connection_.get(), &Session::on_notice, this);
@@ -80,7 +80,8 @@ void Session::commit() {
 Task<Result<Results>> Session::synchronize(const char* doing, Deadline deadline) {
   queue(PQpipelineSync(connection_.get()), Part::end);
   not_replicated_ = false;
-  if (auto sent = co_await flush(doing, deadline); !sent) {
+  const auto sent = co_await flush(doing, deadline);
+  if (!sent) {
     co_return std::unexpected(sent.error());
   }
   auto results = co_await read_segment(doing, deadline);
@@ -103,7 +104,8 @@ Task<Result<Results>> Session::script(const char* doing, std::string sql, Deadli
     co_return std::unexpected(lose(doing, PQerrorMessage(connection_.get())));
   }
   queue(PQsendQuery(connection_.get(), sql.c_str()), Part::statement);
-  if (auto sent = co_await flush(doing, deadline); !sent) {
+  const auto sent = co_await flush(doing, deadline);
+  if (!sent) {
     co_return std::unexpected(sent.error());
   }
   Result<Results> results;
@@ -135,7 +137,8 @@ Task<Result<void>> Session::flush(const char* doing, Deadline deadline) {
   }
   // A failure to send is not the end: what the server said before it hung up is still to be read.
   while (PQflush(connection_.get()) == 1) {
-    if (!co_await wait_.readable_or_writable(deadline)) {
+    const bool in_time = co_await wait_.readable_or_writable(deadline);
+    if (!in_time) {
       co_return std::unexpected(lose(doing, "the server did not answer in time"));
     }
     if (PQconsumeInput(connection_.get()) == 0) {
@@ -147,7 +150,8 @@ Task<Result<void>> Session::flush(const char* doing, Deadline deadline) {
 
 Task<Result<ResultHandle>> Session::next_result(const char* doing, Deadline deadline) {
   while (PQisBusy(connection_.get()) != 0) {
-    if (!co_await wait_.readable(deadline)) {
+    const bool in_time = co_await wait_.readable(deadline);
+    if (!in_time) {
       co_return std::unexpected(lose(doing, "the server did not answer in time"));
     }
     if (PQconsumeInput(connection_.get()) == 0) {

@@ -39,7 +39,7 @@ using Results = std::vector<ResultHandle>;
 
 class Session {
  public:
-  Session(boost::asio::any_io_executor executor, Connected connected);
+  Session(const boost::asio::any_io_executor& executor, Connected connected);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session() = default;
@@ -49,6 +49,9 @@ class Session {
 
   // The connection is gone; so is what was not committed.
   bool lost() const { return lost_; }
+
+  // host:port/database, for texts.
+  const std::string& where() const { return where_; }
 
   // Queue a part of the next segment: a command without parameters, a statement with parameters in
   // binary format, or the COMMIT, which comes last.

@@ -7,14 +7,14 @@
 namespace inventory::store::postgres {
 namespace {
 
-using boost::asio::experimental::awaitable_operators::operator||;
+using namespace boost::asio::experimental::awaitable_operators;
 
 // An error of the wait itself is left to libpq, whose next call on the socket meets it too.
 constexpr auto kResult = boost::asio::as_tuple(boost::asio::use_awaitable);
 
 }  // namespace
 
-SocketWait::SocketWait(boost::asio::any_io_executor executor, int socket)
+SocketWait::SocketWait(const boost::asio::any_io_executor& executor, int socket)
     : socket_(executor, socket), timer_(executor) {}
 
 SocketWait::~SocketWait() { socket_.release(); }

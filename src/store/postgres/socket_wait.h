@@ -19,7 +19,7 @@ using Deadline = std::chrono::steady_clock::time_point;
 // Returns:   false if the deadline passed first.
 class SocketWait {
  public:
-  SocketWait(boost::asio::any_io_executor executor, int socket);
+  SocketWait(const boost::asio::any_io_executor& executor, int socket);
   SocketWait(const SocketWait&) = delete;
   SocketWait& operator=(const SocketWait&) = delete;
   ~SocketWait();

@@ -2,51 +2,44 @@
 
 // What the tests of the PostgreSQL adapter share: a schema, an event loop, and short names.
 
+#include <chrono>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
+#include "store/conformance.h"
 #include "store/postgres/postgres_store.h"
-#include "store/postgres/test_schema.h"
+#include "store/postgres/postgres_test_database.h"
 
 namespace inventory::store::postgres {
 
-inline domain::Order order(std::int64_t id, domain::ProductId product, domain::Quantity quantity) {
-  return {domain::OrderId(id), product, quantity};
-}
+using conformance::kAccepted;
+using conformance::kNotEnough;
+using conformance::kNotFound;
+using conformance::order;
+using conformance::replay;
+
+using Orders = std::vector<domain::Order>;
+using Decisions = std::vector<domain::OrderDecision>;
+using Items = std::vector<domain::NewItem>;
 
 inline domain::NewItem item(std::optional<std::string> identity, domain::Quantity quantity) {
   return {std::move(identity), quantity, "a shirt",
           domain::Timestamp(std::chrono::microseconds(1'764'000'000'123'456))};
 }
 
-inline const domain::OrderDecision kAccepted{.verdict = domain::Verdict::accepted};
-inline const domain::OrderDecision kNotEnough{.verdict = domain::Verdict::not_enough_stock};
-inline const domain::OrderDecision kNotFound{.verdict = domain::Verdict::product_not_found};
-
-inline domain::OrderDecision replay(domain::OrderDecision decision) {
-  decision.replayed = true;
-  return decision;
-}
-
-using Orders = std::vector<domain::Order>;
-using Decisions = std::vector<domain::OrderDecision>;
-using Items = std::vector<domain::NewItem>;
-
 class StoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (!TestSchema::available()) {
-      GTEST_SKIP() << TestSchema::kUnavailable;
+    if (!PostgresTestDatabase::available()) {
+      GTEST_SKIP() << PostgresTestDatabase::kUnavailable;
     }
-    schema = std::make_unique<TestSchema>();
+    schema = std::make_unique<PostgresTestDatabase>();
   }
 
   std::unique_ptr<Store> store(PostgresOptions options) {
@@ -77,6 +70,7 @@ class StoreTest : public testing::Test {
     return finish(start(std::move(task)));
   }
 
+  // Runs the event loop until a condition is met that lies outside it.
   template <class Condition>
   void run_until(Condition met) {
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
@@ -87,7 +81,7 @@ class StoreTest : public testing::Test {
     }
   }
 
-  std::unique_ptr<TestSchema> schema;
+  std::unique_ptr<PostgresTestDatabase> schema;
   boost::asio::io_context loop;
 };
 

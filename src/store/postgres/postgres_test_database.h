@@ -1,7 +1,7 @@
 #pragma once
 
-// TestSchema: a schema of its own in the PostgreSQL that INVENTORY_TEST_POSTGRES_URL names, for one
-// test; dropped at the end. Its connections block.
+// A schema of its own in the PostgreSQL that INVENTORY_TEST_POSTGRES_URL names, for one test; gone
+// with the object. It is looked into through a connection of its own, which blocks.
 
 #include <memory>
 #include <string>
@@ -9,27 +9,33 @@
 
 #include <libpq-fe.h>
 
+#include "store/conformance.h"
 #include "store/postgres/connect.h"
 #include "store/postgres/postgres_store.h"
 
 namespace inventory::store::postgres {
 
-class TestSchema {
+class PostgresTestDatabase : public conformance::TestDatabase {
  public:
   static bool available();
   static constexpr const char* kUnavailable = "INVENTORY_TEST_POSTGRES_URL is not set";
 
-  TestSchema();
-  TestSchema(const TestSchema&) = delete;
-  TestSchema& operator=(const TestSchema&) = delete;
-  ~TestSchema();
+  PostgresTestDatabase();
+  ~PostgresTestDatabase() override;
 
-  // Also the application_name of the connections that options() leads to.
+  std::unique_ptr<Store> open(boost::asio::any_io_executor executor) override;
+  std::optional<domain::Quantity> on_hand(domain::ProductId product) override;
+  domain::Quantity ledger_sum(domain::ProductId product) override;
+  void make_python_table() override;
+  void execute(const std::string& statements) override { sql(statements); }
+
+  // The schema, and the application_name of the connections that options() leads to.
   const std::string& name() const { return name_; }
 
   // For a store whose tables lie in this schema. `settings` are more of the session's: "-c role=x".
-  // `hosts` and `ports` replace the server's.
   PostgresOptions options(std::string_view settings = "") const;
+
+  // The same, with other hosts and ports than the server's.
   std::string connection_string(std::string_view settings, std::string_view hosts,
                                 std::string_view ports) const;
   std::string host() const { return PQhost(admin_.get()); }
@@ -39,9 +45,11 @@ class TestSchema {
   // Returns the first field of the last result, or "" if there is none.
   std::string sql(const std::string& statements) const;
 
-  // How many of the store's connections wait for a lock; how many there are.
+  // How many of the stores' connections wait for a lock; how many there are.
   int waiting() const;
   int connections() const;
+
+  // Ends the stores' connections, and returns once they are gone.
   void terminate_connections() const;
 
  private:
@@ -50,5 +58,7 @@ class TestSchema {
   std::string name_;
   ConnectionHandle admin_;
 };
+
+conformance::Adapter postgres_adapter();
 
 }  // namespace inventory::store::postgres
