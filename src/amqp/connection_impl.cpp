@@ -46,6 +46,7 @@ Error ConnectionImpl::link_lost(std::string_view what) const {
 void ConnectionImpl::fail(Error error) {
   if (failure_) return;
   failure_ = std::move(error);
+  blocked_.reset();
   for (const auto& [number, channel] : std::exchange(channels_, {})) {
     if (channel != nullptr) channel->on_connection_failed(*failure_);
   }

@@ -239,6 +239,9 @@ Task<void> fill(FakeBroker& broker) {
   co_await broker.accept_and_open();
   co_await broker.open_consumer();
   co_await broker.send(test::delivery(1, 1, "more than one byte"));
+  // Ends the read that was under way while consume-ok was awaited.
+  co_await test::yield();
+  co_await broker.send(test::raw_frame(8, 0, ""));
 }
 
 Task<void> stay_full(Endpoint endpoint) {

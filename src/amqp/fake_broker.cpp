@@ -73,6 +73,7 @@ Endpoint FakeBroker::endpoint() const {
 
 Task<void> FakeBroker::accept() {
   socket_ = co_await acceptor_.async_accept(asio::use_awaitable);
+  socket_.set_option(Tcp::no_delay(true));
   std::string protocol(8, '\0');
   co_await asio::async_read(socket_, asio::buffer(protocol), asio::use_awaitable);
   EXPECT_EQ(protocol, std::string("AMQP\0\0\x9\1", 8));
