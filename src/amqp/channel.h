@@ -105,12 +105,13 @@ Task<Result<Answer>> Channel::call(Request request) {
   }
   const auto timeout = connection_->options().call_timeout;
   auto answer = co_await call_.wait_until(Clock::now() + timeout);
-  if (!answer && !failure_) {
+  // An answer counts even if the channel was closed in the same turn.
+  if (answer) co_return std::get<Answer>(std::move(*answer));
+  if (!failure_) {
     connection_->fail(connection_->link_lost(
         fmt::format("{}: no answer to {} within {} ms", what_, Request::kName, timeout.count())));
   }
-  if (failure_) co_return std::unexpected(*failure_);
-  co_return std::get<Answer>(std::move(*answer));
+  co_return std::unexpected(*failure_);
 }
 
 }  // namespace amqp

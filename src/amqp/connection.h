@@ -39,7 +39,7 @@ struct TlsOptions {
 };
 
 struct ConnectionOptions {
-  std::string name;                                     // shown in RabbitMQ's management
+  std::string name;  // shown in RabbitMQ's management; its first 255 bytes
   std::chrono::milliseconds connect_timeout{10'000};    // look-up, TCP, TLS and handshake together
   std::chrono::milliseconds call_timeout{10'000};       // a synchronous method's answer
   std::size_t body_bytes_max = std::size_t{512} << 20;  // RabbitMQ's own upper limit

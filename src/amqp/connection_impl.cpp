@@ -46,6 +46,7 @@ Error ConnectionImpl::link_lost(std::string_view what) const {
 void ConnectionImpl::fail(Error error) {
   if (failure_) return;
   failure_ = std::move(error);
+  blocked_.reset();
   for (const auto& [number, channel] : std::exchange(channels_, {})) {
     if (channel != nullptr) channel->on_connection_failed(*failure_);
   }
@@ -139,7 +140,6 @@ Task<void> ConnectionImpl::write_loop(std::shared_ptr<ConnectionImpl> self) {
       self->fail(self->link_lost(written.error()));
       break;
     }
-    self->wrote_since_beat_ = true;
     for (const auto& [number, channel] : self->channels_) {
       if (channel != nullptr) channel->on_progress();
     }
@@ -153,7 +153,7 @@ Task<void> ConnectionImpl::heartbeat_loop(std::shared_ptr<ConnectionImpl> self) 
   while (!self->failure_) {
     co_await self->beat_.wait_until(Clock::now() + half);
     if (self->failure_) co_return;
-    if (!std::exchange(self->wrote_since_beat_, false) && self->unwritten_bytes() == 0) {
+    if (self->unwritten_bytes() == 0) {  // else there is traffic, or the peer does not read
       append_heartbeat(self->out_);
       self->writable_.notify();
     }

@@ -131,7 +131,6 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
 
   std::string out_;      // to be written
   std::string writing_;  // being written
-  bool wrote_since_beat_ = false;
   int silent_beats_ = 0;
   int pauses_ = 0;
   int pending_calls_ = 0;

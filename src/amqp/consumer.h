@@ -46,6 +46,8 @@ class Consumer {
   ~Consumer();
 
   // Waits for at least one delivery and takes what is there, at most `count`. One caller at a time.
+  // End it with stop(), not by `receive() || timer`: deliveries that are taken in the turn in which
+  // the timer wins would be lost until the connection closes.
   Task<Result<std::vector<Delivery>>> receive(std::size_t count);
 
   // Acknowledges every delivery up to this tag (basic.ack, multiple). Returns at once; an error

@@ -21,6 +21,7 @@ using Failure = std::unexpected<std::string>;
 
 // Boost.URL knows URLs of one host. The list is cut off in front of it.
 struct Authority {
+  std::size_t scheme_size;  // of "amqp://"
   std::string_view before;  // scheme and user information, as far as the hosts
   std::string_view hosts;
   std::string_view after;
@@ -33,13 +34,19 @@ std::optional<Authority> split(std::string_view url) {
   const auto end = std::min(url.find_first_of("/?#", begin), url.size());
   const auto at = url.substr(begin, end - begin).rfind('@');
   const auto hosts = at == std::string_view::npos ? begin : begin + at + 1;
-  return Authority{url.substr(0, hosts), url.substr(hosts, end - hosts), url.substr(end)};
+  return Authority{.scheme_size = begin,
+                   .before = url.substr(0, hosts),
+                   .hosts = url.substr(hosts, end - hosts),
+                   .after = url.substr(end)};
 }
 
 std::expected<Host, std::string> parse_host(std::string_view text, std::uint16_t default_port) {
   const std::string url = fmt::format("amqp://{}", text);
   const auto parsed = boost::urls::parse_uri(url);
-  if (!parsed || parsed->has_userinfo()) return Failure("a host in it is not valid");
+  // Boost 1.81 takes "host:x" for a host with an empty port and a path "x".
+  if (!parsed || parsed->has_userinfo() || !parsed->encoded_path().empty()) {
+    return Failure("a host or port in it is not valid");
+  }
   Host host{.name = parsed->host_address(), .port = default_port};
   if (host.name.empty()) return Failure("a host in it is empty");
   if (parsed->has_port() && !parsed->port().empty()) {
@@ -100,7 +107,10 @@ std::expected<Endpoint, std::string> parse(std::string_view text) {
   const auto first_host = authority->hosts.substr(0, authority->hosts.find(','));
   const std::string single = fmt::format("{}{}{}", authority->before, first_host, authority->after);
   const auto url = boost::urls::parse_uri(single);
-  if (!url) {
+  const bool is_whole = url && url->encoded_authority().size() == authority->before.size() +
+                                                                      first_host.size() -
+                                                                      authority->scheme_size;
+  if (!is_whole) {
     return Failure(
         "it is malformed; special characters in user, password and vhost are written "
         "percent-encoded");

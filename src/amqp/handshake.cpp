@@ -6,6 +6,12 @@
 #include "amqp/connection_impl.h"
 
 namespace amqp {
+namespace {
+
+// RabbitMQ takes no frame above 4096 bytes before tune-ok.
+constexpr std::size_t kNameMax = 255;
+
+}  // namespace
 
 Task<Result<void>> ConnectionImpl::open() {
   const auto deadline = Clock::now() + options_.connect_timeout;
@@ -45,7 +51,7 @@ Task<Result<void>> ConnectionImpl::handshake(Clock::time_point deadline) {
     error.fault = Fault::refused;
     co_return std::unexpected(std::move(error));
   }
-  send(0, method::ConnectionStartOk{.connection_name = options_.name,
+  send(0, method::ConnectionStartOk{.connection_name = options_.name.substr(0, kNameMax),
                                     .user = endpoint_.user,
                                     .password = endpoint_.password});
 

@@ -1,0 +1,279 @@
+#include "amqp/consumer.h"
+
+#include <gtest/gtest.h>
+
+#include "amqp/fake_broker.h"
+
+namespace amqp {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+using test::FakeBroker;
+
+class ConsumerTest : public testing::Test {
+ protected:
+  void run(Task<void> broker, Task<void> client) {
+    std::vector<Task<void>> both;
+    both.push_back(std::move(broker));
+    both.push_back(std::move(client));
+    test::run(io_, std::move(both));
+  }
+
+  boost::asio::io_context io_;
+  FakeBroker broker_{io_};
+};
+
+// A connection with a consumer of the queue "orders".
+struct Client {
+  std::shared_ptr<Connection> connection;
+  std::unique_ptr<Consumer> consumer;
+};
+
+Task<Client> consume(Endpoint endpoint, ConsumerOptions options = {.queue = "orders"}) {
+  const Host host = endpoint.hosts.front();
+  auto connection = co_await Connection::open(std::move(endpoint), host, {});
+  if (!connection) throw std::runtime_error(connection.error().what);
+  auto consumer = co_await Consumer::open(**connection, std::move(options));
+  if (!consumer) throw std::runtime_error(consumer.error().what);
+  co_return Client{*connection, std::move(*consumer)};
+}
+
+Task<std::vector<Delivery>> receive(Consumer& consumer, std::size_t count) {
+  auto deliveries = co_await consumer.receive(count);
+  if (!deliveries) throw std::runtime_error(deliveries.error().what);
+  co_return std::move(*deliveries);
+}
+
+Task<void> deliver_three(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_channel();
+  const auto qos = co_await broker.expect(AMQP_BASIC_QOS_METHOD);
+  EXPECT_EQ(qos.payload.substr(4), "\0\0\0\0\x01\x02\0"s) << "258, not global";
+  co_await broker.send(test::frame(1, AMQP_BASIC_QOS_OK_METHOD, amqp_basic_qos_ok_t{}));
+  const auto consume = co_await broker.expect(AMQP_BASIC_CONSUME_METHOD);
+  EXPECT_EQ(consume.payload.substr(4),
+            "\0\0\6orders\x08"
+            "consumer\0\0\0\0\0"s);
+  co_await broker.send(test::frame(1, AMQP_BASIC_CONSUME_OK_METHOD, amqp_basic_consume_ok_t{}) +
+                       test::delivery(1, 1, "one") + test::delivery(1, 2, "") +
+                       test::delivery(1, 3, "three"));
+  for (const char tag : {'\1', '\2', '\3'}) {
+    const auto ack = co_await broker.expect(AMQP_BASIC_ACK_METHOD);
+    EXPECT_EQ(ack.payload.substr(4), "\0\0\0\0\0\0\0"s + tag + '\1') << "multiple";
+  }
+}
+
+Task<void> take_two_then_one(Endpoint endpoint) {
+  const auto client = co_await consume(endpoint, {.queue = "orders", .prefetch = 258});
+  std::vector<Delivery> taken = co_await receive(*client.consumer, 2);
+  co_await test::yield();
+  while (taken.size() < 3) {
+    for (auto& delivery : co_await receive(*client.consumer, 2)) taken.push_back(delivery);
+  }
+  EXPECT_EQ(taken.size(), 3U);
+  EXPECT_EQ(taken[0].body, "one");
+  EXPECT_EQ(taken[1].body, "");
+  EXPECT_EQ(taken[2].body, "three");
+  for (const Delivery& delivery : taken) {
+    client.consumer->acknowledge_up_to(delivery.delivery_tag);
+  }
+  co_await test::yield();
+}
+
+TEST_F(ConsumerTest, HandsOutInOrderAndAcknowledges) {
+  run(deliver_three(broker_), take_two_then_one(broker_.endpoint()));
+}
+
+Task<void> refuse_consume(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_channel();
+  co_await broker.expect(AMQP_BASIC_QOS_METHOD);
+  co_await broker.send(test::frame(1, AMQP_BASIC_QOS_OK_METHOD, amqp_basic_qos_ok_t{}));
+  co_await broker.expect(AMQP_BASIC_CONSUME_METHOD);
+  co_await broker.send(test::channel_close(1, 404, "NOT_FOUND - no queue"));
+  co_await broker.expect(AMQP_CHANNEL_CLOSE_OK_METHOD);
+}
+
+Task<void> consume_from_nothing(Endpoint endpoint) {
+  const Host host = endpoint.hosts.front();
+  auto connection = co_await Connection::open(std::move(endpoint), host, {});
+  EXPECT_TRUE(connection);
+  const auto consumer = co_await Consumer::open(**connection, {.queue = "orders"});
+  EXPECT_FALSE(consumer);
+  EXPECT_EQ(consumer.error().fault, Fault::refused);
+  EXPECT_EQ(consumer.error().reply_code, 404);
+  EXPECT_EQ(consumer.error().what, "queue 'orders': NOT_FOUND - no queue");
+  EXPECT_TRUE((*connection)->is_open());
+  const auto unlimited = co_await Consumer::open(**connection, {.queue = "orders", .prefetch = 0});
+  EXPECT_EQ(unlimited.error().fault, Fault::refused);
+}
+
+TEST_F(ConsumerTest, IsRefusedByNameWhereThereIsNoQueue) {
+  run(refuse_consume(broker_), consume_from_nothing(broker_.endpoint()));
+}
+
+Task<void> cancel(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_consumer();
+  co_await broker.send(test::delivery(1, 1, "one") + test::cancel(1));
+  co_await broker.expect(AMQP_CHANNEL_CLOSE_METHOD);
+}
+
+Task<void> be_refused(Endpoint endpoint, std::uint16_t reply_code, std::string text) {
+  const auto client = co_await consume(endpoint);
+  Result<std::vector<Delivery>> received;
+  do {
+    received = co_await client.consumer->receive(1);
+  } while (received);
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_EQ(received.error().fault, Fault::refused);
+    EXPECT_EQ(received.error().reply_code, reply_code);
+    EXPECT_NE(received.error().what.find(text), std::string::npos) << received.error().what;
+    received = co_await client.consumer->receive(1);
+    EXPECT_FALSE(received);
+  }
+  EXPECT_TRUE(client.connection->is_open());
+  client.consumer->acknowledge_up_to(1);
+  co_await client.consumer->stop();
+  co_await test::yield();
+}
+
+TEST_F(ConsumerTest, IsRefusedByNameWhenItsQueueIsDeleted) {
+  run(cancel(broker_),
+      be_refused(broker_.endpoint(), 0, "queue 'orders': the broker has cancelled"));
+}
+
+Task<void> close_channel(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_consumer();
+  co_await broker.send(test::channel_close(1, 406, "PRECONDITION_FAILED - unknown delivery tag"));
+  co_await broker.expect(AMQP_CHANNEL_CLOSE_OK_METHOD);
+}
+
+TEST_F(ConsumerTest, StaysRefusedOnceItsChannelWasClosed) {
+  run(close_channel(broker_), be_refused(broker_.endpoint(), 406, "unknown delivery tag"));
+}
+
+Task<void> cancel_on_request(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_consumer();
+  co_await broker.send(test::delivery(1, 1, "one") + test::delivery(1, 2, "two"));
+  co_await broker.expect(AMQP_BASIC_CANCEL_METHOD);
+  co_await broker.send(test::delivery(1, 3, "crossed") + test::cancel_ok(1));
+  const auto ack = co_await broker.expect(AMQP_BASIC_ACK_METHOD);
+  EXPECT_EQ(ack.payload.substr(4), "\0\0\0\0\0\0\0\1\1"s);
+}
+
+Task<void> stop_then_acknowledge(Endpoint endpoint) {
+  const auto client = co_await consume(endpoint);
+  const auto taken = co_await receive(*client.consumer, 1);
+  co_await client.consumer->stop();
+  EXPECT_EQ((co_await client.consumer->receive(1)).error().fault, Fault::stopping);
+  co_await client.consumer->stop();
+  client.consumer->acknowledge_up_to(taken.front().delivery_tag);
+  co_await test::yield();
+}
+
+TEST_F(ConsumerTest, AcknowledgesWhatItHandedOutAfterItWasStopped) {
+  run(cancel_on_request(broker_), stop_then_acknowledge(broker_.endpoint()));
+}
+
+Task<void> expect_close(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_consumer();
+  co_await broker.expect(AMQP_CHANNEL_CLOSE_METHOD);
+}
+
+Task<void> destroy(std::unique_ptr<Consumer> consumer) {
+  co_await test::yield();
+  consumer.reset();
+}
+
+Task<void> wait_while_destroyed(Endpoint endpoint) {
+  auto client = co_await consume(endpoint);
+  auto receiving = client.consumer->receive(1);
+  co_await test::start_beside(destroy(std::move(client.consumer)));
+  const auto received = co_await std::move(receiving);
+  EXPECT_FALSE(received);
+  EXPECT_EQ(received.error().fault, Fault::stopping);
+  co_await test::yield();
+}
+
+TEST_F(ConsumerTest, ClosesItsChannelAndWakesItsReceiverWhenItIsDestroyed) {
+  run(expect_close(broker_), wait_while_destroyed(broker_.endpoint()));
+}
+
+// ---- back-pressure
+
+constexpr std::size_t kManyMessages = 1'000;
+constexpr std::size_t kBodySize = 65'536;
+
+Task<void> send_many(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_consumer();
+  for (std::size_t tag = 1; tag <= kManyMessages; ++tag) {
+    co_await broker.send(test::delivery(1, tag, std::string(kBodySize, 'x')));
+  }
+}
+
+// The operating system holds some megabytes in the sockets; the client a few hundred kilobytes.
+constexpr std::size_t kUnderWayMax = std::size_t{20} << 20;
+
+Task<void> take_slowly(Endpoint endpoint, FakeBroker& broker) {
+  const auto client =
+      co_await consume(endpoint, {.queue = "orders", .prefetch = 65'535, .buffered_bytes_max = 1});
+  for (std::size_t taken = 0; taken < kManyMessages; ++taken) {
+    (void)co_await receive(*client.consumer, 1);
+    EXPECT_LT(broker.bytes_sent(), (taken * kBodySize) + kUnderWayMax);
+    co_await test::yield();
+  }
+}
+
+TEST_F(ConsumerTest, DoesNotReadTheSocketWhileTooMuchWaitsToBeTaken) {
+  static_assert(kManyMessages * kBodySize > 3 * kUnderWayMax);
+  run(send_many(broker_), take_slowly(broker_.endpoint(), broker_));
+}
+
+Task<void> fill(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_consumer();
+  co_await broker.send(test::delivery(1, 1, "more than one byte"));
+  // Ends the read that was under way while consume-ok was awaited.
+  co_await test::yield();
+  co_await broker.send(test::raw_frame(8, 0, ""));
+}
+
+Task<void> stay_full(Endpoint endpoint) {
+  endpoint.heartbeat = 1s;
+  const auto client = co_await consume(endpoint, {.queue = "orders", .buffered_bytes_max = 1});
+  co_await test::pause_for(4s);
+  EXPECT_TRUE(client.connection->is_open()) << client.connection->failure()->what;
+  EXPECT_EQ((co_await receive(*client.consumer, 1)).front().body, "more than one byte");
+}
+
+TEST_F(ConsumerTest, DoesNotMistakeItsOwnPauseForTheBrokersSilence) {
+  run(fill(broker_), stay_full(broker_.endpoint()));
+}
+
+Task<void> fill_then_answer(FakeBroker& broker) {
+  co_await fill(broker);
+  co_await broker.open_channel();
+  co_await broker.expect(AMQP_QUEUE_DECLARE_METHOD);
+  co_await broker.send(test::declare_ok(2, "other"));
+}
+
+Task<void> call_while_full(Endpoint endpoint) {
+  const auto client = co_await consume(endpoint, {.queue = "orders", .buffered_bytes_max = 1});
+  co_await test::yield();
+  const auto ensured = co_await client.connection->ensure_queue("other", QueueType::classic);
+  EXPECT_TRUE(ensured) << ensured.error().what;
+  EXPECT_EQ((co_await receive(*client.consumer, 1)).front().body, "more than one byte");
+}
+
+TEST_F(ConsumerTest, LetsOthersHearTheirAnswersWhileItIsFull) {
+  run(fill_then_answer(broker_), call_while_full(broker_.endpoint()));
+}
+
+}  // namespace
+}  // namespace amqp
