@@ -222,20 +222,21 @@ TEST(CommandLine, NeverRepeatsAnArgumentThatMayHoldACredential) {
         {"serve", "--amqp-ulr", "amqp://u:hunter2@h"},
         {"serve", "--amqp://u:hunter2@h"},
         {"serve", "-amqp://u:hunter2@h"},
-        {"serve", "--amqp-url", "a", "amqp://u:hunter2@h"},
-        {"serve", "--amqp-url", "amqp://u:hunter2@h:x"},
+        {"serve", "--amqp-url", "amqp://a", "amqp://u:hunter2@h"},
+        {"serve", "--amqp-url", "amqp://u:hunter2@h:x/"},
         {"serve", "--amqp-url=u:hunter2@h", "--amqp-url=u:hunter2@h"},
         {"serve", "--print-config=amqp://u:hunter2@h"},
         {"serve", "--help=hunter2"},
         {"serve", "--version=hunter2"}}) {
     const auto invocation = parse(arguments);
-    ASSERT_FALSE(invocation);
+    ASSERT_FALSE(invocation) << arguments.back();
     EXPECT_THAT(invocation.error().text, Not(HasSubstr("hunter2")));
   }
 }
 
 TEST(CommandLine, RefusesAnOptionWithoutItsValueAndOneGivenTwice) {
   EXPECT_EQ(error_of({"serve", "--prefetch"}), "--prefetch takes a value");
+  EXPECT_EQ(error_of({"serve", "--print-config=x"}), "--print-config takes no value");
   EXPECT_EQ(error_of({"add", "--quantity"}), "--quantity takes a value");
   EXPECT_EQ(error_of({"serve", "--prefetch=", "5"}),
             "an argument that no option takes: 5; see inventory-service --help");

@@ -24,30 +24,31 @@ struct Found {
   std::string source;
 };
 
+// By the settings' names.
+using FoundValues = std::map<std::string, Found, std::less<>>;
+
 std::optional<std::string> look_up(const EnvironmentLookup& environment, std::string_view name) {
   auto value = environment(std::string(name));
   if (value && value->empty()) return std::nullopt;
   return value;
 }
 
-std::string file_source(const SettingsFile& file, std::string_view key) {
-  return fmt::format("file {} key {}", quoted_for_message(file.path), key);
-}
-
 // The keys of a file that are settings. Unknown ones are mistakes in spelling: an error.
-std::expected<FlagValues, std::string> read_keys(const SettingsFile& file) {
+std::expected<FoundValues, std::string> read_keys(const SettingsFile& file) {
   const auto in_file = [&](std::string_view error) {
     return std::unexpected(fmt::format("file {} {}", quoted_for_message(file.path), error));
   };
   const auto parsed = parse_settings_file(file.text);
   if (!parsed) return in_file(parsed.error());
-  FlagValues values;
+  FoundValues values;
   for (const FileSetting& entry : *parsed) {
     if (std::ranges::find(settings(), entry.key, &Setting::name) == settings().end()) {
       return in_file(fmt::format("line {}: no setting is called {}", entry.line,
                                  quoted_for_message(entry.key)));
     }
-    values.emplace(entry.key, entry.value);
+    values.emplace(entry.key,
+                   Found{entry.value,
+                         fmt::format("file {} key {}", quoted_for_message(file.path), entry.key)});
   }
   return values;
 }
@@ -67,8 +68,7 @@ std::expected<std::string, std::string> url_for_host(const std::string& host) {
 
 std::expected<Found, std::string> find_value(const Setting& setting, const FlagValues& flags,
                                              const EnvironmentLookup& environment,
-                                             const std::optional<SettingsFile>& file,
-                                             const FlagValues& keys) {
+                                             const FoundValues& keys) {
   if (const auto flag = flags.find(setting.name); flag != flags.end()) {
     return Found{flag->second, fmt::format("flag --{}", setting.name)};
   }
@@ -76,7 +76,7 @@ std::expected<Found, std::string> find_value(const Setting& setting, const FlagV
     return Found{*std::move(value), fmt::format("environment {}", setting.environment)};
   }
   if (const auto key = keys.find(setting.name); key != keys.end()) {
-    return Found{key->second, file_source(*file, setting.name)};
+    return key->second;
   }
   if (setting.name == "amqp-url") {
     if (const auto host = look_up(environment, kRabbitmqHost)) {
@@ -205,7 +205,7 @@ std::expected<void, std::string> check_files(const std::vector<SettingInForce>& 
 std::expected<LoadedConfiguration, std::string> load_configuration(
     const FlagValues& flags, const EnvironmentLookup& environment,
     const std::optional<SettingsFile>& file) {
-  FlagValues keys;
+  FoundValues keys;
   if (file) {
     auto read = read_keys(*file);
     if (!read) return std::unexpected(std::move(read.error()));
@@ -213,7 +213,7 @@ std::expected<LoadedConfiguration, std::string> load_configuration(
   }
   LoadedConfiguration loaded;
   for (const Setting& setting : settings()) {
-    auto found = find_value(setting, flags, environment, file, keys);
+    auto found = find_value(setting, flags, environment, keys);
     if (!found) return std::unexpected(std::move(found.error()));
     if (auto applied = apply(setting, *found, loaded.configuration); !applied) {
       return std::unexpected(std::move(applied.error()));

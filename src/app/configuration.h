@@ -33,7 +33,7 @@ struct Configuration {
   amqp::TlsOptions amqp_tls;  // set with amqps:// only; certificate and key together or neither
   DatabaseUrl database;
 
-  // 1 to 250 bytes each. No request queue is another of the four, or its dead-letter queue.
+  // 1 to 251 bytes each. No request queue is another of the four, or its dead-letter queue.
   std::string order_queue;
   std::string item_queue;
   std::string order_response_queue;

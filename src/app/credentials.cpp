@@ -43,7 +43,7 @@ std::string mask_credentials(std::string_view url) {
   if (scheme == std::string_view::npos) {
     return url.starts_with("sqlite:") ? std::string(url) : std::string(kMask);
   }
-  std::string_view rest = url.substr(scheme + 3);
+  const std::string_view rest = url.substr(scheme + 3);
   std::string masked(url.substr(0, scheme + 3));
 
   // A password may hold a / or ? that its writer forgot to encode: the last @ before the

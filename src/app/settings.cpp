@@ -13,7 +13,8 @@ namespace inventory::app {
 namespace {
 
 constexpr std::string_view kTakesQueueName =
-    R"(a queue's name: 1 to 250 bytes of UTF-8, not beginning with "amq.")";
+    R"(1 to 251 bytes of UTF-8, not beginning with "amq.")";
+// A short string of AMQP 0-9-1 (4.2.5.3), from which the dead-letter queue takes its suffix.
 constexpr std::size_t kQueueNameBytesMax = 255 - std::string_view(".dlq").size();
 
 constexpr std::size_t kBatchMax = 10'000;
@@ -93,7 +94,7 @@ constexpr Setting kSettings[] = {
      .placeholder = "URL",
      .default_text = "sqlite:inventory.db",
      .description = "the database",
-     .takes = "sqlite:PATH, sqlite:///PATH or postgresql://user:password@host[:port]/database",
+     .takes = "sqlite:PATH, sqlite:///PATH or postgresql://user:password@host/database",
      .may_hold_credentials = true,
      .apply = read_database_url},
     {.name = "order-queue",

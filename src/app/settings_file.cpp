@@ -119,10 +119,10 @@ class LineReader {
 
   std::optional<std::uint32_t> take_hexadecimal(std::size_t digits) {
     if (rest_.size() < digits) return std::nullopt;
-    const char* const end = rest_.data() + digits;
+    const std::string_view text = rest_.substr(0, digits);
     std::uint32_t code = 0;
-    const auto [stop, error] = std::from_chars(rest_.data(), end, code, 16);
-    if (error != std::errc() || stop != end) return std::nullopt;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code, 16);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
     rest_.remove_prefix(digits);
     return code;
   }
@@ -151,15 +151,14 @@ class LineReader {
   std::string_view rest_;
 };
 
-// One line. Nothing if it holds no setting.
-std::expected<std::optional<FileSetting>, std::string> parse_line(std::string_view line,
-                                                                  int number) {
+// One line. The key is empty if it holds no setting.
+std::expected<FileSetting, std::string> parse_line(std::string_view line, int number) {
   if (std::ranges::any_of(line, is_control) || !ops::is_utf8(line)) {
     return std::unexpected("a control character, or bytes that are not UTF-8");
   }
   LineReader reader(line);
   reader.skip_space();
-  if (reader.at_end()) return std::nullopt;
+  if (reader.at_end()) return FileSetting{{}, {}, number};
   if (reader.take('[')) return std::unexpected("tables are not used here: write key = value");
 
   std::string key = reader.take_key();
@@ -189,13 +188,13 @@ std::expected<std::vector<FileSetting>, std::string> parse_settings_file(std::st
 
     auto setting = parse_line(line, number);
     if (!setting) return std::unexpected(fmt::format("line {}: {}", number, setting.error()));
-    if (!*setting) continue;
-    const auto earlier = std::ranges::find(settings, (*setting)->key, &FileSetting::key);
+    if (setting->key.empty()) continue;
+    const auto earlier = std::ranges::find(settings, setting->key, &FileSetting::key);
     if (earlier != settings.end()) {
       return std::unexpected(fmt::format("line {}: {} is already set in line {}", number,
                                          earlier->key, earlier->line));
     }
-    settings.push_back(**std::move(setting));
+    settings.push_back(*std::move(setting));
   }
   return settings;
 }

@@ -18,7 +18,7 @@
 
 namespace inventory::app {
 
-inline constexpr std::size_t kSettingsFileBytesMax = 64 * 1024;
+inline constexpr std::size_t kSettingsFileBytesMax = 65'536;
 
 struct FileSetting {
   std::string key;

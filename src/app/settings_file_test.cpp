@@ -78,7 +78,7 @@ TEST(SettingsFile, NamesTheLineThatIsWrong) {
   EXPECT_THAT(error_of("a = \"\"\"x\"\"\""), HasSubstr("several lines"));
   EXPECT_THAT(error_of("a = '''x'''"), HasSubstr("several lines"));
   EXPECT_THAT(error_of("# \xFF"), HasSubstr("not UTF-8"));
-  EXPECT_THAT(error_of(std::string_view("a = \"\0\"", 8)), HasSubstr("control character"));
+  EXPECT_THAT(error_of(std::string("a = \"") + '\0' + '"'), HasSubstr("control character"));
 }
 
 TEST(SettingsFile, NamesBothLinesOfAKeyThatComesTwice) {

@@ -1,0 +1,212 @@
+#include "app/arguments.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "app/settings.h"
+
+namespace inventory::app {
+namespace {
+
+constexpr std::string_view kProgram = "inventory-service";
+
+constexpr const char* kFooter =
+    R"(Sources of a setting, the first that has it: flag, environment, file, default. An empty variable
+counts as not set. A file holds lines such as  prefetch = 2000  and  order-queue = "orders".
+
+Examples:
+  inventory-service serve
+  inventory-service serve --amqp-url amqp://user:password@broker/ --queue-type quorum
+  inventory-service migrate --database-url postgresql://user:password@host/inventory
+  inventory-service add --quantity 10 --description "Blue T-shirt, size M"
+  inventory-service order --product-id 1 --quantity 2
+  inventory-service --print-config
+
+Exit codes: 0 done; 1 failed, or a request rejected; 2 wrong command line or setting, or no answer
+in time. A command's --help says more.)";
+
+constexpr const char* kSettingsHint =
+    "Settings, such as --amqp-url or --config: see inventory-service --help.";
+
+// CLI11 takes "--name=" for "--name" without its value.
+std::vector<std::string> split_empty_values(const std::vector<std::string>& given) {
+  std::vector<std::string> arguments;
+  for (std::string argument : given) {
+    const bool empty_value =
+        argument.starts_with("--") && argument.find('=') + 1 == argument.size();
+    if (empty_value) argument.pop_back();
+    arguments.push_back(std::move(argument));
+    if (empty_value) arguments.emplace_back();
+  }
+  return arguments;
+}
+
+void add_option(CLI::App& app, const std::string& flag, std::string_view placeholder,
+                const std::string& description) {
+  app.add_option(flag)
+      ->description(description)
+      ->type_name(std::string(placeholder))
+      ->type_size(1)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+std::optional<std::string> value(const CLI::App& app, const std::string& flag) {
+  const auto values = app.get_option(flag)->results();
+  if (values.empty()) return std::nullopt;
+  return values[0];
+}
+
+}  // namespace
+
+Exit usage_error(std::string_view line) {
+  return {kExitUsage, fmt::format("{}: {}\n", kProgram, line)};
+}
+
+Arguments::Arguments()
+    : app_("Decides orders against the stock of an inventory, over RabbitMQ.",
+           std::string(kProgram)) {
+  app_.set_version_flag("--version", fmt::format("{} {}", kProgram, INVENTORY_VERSION),
+                        "print the version");
+  app_.set_help_flag("-h,--help", "print this help");
+  app_.get_formatter()->column_width(34);
+  app_.allow_extras();  // unexpected arguments are ours to report: they may hold credentials
+  app_.fallthrough();   // settings may follow a command
+  app_.require_subcommand(0, 1);
+  app_.footer(kFooter);
+  app_.add_flag("--print-config")->description("print the settings in force, passwords masked");
+  add_option(app_, "--config", "FILE", "settings file, TOML\n(INVENTORY_CONFIG)");
+  for (const Setting& setting : settings()) {
+    add_option(app_, fmt::format("--{}", setting.name), setting.placeholder,
+               fmt::format("{}\ntakes {}\n({}{}{})", setting.description, setting.takes,
+                           setting.environment, setting.default_text.empty() ? "" : ", default ",
+                           setting.default_text));
+  }
+  define_commands();
+}
+
+CLI::App& Arguments::add_command(const std::string& name, const std::string& description,
+                                 const std::string& footer) {
+  CLI::App& command = *app_.add_subcommand(name, description);
+  command.footer(footer + "\n\n" + kSettingsHint);
+  return command;
+}
+
+void Arguments::define_commands() {
+  add_command("serve", "Decide orders and add items until SIGTERM or SIGINT",
+              "Brings the database's schema up to date first.\n\n"
+              "Example:\n  inventory-service serve --database-url sqlite:inventory.db\n\n"
+              "Exit codes: 0 stopped when asked to; 1 failed; 2 wrong command line or setting.");
+  add_command("migrate", "Bring the database's schema up to date",
+              "Example:\n  inventory-service migrate --database-url sqlite:inventory.db\n\n"
+              "Exit codes: 0 up to date; 1 failed; 2 wrong command line or setting.");
+
+  CLI::App& add = add_command(
+      "add", "Ask for an item to be added, and print the reply",
+      "Example:\n  inventory-service add --quantity 10 --description \"Blue T-shirt, size M\"\n\n"
+      "Exit codes: 0 added; 1 rejected; 2 no answer in time, wrong command line or setting.");
+  add_option(add, "--quantity", "N",
+             fmt::format("stock of the item, from 0 to {}; required", kIntegerMax));
+  add_option(add, "--description", "TEXT",
+             fmt::format("of the item, at most {} bytes", kDescriptionBytesMax));
+  add_option(add, "--timeout", "SECONDS", "wait so long for the reply (default 10)");
+
+  CLI::App& order = add_command(
+      "order", "Place an order, and print the reply",
+      "Examples:\n  inventory-service order --product-id 1 --quantity 2\n"
+      "  inventory-service order --product-id 1 --quantity 2 --order-id 123\n\n"
+      "Exit codes: 0 accepted; 1 rejected; 2 no answer in time, wrong command line or setting.");
+  add_option(order, "--product-id", "N", fmt::format("from 1 to {}; required", kIntegerMax));
+  add_option(order, "--quantity", "N", fmt::format("from 1 to {}; required", kIntegerMax));
+  add_option(order, "--order-id", "ID",
+             fmt::format("sent as an integer if it is one (123), otherwise as a string of at most "
+                         "{} bytes;\nthe same id is the same order; a new UUID if not given",
+                         kOrderIdBytesMax));
+  add_option(order, "--timeout", "SECONDS", "wait so long for the reply (default 10)");
+}
+
+std::optional<Exit> Arguments::parse(const std::vector<std::string>& arguments) {
+  for (const std::string_view flag : {"--help", "--version", "--print-config"}) {
+    const auto has_value = [&](std::string_view argument) {
+      return argument.starts_with(flag) && argument.substr(flag.size()).starts_with('=');
+    };
+    if (std::ranges::any_of(arguments, has_value)) {
+      return usage_error(fmt::format("{} takes no value", flag));
+    }
+  }
+  std::vector<std::string> reversed = split_empty_values(arguments);
+  std::ranges::reverse(reversed);  // CLI11 takes a vector from its end
+  try {
+    app_.parse(std::move(reversed));
+  } catch (const CLI::CallForVersion& version) {
+    return Exit{0, fmt::format("{}\n", version.what())};
+  } catch (const CLI::Success&) {
+    return Exit{0, help()};
+  } catch (const CLI::ArgumentMismatch& mismatch) {
+    // "--name: 1 required NAME missing" is the only one: no other option counts its values.
+    const std::string_view text = mismatch.what();
+    return usage_error(fmt::format("{} takes a value", text.substr(0, text.find(':'))));
+  } catch (const CLI::ParseError& error) {
+    return usage_error(error.get_name());
+  }
+  if (auto wrong = check_arguments()) return usage_error(*wrong);
+  return std::nullopt;
+}
+
+std::string Arguments::help() const {
+  const auto chosen = app_.get_subcommands();
+  return chosen.empty() ? app_.help() : chosen[0]->help(std::string(kProgram));
+}
+
+bool Arguments::print_config() const { return app_.count("--print-config") > 0; }
+
+std::string Arguments::command() const {
+  const auto chosen = app_.get_subcommands();
+  return chosen.empty() ? std::string() : chosen[0]->get_name();
+}
+
+std::optional<std::string> Arguments::setting(const std::string& flag) const {
+  return value(app_, flag);
+}
+
+std::optional<std::string> Arguments::option(const std::string& flag) const {
+  return value(*app_.get_subcommands().at(0), flag);
+}
+
+// What CLI11 let pass: arguments that nothing takes, and options given twice.
+std::optional<std::string> Arguments::check_arguments() const {
+  if (const auto extras = app_.remaining(true); !extras.empty()) return describe_extra(extras[0]);
+  std::vector<const CLI::App*> apps{&app_};
+  for (const CLI::App* chosen : app_.get_subcommands()) apps.push_back(chosen);
+  for (const CLI::App* app : apps) {
+    for (const CLI::Option* option : app->get_options()) {
+      if (option->get_type_size() == 1 && option->results().size() > 1) {
+        return fmt::format("{} is given twice", option->get_name());
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// Repeats no more of the argument than a name: the rest may be a URL with a password.
+std::string Arguments::describe_extra(std::string_view argument) const {
+  static constexpr std::string_view kNameCharacters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  static constexpr std::size_t kNameBytesMax = 40;
+  const std::string_view name = argument.substr(0, argument.find('='));
+  const bool is_name = !name.empty() && name.size() <= kNameBytesMax &&
+                       name.find_first_not_of(kNameCharacters) == std::string_view::npos;
+  if (is_name && name.starts_with('-')) {
+    return fmt::format("no option is called {}; see {} --help", name, kProgram);
+  }
+  if (is_name && command().empty()) {
+    return fmt::format("no command is called {}; see {} --help", name, kProgram);
+  }
+  return fmt::format("an argument that no option takes{}{}; see {} --help", is_name ? ": " : "",
+                     is_name ? name : "", kProgram);
+}
+
+}  // namespace inventory::app
