@@ -115,7 +115,7 @@ std::string_view trim(std::string_view text) {
   constexpr std::string_view kWhiteSpace = " \t\n\r";  // RFC 8259, section 2
   const auto begin = text.find_first_not_of(kWhiteSpace);
   if (begin == std::string_view::npos) {
-    return {};
+    return text.substr(text.size());  // empty, but still within `text`: errors name a place in it
   }
   return text.substr(begin, text.find_last_not_of(kWhiteSpace) - begin + 1);
 }

@@ -92,6 +92,13 @@ TEST(JsonObject, SaysWhatIsWrongAndWhere) {
             "body is not valid JSON: syntax error at byte 7");
 }
 
+TEST(JsonObject, SaysTheSameOfABodyWithoutAnythingInItWhereverItLies) {
+  for (const std::string body : {"", "  "}) {
+    EXPECT_EQ(read_json_object(body, kWanted).error(),
+              "body is not valid JSON: incomplete JSON at byte " + std::to_string(body.size()));
+  }
+}
+
 TEST(JsonObject, BoundsItsDepth) {
   const auto nested = [](std::size_t depth) {
     return R"({"b":)" + std::string(depth, '[') + std::string(depth, ']') + "}";

@@ -229,6 +229,9 @@ Task<std::optional<std::string>> Flow::settle(std::vector<Outgoing> outgoing) {
 
 // Waits, but not longer than until stop().
 Task<void> Flow::wait(milliseconds duration) {
+  if (stopping_) {
+    co_return;
+  }
   boost::system::error_code cancelled;
   co_await (clock_.sleep(duration) ||
             stop_event_.async_wait(redirect_error(use_awaitable, cancelled)));
