@@ -39,30 +39,19 @@ std::string mask_query(std::string_view query) {
 }  // namespace
 
 std::string mask_credentials(std::string_view url) {
+  if (url.starts_with("sqlite:") || url.starts_with("sqlite+")) return std::string(url);
   const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) {
-    return url.starts_with("sqlite:") ? std::string(url) : std::string(kMask);
+  if (scheme == std::string_view::npos) return std::string(kMask);
+  // A password may hold what its writer forgot to encode, an @ too: the last one ends it.
+  const std::size_t colon = url.find(':', scheme + 3);
+  const std::size_t at = url.rfind('@');
+  std::string masked(url);
+  if (at != std::string_view::npos && colon < at) {
+    masked.replace(colon + 1, at - colon - 1, kMask);
   }
-  const std::string_view rest = url.substr(scheme + 3);
-  std::string masked(url.substr(0, scheme + 3));
-
-  // A password may hold a / or ? that its writer forgot to encode: the last @ before the
-  // parameters ends it.
-  const std::size_t first_at = rest.find('@');
-  const std::size_t query = rest.find('?', first_at == std::string_view::npos ? 0 : first_at);
-  const std::size_t at = rest.substr(0, query).rfind('@');
-  if (at != std::string_view::npos) {
-    const std::size_t colon = rest.find(':');
-    masked += rest.substr(0, std::min(colon, at));
-    if (colon < at) {
-      masked += ':';
-      masked += kMask;
-    }
-    masked += rest.substr(at, query - at);
-  } else {
-    masked += rest.substr(0, query);
+  if (const std::size_t query = masked.find('?'); query != std::string::npos) {
+    masked.replace(query, std::string::npos, mask_query(masked.substr(query + 1)));
   }
-  if (query != std::string_view::npos) masked += mask_query(rest.substr(query + 1));
   return masked;
 }
 
