@@ -5,7 +5,6 @@ import uuid
 
 import pytest
 
-from database import Sqlite
 from service import Service, run
 
 SECRET = "s3cret-w0rd"
@@ -21,10 +20,10 @@ def shop(broker, database, queues):
 def variables(url, queues):
     return {
         "AMQP_URL": url,
-        "ORDER_QUEUE": queues.order,
-        "ITEM_QUEUE": queues.item,
-        "ORDER_RESPONSE_QUEUE": queues.order_response,
-        "ITEM_RESPONSE_QUEUE": queues.item_response,
+        "INVENTORY_ORDER_QUEUE": queues.order,
+        "INVENTORY_ITEM_QUEUE": queues.item,
+        "INVENTORY_ORDER_RESPONSE_QUEUE": queues.order_response,
+        "INVENTORY_ITEM_RESPONSE_QUEUE": queues.item_response,
     }
 
 
@@ -101,6 +100,13 @@ def test_help_is_there_for_every_command(command):
     assert done.stderr == ""
 
 
+def test_without_a_command_it_helps_with_status_2():
+    done = run()
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "--help" in done.stderr
+
+
 def test_the_version_is_a_version():
     done = run("--version")
     assert done.returncode == 0
@@ -140,40 +146,62 @@ def test_rabbitmq_host_is_honoured():
     assert "rabbit-of-old" in done.stdout
 
 
-WRONG = [
-    (["--prefetch=0"], {}, "--prefetch"),
-    (["--prefetch=many"], {}, "--prefetch"),
-    (["--prefetch=65536"], {}, "--prefetch"),
-    (["--batch-max=0"], {}, "--batch-max"),
-    (["--message-bytes-max=-1"], {}, "--message-bytes-max"),
-    (["--queue-type=stream"], {}, "--queue-type"),
-    (["--log-level=loud"], {}, "--log-level"),
-    (["--log-format=xml"], {}, "--log-format"),
-    (["--order-queue="], {}, "--order-queue"),
-    (["--order-queue=" + 256 * "x"], {}, "--order-queue"),
-    ([], {"AMQP_URL": f"http://guest:{SECRET}@127.0.0.1/"}, "AMQP_URL"),
-    ([], {"AMQP_URL": f"amqp://guest:{SECRET}@127.0.0.1:port/"}, "AMQP_URL"),
-    ([], {"DATABASE_URL": f"mysql://u:{SECRET}@127.0.0.1/inventory"}, "DATABASE_URL"),
-    (["--no-such-option"], {}, "--no-such-option"),
+WRONG = [  # options, environment, the setting, its source, a part of what it takes
+    (["--prefetch=0"], {}, "prefetch", "--prefetch", "65535"),
+    (["--prefetch=many"], {}, "prefetch", "--prefetch", "65535"),
+    ([], {"INVENTORY_PREFETCH": "65536"}, "prefetch", "INVENTORY_PREFETCH", "65535"),
+    (["--batch-max=0"], {}, "batch-max", "--batch-max", "10000"),
+    (["--message-bytes-max=-1"], {}, "message-bytes-max", "--message-bytes-max", "16777216"),
+    (["--queue-type=stream"], {}, "queue-type", "--queue-type", "classic or quorum"),
+    (["--log-level=loud"], {}, "log-level", "--log-level", "info"),
+    (["--log-format=xml"], {}, "log-format", "--log-format", "json"),
+    (["--order-queue="], {}, "order-queue", "--order-queue", "name"),
+    (["--order-queue=" + 256 * "x"], {}, "order-queue", "--order-queue", "name"),
+    (["--item-queue=order_validate"], {}, "item-queue", "--item-queue", "name"),
+    ([], {"AMQP_URL": f"http://u:{SECRET}@h/"}, "amqp-url", "AMQP_URL", "amqp"),
+    ([], {"AMQP_URL": f"amqp://u:{SECRET}@h:port/"}, "amqp-url", "AMQP_URL", "amqp"),
+    ([], {"DATABASE_URL": f"mysql://u:{SECRET}@h/i"}, "database-url", "DATABASE_URL", "sqlite"),
+    ([f"--database-url={SECRET}"], {}, "database-url", "--database-url", "sqlite"),
 ]
 
 
-@pytest.mark.parametrize("options, environment, named", WRONG)
-def test_a_wrong_value_is_one_line_that_names_it(folder, options, environment, named):
-    environment = {"DATABASE_URL": Sqlite(folder).url} | environment
+@pytest.mark.parametrize("options, environment, setting, source, takes", WRONG)
+def test_a_wrong_value_is_one_line(options, environment, setting, source, takes):
     done = run("serve", *options, **environment)
     assert done.returncode == 2
     assert done.stdout == ""
     assert one_line(done.stderr), done.stderr
-    assert named in done.stderr
+    assert setting in done.stderr and source in done.stderr and takes in done.stderr
     assert SECRET not in done.stderr
+
+
+def test_a_settings_file_counts_less_than_environment_and_flags(folder):
+    settings = folder / "settings.toml"
+    settings.write_text('prefetch = 7\nbatch-max = 8\norder-queue = "orders" # by file\n')
+    done = run(
+        "serve", "--print-config", f"--config={settings}", "--batch-max=9", INVENTORY_PREFETCH="10"
+    )
+    assert done.returncode == 0, done.stderr
+    shown = [line.split("#")[0].strip() for line in done.stdout.splitlines()]
+    assert {"prefetch = 10", "batch-max = 9", 'order-queue = "orders"'} <= set(shown)
+
+
+def test_a_wrong_value_in_a_settings_file_is_one_line(folder):
+    settings = folder / "wrong.toml"
+    for text, named in (("prefetch = 0", "prefetch"), ("prefecth = 1", "prefecth"), ("x", "line 1")):
+        settings.write_text(text)
+        done = run("serve", f"--config={settings}")
+        assert done.returncode == 2
+        assert one_line(done.stderr), done.stderr
+        assert named in done.stderr and "wrong.toml" in done.stderr
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["no-such-command"],
+        ["serve", "--no-such-option"],
+        ["serve", "extra"],
         ["add"],
         ["add", "--quantity", "-1"],
         ["add", "--quantity", "1.5"],
@@ -187,4 +215,4 @@ def test_a_wrong_command_line_has_status_2(arguments):
     done = run(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr
+    assert one_line(done.stderr), done.stderr

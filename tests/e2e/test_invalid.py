@@ -160,6 +160,9 @@ def test_an_item_that_is_not_valid_leaves_its_identity_free(shop):
     assert reply.json["success"] and not reply.replayed
 
 
+OWN_HEADERS = {"error-reason", "error-message", "original-queue", "failed-at"}
+
+
 def test_a_dead_letter_keeps_the_properties_of_the_request(shop):
     headers = {"traceparent": "00-1-2-3", "tenant": "a", "nested": {"list": [1, "two", None]}}
     properties = {
@@ -172,18 +175,27 @@ def test_a_dead_letter_keeps_the_properties_of_the_request(shop):
         "message_id": new_id(),
         "timestamp": 1_700_000_000,
         "type": "order",
-        "user_id": "guest",
         "app_id": "shop",
         "cluster_id": "x",
     }
     for asked in (ask_order, ask_item):
         reply, letter = asked(shop, b"no JSON", headers=headers, **properties)
-        kept = {name: getattr(letter.properties, name) for name in properties}
-        assert kept == properties
-        added = {"error-reason", "error-message", "original-queue", "failed-at"}
-        assert {n: v for n, v in letter.headers.items() if n not in added} == headers
-        assert added <= set(letter.headers)
+        assert {name: getattr(letter.properties, name) for name in properties} == properties
+        assert {n: v for n, v in letter.headers.items() if n not in OWN_HEADERS} == headers
+        assert OWN_HEADERS <= set(letter.headers)
         assert reply.headers == {"traceparent": "00-1-2-3"}
+
+
+def test_a_dead_letter_does_not_expire_nor_go_to_others_nor_pose_as_its_sender(shop):
+    """What would act once more on its way to the dead-letter queue is kept as a header."""
+    others = {"CC": [shop.reply_to]}
+    _, letter = ask_order(shop, b"no JSON", headers=others, expiration="60000", user_id="guest")
+    assert letter.properties.expiration is None and letter.properties.user_id is None
+    assert {n: v for n, v in letter.headers.items() if n not in OWN_HEADERS} == {
+        "original-CC": [shop.reply_to],
+        "original-expiration": "60000",
+        "original-user-id": "guest",
+    }
 
 
 def test_a_request_without_reply_to_is_answered_on_the_fallback_queue(shop):

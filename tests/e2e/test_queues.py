@@ -109,8 +109,8 @@ def test_requests_that_came_before_the_service_are_processed(broker, database, c
 
 
 def test_message_bytes_max_is_a_limit_in_bytes(broker, database, client, queues):
-    with Service(broker.url, database.url, queues, ["--message-bytes-max=100"]):
-        assert client.item(b'{"quantity": 1}'.ljust(100)).json["message"] == "Item added"
-        assert client.item(b'{"quantity": 1}'.ljust(101)).json["success"] is False
+    with Service(broker.url, database.url, queues, ["--message-bytes-max=1024"]):
+        assert client.item(b'{"quantity": 1}'.ljust(1024)).json["message"] == "Item added"
+        assert client.item(b'{"quantity": 1}'.ljust(1025)).json["success"] is False
         letter, _ = client.take(queues.item_dead)
         assert letter.headers["error-reason"] == "too-large"
