@@ -1,0 +1,47 @@
+#pragma once
+
+// Environment: what everything in one world shares: time, chance, faults, checks, the trace.
+
+#include <cstdint>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "checks.h"
+#include "faults.h"
+#include "random.h"
+#include "scheduler.h"
+#include "tables.h"
+
+namespace inventory::simulation {
+
+struct Environment {
+  // Every eighth seed is clean: then nothing fails, and more is promised.
+  explicit Environment(std::uint64_t seed, bool is_traced)
+      : random(seed),
+        faults(random, seed % 8 == 0),
+        checks(tables, faults.is_clean()),
+        traces(is_traced) {}
+
+  // How long something takes: mostly around a millisecond, now and then much longer.
+  Time latency() {
+    return Time(random.chance(20) ? random.between(1, 2'000'000) : random.between(1, 2'000));
+  }
+
+  template <class... Arguments>
+  void trace(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+    if (traces) {
+      fmt::print(stderr, "{:12.6f} {}\n", static_cast<double>(scheduler.now().count()) / 1e6,
+                 fmt::format(text, std::forward<Arguments>(arguments)...));
+    }
+  }
+
+  Random random;
+  Faults faults;
+  Scheduler scheduler;
+  Tables tables;
+  Checks checks;
+  const bool traces;
+};
+
+}  // namespace inventory::simulation

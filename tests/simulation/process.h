@@ -1,0 +1,64 @@
+#pragma once
+
+// Process: one inventory-service as it runs: two real flows over their real handlers, and the
+// simulated ports.
+
+#include <memory>
+
+#include "environment.h"
+#include "service/flow.h"
+#include "service/items.h"
+#include "service/orders.h"
+#include "simulated_broker.h"
+#include "simulated_database.h"
+#include "simulated_link.h"
+#include "simulated_store.h"
+
+namespace inventory::simulation {
+
+struct ProcessOptions {
+  std::size_t prefetch;
+  std::size_t batch_max;
+  milliseconds pause_after;
+};
+
+class Process {
+ public:
+  Process(Environment& environment, SimulatedBroker& broker, SimulatedDatabase& database,
+          const ProcessOptions& options);
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  ~Process();
+
+  void stop();  // SIGTERM
+  void kill();  // SIGKILL
+
+  // Until it was killed, or both flows have ended, which they do only after stop().
+  bool is_alive() const { return life_->is_alive; }
+  bool is_stopping() const { return life_->is_stopping; }
+  std::string describe() const {
+    return fmt::format("orders: {}, items: {}", orders_.status(), items_.status());
+  }
+
+ private:
+  LinkOptions link_options(std::string_view queue, std::vector<std::string> others,
+                           const ProcessOptions& options) const;
+  service::FlowOptions flow_options(std::string_view queue, const ProcessOptions& options) const;
+  void begin(service::Flow& flow);
+
+  Environment& environment_;
+  SimulatedBroker& broker_;
+  SimulatedDatabase& database_;
+  std::shared_ptr<Life> life_ = std::make_shared<Life>();
+  SimulatedClock clock_;
+  SimulatedStore store_;
+  SimulatedBrokerPort order_broker_;
+  SimulatedBrokerPort item_broker_;
+  service::OrderHandler order_handler_;
+  service::ItemHandler item_handler_;
+  service::Flow orders_;
+  service::Flow items_;
+  int running_ = 2;
+};
+
+}  // namespace inventory::simulation

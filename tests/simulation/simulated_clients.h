@@ -1,0 +1,56 @@
+#pragma once
+
+// SimulatedClients: publish requests of every kind, lose their connections, publish again, publish
+// twice, early and late, and leave.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "environment.h"
+#include "simulated_broker.h"
+
+namespace inventory::simulation {
+
+class SimulatedClients {
+ public:
+  // Products 1 to `products` exist from the beginning.
+  SimulatedClients(Environment& environment, SimulatedBroker& broker, std::uint64_t products);
+
+  // Plans the whole load, within this time.
+  void begin(Time within);
+
+  // Whether every request was sent, and the broker has each at least once.
+  bool is_done() const { return unsent_ == 0; }
+
+  // One client's queue goes. It may come again with the same name.
+  void one_leaves();
+
+ private:
+  struct Letter {
+    bool is_order;
+    amqp::Properties properties;
+    std::string body;
+  };
+
+  Letter write();
+  Letter write_order();
+  Letter write_item();
+  std::string order_body();
+  std::string order_body(std::string_view id, std::uint64_t product);
+  std::string some_id(std::uint64_t number);
+  std::string invalid_body();
+  Letter write_again(Letter earlier);
+  void plan(Letter letter, Time delay);
+  void send(const Letter& letter);
+
+  Environment& environment_;
+  SimulatedBroker& broker_;
+  std::uint64_t products_;
+  std::vector<std::string> reply_queues_;
+  std::vector<Letter> written_;
+  std::uint64_t last_id_ = 0;
+  std::uint64_t unsent_ = 0;
+};
+
+}  // namespace inventory::simulation

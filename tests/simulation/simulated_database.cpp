@@ -1,0 +1,149 @@
+#include "simulated_database.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace inventory::simulation {
+namespace {
+
+constexpr Time kLockTimeout = seconds(5);
+
+}  // namespace
+
+std::shared_ptr<Session> SimulatedDatabase::connect(const LifePointer& life) {
+  sessions_.push_back(std::make_shared<Session>(life));
+  return sessions_.back();
+}
+
+TransactionPointer SimulatedDatabase::begin(std::shared_ptr<Session> session) {
+  open_.push_back(
+      std::make_shared<Transaction>(environment_.scheduler.context(), std::move(session)));
+  return open_.back();
+}
+
+Task<bool> SimulatedDatabase::lock(TransactionPointer transaction, std::string name) {
+  const Time deadline = environment_.scheduler.now() + kLockTimeout;
+  while (transaction->is_open()) {
+    const auto [lock, is_free] = locks_.emplace(name, transaction.get());
+    if (is_free || lock->second == transaction.get()) {
+      transaction->locks.insert(name);
+      co_return true;
+    }
+    if (environment_.scheduler.now() >= deadline) {
+      co_return false;
+    }
+    transaction->waits_for = lock->second;
+    check_for_deadlock(*transaction);
+    environment_.trace("database: waiting for {}", name);
+    environment_.scheduler.at(deadline, [transaction] { transaction->woken.notify(); });
+    co_await transaction->woken.wait();
+    transaction->waits_for = nullptr;
+  }
+  co_return false;
+}
+
+void SimulatedDatabase::check_for_deadlock(const Transaction& transaction) {
+  for (const auto* other = transaction.waits_for; other != nullptr; other = other->waits_for) {
+    if (other == &transaction) {
+      environment_.checks.broken("instances cannot deadlock", *transaction.locks.begin());
+      return;
+    }
+  }
+}
+
+void SimulatedDatabase::commit(const TransactionPointer& transaction) {
+  if (!transaction->is_open()) {
+    return;
+  }
+  Tables& tables = environment_.tables;
+  std::set<domain::ProductId> touched;
+  for (const auto& [product, quantity] : transaction->changed_stock) {
+    tables.items.at(product).quantity = quantity;
+    touched.insert(product);
+  }
+  for (const auto& [identity, item] : transaction->added_items) {
+    tables.items.emplace(item.id, item);
+    touched.insert(item.id);
+    if (identity && !tables.requests.emplace(*identity, item).second) {
+      environment_.checks.broken("an identity is decided once", *identity);
+    }
+  }
+  for (const auto& [key, entry] : transaction->new_entries) {
+    touched.insert(key.first);
+    environment_.trace("database: product {}, {} decided: {}", key.first, key.second, entry.delta);
+    if (!tables.ledger.emplace(key, entry).second) {
+      environment_.checks.broken("an identity is decided once",
+                                 fmt::format("product {}, {}", key.first, key.second));
+    }
+  }
+  end(transaction, Transaction::State::committed);
+  environment_.checks.on_commit(touched);
+}
+
+void SimulatedDatabase::roll_back(const TransactionPointer& transaction) {
+  if (transaction->is_open()) {
+    end(transaction, Transaction::State::rolled_back);
+  }
+}
+
+void SimulatedDatabase::end(const TransactionPointer& transaction, Transaction::State state) {
+  const TransactionPointer kept = transaction;
+  kept->state = state;
+  for (const std::string& name : kept->locks) {
+    locks_.erase(name);
+  }
+  std::erase(open_, kept);
+  kept->woken.notify();
+  for (const TransactionPointer& other : open_) {
+    if (other->waits_for == kept.get()) {
+      other->waits_for = nullptr;
+      other->woken.notify();
+    }
+  }
+}
+
+void SimulatedDatabase::abandon(const TransactionPointer& transaction) {
+  transaction->session->is_open = false;
+  if (transaction->state == Transaction::State::open || environment_.random.chance(300)) {
+    environment_.scheduler.after(environment_.latency(),
+                                 [this, transaction] { roll_back(transaction); });
+  }
+}
+
+void SimulatedDatabase::go_down(Time how_long) {
+  if (!is_up_) {
+    return;
+  }
+  environment_.trace("database: down for {}", how_long.count());
+  is_up_ = false;
+  for (const auto& session : sessions_) {
+    session->is_open = false;
+  }
+  sessions_.clear();
+  const auto open = open_;
+  for (const TransactionPointer& transaction : open) {
+    if (transaction->state == Transaction::State::committing && environment_.random.chance(500)) {
+      commit(transaction);
+    } else {
+      roll_back(transaction);
+    }
+  }
+  environment_.scheduler.after(how_long, [this] { is_up_ = true; });
+}
+
+void SimulatedDatabase::forget(const LifePointer& life) {
+  std::erase_if(sessions_, [&](const auto& session) { return session->life == life; });
+  for (const TransactionPointer& transaction : open_) {
+    if (transaction->session->life == life) {
+      abandon(transaction);
+    }
+  }
+}
+
+void SimulatedDatabase::clear() {
+  sessions_.clear();
+  open_.clear();
+  locks_.clear();
+}
+
+}  // namespace inventory::simulation

@@ -1,0 +1,88 @@
+#pragma once
+
+// SimulatedDatabase: a PostgreSQL at READ COMMITTED, as far as a store needs one.
+//
+// What is modelled: transactions of several sessions at the same time; row locks and unique keys,
+// for which one transaction waits until the other ends; lock timeouts; a server that goes on with
+// a transaction, and keeps its locks, for a while after its client is gone; COMMIT as something
+// that the server does between the client's question and the answer.
+//
+// There is no CHECK (quantity >= 0): the checks are to see it.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "environment.h"
+#include "store/error.h"
+
+namespace inventory::simulation {
+
+struct Session {
+  explicit Session(LifePointer of) : life(std::move(of)) {}
+  const LifePointer life;
+  bool is_open = true;
+};
+
+struct Transaction {
+  Transaction(boost::asio::io_context& context, std::shared_ptr<Session> of)
+      : session(std::move(of)), woken(context, session->life) {}
+
+  enum class State { open, committing, committed, rolled_back };
+
+  bool is_open() const { return state == State::open || state == State::committing; }
+
+  const std::shared_ptr<Session> session;
+  State state = State::open;
+  std::set<std::string> locks;  // of items and unique keys
+  // Written by COMMIT.
+  std::map<domain::ProductId, domain::Quantity> changed_stock;
+  std::map<domain::LedgerKey, Tables::Entry> new_entries;
+  std::vector<domain::AddedItem> added_items;
+
+  Transaction* waits_for = nullptr;
+  Signal woken;
+};
+using TransactionPointer = std::shared_ptr<Transaction>;
+
+class SimulatedDatabase {
+ public:
+  explicit SimulatedDatabase(Environment& environment) : environment_(environment) {}
+
+  bool is_up() const { return is_up_; }
+  const Tables& tables() const { return environment_.tables; }
+  domain::ProductId draw_id() { return ++environment_.tables.last_id; }
+
+  std::shared_ptr<Session> connect(const LifePointer& life);
+  TransactionPointer begin(std::shared_ptr<Session> session);
+
+  // Takes a row lock or the place of a unique key; waits while another transaction has it. False:
+  // it took too long, or the transaction was ended meanwhile.
+  Task<bool> lock(TransactionPointer transaction, std::string name);
+
+  void commit(const TransactionPointer& transaction);
+  void roll_back(const TransactionPointer& transaction);
+  // The client is gone, or was cut off. The server notices later.
+  void abandon(const TransactionPointer& transaction);
+
+  // Faults.
+  void go_down(Time how_long);
+  void forget(const LifePointer& life);
+
+  void clear();
+
+ private:
+  void end(const TransactionPointer& transaction, Transaction::State state);
+  void check_for_deadlock(const Transaction& transaction);
+
+  Environment& environment_;
+  std::vector<std::shared_ptr<Session>> sessions_;
+  std::vector<TransactionPointer> open_;
+  std::map<std::string, Transaction*> locks_;
+  bool is_up_ = true;
+};
+
+}  // namespace inventory::simulation

@@ -1,0 +1,53 @@
+#pragma once
+
+// SimulatedStore: the store port over the simulated database, step by step as the PostgreSQL
+// adapter works: lock the items in the order of ids; read earlier decisions after the lock; decide
+// with the real domain; write in the order of keys; COMMIT. Every step takes time and may fail.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "environment.h"
+#include "simulated_database.h"
+#include "store/store.h"
+
+namespace inventory::simulation {
+
+class SimulatedStore : public store::Store {
+ public:
+  SimulatedStore(Environment& environment, SimulatedDatabase& database, LifePointer life)
+      : environment_(environment), database_(database), life_(std::move(life)) {}
+
+  Task<store::Result<int>> migrate() override { co_return 0; }
+  Task<store::Result<void>> ready() override;
+  Task<store::Result<std::vector<domain::OrderDecision>>> decide_orders(
+      std::span<const domain::Order> orders) override;
+  Task<store::Result<std::vector<domain::ItemDecision>>> add_items(
+      std::span<const domain::NewItem> requests) override;
+
+ private:
+  Task<store::Result<std::shared_ptr<Session>>> connect();
+  Task<store::Result<TransactionPointer>> begin();
+  Task<store::Result<void>> step(TransactionPointer transaction, const char* what);
+  Task<store::Result<void>> lock(TransactionPointer transaction, std::string name);
+  Task<store::Result<void>> commit(TransactionPointer transaction);
+  Task<store::Result<void>> lock_items(TransactionPointer transaction,
+                                       std::span<const domain::Order> orders,
+                                       domain::BatchView& view);
+  void read_earlier(std::span<const domain::Order> orders, domain::BatchView& view) const;
+  Task<store::Result<void>> write(TransactionPointer transaction,
+                                  std::vector<domain::LedgerEntry> entries);
+  Task<store::Result<void>> write(TransactionPointer transaction,
+                                  std::vector<domain::AddedItem> added);
+  std::unexpected<store::Error> fail(const TransactionPointer& transaction, store::Fault fault,
+                                     std::string what);
+
+  Environment& environment_;
+  SimulatedDatabase& database_;
+  LifePointer life_;
+  std::vector<std::shared_ptr<Session>> idle_;
+};
+
+}  // namespace inventory::simulation

@@ -1,0 +1,216 @@
+#include "world.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace inventory::simulation {
+namespace {
+
+constexpr Time kFaultsMax = seconds(120);  // how long faults strike
+constexpr Time kDrainMax = seconds(900);   // backoffs, heartbeats and timeouts, one after another
+constexpr Time kStopMax = seconds(120);
+constexpr Time kShutdownBudget = seconds(20);
+
+}  // namespace
+
+World::World(std::uint64_t seed, bool is_traced)
+    : environment_(seed, is_traced), products_(environment_.random.between(1, 4)) {
+  Random& random = environment_.random;
+  for (std::uint64_t product = 1; product <= products_; ++product) {
+    const auto id = database_.draw_id();
+    const auto stock = static_cast<domain::Quantity>(random.below(12));
+    environment_.tables.items[id] = {id, stock, std::nullopt, {}};
+    environment_.tables.ledger[{id, kOpening}] = {{}, stock, stock};
+  }
+  initial_ = environment_.tables;
+  for (const auto queue : {kOrderQueue, kItemQueue}) {
+    broker_.declare(std::string(queue));
+  }
+  if (random.chance(500)) {
+    broker_.declare(std::string(kItemReplies));
+  }
+  clients_ = std::make_unique<SimulatedClients>(environment_, broker_, products_);
+  options_ = {.prefetch = std::array{1U, 3U, 20U, 100U}[random.below(4)],
+              .batch_max = std::array{1U, 2U, 5U, 50U}[random.below(4)],
+              .pause_after = random.chance(500) ? seconds(60) : seconds(5)};
+  const std::uint64_t count = random.chance(300) ? 1 : random.between(1, 4);
+  is_alone_ = count == 1;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    start_process();
+  }
+}
+
+// Frames of coroutines go last, with the io_context. Nothing may keep a timer beyond it.
+World::~World() {
+  processes_.clear();
+  environment_.scheduler.clear();
+  broker_.clear();
+  database_.clear();
+}
+
+Outcome World::run() {
+  Random& random = environment_.random;
+  const Time faults_end(random.between(1'000'000, static_cast<std::uint64_t>(kFaultsMax.count())));
+  clients_->begin(faults_end);
+  plan_fault();
+  environment_.scheduler.at(faults_end, [this] {
+    environment_.trace("world: nothing fails any more");
+    environment_.faults.end();
+  });
+  run_until([&] { return environment_.scheduler.now() >= faults_end; }, kFaultsMax);
+  if (!run_until([&] { return is_drained(); }, kDrainMax)) {
+    environment_.checks.broken("once faults end, everything drains", broker_.describe());
+  }
+  is_closing_ = true;
+  for (const auto& process : processes_) {
+    if (process->is_alive() && !process->is_stopping()) {
+      process->stop();
+    }
+  }
+  const auto all_ended = [&] {
+    return std::ranges::none_of(processes_, [](const auto& one) { return one->is_alive(); });
+  };
+  if (!run_until(all_ended, kStopMax)) {
+    for (const auto& process : processes_) {
+      if (process->is_alive()) {
+        environment_.checks.broken("a process that is stopped ends", process->describe());
+      }
+    }
+  }
+  Checks& checks = environment_.checks;
+  checks.on_drained(initial_);
+  if (environment_.faults.is_clean() && is_alone_) {
+    checks.on_drained_alone(initial_);
+  }
+  const auto steps = environment_.scheduler.steps();
+  return {.violation = checks.violation(),
+          .requests = checks.requests(),
+          .replies = checks.replies(),
+          .replays = checks.replays(),
+          .dead_letters = checks.dead_letters(),
+          .steps = steps,
+          .processes = begun_,
+          .faults = environment_.faults.counts(),
+          .lasted = environment_.scheduler.now(),
+          .fingerprint = random.below(std::uint64_t{1} << 62U) ^ steps};
+}
+
+template <class Condition>
+bool World::run_until(Condition condition, Time longest) {
+  const Time deadline = environment_.scheduler.now() + longest;
+  while (!condition()) {
+    if (environment_.checks.violation()) {
+      return true;  // nothing more can be learnt
+    }
+    if (environment_.scheduler.now() > deadline) {
+      return false;
+    }
+    if (!environment_.scheduler.step()) {
+      return condition();
+    }
+  }
+  return true;
+}
+
+bool World::is_drained() const { return clients_->is_done() && broker_.is_drained(); }
+
+Time World::random_time(Time longest) {
+  return Time(environment_.random.below(static_cast<std::uint64_t>(longest.count())));
+}
+
+void World::start_process() {
+  if (is_closing_) {
+    return;
+  }
+  ++begun_;
+  environment_.trace("process: starts");
+  processes_.push_back(std::make_unique<Process>(environment_, broker_, database_, options_));
+}
+
+// Ends in order, or is killed when its time is over. In a clean world it has all the time.
+void World::stop_process(Process& process, bool is_replaced) {
+  process.stop();
+  if (is_replaced) {
+    is_alone_ = false;
+    start_process();
+  }
+  const auto look = [this, &process, is_replaced](const auto& again, Time since) -> void {
+    const bool is_late = environment_.scheduler.now() - since > kShutdownBudget;
+    if (process.is_alive() && is_late && !environment_.faults.is_clean()) {
+      process.kill();
+    }
+    if (process.is_alive()) {
+      environment_.scheduler.after(seconds(1), [again, since] { again(again, since); });
+    } else if (!is_replaced) {
+      start_process();
+    }
+  };
+  look(look, environment_.scheduler.now());
+}
+
+void World::kill_process(Process& process) {
+  process.kill();
+  environment_.scheduler.after(random_time(seconds(30)), [this] { start_process(); });
+}
+
+Process* World::pick_process() {
+  std::vector<Process*> candidates;
+  for (const auto& process : processes_) {
+    if (process->is_alive() && !process->is_stopping()) {
+      candidates.push_back(process.get());
+    }
+  }
+  return candidates.empty() ? nullptr : environment_.random.pick(candidates);
+}
+
+void World::plan_fault() {
+  const Time pause = random_time(environment_.random.chance(500) ? milliseconds(20) : seconds(20));
+  environment_.scheduler.after(pause, [this] {
+    const auto kind = environment_.faults.next_planned();
+    if (kind < kFaultKinds) {
+      strike(static_cast<Fault>(kind));
+      plan_fault();
+    }
+  });
+}
+
+void World::strike(Fault fault) {
+  Process* const process = pick_process();
+  switch (fault) {
+    case Fault::process_killed:
+      return process != nullptr ? kill_process(*process) : void();
+    case Fault::process_stopped:
+      return process != nullptr ? stop_process(*process, false) : void();
+    case Fault::process_replaced:
+      return process != nullptr ? stop_process(*process, true) : void();
+    case Fault::consuming_lost:
+      return broker_.lose_consuming(amqp::Fault::link_lost);
+    case Fault::publishing_lost:
+      return broker_.lose_publishing();
+    case Fault::consumer_cancelled:
+      return broker_.lose_consuming(amqp::Fault::refused);
+    case Fault::broker_down:
+      return broker_.go_down(random_time(seconds(60)));
+    case Fault::memory_alarm:
+      return broker_.raise_alarm(random_time(seconds(90)));
+    case Fault::own_queue_deleted:
+      return delete_own_queue();
+    case Fault::client_left:
+      return clients_->one_leaves();
+    case Fault::database_down:
+      return database_.go_down(random_time(seconds(100)));
+    default:
+      break;  // strikes single operations
+  }
+}
+
+void World::delete_own_queue() {
+  std::array queues{std::string(kOrderReplies), service::dead_letter_queue(kOrderQueue),
+                    service::dead_letter_queue(kItemQueue)};
+  const std::string& queue = environment_.random.pick(queues);
+  environment_.trace("broker: queue {} is deleted", queue);
+  broker_.remove(queue);
+}
+
+}  // namespace inventory::simulation
