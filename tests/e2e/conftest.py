@@ -36,7 +36,7 @@ def postgres(folder):
 def make_database(request, kind):
     if kind == "sqlite":
         return Sqlite(request.getfixturevalue("folder"))
-    return Postgres(request.getfixturevalue("postgres").url)
+    return Postgres.new_schema(request.getfixturevalue("postgres").url)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -58,7 +58,8 @@ class Queues:
 
 
 class Service:
-    """One `inventory-service serve`. With `with` it is ready inside and has ended after."""
+    """One `inventory-service serve`. With `with` it is ready inside and has ended after; one that
+    was started already goes on."""
 
     started = []  # for the report of a failed test
 
@@ -110,7 +111,7 @@ class Service:
 
     def __enter__(self):
         try:
-            return self.start().wait_ready()
+            return (self if self.process else self.start()).wait_ready()
         except BaseException:
             self.__exit__()
             raise

@@ -12,7 +12,7 @@ ROWS = {1: 10, 2: 0, 5: 2_147_483_647}
 @pytest.fixture
 def left_by_python(postgres):
     """As SQLAlchemy made it: the ids have a gap, and the sequence is where they end."""
-    database = Postgres(postgres.url)
+    database = Postgres.new_database(postgres.url)
     database.execute(
         "CREATE TABLE inventory ("
         " id SERIAL NOT NULL, quantity INTEGER, description VARCHAR,"

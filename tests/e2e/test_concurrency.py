@@ -15,7 +15,7 @@ STOCK = 2_000  # of each of five products: about a fifth of what is asked for
 
 
 def test_four_instances_decide_each_order_once(broker, postgres, queues):
-    database = Postgres(postgres.url)
+    database = Postgres.new_schema(postgres.url)
     chance = random.Random(20261123)
     with contextlib.ExitStack() as stack:
         for _ in range(INSTANCES):

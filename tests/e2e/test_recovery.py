@@ -33,7 +33,7 @@ def own_postgres(folder):
 def own_database(request, folder):
     if request.param == "sqlite":
         return Sqlite(folder)
-    return Postgres(request.getfixturevalue("own_postgres").url)
+    return Postgres.new_schema(request.getfixturevalue("own_postgres").url)
 
 
 def add_products(url, queues):
@@ -73,7 +73,7 @@ def test_the_broker_goes_and_comes_back(own_broker, own_database, queues, way):
 
 
 def test_postgres_goes_and_comes_back(own_broker, own_postgres, queues):
-    database = Postgres(own_postgres.url)
+    database = Postgres.new_schema(own_postgres.url)
     with Service(own_broker.url, database.url, queues) as service:
         products = add_products(own_broker.url, queues)
         with Load(own_broker.url, queues, orders_for(products)) as load:
@@ -116,7 +116,7 @@ def test_the_service_waits_for_a_broker_that_is_not_there_yet(own_broker, folder
 
 
 def test_the_service_waits_for_a_database_that_is_not_there_yet(own_broker, own_postgres, queues):
-    database = Postgres(own_postgres.url)
+    database = Postgres.new_schema(own_postgres.url)
     own_postgres.stop()
     service = Service(own_broker.url, database.url, queues).start()
     try:
@@ -139,7 +139,7 @@ def test_the_service_can_be_stopped_while_the_broker_is_away(own_broker, folder,
 
 
 def test_the_service_can_be_stopped_while_postgres_is_away(own_broker, own_postgres, queues):
-    database = Postgres(own_postgres.url)
+    database = Postgres.new_schema(own_postgres.url)
     with Service(own_broker.url, database.url, queues) as service:
         with Client(own_broker.url, queues) as client:
             own_postgres.kill()
@@ -149,3 +149,31 @@ def test_the_service_can_be_stopped_while_postgres_is_away(own_broker, own_postg
                 client.take(queues.item)  # it went back for the next instance
             finally:
                 own_postgres.start()
+
+
+def test_a_queue_that_is_deleted_is_declared_again(broker, database, client, queues):
+    with Service(broker.url, database.url, queues) as service:
+        for queue in (queues.order, queues.item):
+            client.channel.queue_delete(queue)
+            service.wait_for_log(f"{queue}: taking requests", times=2)
+            assert client.exists(queue, durable=True)
+        product = client.add(1)
+        order = {"order_id": 1, "product_id": product, "quantity": 1}
+        assert client.order(order).json["success"]
+
+
+def test_another_host_is_taken_where_the_first_does_not_answer(broker, database, client, queues):
+    url = broker.url.replace("127.0.0.1", "127.0.0.1:1,127.0.0.1")
+    with Service(url, database.url, queues):
+        assert client.item({"quantity": 1}).json["success"]
+
+
+def test_a_second_instance_on_one_sqlite_file_waits_for_its_turn(broker, folder, client, queues):
+    database = Sqlite(folder)
+    second = Service(broker.url, database.url, queues)
+    with Service(broker.url, database.url, queues) as first:
+        second.start().wait_for_log("one instance a file")
+        assert client.item({"quantity": 1}).json["success"]
+        assert first.stop() == 0
+    with second:
+        assert client.item({"quantity": 1}).json["success"]

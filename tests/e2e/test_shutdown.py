@@ -74,7 +74,7 @@ def take_all(client, queue, expected):
 
 
 def test_a_second_instance_goes_on_while_the_first_ends(broker, postgres, queues):
-    database = Postgres(postgres.url)
+    database = Postgres.new_schema(postgres.url)
     count = 3_000
     first = Service(broker.url, database.url, queues)
     with first, Service(broker.url, database.url, queues), Client(broker.url, queues) as client:
