@@ -376,8 +376,9 @@ TEST_F(PostgresStore, KeepsNoConnectionOfACallThatWasGivenUp) {
   {
     boost::asio::io_context given_up;
     const auto abandoned = make_postgres_store(given_up.get_executor(), schema->options());
-    auto decided =
-        boost::asio::co_spawn(given_up, abandoned->decide_orders(orders), boost::asio::use_future);
+    boost::asio::co_spawn(
+        given_up, abandoned->decide_orders(orders),
+        [](const std::exception_ptr&, const Result<Decisions>&) { FAIL() << "it ended"; });
     while (schema->waiting() == 0) {
       given_up.run_one_for(milliseconds(20));
     }
