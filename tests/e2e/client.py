@@ -99,7 +99,7 @@ class Client:
         return reply["id"]
 
     def take(self, queue, wanted=lambda message: True):
-        """Takes messages out of a queue up to the first that is wanted; returns it and the others."""
+        """Takes messages off a queue up to the first that is wanted: that one, and the others."""
         others = []
         channel = self.connection.channel()
         end = time.monotonic() + DEADLINE_S

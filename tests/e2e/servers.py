@@ -8,7 +8,7 @@ SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 
 
 class Server:
-    """A server that scripts/private-* starts and stops; it keeps its port and data over a restart."""
+    """A server of scripts/private-*; it keeps its port and its data when it is started again."""
 
     def __init__(self, kind, folder):
         self.script = SCRIPTS / f"private-{kind}"

@@ -188,7 +188,8 @@ def test_a_settings_file_counts_less_than_environment_and_flags(folder):
 
 def test_a_wrong_value_in_a_settings_file_is_one_line(folder):
     settings = folder / "wrong.toml"
-    for text, named in (("prefetch = 0", "prefetch"), ("prefecth = 1", "prefecth"), ("x", "line 1")):
+    wrong = {"prefetch = 0": "prefetch", "prefecth = 1": "prefecth", "x": "line 1"}
+    for text, named in wrong.items():
         settings.write_text(text)
         done = run("serve", f"--config={settings}")
         assert done.returncode == 2

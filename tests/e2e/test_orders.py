@@ -219,7 +219,7 @@ def test_duplicates_side_by_side_are_decided_once(shop):
 
 
 def test_orders_for_one_product_are_decided_as_they_arrive(shop):
-    """Also where a later, smaller one would fit before an earlier one, and over several products."""
+    """Also where a later, smaller one would fit in before an earlier one."""
     chance = random.Random(20261123)
     left = {shop.add(300): 300 for _ in range(3)}
     expected = []

@@ -1,4 +1,4 @@
-"""The broker, the database or the service is killed under load: nothing is lost, none decided twice.
+"""Broker, database or service are killed under load: nothing is lost, nothing decided twice.
 
 With a broker and a PostgreSQL of its own, since they die here.
 """
