@@ -42,7 +42,7 @@ class ConsumerImpl : public Channel, public std::enable_shared_from_this<Consume
   };
 
   bool on_method(const method::Incoming& method) override;
-  void on_content(Content content) override;
+  void on_content(Content&& content) override;
   void on_over() override;
   void discard();
   void pause_or_resume();
@@ -74,7 +74,7 @@ Task<Result<std::vector<Delivery>>> ConsumerImpl::receive(std::size_t count) {
   const auto self = shared_from_this();
   while (waiting_.empty() && !is_stopped_ && !failure()) co_await arrived_.wait();
   if (is_stopped_) co_return std::unexpected(stopping());
-  if (failure()) co_return std::unexpected(*failure());
+  if (const auto& failed = failure()) co_return std::unexpected(*failed);
   std::vector<Delivery> taken;
   taken.reserve(std::min(count, waiting_.size()));
   while (taken.size() < count && !waiting_.empty()) {
@@ -111,7 +111,7 @@ bool ConsumerImpl::on_method(const method::Incoming& method) {
   return std::holds_alternative<method::BasicDeliver>(method);
 }
 
-void ConsumerImpl::on_content(Content content) {
+void ConsumerImpl::on_content(Content&& content) {
   if (is_stopped_) return;  // it goes back to the queue when the channel closes
   const auto& deliver = std::get<method::BasicDeliver>(content.method);
   waiting_bytes_ += content.size;
