@@ -68,7 +68,8 @@ class Channel {
   // A method that no call waits for: deliver, return (their content follows), ack, nack, cancel.
   // False: it is not expected here, and the connection fails.
   virtual bool on_method(const method::Incoming&) { return false; }
-  virtual void on_content(Content&&) {}
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): overriders keep what they are given
+  virtual void on_content(Content) {}
   // Called once, when the channel is over. Does not run waiters.
   virtual void on_over() {}
 

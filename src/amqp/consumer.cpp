@@ -42,7 +42,7 @@ class ConsumerImpl : public Channel, public std::enable_shared_from_this<Consume
   };
 
   bool on_method(const method::Incoming& method) override;
-  void on_content(Content&& content) override;
+  void on_content(Content content) override;
   void on_over() override;
   void discard();
   void pause_or_resume();
@@ -111,7 +111,7 @@ bool ConsumerImpl::on_method(const method::Incoming& method) {
   return std::holds_alternative<method::BasicDeliver>(method);
 }
 
-void ConsumerImpl::on_content(Content&& content) {
+void ConsumerImpl::on_content(Content content) {
   if (is_stopped_) return;  // it goes back to the queue when the channel closes
   const auto& deliver = std::get<method::BasicDeliver>(content.method);
   waiting_bytes_ += content.size;

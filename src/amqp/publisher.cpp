@@ -58,7 +58,7 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
   bool on_method(const method::Incoming& method) override;
   bool on_confirm(std::uint64_t delivery_tag, bool multiple, Settlement settlement);
   void settle(Sent& sent, Settlement settlement);
-  void on_content(Content&& content) override;
+  void on_content(Content content) override;
   Sent* find_returned(std::string_view message_id, std::string_view routing_key);
   void on_progress() override;
   void on_over() override { progress_.notify(); }
@@ -103,7 +103,7 @@ Task<Result<std::vector<Settlement>>> PublisherImpl::publish(std::span<const Mes
     if (!failure()) send(i);
   }
   while (!failure() && unsettled_ > 0) co_await wait_for_progress();
-  if (const auto& failed = failure()) co_return std::unexpected(*failed);
+  if (failure()) co_return std::unexpected(*failure());
   co_return std::move(settlements_);
 }
 
@@ -185,7 +185,7 @@ void PublisherImpl::settle(Sent& sent, Settlement settlement) {
 }
 
 // basic.return bears no delivery tag. It comes before the message's own ack.
-void PublisherImpl::on_content(Content&& content) {
+void PublisherImpl::on_content(Content content) {
   const auto& returned = std::get<method::BasicReturn>(content.method);
   if (!content.properties.message_id) return;  // none of ours is without
   Sent* const sent = find_returned(*content.properties.message_id, returned.routing_key);
