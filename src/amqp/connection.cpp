@@ -34,7 +34,7 @@ bool is_refusal(const Result<std::string>& result, std::uint16_t reply_code) {
 
 Connection::Connection(std::shared_ptr<ConnectionImpl> impl) : impl_(std::move(impl)) {}
 
-Connection::~Connection() { impl_->fail(impl_->link_lost("the connection was closed")); }
+Connection::~Connection() { drop(); }
 
 Task<Result<std::shared_ptr<Connection>>> Connection::open(Endpoint endpoint, Host host,
                                                            ConnectionOptions options) {
@@ -48,6 +48,8 @@ Task<Result<std::shared_ptr<Connection>>> Connection::open(Endpoint endpoint, Ho
 }
 
 Task<void> Connection::close() { return impl_->close(); }
+
+void Connection::drop() { impl_->fail(impl_->link_lost("the connection was given up")); }
 
 bool Connection::is_open() const { return !impl_->failure(); }
 

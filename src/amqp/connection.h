@@ -59,10 +59,13 @@ class Connection {
   explicit Connection(std::shared_ptr<ConnectionImpl> impl);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
-  ~Connection();  // closes the socket, without a farewell
+  ~Connection();  // drops it
 
   // Says goodbye (connection.close) and waits for the answer, at most call_timeout. Idempotent.
   Task<void> close();
+
+  // Closes the socket at once, without a farewell: whatever waits on it wakes with link_lost.
+  void drop();
 
   bool is_open() const;
 

@@ -28,7 +28,7 @@ class ConsumerImpl : public Channel, public std::enable_shared_from_this<Consume
   Task<Result<void>> start();
   Task<Result<std::vector<Delivery>>> receive(std::size_t count);
   void acknowledge_up_to(std::uint64_t delivery_tag);
-  Task<void> stop();
+  void stop();
 
   Error stopping() const {
     return {.fault = Fault::stopping,
@@ -91,13 +91,12 @@ void ConsumerImpl::acknowledge_up_to(std::uint64_t delivery_tag) {
   connection().send(number(), method::BasicAck{.delivery_tag = delivery_tag, .multiple = true});
 }
 
-Task<void> ConsumerImpl::stop() {
-  if (is_stopped_ || failure()) co_return;
-  const auto self = shared_from_this();
+void ConsumerImpl::stop() {
+  if (is_stopped_ || failure()) return;
   is_stopped_ = true;
   discard();
   arrived_.notify();
-  co_await call<method::BasicCancelOk>(method::BasicCancel{std::string(kConsumerTag)});
+  connection().send(number(), method::BasicCancel{std::string(kConsumerTag)});
 }
 
 bool ConsumerImpl::on_method(const method::Incoming& method) {
@@ -108,6 +107,7 @@ bool ConsumerImpl::on_method(const method::Incoming& method) {
     }
     return true;
   }
+  if (std::holds_alternative<method::BasicCancelOk>(method)) return is_stopped_;
   return std::holds_alternative<method::BasicDeliver>(method);
 }
 
@@ -166,6 +166,6 @@ void Consumer::acknowledge_up_to(std::uint64_t delivery_tag) {
   impl_->acknowledge_up_to(delivery_tag);
 }
 
-Task<void> Consumer::stop() { return impl_->stop(); }
+void Consumer::stop() { impl_->stop(); }
 
 }  // namespace amqp

@@ -11,7 +11,7 @@
 //
 // Owns:     its channel. The connection is kept alive by it.
 // Threads:  one object on the connection's executor.
-// Suspends: open(), receive(), stop().
+// Suspends: open(), receive().
 // Errors:   link_lost; refused (404 queue, 403 access, cancelled by the broker because the queue
 //           was deleted); stopping, once stop() was called.
 // Limits:   at most `prefetch` deliveries without an acknowledgement.
@@ -56,8 +56,8 @@ class Consumer {
 
   // Stops consuming (basic.cancel): a waiting receive() and later ones return `stopping`. What was
   // handed out can still be acknowledged; what was not goes back to the queue when the connection
-  // closes. Waits for cancel-ok, at most call_timeout. Idempotent.
-  Task<void> stop();
+  // closes. Idempotent.
+  void stop();
 
  private:
   std::shared_ptr<ConsumerImpl> impl_;

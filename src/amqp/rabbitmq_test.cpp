@@ -112,7 +112,7 @@ Task<void> consume_all(std::shared_ptr<Connection> connection, std::string queue
     }
     (*consumer)->acknowledge_up_to(deliveries->back().delivery_tag);
   }
-  co_await (*consumer)->stop();
+  (*consumer)->stop();
 }
 
 Task<void> take_and_give(Endpoint endpoint) {
