@@ -1,6 +1,5 @@
 #include "amqp/publisher.h"
 
-#include <charconv>
 #include <random>
 #include <string_view>
 #include <utility>
@@ -27,7 +26,9 @@ std::string random_prefix() {
 class PublisherImpl : public Channel, public std::enable_shared_from_this<PublisherImpl> {
  public:
   PublisherImpl(const std::shared_ptr<ConnectionImpl>& connection, PublisherOptions options)
-      : Channel(connection, "publisher"), options_(options), progress_(connection->executor()) {}
+      : Channel(connection, "publisher"), options_(options), progress_(connection->executor()) {
+    confirms_.set_message_id_prefix(random_prefix());
+  }
 
   Task<Result<void>> start();
   Task<Result<std::vector<Settlement>>> publish(std::span<const Message> messages);
@@ -38,28 +39,18 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
     explicit Batch(PublisherImpl& publisher) : publisher_(publisher) {}
     Batch(const Batch&) = delete;
     Batch& operator=(const Batch&) = delete;
-    ~Batch() { publisher_.forget_batch(); }
+    ~Batch() { publisher_.confirms_.end(); }
 
    private:
     PublisherImpl& publisher_;
   };
 
  private:
-  // One message with a delivery tag: that of sent_[i] is first_tag_ + i.
-  struct Sent {
-    std::size_t message;
-    bool is_settled = false;
-    bool is_returned = false;
-  };
-
-  void send(std::size_t index);
+  void send(const Message& message, std::size_t index);
   Task<void> wait_for_progress();
-  void forget_batch();
   bool on_method(const method::Incoming& method) override;
   bool on_confirm(std::uint64_t delivery_tag, bool multiple, Settlement settlement);
-  void settle(Sent& sent, Settlement settlement);
   void on_content(Content content) override;
-  Sent* find_returned(std::string_view message_id, std::string_view routing_key);
   void on_progress() override;
   void on_over() override { progress_.notify(); }
   bool may_send() {
@@ -67,19 +58,10 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
   }
 
   const PublisherOptions options_;
-  const std::string message_id_prefix_ = random_prefix();
   Signal progress_;
   Clock::time_point last_progress_;
-  std::uint64_t next_tag_ = 1;  // delivery tags count from 1 on each channel
-  bool confirms_ = false;
-
-  // The batch under way.
-  std::span<const Message> messages_;
-  std::vector<Settlement> settlements_;
-  std::uint64_t first_tag_ = 1;
-  std::vector<Sent> sent_;
-  std::size_t first_unsettled_ = 0;  // all below it are settled
-  std::size_t unsettled_ = 0;
+  Confirms confirms_;
+  bool in_confirm_mode_ = false;
 };
 
 Task<Result<void>> PublisherImpl::start() {
@@ -87,38 +69,33 @@ Task<Result<void>> PublisherImpl::start() {
   if (!opened) co_return opened;
   const auto selected = co_await call<method::ConfirmSelectOk>(method::ConfirmSelect{});
   if (!selected) co_return std::unexpected(selected.error());
-  confirms_ = true;
+  in_confirm_mode_ = true;
   co_return Result<void>();
 }
 
 Task<Result<std::vector<Settlement>>> PublisherImpl::publish(std::span<const Message> messages) {
   const auto self = shared_from_this();
   const Batch batch(*this);
-  messages_ = messages;
-  settlements_.assign(messages.size(), Settlement::too_large);
-  sent_.reserve(messages.size());
+  confirms_.begin(messages);
   last_progress_ = Clock::now();
   for (std::size_t i = 0; i < messages.size() && !failure(); ++i) {
     while (!failure() && !may_send()) co_await wait_for_progress();
-    if (!failure()) send(i);
+    if (!failure()) send(messages[i], i);
   }
-  while (!failure() && unsettled_ > 0) co_await wait_for_progress();
+  while (!failure() && confirms_.unsettled() > 0) co_await wait_for_progress();
   if (failure()) co_return std::unexpected(*failure());
-  co_return std::move(settlements_);
+  co_return confirms_.take();
 }
 
-void PublisherImpl::send(std::size_t index) {
-  const Message& message = messages_[index];
+void PublisherImpl::send(const Message& message, std::size_t index) {
   std::string generated;
   std::optional<std::string_view> message_id;
   if (!message.properties.message_id) {
-    generated = fmt::format("{}{}", message_id_prefix_, next_tag_);
+    generated = confirms_.next_message_id();
     message_id = generated;
   }
   if (!connection().send_message(number(), message, message_id)) return;  // too_large
-  ++next_tag_;
-  ++unsettled_;
-  sent_.push_back({.message = index});
+  confirms_.sent(index);
 }
 
 Task<void> PublisherImpl::wait_for_progress() {
@@ -134,19 +111,11 @@ Task<void> PublisherImpl::wait_for_progress() {
   }
   connection().fail(
       connection().link_lost(fmt::format("no confirm for {} ms while {} messages wait for theirs",
-                                         options_.confirm_timeout.count(), unsettled_)));
-}
-
-void PublisherImpl::forget_batch() {
-  messages_ = {};
-  sent_.clear();
-  first_tag_ = next_tag_;
-  first_unsettled_ = 0;
-  unsettled_ = 0;
+                                         options_.confirm_timeout.count(), confirms_.unsettled())));
 }
 
 bool PublisherImpl::on_method(const method::Incoming& method) {
-  if (!confirms_) return false;
+  if (!in_confirm_mode_) return false;
   if (const auto* ack = std::get_if<method::BasicAck>(&method)) {
     return on_confirm(ack->delivery_tag, ack->multiple, Settlement::confirmed);
   }
@@ -158,58 +127,16 @@ bool PublisherImpl::on_method(const method::Incoming& method) {
 
 // False: a delivery tag that was never given.
 bool PublisherImpl::on_confirm(std::uint64_t delivery_tag, bool multiple, Settlement settlement) {
-  if (delivery_tag >= next_tag_) return false;
-  if (multiple) {
-    // 0 with multiple: all so far (AMQP 0-9-1, 1.8.3.13).
-    const std::uint64_t last = delivery_tag == 0 ? next_tag_ - 1 : delivery_tag;
-    for (std::size_t i = first_unsettled_; i < sent_.size() && first_tag_ + i <= last; ++i) {
-      settle(sent_[i], settlement);
-    }
-  } else if (delivery_tag == 0) {
-    return false;
-  } else if (delivery_tag >= first_tag_) {
-    settle(sent_[delivery_tag - first_tag_], settlement);
-  }
-  while (first_unsettled_ < sent_.size() && sent_[first_unsettled_].is_settled) ++first_unsettled_;
+  if (!confirms_.confirm(delivery_tag, multiple, settlement)) return false;
   last_progress_ = Clock::now();
-  if (unsettled_ == 0) progress_.notify();
+  if (confirms_.unsettled() == 0) progress_.notify();
   return true;
 }
 
-void PublisherImpl::settle(Sent& sent, Settlement settlement) {
-  if (sent.is_settled) return;
-  sent.is_settled = true;
-  --unsettled_;
-  const bool was_returned = sent.is_returned && settlement == Settlement::confirmed;
-  settlements_[sent.message] = was_returned ? Settlement::returned : settlement;
-}
-
-// basic.return bears no delivery tag. It comes before the message's own ack.
 void PublisherImpl::on_content(Content content) {
   const auto& returned = std::get<method::BasicReturn>(content.method);
   if (!content.properties.message_id) return;  // none of ours is without
-  Sent* const sent = find_returned(*content.properties.message_id, returned.routing_key);
-  if (sent != nullptr) sent->is_returned = true;
-}
-
-PublisherImpl::Sent* PublisherImpl::find_returned(std::string_view message_id,
-                                                  std::string_view routing_key) {
-  if (message_id.starts_with(message_id_prefix_)) {
-    const auto digits = message_id.substr(message_id_prefix_.size());
-    std::uint64_t tag = 0;
-    std::from_chars(digits.data(), digits.data() + digits.size(), tag);
-    const bool is_ours = tag >= first_tag_ && tag < first_tag_ + sent_.size();
-    return is_ours ? &sent_[tag - first_tag_] : nullptr;
-  }
-  for (std::size_t i = first_unsettled_; i < sent_.size(); ++i) {
-    Sent& sent = sent_[i];
-    const Message& message = messages_[sent.message];
-    if (!sent.is_settled && !sent.is_returned && message.properties.message_id == message_id &&
-        message.routing_key == routing_key) {
-      return &sent;
-    }
-  }
-  return nullptr;
+  confirms_.returned(*content.properties.message_id, returned.routing_key);
 }
 
 void PublisherImpl::on_progress() {

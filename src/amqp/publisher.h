@@ -20,17 +20,11 @@
 #include <span>
 #include <vector>
 
+#include "amqp/confirms.h"
 #include "amqp/connection.h"
 #include "amqp/message.h"
 
 namespace amqp {
-
-enum class Settlement {
-  confirmed,  // the broker has taken responsibility (basic.ack)
-  returned,   // there is no such queue (basic.return, then basic.ack)
-  rejected,   // the broker could not take it (basic.nack)
-  too_large,  // its properties do not fit in a frame; it was not sent
-};
 
 struct PublisherOptions {
   std::chrono::milliseconds confirm_timeout{30'000};  // without any confirm while some are missing
