@@ -135,7 +135,7 @@ Task<void> be_refused(Endpoint endpoint, std::uint16_t reply_code, std::string t
   }
   EXPECT_TRUE(client.connection->is_open());
   client.consumer->acknowledge_up_to(1);
-  co_await client.consumer->stop();
+  client.consumer->stop();
   co_await test::yield();
 }
 
@@ -168,9 +168,9 @@ Task<void> cancel_on_request(FakeBroker& broker) {
 Task<void> stop_then_acknowledge(Endpoint endpoint) {
   const auto client = co_await consume(endpoint);
   const auto taken = co_await receive(*client.consumer, 1);
-  co_await client.consumer->stop();
+  client.consumer->stop();
   EXPECT_EQ((co_await client.consumer->receive(1)).error().fault, Fault::stopping);
-  co_await client.consumer->stop();
+  client.consumer->stop();
   client.consumer->acknowledge_up_to(taken.front().delivery_tag);
   co_await test::yield();
 }
