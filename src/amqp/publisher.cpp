@@ -83,7 +83,7 @@ Task<Result<std::vector<Settlement>>> PublisherImpl::publish(std::span<const Mes
     if (!failure()) send(messages[i], i);
   }
   while (!failure() && confirms_.unsettled() > 0) co_await wait_for_progress();
-  if (const auto& failed = failure()) co_return std::unexpected(*failed);
+  if (failure()) co_return std::unexpected(*failure());
   co_return confirms_.take();
 }
 
