@@ -123,7 +123,7 @@ Channel::Handled Channel::handle(std::span<const char> body) {
 }
 
 Channel::Handled Channel::finish_content_if_complete() {
-  if (body_missing_ > 0) return {};
+  if (!content_ || body_missing_ > 0) return {};
   Content content = std::move(*content_);
   content_.reset();
   on_content(std::move(content));

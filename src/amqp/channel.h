@@ -68,6 +68,7 @@ class Channel {
   // A method that no call waits for: deliver, return (their content follows), ack, nack, cancel.
   // False: it is not expected here, and the connection fails.
   virtual bool on_method(const method::Incoming&) { return false; }
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): overriders keep what they are given
   virtual void on_content(Content) {}
   // Called once, when the channel is over. Does not run waiters.
   virtual void on_over() {}
@@ -107,11 +108,11 @@ Task<Result<Answer>> Channel::call(Request request) {
   auto answer = co_await call_.wait_until(Clock::now() + timeout);
   // An answer counts even if the channel was closed in the same turn.
   if (answer) co_return std::get<Answer>(std::move(*answer));
-  if (!failure_) {
-    connection_->fail(connection_->link_lost(
-        fmt::format("{}: no answer to {} within {} ms", what_, Request::kName, timeout.count())));
-  }
-  co_return std::unexpected(*failure_);
+  if (failure_) co_return std::unexpected(*failure_);
+  Error error = connection_->link_lost(
+      fmt::format("{}: no answer to {} within {} ms", what_, Request::kName, timeout.count()));
+  connection_->fail(error);
+  co_return std::unexpected(std::move(error));
 }
 
 }  // namespace amqp

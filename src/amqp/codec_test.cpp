@@ -30,8 +30,9 @@ std::expected<std::vector<std::string>, std::string> frames(std::string_view byt
     for (;;) {
       const auto frame = reader.next();
       if (!frame) return std::unexpected(frame.error());
-      if (!*frame) break;
-      payloads.emplace_back((*frame)->payload.data(), (*frame)->payload.size());
+      const std::optional<Frame>& whole = *frame;
+      if (!whole) break;
+      payloads.emplace_back(whole->payload.data(), whole->payload.size());
     }
   }
   return payloads;
@@ -208,7 +209,7 @@ TEST(Decoder, RefusesMoreFlagsThanThereAreProperties) {
 }
 
 TEST(Decoder, RefusesEveryTruncationAndSurvivesEveryChange) {
-  Message message{.routing_key = "q", .properties = every_property(), .body = {}};
+  const Message message{.routing_key = "q", .properties = every_property(), .body = {}};
   std::string out;
   append_message(out, 1, kFrameMaxDefault, message, {});
   const std::string whole = frames(out, 1'000, kFrameMaxDefault)->at(1);
@@ -217,14 +218,16 @@ TEST(Decoder, RefusesEveryTruncationAndSurvivesEveryChange) {
     std::string payload = whole.substr(0, size);
     EXPECT_FALSE(decoder.content_header(payload)) << size;
   }
+  int readable = 0;
   std::mt19937 random(1);
   for (int round = 0; round < 20'000; ++round) {
     std::string payload = whole;
     for (int change = 0; change < 3; ++change) {
       payload[random() % payload.size()] = static_cast<char>(random());
     }
-    (void)decoder.content_header(payload);  // either answer will do, sanitizers watch
+    readable += decoder.content_header(payload).has_value() ? 1 : 0;
   }
+  EXPECT_GT(readable, 0) << "either answer will do; sanitizers watch";
 }
 
 TEST(Decoder, SurvivesMethodsOfRandomBytes) {
@@ -238,6 +241,7 @@ TEST(Decoder, SurvivesMethodsOfRandomBytes) {
                                        test::returned(1, "q"),
                                        test::cancel(1)};
   Decoder decoder;
+  int readable = 0;
   std::mt19937 random(2);
   for (int round = 0; round < 20'000; ++round) {
     const std::string& frame = known[random() % known.size()];
@@ -246,8 +250,9 @@ TEST(Decoder, SurvivesMethodsOfRandomBytes) {
     for (int change = 0; change < 2 && payload.size() > 4; ++change) {
       payload[4 + (random() % (payload.size() - 4))] = static_cast<char>(random());
     }
-    (void)decoder.method(payload);
+    readable += decoder.method(payload).has_value() ? 1 : 0;
   }
+  EXPECT_GT(readable, 0) << "either answer will do; sanitizers watch";
 }
 
 }  // namespace

@@ -171,8 +171,9 @@ void ConnectionImpl::handle_frames() {
   while (!failure_) {
     const auto frame = reader_.next();
     if (!frame) return fail(link_lost(frame.error()));
-    if (!*frame) return;
-    const auto handled = handle(**frame);
+    const std::optional<Frame>& whole = *frame;
+    if (!whole) return;
+    const auto handled = handle(*whole);
     if (!handled) return fail(link_lost(handled.error()));
   }
 }

@@ -74,7 +74,7 @@ Task<Result<std::vector<Delivery>>> ConsumerImpl::receive(std::size_t count) {
   const auto self = shared_from_this();
   while (waiting_.empty() && !is_stopped_ && !failure()) co_await arrived_.wait();
   if (is_stopped_) co_return std::unexpected(stopping());
-  if (failure()) co_return std::unexpected(*failure());
+  if (const auto& failed = failure()) co_return std::unexpected(*failed);
   std::vector<Delivery> taken;
   taken.reserve(std::min(count, waiting_.size()));
   while (taken.size() < count && !waiting_.empty()) {

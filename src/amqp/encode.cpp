@@ -93,14 +93,14 @@ amqp_basic_properties_t fields(const Properties& properties,
 }
 
 // Puts the headers' bytes into encoded properties, behind content-type and content-encoding.
-void insert_headers(std::string& out, std::size_t encoded_begin, const Properties& properties) {
+void insert_headers(std::string& out, std::size_t encoded_begin, const Properties& properties,
+                    const std::string& table) {
   const auto flags = read_integer<std::uint16_t>(out.data() + encoded_begin);
   write_integer(out.data() + encoded_begin,
                 static_cast<std::uint16_t>(flags | AMQP_BASIC_HEADERS_FLAG));
   std::size_t position = encoded_begin + 2;
   if (properties.content_type) position += 1 + properties.content_type->size();
   if (properties.content_encoding) position += 1 + properties.content_encoding->size();
-  const std::string& table = properties.headers->encoded();
   out.insert(position, 4 + table.size(), '\0');
   write_integer(out.data() + position, static_cast<std::uint32_t>(table.size()));
   table.copy(out.data() + position + 4, table.size());
@@ -122,7 +122,9 @@ bool append_content_header(std::string& out, std::uint16_t channel, std::size_t 
     return encoded < 0 ? begin : encoded_begin + static_cast<std::size_t>(encoded);
   });
   if (out.size() == begin) return false;
-  if (message.properties.headers) insert_headers(out, encoded_begin, message.properties);
+  if (const auto& headers = message.properties.headers) {
+    insert_headers(out, encoded_begin, message.properties, headers->encoded());
+  }
   out.push_back(kFrameEnd);
   if (out.size() - begin > frame_max) {
     out.resize(begin);

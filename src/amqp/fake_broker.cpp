@@ -93,8 +93,8 @@ Task<Received> FakeBroker::receive() {
   for (;;) {
     const auto next = reader_.next();
     if (!next) throw std::runtime_error("from the client: " + next.error());
-    if (*next) {
-      const Frame& frame = **next;
+    if (const std::optional<Frame>& whole = *next) {
+      const Frame& frame = *whole;
       if (frame.type == FrameType::heartbeat) continue;
       Received received{.type = frame.type,
                         .channel = frame.channel,
@@ -126,6 +126,16 @@ Task<Received> FakeBroker::expect(std::uint32_t method) {
                                          amqp_method_name(received.method), received.channel));
   }
   co_return received;
+}
+
+Task<void> FakeBroker::expect_hang_up() {
+  bool has_hung_up = false;
+  try {
+    co_await receive();
+  } catch (const boost::system::system_error&) {
+    has_hung_up = true;
+  }
+  EXPECT_TRUE(has_hung_up);
 }
 
 Task<void> FakeBroker::send(std::string bytes) {

@@ -68,6 +68,9 @@ class FakeBroker {
   // The next frame, which must be this method.
   Task<Received> expect(std::uint32_t method);
 
+  // The client closes the socket without another frame.
+  Task<void> expect_hang_up();
+
   Task<void> send(std::string bytes);
 
   // expect() and send() for what every consumer and publisher begins with.

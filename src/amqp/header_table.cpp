@@ -52,6 +52,7 @@ std::optional<std::size_t> value_size(char type, std::string_view bytes) {
     case 'A':
     case 'F':
       if (bytes.size() < 4) return {};
+      // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): it reads four bytes, which are
       size = std::size_t{4} + read_integer<std::uint32_t>(bytes.data());
       break;
     default:

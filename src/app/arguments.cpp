@@ -14,8 +14,10 @@ namespace {
 constexpr std::string_view kProgram = "inventory-service";
 
 constexpr const char* kFooter =
-    R"(Sources of a setting, the first that has it: flag, environment, file, default. An empty variable
-counts as not set. A file holds lines such as  prefetch = 2000  and  order-queue = "orders".
+    R"(Sources of a setting, the first that has it: flag, environment, file, default. An empty
+variable counts as not set. A file holds lines such as
+  prefetch = 2000
+  order-queue = "orders"
 
 Examples:
   inventory-service serve

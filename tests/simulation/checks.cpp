@@ -78,6 +78,7 @@ void Checks::on_published(const amqp::Message& message, bool has_queue) {
   const bool is_dead_letter = message.routing_key == dead_letters;
   if (!has_queue) {
     request->undeliverable_replies += is_dead_letter ? 0 : 1;
+    undeliverable_replies_ += is_dead_letter ? 0 : 1;
   } else if (is_dead_letter) {
     on_dead_letter(*request, message);
   } else {
@@ -237,9 +238,6 @@ void Checks::on_drained(const Tables& initial) {
   std::set<std::string> orders;
   std::uint64_t anonymous = 0;
   for (const auto& [number, request] : requests_) {
-    if (!request.is_enqueued) {
-      continue;
-    }
     if (request.replies + request.undeliverable_replies == 0) {
       broken("every request is answered", fmt::format("request {}: {}", number, request.body));
     }

@@ -34,7 +34,6 @@ struct Request {
   std::string body;
   bool is_refused = false;              // not valid, or refused by the database
   std::optional<std::string> identity;  // of a valid one, if it has one
-  bool is_enqueued = false;             // from then on it must be answered
   unsigned replies = 0;                 // that reached a queue
   unsigned undeliverable_replies = 0;   // whose queue was gone
   unsigned dead_letters = 0;
@@ -48,7 +47,7 @@ class Checks {
   const std::optional<std::string>& violation() const { return violation_; }
   void broken(std::string_view promise, std::string_view how);
 
-  // Makes a request known and gives it its traceparent.
+  // A request that reaches a queue: it must be answered. Gives it its traceparent.
   Request& add(bool is_order, amqp::Properties properties, std::string body);
   Request* find(const amqp::Properties& properties);
 
@@ -67,6 +66,7 @@ class Checks {
 
   std::uint64_t requests() const { return requests_.size(); }
   std::uint64_t replies() const { return replies_; }
+  std::uint64_t undeliverable_replies() const { return undeliverable_replies_; }
   std::uint64_t replays() const { return replays_; }
   std::uint64_t dead_letters() const { return dead_letters_; }
 
@@ -86,6 +86,7 @@ class Checks {
   std::map<domain::ProductId, std::uint64_t> anonymous_items_;
   std::vector<std::uint64_t> received_;
   std::uint64_t replies_ = 0;
+  std::uint64_t undeliverable_replies_ = 0;
   std::uint64_t replays_ = 0;
   std::uint64_t dead_letters_ = 0;
 };

@@ -34,28 +34,23 @@ constexpr std::uint64_t kReplayEvery = 100;
 
 struct Totals {
   std::uint64_t seeds = 0;
-  std::uint64_t requests = 0;
-  std::uint64_t replies = 0;
-  std::uint64_t replays = 0;
-  std::uint64_t dead_letters = 0;
-  std::uint64_t steps = 0;
-  std::uint64_t processes = 0;
-  FaultCounts faults{};
+  Outcome sums;
   std::chrono::duration<double> lasted{0};
   std::optional<std::uint64_t> violated_by;  // the lowest seed
   std::string violation;
 
   void add(std::uint64_t seed, const Outcome& outcome) {
     ++seeds;
-    requests += outcome.requests;
-    replies += outcome.replies;
-    replays += outcome.replays;
-    dead_letters += outcome.dead_letters;
-    steps += outcome.steps;
-    processes += outcome.processes;
+    sums.requests += outcome.requests;
+    sums.replies += outcome.replies;
+    sums.undeliverable_replies += outcome.undeliverable_replies;
+    sums.replays += outcome.replays;
+    sums.dead_letters += outcome.dead_letters;
+    sums.steps += outcome.steps;
+    sums.processes += outcome.processes;
     lasted += outcome.lasted;
     for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
-      faults[kind] += outcome.faults[kind];
+      sums.faults[kind] += outcome.faults[kind];
     }
     if (outcome.violation && (!violated_by || seed < *violated_by)) {
       violated_by = seed;
@@ -103,7 +98,7 @@ class Run {
       const std::scoped_lock lock(mutex_);
       totals_.add(seed, outcome);
       if (std::chrono::steady_clock::now() >= next_report_) {
-        fmt::print(stderr, "{} seeds, {} requests\n", totals_.seeds, totals_.requests);
+        fmt::print(stderr, "{} seeds, {} requests\n", totals_.seeds, totals_.sums.requests);
         next_report_ = std::chrono::steady_clock::now() + std::chrono::seconds(10);
       }
     }
@@ -128,15 +123,17 @@ class Run {
 };
 
 int report(const Totals& totals, std::chrono::duration<double> took) {
+  const Outcome& sums = totals.sums;
   fmt::print("{} seeds in {:.1f} s: {:.0f} hours of virtual time, {} steps, {} processes\n",
-             totals.seeds, took.count(), totals.lasted.count() / 3600, totals.steps,
-             totals.processes);
-  fmt::print("{} requests sent, {} replies, {} of them replays, {} dead letters\n", totals.requests,
-             totals.replies, totals.replays, totals.dead_letters);
+             totals.seeds, took.count(), totals.lasted.count() / 3600, sums.steps, sums.processes);
+  fmt::print("{} requests\n", sums.requests);
+  fmt::print("{} replies delivered, {} of them replays; {} for queues that were gone\n",
+             sums.replies, sums.replays, sums.undeliverable_replies);
+  fmt::print("{} dead letters\n", sums.dead_letters);
   std::uint64_t faults = 0;
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
-    fmt::print("  {:<24}{:>10}\n", kFaultNames[kind], totals.faults[kind]);
-    faults += totals.faults[kind];
+    fmt::print("  {:<24}{:>10}\n", kFaultNames[kind], sums.faults[kind]);
+    faults += sums.faults[kind];
   }
   fmt::print("{} faults, {} violations\n", faults, totals.violated_by ? 1 : 0);
   if (!totals.violated_by) {

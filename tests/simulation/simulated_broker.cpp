@@ -23,17 +23,12 @@ LinkState::LinkState(boost::asio::io_context& context, LifePointer of, std::stri
   confirms.set_message_id_prefix("link-");
 }
 
-bool SimulatedBroker::enqueue(Request& request) {
-  if (!is_up_) {
-    return false;
-  }
+void SimulatedBroker::enqueue(const Request& request) {
   Queue& queue = queues_.at(std::string(request.is_order ? kOrderQueue : kItemQueue));
-  request.is_enqueued = true;
   environment_.trace("broker: request {} enqueued: {}", request.number, request.body);
   ++last_place_;
   queue.ready.emplace(last_place_, Enqueued{.place = last_place_, .request = &request});
   deliver(queue);
-  return true;
 }
 
 void SimulatedBroker::consume(const LinkPointer& link) {

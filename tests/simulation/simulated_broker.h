@@ -91,8 +91,8 @@ class SimulatedBroker {
   void remove(const std::string& queue) { queues_.erase(queue); }
   bool has(const std::string& queue) const { return queues_.contains(queue); }
 
-  // A client's message. False: the broker is down.
-  bool enqueue(Request& request);
+  // A client's message: from now on it must be answered.
+  void enqueue(const Request& request);
 
   // A service's link.
   bool is_up() const { return is_up_; }

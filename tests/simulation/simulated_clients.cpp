@@ -46,11 +46,11 @@ void SimulatedClients::plan(Letter letter, Time delay) {
 }
 
 void SimulatedClients::send(const Letter& letter) {
-  Request& request = environment_.checks.add(letter.is_order, letter.properties, letter.body);
-  const bool is_lost = environment_.faults.strikes(Fault::request_lost);
-  const bool reaches_broker = !is_lost || environment_.random.chance(500);
-  // What is not confirmed is sent again, as another message.
-  if ((!reaches_broker || !broker_.enqueue(request)) || is_lost) {
+  const bool is_lost = !broker_.is_up() || environment_.faults.strikes(Fault::request_lost);
+  if (broker_.is_up() && (!is_lost || environment_.random.chance(500))) {
+    broker_.enqueue(environment_.checks.add(letter.is_order, letter.properties, letter.body));
+  }
+  if (is_lost) {  // not confirmed: it is sent again, as another message
     plan(letter, Time(environment_.random.between(1, 20'000'000)));
   }
   --unsent_;

@@ -87,6 +87,7 @@ Outcome World::run() {
   return {.violation = checks.violation(),
           .requests = checks.requests(),
           .replies = checks.replies(),
+          .undeliverable_replies = checks.undeliverable_replies(),
           .replays = checks.replays(),
           .dead_letters = checks.dead_letters(),
           .steps = steps,

@@ -21,6 +21,7 @@ struct Outcome {
   std::optional<std::string> violation;
   std::uint64_t requests = 0;
   std::uint64_t replies = 0;
+  std::uint64_t undeliverable_replies = 0;
   std::uint64_t replays = 0;
   std::uint64_t dead_letters = 0;
   std::uint64_t steps = 0;
