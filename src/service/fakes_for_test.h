@@ -54,9 +54,12 @@ class FakeClock : public Clock {
   Task<void> sleep(std::chrono::milliseconds duration) override {
     passed_ += duration;
     slept_.push_back(duration);
+    on_sleep();
     co_return;
   }
   const std::vector<std::chrono::milliseconds>& slept() const { return slept_; }
+
+  std::function<void()> on_sleep = [] {};
 
  private:
   std::chrono::milliseconds passed_{0};

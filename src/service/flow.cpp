@@ -24,6 +24,7 @@ constexpr milliseconds kConflictFirst{2};  // a deadlock or a conflict passes qu
 constexpr milliseconds kOutageFirst{100};
 constexpr milliseconds kOutageLast{5'000};
 constexpr int kPublishTries = 5;
+constexpr int kStoppingConflictsMax = 5;
 
 std::vector<Outgoing> collect(std::vector<Answer> answers) {
   std::vector<Outgoing> outgoing;
@@ -147,6 +148,7 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
   Backoff outage_backoff(kOutageFirst, kOutageLast, options_.seed);
   const auto since = clock_.steady_now();
   bool failed = false;
+  int stopping_conflicts = 0;
   for (;;) {
     auto answers = co_await handler_.answer(deliveries);
     if (answers) {
@@ -157,7 +159,8 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
       co_return std::move(*answers);
     }
     const store::Error& error = answers.error();
-    if (stopping_) {
+    const bool may_pass_at_once = error.fault == store::Fault::retryable;
+    if (stopping_ && (!may_pass_at_once || ++stopping_conflicts > kStoppingConflictsMax)) {
       why = fmt::format("stopping while the database fails: {}", error.what);
       co_return std::nullopt;
     }
@@ -165,7 +168,7 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
       why = fmt::format("paused, {} requests given back: {}", deliveries.size(), error.what);
       co_return std::nullopt;
     }
-    if (error.fault == store::Fault::retryable) {
+    if (may_pass_at_once) {
       spdlog::debug("{}: repeating a batch: {}", options_.queue, error.what);
       co_await wait(conflict_backoff.next());
       continue;

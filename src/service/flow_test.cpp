@@ -212,5 +212,24 @@ TEST_F(FlowTest, DoesNotWaitForAFailingDatabaseWhenItIsStopped) {
   EXPECT_EQ(broker_.acknowledged(), 0U);
 }
 
+TEST_F(FlowTest, RepeatsABatchThatMetAConflictAlsoWhenItIsStopped) {
+  broker_.put(order(1));
+  clock_.on_sleep = [this] { flow_.stop(); };
+  store_.faults = {Fault::retryable, Fault::retryable};
+  settle();
+  EXPECT_TRUE(ended_);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
+TEST_F(FlowTest, GivesABatchBackThatKeepsMeetingConflictsWhenItIsStopped) {
+  broker_.put(order(1));
+  clock_.on_sleep = [this] { flow_.stop(); };
+  store_.faults.assign(1'000'000, Fault::retryable);
+  settle();
+  EXPECT_TRUE(ended_);
+  EXPECT_EQ(broker_.acknowledged(), 0U);
+  EXPECT_LT(store_.calls(), 10);
+}
+
 }  // namespace
 }  // namespace inventory::service

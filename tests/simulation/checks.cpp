@@ -92,9 +92,9 @@ void Checks::on_dead_letter(Request& request, const amqp::Message& letter) {
   if (!request.is_refused) {
     broken("only what can never be processed becomes a dead letter", request.body);
   }
-  const auto& headers = letter.properties.headers;
-  const auto reason = headers->find_string("error-reason");
-  if (letter.body != request.body || !headers->find_string("error-message") ||
+  const amqp::HeaderTable headers = letter.properties.headers.value_or(amqp::HeaderTable());
+  const auto reason = headers.find_string("error-reason");
+  if (letter.body != request.body || !headers.find_string("error-message") ||
       reason != (request.body.size() > kBodyBytesMax ? "too-large" : "invalid")) {
     broken("a dead letter is the request as it came, with the reason", letter.body);
   }
@@ -110,7 +110,8 @@ void Checks::on_reply(Request& request, const amqp::Message& reply) {
     broken("a reply goes to reply_to, with the request's correlation_id",
            fmt::format("request {} answered to {}", request.number, reply.routing_key));
   }
-  const bool is_replayed = !reply.properties.headers->find_entry("idempotent-replayed").empty();
+  const amqp::HeaderTable headers = reply.properties.headers.value_or(amqp::HeaderTable());
+  const bool is_replayed = !headers.find_entry("idempotent-replayed").empty();
   replays_ += is_replayed ? 1 : 0;
   if (!request.is_order && !request.is_refused && !request.identity) {
     check_anonymous_item(request, reply.body);
@@ -187,11 +188,11 @@ std::optional<std::string> Checks::expected_reply(const Request& request) const 
     }
     return contract::order_reply(message, decision);
   }
-  if (request.is_refused) {
-    const auto message = contract::read_item(request.body, kBodyBytesMax);
+  const auto message = contract::read_item(request.body, kBodyBytesMax);
+  if (message.error) {
     return contract::invalid_item_reply(message, message.error->what);
   }
-  const auto item = tables_.requests.find(*request.identity);
+  const auto item = tables_.requests.find(request.identity.value_or(""));
   if (item == tables_.requests.end()) {
     return std::nullopt;
   }

@@ -23,9 +23,11 @@ struct Environment {
         checks(tables, faults.is_clean()),
         traces(is_traced) {}
 
-  // How long something takes: mostly around a millisecond, now and then much longer.
+  // How long something takes: mostly around a millisecond, now and then much longer. In a clean
+  // world never so long that something gives up.
   Time latency() {
-    return Time(random.chance(20) ? random.between(1, 2'000'000) : random.between(1, 2'000));
+    const std::uint64_t longest = faults.is_clean() ? 20'000 : 2'000'000;
+    return Time(random.chance(20) ? random.between(1, longest) : random.between(1, 2'000));
   }
 
   template <class... Arguments>

@@ -84,6 +84,7 @@ class Run {
 
   Totals run() {
     std::vector<std::jthread> threads;
+    threads.reserve(options_.threads);
     for (unsigned i = 0; i < options_.threads; ++i) {
       threads.emplace_back([this] { work(); });
     }

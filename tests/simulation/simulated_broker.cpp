@@ -106,7 +106,7 @@ void SimulatedBroker::handle_publish(const LinkPointer& link, std::uint64_t tag,
     }
   } else if (!route(message) && message.mandatory) {
     environment_.scheduler.at(in_order(link->publishing.to_client, environment_.scheduler.now()),
-                              [link, id = *message.properties.message_id,
+                              [link, id = message.properties.message_id.value_or(""),
                                key = message.routing_key] { link->confirms.returned(id, key); });
     const bool is_own =
         request != nullptr && request->is_order && message.routing_key == kOrderReplies;

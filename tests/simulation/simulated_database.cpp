@@ -87,6 +87,7 @@ void SimulatedDatabase::roll_back(const TransactionPointer& transaction) {
 }
 
 void SimulatedDatabase::end(const TransactionPointer& transaction, Transaction::State state) {
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): it may be the one in open_
   const TransactionPointer kept = transaction;
   kept->state = state;
   for (const std::string& name : kept->locks) {
