@@ -71,8 +71,11 @@ Confirms::Sent* Confirms::find(std::string_view message_id, std::string_view rou
   for (std::size_t i = first_unsettled_; i < sent_.size(); ++i) {
     Sent& sent = sent_[i];
     const Message& message = messages_[sent.message];
-    if (!sent.is_settled && !sent.is_returned && message.properties.message_id == message_id &&
-        message.routing_key == routing_key) {
+    const auto& id = message.properties.message_id;
+    const bool has_this_id =
+        id ? *id == message_id : message.keeps_properties && message_id.empty();
+    if (!sent.is_settled && !sent.is_returned && message.routing_key == routing_key &&
+        has_this_id) {
       return &sent;
     }
   }

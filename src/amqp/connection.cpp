@@ -12,6 +12,7 @@ namespace amqp {
 namespace {
 
 constexpr std::uint16_t kNotFound = 404;
+constexpr std::uint16_t kResourceLocked = 405;
 constexpr std::uint16_t kPreconditionFailed = 406;
 
 // On a channel of its own: a refusal closes it.
@@ -69,6 +70,8 @@ Task<Result<void>> Connection::ensure_queue(std::string name, QueueType type) {
     // Somebody else has made it meanwhile, with other arguments.
     if (is_refusal(declared, kPreconditionFailed)) declared = co_await declare(connection, passive);
   }
+  // Exclusive to another connection: it is there, and can be published to.
+  if (is_refusal(declared, kResourceLocked)) co_return Result<void>();
   if (!declared) co_return std::unexpected(std::move(declared.error()));
   co_return Result<void>();
 }

@@ -50,8 +50,13 @@ std::expected<Host, std::string> parse_host(std::string_view text, std::uint16_t
   Host host{.name = parsed->host_address(), .port = default_port};
   if (host.name.empty()) return Failure("a host in it is empty");
   if (parsed->has_port() && !parsed->port().empty()) {
-    host.port = parsed->port_number();  // 0 if it is out of range
-    if (host.port == 0) return Failure("a port in it is not between 1 and 65535");
+    // Not port_number(): Boost 1.81 takes 99999 for 34463.
+    const std::string_view digits(parsed->port().data(), parsed->port().size());
+    const auto end = digits.data() + digits.size();
+    const auto [rest, error] = std::from_chars(digits.data(), end, host.port);
+    if (error != std::errc() || rest != end || host.port == 0) {
+      return Failure("a port in it is not between 1 and 65535");
+    }
   }
   return host;
 }

@@ -33,6 +33,9 @@ TEST(Endpoint, FillsInWhatIsMissing) {
   EXPECT_EQ(parsed("amqp://me@broker").password, "guest");
   EXPECT_EQ(parsed("amqp://me:@broker").password, "");
   EXPECT_EQ(parsed("amqp://broker:").hosts.front().port, 5672);
+  EXPECT_FALSE(parse_url("amqp://broker:99999"));
+  EXPECT_FALSE(parse_url("amqp://broker:65536"));
+  EXPECT_FALSE(parse_url("amqp://broker:0"));
 }
 
 TEST(Endpoint, TakesNoPathAndAnEmptyOneForTheStandardVhost) {

@@ -120,14 +120,19 @@ void HeaderTable::add_bool(std::string_view name, bool value) {
 void HeaderTable::add_entry(std::string_view encoded_entry) { encoded_.append(encoded_entry); }
 
 void HeaderTable::rename(std::string_view from, std::string_view to) {
-  const auto entry = find(encoded_, from);
-  if (!entry) return;
   std::string renamed;
-  append_name(renamed, to);
-  renamed.push_back(entry->type);
-  renamed.append(entry->value);
-  const auto begin = static_cast<std::size_t>(entry->whole.data() - encoded_.data());
-  encoded_.replace(begin, entry->whole.size(), renamed);
+  std::string_view rest = encoded_;
+  while (const auto entry = take_entry(rest)) {
+    if (entry->name == from) {
+      append_name(renamed, to);
+      renamed.push_back(entry->type);
+      renamed.append(entry->value);
+    } else {
+      renamed.append(entry->whole);
+    }
+  }
+  const bool is_well_formed = rest.empty();
+  if (is_well_formed) encoded_ = std::move(renamed);
 }
 
 void HeaderTable::remove(std::string_view name) {

@@ -33,7 +33,7 @@ class HeaderTable {
   void add_bool(std::string_view name, bool value);
   void add_entry(std::string_view encoded_entry);  // as find_entry() gives it
 
-  // Gives the first entry of that name another name. Nothing happens if there is none.
+  // Gives every entry of that name another name. A table that is malformed stays as it is.
   void rename(std::string_view from, std::string_view to);
 
   // Removes every entry of that name. A table that is malformed stays as it is.

@@ -79,5 +79,18 @@ TEST(HeaderTable, SkipsNestedArraysWithoutEnteringThem) {
   EXPECT_EQ(table.find_entry("n"), "\1n" + nested);
 }
 
+TEST(HeaderTable, RenamesEveryEntryOfAName) {
+  HeaderTable table;
+  table.add_string("CC", "a");
+  table.add_bool("other", true);
+  table.add_string("CC", "b");
+  table.rename("CC", "original-CC");
+  HeaderTable expected;
+  expected.add_string("original-CC", "a");
+  expected.add_bool("other", true);
+  expected.add_string("original-CC", "b");
+  EXPECT_EQ(table, expected);
+}
+
 }  // namespace
 }  // namespace amqp

@@ -36,6 +36,8 @@ struct Message {
   Properties properties;
   std::string body;
   bool mandatory = true;  // the broker returns it if there is no such queue
+  // Without, a message that has no message_id is given one, by which a return is recognised.
+  bool keeps_properties = false;
 };
 
 struct Delivery {

@@ -83,14 +83,14 @@ Task<Result<std::vector<Settlement>>> PublisherImpl::publish(std::span<const Mes
     if (!failure()) send(messages[i], i);
   }
   while (!failure() && confirms_.unsettled() > 0) co_await wait_for_progress();
-  if (failure()) co_return std::unexpected(*failure());
+  if (const auto& failed = failure()) co_return std::unexpected(*failed);
   co_return confirms_.take();
 }
 
 void PublisherImpl::send(const Message& message, std::size_t index) {
   std::string generated;
   std::optional<std::string_view> message_id;
-  if (!message.properties.message_id) {
+  if (!message.properties.message_id && !message.keeps_properties) {
     generated = confirms_.next_message_id();
     message_id = generated;
   }
@@ -135,8 +135,7 @@ bool PublisherImpl::on_confirm(std::uint64_t delivery_tag, bool multiple, Settle
 
 void PublisherImpl::on_content(Content content) {
   const auto& returned = std::get<method::BasicReturn>(content.method);
-  if (!content.properties.message_id) return;  // none of ours is without
-  confirms_.returned(*content.properties.message_id, returned.routing_key);
+  confirms_.returned(content.properties.message_id.value_or(""), returned.routing_key);
 }
 
 void PublisherImpl::on_progress() {

@@ -44,7 +44,8 @@ class Publisher {
 
   // Sends all messages, in order, and waits until each is settled. One answer a message, in the
   // order of the messages. A message without message_id gets a unique one, since a returned message
-  // is recognised by it. The messages stay valid until the call returns. One caller at a time.
+  // is recognised by it, unless it keeps its properties. The messages stay valid until the call
+  // returns. One caller at a time.
   Task<Result<std::vector<Settlement>>> publish(std::span<const Message> messages);
 
  private:
