@@ -26,7 +26,11 @@ Fault fault_of(std::string_view sqlstate, std::string_view constraint) {
   if (sqlstate == "23505" && std::ranges::find(kRacedKeys, constraint) != kRacedKeys.end()) {
     return Fault::retryable;
   }
-  if (sqlstate.starts_with("22") || sqlstate.starts_with("23")) {
+  // A value that the database cannot hold, or that the operator's own CHECK or key forbids. Other
+  // violations (an exhausted sequence, 2200H; a column without a default, 23502) are mistakes of
+  // the schema: the sender cannot help them, and every request would meet them.
+  const bool is_of_a_value = sqlstate.starts_with("22") && sqlstate != "2200H";
+  if (is_of_a_value || sqlstate == "23514" || sqlstate == "23505") {
     return Fault::refused;
   }
   return Fault::unavailable;

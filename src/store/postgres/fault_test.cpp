@@ -21,6 +21,12 @@ TEST(FaultOf, TellsAKeyThatAnotherInstanceTookFromAnyOtherUniqueKey) {
 TEST(FaultOf, BlamesABatchOnlyForItsData) {
   EXPECT_EQ(fault_of("22021", ""), Fault::refused);
   EXPECT_EQ(fault_of("23514", "a_check"), Fault::refused);
+}
+
+TEST(Fault, DoesNotBlameARequestForAMistakeOfTheSchema) {
+  EXPECT_EQ(fault_of("2200H", ""), Fault::unavailable);  // the sequence is exhausted
+  EXPECT_EQ(fault_of("23502", ""), Fault::unavailable);  // a column without a default
+  EXPECT_EQ(fault_of("23000", ""), Fault::unavailable);  // a trigger
   for (const auto* sqlstate : {"25006", "53100", "53300", "57P01", "57P03", "57014", "42501",
                                "42P01", "3F000", "28P01", "3D000", "0A000", "26000", "XX001"}) {
     EXPECT_EQ(fault_of(sqlstate, ""), Fault::unavailable) << sqlstate;
