@@ -136,7 +136,7 @@ std::expected<JsonObject, std::string> read_json_object(std::string_view body,
   if (error) {
     const auto offset = static_cast<std::size_t>(text.data() - body.data()) + read;
     return std::unexpected(
-        fmt::format("body is not valid JSON: {} at byte {}", error.message(), offset));
+        fmt::format("body cannot be read as JSON: {} at byte {}", error.message(), offset));
   }
   if (!parser.handler().is_object()) {
     return std::unexpected("body is not a JSON object");

@@ -89,13 +89,14 @@ TEST(JsonObject, RefusesWhatIsNoJsonObject) {
 TEST(JsonObject, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(read_json_object("[]", kWanted).error(), "body is not a JSON object");
   EXPECT_EQ(read_json_object("  {\"a\":?}", kWanted).error(),
-            "body is not valid JSON: syntax error at byte 7");
+            "body cannot be read as JSON: syntax error at byte 7");
 }
 
 TEST(JsonObject, SaysTheSameOfABodyWithoutAnythingInItWhereverItLies) {
   for (const std::string body : {"", "  "}) {
-    EXPECT_EQ(read_json_object(body, kWanted).error(),
-              "body is not valid JSON: incomplete JSON at byte " + std::to_string(body.size()));
+    EXPECT_EQ(
+        read_json_object(body, kWanted).error(),
+        "body cannot be read as JSON: incomplete JSON at byte " + std::to_string(body.size()));
   }
 }
 

@@ -62,7 +62,8 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
   Outgoing letter{.message = {.routing_key = dead_letter_queue(queue),
                               .properties = request.properties,
                               .body = request.body,
-                              .mandatory = true},
+                              .mandatory = true,
+                              .keeps_properties = true},
                   .must_arrive = true};
   amqp::Properties& properties = letter.message.properties;
   amqp::HeaderTable headers = properties.headers.value_or(amqp::HeaderTable());

@@ -1,6 +1,7 @@
 #include "service/flow.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -23,8 +24,17 @@ constexpr milliseconds kReconnectLast{30'000};
 constexpr milliseconds kConflictFirst{2};  // a deadlock or a conflict passes quickly
 constexpr milliseconds kOutageFirst{100};
 constexpr milliseconds kOutageLast{5'000};
-constexpr int kPublishTries = 5;
+constexpr int kPublishTries = 5;  // of a reply that a client's own queue rejects
+constexpr int kSuspicions = 2;    // after which answers to an address are given up
+constexpr std::size_t kSuspectsMax = 1000;
 constexpr int kStoppingConflictsMax = 5;
+
+// Whether the broker has closed channel or connection because of what a message holds (AMQP 0-9-1,
+// 1.2). RabbitMQ 3.10 answers a reply to some malformed direct reply-to addresses with 541.
+bool blames_a_message(const amqp::Error& error) {
+  constexpr std::array<std::uint16_t, 6> kCodes{406, 501, 502, 503, 505, 541};
+  return std::ranges::find(kCodes, error.reply_code) != kCodes.end();
+}
 
 std::vector<Outgoing> collect(std::vector<Answer> answers) {
   std::vector<Outgoing> outgoing;
@@ -92,6 +102,7 @@ Task<std::string> Flow::run_once() {
   link_ = std::move(*link);
   spdlog::info("{}: taking requests", options_.queue);
   set_status("");
+  const auto since = clock_.steady_now();
   Pipe pipe(executor_, 1);
   std::string why;
   // They end together: the first stage tells the second through the pipe, the second tells the
@@ -99,6 +110,9 @@ Task<std::string> Flow::run_once() {
   co_await (decide_stage(pipe, why) && reply_stage(pipe, why));
   co_await link_->close();
   link_.reset();
+  if (clock_.steady_now() - since > kReconnectLast) {
+    reconnect_backoff_.reset();  // it worked, though perhaps nobody asked anything
+  }
   co_return why;
 }
 
@@ -182,34 +196,45 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
   }
 }
 
-// Publishes until every message is settled. Returns why that is not possible on this link_->
+// Publishes until every message is settled. Returns why that is not possible on this link.
 Task<std::optional<std::string>> Flow::settle(std::vector<Outgoing> outgoing) {
+  std::erase_if(outgoing, [this](const Outgoing& one) {
+    const auto suspect = suspects_.find(one.message.routing_key);
+    return suspect != suspects_.end() && suspect->second >= kSuspicions && !one.must_arrive;
+  });
   Backoff backoff(kOutageFirst, kOutageLast, options_.seed);
+  bool was_rejected = false;
   for (int attempt = 1; !outgoing.empty(); ++attempt) {
     std::vector<amqp::Message> messages;
     messages.reserve(outgoing.size());
     std::ranges::transform(outgoing, std::back_inserter(messages),
                            [](Outgoing& one) { return std::move(one.message); });
-    auto settlements = co_await link_->publish(messages);
+    auto settlements = co_await publish(messages);
     if (!settlements) {
       co_return fmt::format("answers were not confirmed: {}", settlements.error().what);
     }
     std::vector<Outgoing> rejected;
     for (std::size_t i = 0; i < messages.size(); ++i) {
+      const bool must_arrive = outgoing[i].must_arrive;
+      const std::string& queue = messages[i].routing_key;
       switch ((*settlements)[i]) {
         case amqp::Settlement::confirmed:
           break;
         case amqp::Settlement::returned:
-          if (outgoing[i].must_arrive) {
-            co_return fmt::format("queue {} is gone", messages[i].routing_key);
+          if (must_arrive) {
+            co_return fmt::format("queue {} is gone", queue);
           }
-          spdlog::debug("{}: reply queue {} is gone", options_.queue, messages[i].routing_key);
+          spdlog::debug("{}: reply queue {} is gone", options_.queue, queue);
           break;
         case amqp::Settlement::too_large:
-          co_return fmt::format("a message for queue {} does not fit in a frame",
-                                messages[i].routing_key);
+          co_return fmt::format("a message for queue {} does not fit in a frame", queue);
         case amqp::Settlement::rejected:
-          rejected.push_back({std::move(messages[i]), outgoing[i].must_arrive});
+          if (!must_arrive && attempt >= kPublishTries) {
+            spdlog::error("{}: reply queue {} keeps rejecting: a reply is given up", options_.queue,
+                          queue);
+          } else {
+            rejected.push_back({std::move(messages[i]), must_arrive});
+          }
           break;
       }
     }
@@ -217,17 +242,50 @@ Task<std::optional<std::string>> Flow::settle(std::vector<Outgoing> outgoing) {
     if (outgoing.empty()) {
       break;
     }
-    if (attempt == kPublishTries) {
-      co_return fmt::format("the broker rejects {} answers, the first for queue {}",
-                            outgoing.size(), outgoing.front().message.routing_key);
+    const std::string& queue = outgoing.front().message.routing_key;
+    if (stopping_ && attempt >= kPublishTries) {
+      co_return fmt::format("stopping while queue {} rejects messages", queue);
     }
     const milliseconds pause = backoff.next();
     spdlog::warn("{}: the broker rejected {} answers, the first for queue {}; again in {} ms",
-                 options_.queue, outgoing.size(), outgoing.front().message.routing_key,
-                 pause.count());
+                 options_.queue, outgoing.size(), queue, pause.count());
+    was_rejected = true;
+    set_status(fmt::format("queue {} rejects messages", queue));
     co_await wait(pause);
   }
+  if (was_rejected) {
+    set_status("");
+  }
   co_return std::nullopt;
+}
+
+// Publishes all at once; or one by one, after the broker has closed the connection because of one
+// of them, to find which. One client's malformed address must not stop everybody's answers.
+Task<amqp::Result<std::vector<amqp::Settlement>>> Flow::publish(
+    std::span<const amqp::Message> messages) {
+  if (!one_by_one_) {
+    auto settlements = co_await link_->publish(messages);
+    one_by_one_ = !settlements && blames_a_message(settlements.error());
+    co_return settlements;
+  }
+  std::vector<amqp::Settlement> settlements;
+  for (const amqp::Message& message : messages) {
+    auto settled = co_await link_->publish(std::span(&message, 1));
+    if (!settled) {
+      if (blames_a_message(settled.error())) {
+        spdlog::error("{}: the broker closes the connection on an answer to {}: {}", options_.queue,
+                      message.routing_key, settled.error().what);
+        if (suspects_.size() >= kSuspectsMax) {
+          suspects_.clear();
+        }
+        ++suspects_[message.routing_key];
+      }
+      co_return std::unexpected(std::move(settled.error()));
+    }
+    settlements.push_back(settled->front());
+  }
+  one_by_one_ = false;
+  co_return settlements;
 }
 
 // Waits, but not longer than until stop().

@@ -9,7 +9,8 @@
 //
 // Invariants:
 //   1. A request is acknowledged only after its decision is committed and all that it causes is
-//      settled: confirmed by the broker, or returned because a client's queue is gone.
+//      settled: confirmed by the broker, or undeliverable through the client's own doing: its queue
+//      is gone, keeps rejecting, or its address makes the broker close the connection.
 //   2. Batches are decided, published and acknowledged in the order in which they were received.
 //   3. The flow holds nothing that the broker does not send again: on any doubt it gives the link
 //      up and opens another.
@@ -22,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,6 +85,8 @@ class Flow {
   Task<std::optional<std::vector<Answer>>> decide(std::span<const amqp::Delivery> deliveries,
                                                   std::string& why);
   Task<std::optional<std::string>> settle(std::vector<Outgoing> outgoing);
+  Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
+      std::span<const amqp::Message> messages);
   Task<void> wait(std::chrono::milliseconds duration);
   void set_status(std::string status);
 
@@ -96,6 +100,9 @@ class Flow {
   Backoff reconnect_backoff_;
   boost::asio::steady_timer stop_event_;  // expires when stop() is called
   bool stopping_ = false;
+  bool one_by_one_ = false;  // publish each answer alone, to find a harmful one
+  std::map<std::string, int>
+      suspects_;                // reply addresses that made the broker close the connection
   std::unique_ptr<Link> link_;  // of the session that runs
   std::string status_ = "not started";
 };

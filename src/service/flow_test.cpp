@@ -115,15 +115,64 @@ TEST_F(FlowTest, PublishesAgainWhatTheBrokerRejects) {
   EXPECT_EQ(broker_.acknowledged(), 1U);
 }
 
-TEST_F(FlowTest, GivesTheLinkUpIfTheBrokerKeepsRejecting) {
+TEST_F(FlowTest, WaitsForAQueueOfItsOwnThatRejectsWithoutAnsweringTwice) {
   int tries = 0;
+  broker_.on_publish = [&](const amqp::Message& message) {
+    return message.routing_key == "orders.dlq" && ++tries < 50 ? Settlement::rejected
+                                                               : Settlement::confirmed;
+  };
+  broker_.put("not a request");
+  settle();
+  EXPECT_EQ(tries, 50);
+  EXPECT_EQ(broker_.published().size(), 2U);
+  EXPECT_EQ(broker_.opened(), 1);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_TRUE(flow_.is_consuming());
+}
+
+TEST_F(FlowTest, DoesNotWaitForARejectingQueueWhenItIsStopped) {
   broker_.on_publish = [&](const amqp::Message&) {
-    return ++tries < 7 ? Settlement::rejected : Settlement::confirmed;
+    flow_.stop();
+    return Settlement::rejected;
   };
   broker_.put(order(1));
   settle();
-  EXPECT_EQ(broker_.opened(), 2);
-  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_TRUE(ended_);
+  EXPECT_EQ(broker_.acknowledged(), 0U);
+}
+
+TEST_F(FlowTest, GivesUpAReplyThatAClientsQueueKeepsRejectingAndAnswersTheOthers) {
+  int tries = 0;
+  broker_.on_publish = [&](const amqp::Message& message) {
+    return message.routing_key == "full" ? (++tries, Settlement::rejected) : Settlement::confirmed;
+  };
+  broker_.put(order(1), "full");
+  broker_.put(order(2));
+  settle();
+  EXPECT_EQ(tries, 5);
+  EXPECT_EQ(broker_.published().size(), 1U);
+  EXPECT_EQ(broker_.opened(), 1);
+  EXPECT_EQ(broker_.acknowledged(), 2U);
+}
+
+TEST_F(FlowTest, FindsTheAddressThatMakesTheBrokerCloseTheConnectionAndAnswersTheOthers) {
+  broker_.on_publish = [&](const amqp::Message& message) -> amqp::Result<Settlement> {
+    if (message.routing_key == "amq.rabbitmq.reply-to.x.y") {
+      return std::unexpected(amqp::Error{amqp::Fault::link_lost, "INTERNAL_ERROR", 541});
+    }
+    return Settlement::confirmed;
+  };
+  broker_.put(order(1));
+  broker_.put(order(2), "amq.rabbitmq.reply-to.x.y");
+  broker_.put(order(3));
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 3U);
+  EXPECT_LE(broker_.opened(), 5);
+  broker_.put(order(4), "amq.rabbitmq.reply-to.x.y");
+  const int opened = broker_.opened();
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 4U);
+  EXPECT_EQ(broker_.opened(), opened);
 }
 
 TEST_F(FlowTest, AcknowledgesARequestWhoseClientHasGone) {

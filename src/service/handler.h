@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include <spdlog/spdlog.h>
+
 #include "amqp/message.h"
 #include "contract/request_error.h"
 #include "service/answer.h"
@@ -115,6 +117,8 @@ class BatchHandler : public Handler {
   Answer decided_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
                         const Verdict& verdict) const {
     if (!verdict) {
+      spdlog::error("{}: the database refuses a request, which is dead-lettered: {}",
+                    options_.queue, verdict.error().what);
       return invalid(delivery, message,
                      {contract::RequestError::Reason::invalid, "the database refuses it"});
     }
