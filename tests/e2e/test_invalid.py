@@ -258,3 +258,10 @@ def test_invalid_requests_between_valid_ones_change_nothing_for_them(shop):
         assert reply.json["success"] is (number % 2 == 1)
     order = {"order_id": new_id(), "product_id": product, "quantity": 50}
     assert shop.order(order).json["message"] == "Inventory updated"
+
+
+def test_a_dead_letter_has_no_property_that_the_request_had_not(shop):
+    _, letter = ask_order(shop, b"no JSON")
+    assert letter.properties.message_id is None
+    assert letter.properties.delivery_mode is None
+    assert letter.properties.app_id is None
