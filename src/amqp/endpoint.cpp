@@ -51,7 +51,7 @@ std::expected<Host, std::string> parse_host(std::string_view text, std::uint16_t
   if (host.name.empty()) return Failure("a host in it is empty");
   if (parsed->has_port() && !parsed->port().empty()) {
     // Not port_number(): Boost 1.81 takes 99999 for 34463.
-    const std::string_view digits(parsed->port().data(), parsed->port().size());
+    const std::string digits(parsed->port());
     const auto end = digits.data() + digits.size();
     const auto [rest, error] = std::from_chars(digits.data(), end, host.port);
     if (error != std::errc() || rest != end || host.port == 0) {
