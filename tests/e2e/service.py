@@ -64,7 +64,9 @@ class Service:
     started = []  # for the report of a failed test
 
     def __init__(self, amqp_url, database_url, queues, options=()):
-        self.command = [PROGRAM, "serve", *queues.options(), *options]
+        # It does not outlive the tests, however they end.
+        tied = ["setpriv", "--pdeathsig", "KILL"]
+        self.command = [*tied, PROGRAM, "serve", *queues.options(), *options]
         self.environment = environment(AMQP_URL=amqp_url, DATABASE_URL=database_url)
         self.process = None
         self.lines = []
