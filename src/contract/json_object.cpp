@@ -88,7 +88,7 @@ class MemberHandler {
   bool at_wanted_member() const { return depth_ == 1 && target_.has_value(); }
 
   bool put(JsonValue value) {
-    if (at_wanted_member()) {
+    if (depth_ == 1 && target_) {
       values_[*target_] = std::move(value);
     }
     return true;

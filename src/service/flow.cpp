@@ -50,7 +50,7 @@ std::vector<Outgoing> collect(std::vector<Answer> answers) {
 
 }  // namespace
 
-Flow::Flow(boost::asio::any_io_executor executor, FlowOptions options, Broker& broker,
+Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Broker& broker,
            Handler& handler, store::Store& store, Clock& clock, std::function<void()> on_change)
     : executor_(executor),
       options_(std::move(options)),

@@ -54,8 +54,8 @@ struct FlowOptions {
 class Flow {
  public:
   // `on_change` is called whenever what status() says has changed.
-  Flow(boost::asio::any_io_executor executor, FlowOptions options, Broker& broker, Handler& handler,
-       store::Store& store, Clock& clock, std::function<void()> on_change);
+  Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Broker& broker,
+       Handler& handler, store::Store& store, Clock& clock, std::function<void()> on_change);
 
   // Runs until stop(): whatever fails is opened again, with backoff.
   Task<void> run();

@@ -27,7 +27,8 @@ struct Items {
                          domain::Timestamp now) {
     return {
         contract::item_identity(delivery.properties.message_id, delivery.properties.correlation_id),
-        *message.quantity, message.description, now};
+        message.quantity.value_or(0),  // never 0 for lack of one: that is an error
+        message.description, now};
   }
   static Task<store::Result<std::vector<Decision>>> decide(store::Store& store,
                                                            std::span<const Request> requests) {

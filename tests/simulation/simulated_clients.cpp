@@ -21,11 +21,11 @@ SimulatedClients::SimulatedClients(Environment& environment, SimulatedBroker& br
   reply_queues_.emplace_back("nobody's");
 }
 
-void SimulatedClients::begin(Time within) {
+std::vector<Time> SimulatedClients::begin(Time within) {
   Random& random = environment_.random;
-  const std::uint64_t bursts = random.between(1, 8);
-  for (std::uint64_t burst = 0; burst < bursts; ++burst) {
-    const Time begin(random.below(static_cast<std::uint64_t>(within.count())));
+  std::vector<Time> bursts(random.between(1, 8));
+  for (Time& begin : bursts) {
+    begin = Time(random.below(static_cast<std::uint64_t>(within.count())));
     const std::uint64_t count = random.between(1, 8);
     for (std::uint64_t i = 0; i < count; ++i) {
       Letter letter = write();
@@ -38,6 +38,7 @@ void SimulatedClients::begin(Time within) {
       plan(std::move(letter), begin + Time(random.below(2'000)));
     }
   }
+  return bursts;
 }
 
 void SimulatedClients::plan(Letter letter, Time delay) {

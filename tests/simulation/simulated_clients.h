@@ -17,8 +17,8 @@ class SimulatedClients {
   // Products 1 to `products` exist from the beginning.
   SimulatedClients(Environment& environment, SimulatedBroker& broker, std::uint64_t products);
 
-  // Plans the whole load, within this time.
-  void begin(Time within);
+  // Plans the whole load, within this time. Returns when its bursts begin.
+  std::vector<Time> begin(Time within);
 
   // Whether every request was sent, and the broker has each at least once.
   bool is_done() const { return unsent_ == 0; }

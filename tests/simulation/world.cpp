@@ -52,7 +52,11 @@ World::~World() {
 Outcome World::run() {
   Random& random = environment_.random;
   const Time faults_end(random.between(1'000'000, static_cast<std::uint64_t>(kFaultsMax.count())));
-  clients_->begin(faults_end);
+  for (const Time burst : clients_->begin(faults_end)) {
+    if (random.chance(500)) {  // something happens while there is much to do
+      environment_.scheduler.at(burst + random_time(milliseconds(20)), [this] { strike_any(); });
+    }
+  }
   plan_fault();
   environment_.scheduler.at(faults_end, [this] {
     environment_.trace("world: nothing fails any more");
@@ -168,12 +172,18 @@ Process* World::pick_process() {
 void World::plan_fault() {
   const Time pause = random_time(environment_.random.chance(500) ? milliseconds(20) : seconds(20));
   environment_.scheduler.after(pause, [this] {
-    const auto kind = environment_.faults.next_planned();
-    if (kind < kFaultKinds) {
-      strike(static_cast<Fault>(kind));
+    if (strike_any()) {
       plan_fault();
     }
   });
+}
+
+bool World::strike_any() {
+  const auto kind = environment_.faults.next_planned();
+  if (kind < kFaultKinds) {
+    strike(static_cast<Fault>(kind));
+  }
+  return kind < kFaultKinds;
 }
 
 void World::strike(Fault fault) {

@@ -46,6 +46,7 @@ class World {
   void kill_process(Process& process);
   Process* pick_process();
   void plan_fault();
+  bool strike_any();  // false: in this world nothing of the kind happens any more
   void strike(Fault fault);
   void delete_own_queue();
   Time random_time(Time longest);
