@@ -35,7 +35,7 @@ struct Request {
   bool is_refused = false;              // not valid, or refused by the database
   std::optional<std::string> identity;  // of a valid one, if it has one
   unsigned replies = 0;                 // that reached a queue
-  unsigned undeliverable_replies = 0;   // whose queue was gone
+  unsigned undeliverable_replies = 0;   // whose queue was gone, or kept rejecting
   unsigned dead_letters = 0;
 };
 
@@ -56,6 +56,8 @@ class Checks {
   // The flow has taken it from a link.
   void on_received(const Request& request);
   // The flow acknowledges it; what the broker has confirmed on that link of what it caused.
+  // A reply that its client's queue has rejected as often as the service tries.
+  void on_given_up(const Request& request) { ++requests_.at(request.number).undeliverable_replies; }
   void on_acknowledge(const Request& request, bool reply_is_settled, bool dead_letter_is_settled);
   void on_commit(const std::set<domain::ProductId>& touched);
   // All is quiet; `initial` is what the tables held in the beginning.

@@ -6,6 +6,8 @@
 namespace inventory::simulation {
 namespace {
 
+constexpr int kRejectionsMax = 5;  // as often as the flow tries
+
 Time in_order(Time& last, Time arrival) {
   last = std::max(last, arrival);
   return last;
@@ -96,8 +98,11 @@ void SimulatedBroker::handle_publish(const LinkPointer& link, std::uint64_t tag,
   LinkState::Unconfirmed answer{.tag = tag,
                                 .request = request,
                                 .is_dead_letter = message.routing_key.ends_with(".dlq"),
+                                .must_arrive = false,
                                 .is_positive = true,
                                 .is_withheld = false};
+  answer.must_arrive = answer.is_dead_letter || (request != nullptr && request->is_order &&
+                                                 message.routing_key == kOrderReplies);
   Time confirm_after = environment_.latency();
   if (environment_.faults.strikes(Fault::publish_nacked)) {
     answer.is_positive = false;  // and nobody knows whether it was routed
@@ -108,9 +113,7 @@ void SimulatedBroker::handle_publish(const LinkPointer& link, std::uint64_t tag,
     environment_.scheduler.at(in_order(link->publishing.to_client, environment_.scheduler.now()),
                               [link, id = message.properties.message_id.value_or(""),
                                key = message.routing_key] { link->confirms.returned(id, key); });
-    const bool is_own =
-        request != nullptr && request->is_order && message.routing_key == kOrderReplies;
-    if (is_own || answer.is_dead_letter) {
+    if (answer.must_arrive) {
       answer.request = nullptr;  // it has to arrive: this answer settles nothing
     }
   }
@@ -165,6 +168,12 @@ void SimulatedBroker::handle_confirm(const LinkPointer& link, std::uint64_t tag,
   for (const auto& one : covered) {
     if (one.is_positive && one.request != nullptr) {
       (one.is_dead_letter ? link->settled_dead_letters : link->settled_replies).insert(one.request);
+    }
+    // One client's queue that keeps rejecting must not stop the answers of all others.
+    if (!one.is_positive && one.request != nullptr && !one.must_arrive &&
+        ++link->rejections[one.request] >= kRejectionsMax) {
+      link->settled_replies.insert(one.request);
+      environment_.checks.on_given_up(*one.request);
     }
   }
   const auto settlement = is_positive ? amqp::Settlement::confirmed : amqp::Settlement::rejected;

@@ -56,6 +56,7 @@ struct LinkState {
     std::uint64_t tag;
     const Request* request;
     bool is_dead_letter;
+    bool must_arrive;  // in a queue that the service declares
     bool is_positive;
     bool is_withheld;  // the broker never answers
   };
@@ -79,6 +80,7 @@ struct LinkState {
   Signal progress;
   std::set<const Request*> settled_replies;  // as the broker has really answered
   std::set<const Request*> settled_dead_letters;
+  std::map<const Request*, int> rejections;  // of its reply, by a client's own queue
 };
 using LinkPointer = std::shared_ptr<LinkState>;
 
