@@ -104,6 +104,7 @@ TEST(DecideOrders, GivesTheSameDecisionsHoweverTheRequestsAreCutIntoBatches) {
   for (unsigned seed = 0; seed < 200; ++seed) {
     std::mt19937 random(seed);
     std::vector<Order> orders;
+    orders.reserve(60);
     for (int i = 0; i < 60; ++i) {
       orders.push_back(order(random() % 30, random() % 4 + 1, random() % 3 + 1));
     }

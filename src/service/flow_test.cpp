@@ -27,7 +27,7 @@ class FlowTest : public ::testing::Test {
       EXPECT_EQ(error, nullptr);
     });
   }
-  ~FlowTest() override {
+  void TearDown() override {
     flow_.stop();
     context_.restart();
     context_.run();

@@ -102,6 +102,7 @@ TEST_F(HandlerTest, FindsTheRequestsThatTheStoreRefusesAndDecidesTheOthers) {
   store_.view.on_hand[1] = 100;
   store_.poison = {"3", "6"};
   std::vector<amqp::Delivery> deliveries;
+  deliveries.reserve(9);
   for (int id = 0; id < 9; ++id) {
     deliveries.push_back(order(id));
   }
