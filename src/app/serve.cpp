@@ -19,6 +19,7 @@
 
 #include "app/credentials.h"
 #include "app/open_store.h"
+#include "ops/service_manager.h"
 #include "service/amqp_broker.h"
 #include "service/flow.h"
 #include "service/items.h"
@@ -55,7 +56,8 @@ struct Line {
   Line(const boost::asio::any_io_executor& executor, const Configuration& configuration,
        const std::string& queue, const service::ReplyQueue& reply_queue, store::Store& store,
        service::Clock& clock, std::function<void()> on_change)
-      : broker(service::AmqpBrokerOptions{
+      : queue(queue),
+        broker(service::AmqpBrokerOptions{
             .endpoint = configuration.amqp_endpoint,
             .tls = configuration.amqp_tls,
             .request_queue = queue,
@@ -80,6 +82,7 @@ struct Line {
     return queues;
   }
 
+  const std::string& queue;
   service::AmqpBroker broker;
   service::BatchHandler<Kind> handler;
   service::Flow flow;
@@ -110,6 +113,7 @@ class Service {
 
  private:
   Task<void> work() {
+    manager_.ready();
     if (co_await bring_up_to_date()) {
       running_ = 2;
       boost::asio::co_spawn(context_, run_flow(orders_.flow), rethrow);
@@ -131,6 +135,7 @@ class Service {
         co_return true;
       }
       const auto pause = backoff.next();
+      manager_.status("waiting for the database: " + migrated.error().what);
       spdlog::warn("database: {}; trying again in {} ms", migrated.error().what, pause.count());
       stopped_.expires_after(pause);
       boost::system::error_code cancelled;
@@ -155,6 +160,8 @@ class Service {
     spdlog::info("{}: finishing what is in flight, at most {} s",
                  signal == SIGTERM ? "SIGTERM" : "SIGINT", configuration_.shutdown_budget.count());
     stopping_ = true;
+    manager_.stopping(configuration_.shutdown_budget);
+    manager_.status("finishing what is in flight");
     stopped_.cancel();
     orders_.flow.stop();
     items_.flow.stop();
@@ -182,6 +189,7 @@ class Service {
   // Nothing runs any more but the waits for signals and for the budget.
   void finish() {
     spdlog::info("stopped");
+    manager_.stop();
     signals_.cancel();
     budget_.cancel();
   }
@@ -193,6 +201,13 @@ class Service {
                    configuration_.item_queue);
     }
     ready_ = ready;
+    if (!stopping_) manager_.status(fmt::format("{}; {}", describe(orders_), describe(items_)));
+  }
+
+  template <class Kind>
+  static std::string describe(const Line<Kind>& line) {
+    return line.flow.is_consuming() ? "consuming " + line.queue
+                                    : line.queue + ": " + line.flow.status();
   }
 
   const Configuration& configuration_;
@@ -202,6 +217,7 @@ class Service {
   Line<service::Orders> orders_;
   Line<service::Items> items_;
   boost::asio::signal_set signals_;
+  ops::ServiceManager manager_{context_.get_executor()};
   boost::asio::steady_timer stopped_;
   boost::asio::steady_timer budget_{context_};
   int running_ = 0;
