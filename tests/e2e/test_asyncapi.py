@@ -1,0 +1,149 @@
+"""docs/asyncapi.yaml is valid, its examples are what happens, and it says neither more nor less."""
+
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+
+import jsonschema
+import pytest
+import yaml
+
+from client import Client, new_id, with_id
+from service import Queues, Service, run
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DOCUMENT_FILE = ROOT / "docs/asyncapi.yaml"
+DOCUMENT = yaml.safe_load(DOCUMENT_FILE.read_text())
+MESSAGES = DOCUMENT["components"]["messages"]
+PARSER = "@asyncapi/parser@3.6.6"
+VALIDATE = """
+const {Parser} = require("@asyncapi/parser");
+new Parser().validate(require("fs").readFileSync(process.argv[1], "utf8"))
+  .then((found) => console.log(JSON.stringify(found)));
+"""
+
+
+def validator(schema):
+    """For a schema of components; its references point into the document."""
+    pointer = {"$ref": f"#/components/schemas/{schema}"}
+    resolver = jsonschema.RefResolver("", DOCUMENT)
+    return jsonschema.Draft7Validator(pointer, resolver=resolver)
+
+
+def fits(value, schema):
+    return validator(schema).is_valid(value)
+
+
+def examples(message):
+    return {example["name"]: example for example in MESSAGES[message]["examples"]}
+
+
+def test_the_document_is_valid_asyncapi(folder):
+    """To the parser of the AsyncAPI Initiative; its severity 0 is an error, 1 a warning."""
+    place = folder / "npm"
+    place.mkdir()
+    cache = {"npm_config_cache": str(place / "cache"), "npm_config_update_notifier": "false"}
+
+    def succeed(*command):
+        done = subprocess.run(
+            command, cwd=place, capture_output=True, text=True, timeout=300, env=os.environ | cache
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    succeed("npm", "install", "--no-audit", "--no-fund", PARSER)
+    found = json.loads(succeed("node", "-e", VALIDATE, DOCUMENT_FILE))
+    assert [one for one in found if one["severity"] <= 1] == []
+    assert succeed("node", "-e", VALIDATE, "/dev/null") != "[]", "it finds nothing in nothing"
+
+
+def test_its_schemas_are_valid_json_schemas():
+    for schema in DOCUMENT["components"]["schemas"].values():
+        jsonschema.Draft7Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("message", ["order", "orderReply", "item", "itemReply"])
+def test_its_examples_fit_its_schemas(message):
+    for name, example in examples(message).items():
+        assert fits(example["payload"], message), name
+
+
+def test_its_queues_are_the_programs_own():
+    printed = run("--print-config").stdout
+    addresses = {channel["address"] for channel in DOCUMENT["channels"].values()}
+    queues = {name for name in addresses if not name.endswith(".dlq")}
+    assert {f'"{name}"' in printed for name in queues} == {True}, printed
+    assert addresses - queues == {f"{Queues.order}.dlq", f"{Queues.item}.dlq"}
+    version = run("--version").stdout.split()[-1]
+    assert DOCUMENT["info"]["version"] == version
+
+
+def test_its_examples_are_what_happens(broker, database, queues):
+    """In their order, on an empty database: the first item has the id 1."""
+    with Service(broker.url, database.url, queues), Client(broker.url, queues) as client:
+        for kind, call in (("item", client.item), ("order", client.order)):
+            replies = examples(f"{kind}Reply")
+            assert list(replies) == list(examples(kind))
+            for name, request in examples(kind).items():
+                reply = call(request["payload"])
+                body = reply.json
+                if kind == "item":
+                    body["created_at"] = replies[name]["payload"]["created_at"]
+                assert body == replies[name]["payload"], name
+                assert reply.headers == replies[name].get("headers", {}), name
+
+
+NUMBERS = [0, 1, -1, 2**53 - 1, 2**53, -(2**53) + 1, -(2**53), 2**64, 1.5]
+STRINGS = ["", "1", "é", "a\0b", "x" * 128, "x" * 129, "x" * 10_000, "x" * 10_001]
+VALUES = [*NUMBERS, *STRINGS, None, True, [], {}]
+
+
+def variants(kind, make):
+    """Requests that differ from a valid one in one member, or lack it, or have one more."""
+    yield make() | {"more": {"of": ["anything", None]}}
+    for member in DOCUMENT["components"]["schemas"][kind]["properties"]:
+        yield {name: value for name, value in make().items() if name != member}
+        for value in VALUES:
+            yield make() | {member: value}
+
+
+@pytest.mark.parametrize("kind", ["order", "item"])
+def test_a_request_is_valid_to_the_service_if_it_is_to_the_document(shop, kind):
+    """As far as JSON Schema can tell: 2.0 is an integer to it, and lengths are in characters."""
+    product = shop.add(10)
+
+    def valid_order():
+        return {"order_id": new_id(), "product_id": product, "quantity": 1}
+
+    def valid_item():
+        return {"quantity": 1, "description": "Blue T-shirt, size M"}
+
+    call, make = (shop.order, valid_order) if kind == "order" else (shop.item, valid_item)
+    seen = set()
+    for request in variants(kind, make):
+        reply = call(request)
+        is_valid = not reply.json["message"].startswith("Invalid ")
+        assert is_valid == fits(request, kind), (request, reply.json)
+        validator(f"{kind}Reply").validate(reply.json)
+        validator("replyHeaders").validate(reply.headers)
+        assert reply.properties.content_type == DOCUMENT["defaultContentType"]
+        seen.add(is_valid)
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize("body", [b"no JSON", b"[]", b"x" * 65_537])
+def test_what_is_no_object_gets_a_reply_and_a_dead_letter_as_documented(shop, body):
+    for kind, queue, dead in (
+        ("order", shop.queues.order, shop.queues.order_dead),
+        ("item", shop.queues.item, shop.queues.item_dead),
+    ):
+        correlation_id = new_id()
+        reply = shop.call(queue, body, correlation_id=correlation_id)
+        validator(f"{kind}Reply").validate(reply.json)
+        letter, _ = shop.take(dead, with_id(correlation_id))
+        validator("deadLetterHeaders").validate(letter.headers)
+        datetime.datetime.fromisoformat(letter.headers["failed-at"])
+        documented = DOCUMENT["components"]["schemas"]["deadLetterHeaders"]["properties"]
+        assert set(letter.headers) <= set(documented)
