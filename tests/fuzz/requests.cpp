@@ -1,0 +1,237 @@
+// Request bodies, read and answered as both kinds of request. The judge is another JSON library.
+//
+// Promised: what is accepted is JSON within the contract's limits, and all of that is accepted; the
+// reply is JSON with the contract's members and no other; order_data is the request byte for byte.
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "contract/item_message.h"
+#include "contract/order_message.h"
+#include "target.h"
+
+namespace inventory::fuzz {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kBytesMax = 16'000;
+constexpr std::int64_t kIntegerMax = (std::int64_t{1} << 53) - 1;
+constexpr std::size_t kLevelsMax = 64;
+constexpr std::string_view kWhiteSpace = " \t\n\r";
+
+struct Judgement {
+  enum class Verdict : std::uint8_t { valid, invalid, unknown };
+  Verdict verdict;
+  json tree;
+  std::vector<std::string> members;  // of the outermost object, in order, repetitions too
+  std::size_t levels = 0;
+};
+
+Judgement judge(std::string_view text) {
+  Judgement judgement{Judgement::Verdict::valid, {}, {}, 0};
+  // The judge ends a text at a NUL and skips a byte order mark; RFC 8259 has neither.
+  if (text.contains('\0') || text.starts_with("\xEF\xBB\xBF")) {
+    judgement.verdict = Judgement::Verdict::invalid;
+    return judgement;
+  }
+  const auto look = [&](int level, json::parse_event_t event, json& value) {
+    using Event = json::parse_event_t;
+    if (event == Event::object_start || event == Event::array_start) {
+      judgement.levels = std::max(judgement.levels, static_cast<std::size_t>(level) + 1);
+    }
+    if (event == Event::key && level == 1) {
+      judgement.members.push_back(value.get<std::string>());
+    }
+    return true;
+  };
+  try {
+    judgement.tree = json::parse(text, look);
+  } catch (const json::out_of_range&) {
+    judgement.verdict = Judgement::Verdict::unknown;  // a number beyond double: 1e400
+  } catch (const json::parse_error&) {
+    judgement.verdict = Judgement::Verdict::invalid;
+  }
+  return judgement;
+}
+
+std::optional<std::int64_t> integer(const json& tree, const char* member, std::int64_t min) {
+  const auto found = tree.find(member);
+  if (found == tree.end() || !found->is_number_integer()) return {};
+  if (found->is_number_unsigned() && found->get<std::uint64_t>() > std::uint64_t{kIntegerMax}) {
+    return {};
+  }
+  const auto value = found->get<std::int64_t>();
+  return value >= min && value <= kIntegerMax ? std::optional(value) : std::nullopt;
+}
+
+std::optional<std::string> string(const json& tree, const char* member, std::size_t bytes_min,
+                                  std::size_t bytes_max) {
+  const auto found = tree.find(member);
+  if (found == tree.end() || !found->is_string()) return {};
+  auto value = found->get<std::string>();
+  const bool fits = value.size() >= bytes_min && value.size() <= bytes_max;
+  return fits && !value.contains('\0') ? std::optional(std::move(value)) : std::nullopt;
+}
+
+std::optional<domain::OrderId> order_id(const json& tree) {
+  if (const auto number = integer(tree, "order_id", -kIntegerMax)) return domain::OrderId(*number);
+  if (auto text = string(tree, "order_id", 1, 128)) return domain::OrderId(*std::move(text));
+  return {};
+}
+
+std::string_view trimmed(std::string_view body) {
+  body.remove_prefix(std::min(body.find_first_not_of(kWhiteSpace), body.size()));
+  return body.substr(0, body.find_last_not_of(kWhiteSpace) + 1);
+}
+
+// Whether the reader has to take the body for an object, and whether it did.
+void check_reading(std::string_view body, const Judgement& judgement, bool was_read,
+                   const std::optional<std::string>& error) {
+  if (body.size() > kBytesMax) {
+    promise(!was_read, "a body that is too large is not read");
+  } else if (judgement.verdict == Judgement::Verdict::invalid) {
+    promise(!was_read, "what is no JSON is refused");
+  } else if (judgement.verdict == Judgement::Verdict::valid) {
+    if (!judgement.tree.is_object() || judgement.levels > kLevelsMax) {
+      promise(!was_read, "what is no object, or nests too deeply, is refused");
+    } else if (!was_read) {
+      promise(error && error->contains("exponent overflow"),
+              "an object within the limits is read, but for enormous exponents");
+    }
+  }
+}
+
+void check_order_reply(const contract::OrderMessage& message, const std::string& reply,
+                       bool success, std::string_view text) {
+  const std::string object(message.object.empty() ? "null" : message.object);
+  const std::string end = R"("order_data":)" + object + "}";
+  promise(reply.ends_with(end), "order_data is the request byte for byte");
+  // The rest is judged by itself: the request may hold numbers that the judge does not know.
+  const auto rest = judge(reply.substr(0, reply.size() - object.size() - 1) + "null}");
+  promise(rest.verdict == Judgement::Verdict::valid, "the reply is JSON");
+  promise(rest.members == std::vector<std::string>{"order_id", "success", "message", "order_data"},
+          "the reply has the contract's members");
+  promise(rest.tree["success"] == success, "the reply says whether it was accepted");
+  promise(rest.tree["message"] == text, "the reply's message is the contract's");
+  promise(
+      message.order_id ? order_id(rest.tree) == message.order_id : rest.tree["order_id"].is_null(),
+      "the reply repeats order_id");
+}
+
+void check_order(std::string_view body, const Judgement& judgement) {
+  const auto message = contract::read_order(body, kBytesMax);
+  const bool was_read = !message.object.empty();
+  const auto error = message.order ? std::nullopt : std::optional(message.order.error().what);
+  check_reading(body, judgement, was_read, error);
+  promise(!message.order || was_read, "only an object is accepted");
+  if (was_read) promise(message.object == trimmed(body), "the object is the body");
+  if (was_read && judgement.verdict == Judgement::Verdict::valid) {
+    const auto id = order_id(judgement.tree);
+    const auto product = integer(judgement.tree, "product_id", 1);
+    const auto quantity = integer(judgement.tree, "quantity", 1);
+    promise(message.order_id == id, "order_id is read if it is valid");
+    promise(message.order.has_value() == (id && product && quantity),
+            "an order is accepted if its members are valid, and only then");
+    if (message.order) {
+      promise(message.order->id == id && message.order->product == product &&
+                  message.order->quantity == quantity,
+              "an order is read as it was written");
+    }
+  }
+  if (!message.order) {
+    check_order_reply(message, contract::invalid_order_reply(message, *error), false,
+                      "Invalid order: " + *error);
+    return;
+  }
+  using domain::Verdict;
+  check_order_reply(message, contract::order_reply(message, {.verdict = Verdict::accepted}), true,
+                    "Inventory updated");
+  check_order_reply(message, contract::order_reply(message, {.verdict = Verdict::not_enough_stock}),
+                    false, "Not enough inventory");
+  const domain::OrderDecision conflict{
+      .verdict = Verdict::accepted, .replayed = false, .conflicts_with = kIntegerMax};
+  check_order_reply(
+      message, contract::order_reply(message, conflict), false,
+      fmt::format("Invalid order: order_id {} was already decided for product {} with quantity {}",
+                  message.order->id.display(), message.order->product, kIntegerMax));
+}
+
+void check_item_reply(const std::string& reply, const contract::ItemMessage& message, bool success,
+                      std::string_view text) {
+  const auto judged = judge(reply);
+  promise(judged.verdict == Judgement::Verdict::valid, "the reply is JSON");
+  promise(judged.members == std::vector<std::string>{"id", "quantity", "description", "created_at",
+                                                     "success", "message"},
+          "the reply has the contract's members");
+  promise(judged.tree["success"] == success, "the reply says whether it was added");
+  promise(judged.tree["message"] == text, "the reply's message is the contract's");
+  promise(judged.tree["id"].is_null() != success && judged.tree["created_at"].is_null() != success,
+          "an item that was added has an id, and no other");
+  promise(integer(judged.tree, "quantity", 0) == message.quantity, "the reply repeats quantity");
+  promise(message.description ? judged.tree["description"] == *message.description
+                              : judged.tree["description"].is_null(),
+          "the reply repeats the description");
+}
+
+void check_item(std::string_view body, const Judgement& judgement) {
+  const auto message = contract::read_item(body, kBytesMax);
+  const auto error = message.error ? std::optional(message.error->what) : std::nullopt;
+  // Of a body that is no object there is nothing.
+  const bool was_read =
+      !message.error || message.quantity || message.description || error->starts_with("quantity ");
+  check_reading(body, judgement, was_read, error);
+  if (was_read && judgement.verdict == Judgement::Verdict::valid) {
+    const auto description = judgement.tree.find("description");
+    const bool is_none = description == judgement.tree.end() || description->is_null();
+    const auto text = string(judgement.tree, "description", 0, 10'000);
+    promise(message.quantity == integer(judgement.tree, "quantity", 0), "quantity is read");
+    promise(message.description == text, "description is read");
+    promise(message.error.has_value() == (!message.quantity || (!text && !is_none)),
+            "an item is accepted if its members are valid, and only then");
+  }
+  if (message.error) {
+    check_item_reply(contract::invalid_item_reply(message, *error), message, false,
+                     "Invalid item: " + *error);
+    return;
+  }
+  const domain::Item item{7, message.quantity.value_or(-1), message.description, {}};
+  check_item_reply(contract::item_reply({.item = item}), message, true, "Item added");
+}
+
+// No two properties may become one identity, and a store must be able to keep it.
+void check_identity(const std::string& property) {
+  const auto identity = contract::item_identity(property, std::nullopt);
+  promise(identity.has_value() == !property.empty(), "an empty property is no identity");
+  if (!identity) return;
+  promise(identity->size() <= 512, "an identity has at most 512 bytes");
+  promise(!identity->contains('\0'), "an identity holds no NUL");
+  const auto quoted = json(*identity).dump();  // throws if it is not UTF-8
+  std::string back = identity->substr(1);
+  if (identity->starts_with('M')) {
+    std::string bytes;
+    for (std::size_t i = 0; i < back.size(); i += 2) {
+      bytes += static_cast<char>(std::stoi(back.substr(i, 2), nullptr, 16));
+    }
+    back = bytes;
+  }
+  promise(back == property, "an identity can be read back");
+  promise(contract::item_identity("", property) != identity,
+          "a correlation_id is not taken for a message_id");
+}
+
+}  // namespace
+}  // namespace inventory::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace inventory::fuzz;
+  const auto body = text_of(data, size);
+  const auto judgement = judge(body);
+  check_order(body, judgement);
+  check_item(body, judgement);
+  check_identity(std::string(body.substr(0, 255)));
+  return 0;
+}
