@@ -1,24 +1,9 @@
-import os
-import pathlib
-import shutil
-import tempfile
-
 import pytest
 
 from client import Client
 from database import Postgres, Sqlite
 from servers import Server
 from service import Queues, Service
-
-
-@pytest.fixture(scope="session")
-def folder():
-    path = pathlib.Path(
-        tempfile.mkdtemp(prefix="e2e.", dir=os.environ.get("INVENTORY_TEST_FOLDER"))
-    )
-    path.chmod(0o755)  # PostgreSQL is another user
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture(scope="session")
@@ -69,17 +54,3 @@ def shop(broker, shared):
     """A client of the module's service."""
     with Client(broker.url, shared) as connected:
         yield connected
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = (yield).get_result()
-    if report.failed:
-        for number, service in enumerate(Service.started):
-            state = service.process.poll()
-            title = f"inventory-service {number}, " + (
-                "running" if state is None else f"ended with {state}"
-            )
-            report.sections.append((title, "".join(service.lines[-60:])))
-    if call.when == "teardown":
-        Service.started = [s for s in Service.started if s.process.poll() is None]

@@ -1,0 +1,34 @@
+"""What every test with real servers needs; the modules are in support/."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from service import Service
+
+
+@pytest.fixture(scope="session")
+def folder():
+    path = pathlib.Path(
+        tempfile.mkdtemp(prefix="tests.", dir=os.environ.get("INVENTORY_TEST_FOLDER"))
+    )
+    path.chmod(0o755)  # PostgreSQL is another user
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for number, service in enumerate(Service.started):
+            state = service.process.poll()
+            title = f"inventory-service {number}, " + (
+                "running" if state is None else f"ended with {state}"
+            )
+            report.sections.append((title, "".join(service.lines[-60:])))
+    if call.when == "teardown":
+        Service.started = [s for s in Service.started if s.process.poll() is None]
