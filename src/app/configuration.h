@@ -24,6 +24,7 @@
 #include "amqp/connection.h"
 #include "amqp/endpoint.h"
 #include "app/database_url.h"
+#include "ops/http_address.h"
 #include "ops/logging.h"
 
 namespace inventory::app {
@@ -44,6 +45,8 @@ struct Configuration {
   std::size_t batch_max = 0;               // 1 to 10,000 requests, store::kBatchMax
   std::size_t message_bytes_max = 0;       // 1 KiB to 16 MiB of a request's body
   std::chrono::seconds shutdown_budget{};  // 1 s to 1 h
+
+  std::optional<ops::HttpAddress> http_listen;  // none: no health, no metrics
 
   ops::LogLevel log_level{};
   ops::LogFormat log_format{};

@@ -69,6 +69,7 @@ TEST(Configuration, HasADefaultForEverySetting) {
   EXPECT_EQ(defaults.batch_max, 500U);
   EXPECT_EQ(defaults.message_bytes_max, 65536U);
   EXPECT_EQ(defaults.shutdown_budget, std::chrono::seconds(20));
+  EXPECT_EQ(defaults.http_listen, (ops::HttpAddress{"127.0.0.1", 9464}));
   EXPECT_EQ(defaults.log_level, ops::LogLevel::info);
   EXPECT_EQ(defaults.log_format, ops::LogFormat::text);
   EXPECT_EQ(defaults.amqp_tls.ca_file, "");
@@ -104,6 +105,7 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
       {"batch-max", "20"},
       {"message-bytes-max", "2048"},
       {"shutdown-budget", "5"},
+      {"http-listen", "none"},
       {"log-level", "debug"},
       {"log-format", "json"},
       {"amqp-ca-file", "ca"},
@@ -133,6 +135,7 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_EQ(read.batch_max, 20U);
     EXPECT_EQ(read.message_bytes_max, 2048U);
     EXPECT_EQ(read.shutdown_budget, std::chrono::seconds(5));
+    EXPECT_EQ(read.http_listen, std::nullopt);
     EXPECT_EQ(read.log_level, ops::LogLevel::debug);
     EXPECT_EQ(read.log_format, ops::LogFormat::json);
     EXPECT_EQ(read.amqp_tls.ca_file, "ca");
@@ -195,6 +198,7 @@ TEST(Configuration, RefusesEachWrongValueInOneLine) {
       {"batch-max", {"0", "10001"}},
       {"message-bytes-max", {"1023", "16777217"}},
       {"shutdown-budget", {"0", "3601", "20s"}},
+      {"http-listen", {"", "9464", "None", "::1:9464", "localhost:70000"}},
       {"log-level", {"warning", "INFO"}},
       {"log-format", {"xml"}},
       {"amqp-ca-file", {std::string(1, '\0')}},

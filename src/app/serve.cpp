@@ -4,9 +4,11 @@
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -15,10 +17,16 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
 
 #include "app/credentials.h"
 #include "app/open_store.h"
+#include "ops/health.h"
+#include "ops/http_listener.h"
+#include "ops/metrics_page.h"
+#include "ops/process_metrics.h"
 #include "ops/service_manager.h"
 #include "service/amqp_broker.h"
 #include "service/flow.h"
@@ -100,18 +108,48 @@ class Service {
         items_(context_.get_executor(), configuration, configuration.item_queue,
                {configuration.item_response_queue, false}, *store_, clock_, [this] { announce(); }),
         signals_(context_, SIGTERM, SIGINT),
-        stopped_(context_, boost::asio::steady_timer::time_point::max()) {}
+        stopped_(context_, boost::asio::steady_timer::time_point::max()) {
+    prometheus::BuildGauge()
+        .Name("inventory_build_info")
+        .Help("Always 1; its labels say what runs.")
+        .Register(*registry_)
+        .Add({{"version", INVENTORY_VERSION}})
+        .Set(1);
+    if (configuration.http_listen) {
+      http_.emplace(context_.get_executor(), *configuration.http_listen, routes());
+    }
+  }
 
   int run() {
     spdlog::info("inventory-service {} on {} and {}", INVENTORY_VERSION,
                  configuration_.amqp_endpoint.display(), display(configuration_.database));
     boost::asio::co_spawn(context_, watch_signals(), rethrow);
+    if (http_) {
+      boost::asio::co_spawn(context_, http_->run(), rethrow);
+    }
     boost::asio::co_spawn(context_, work(), rethrow);
     context_.run();
     return exit_status_;
   }
 
  private:
+  // What the HTTP listener answers. A page that needs the database suspends; see ops/http.h.
+  std::vector<ops::HttpRoute> routes() {
+    using ops::immediately;
+    return {
+        {"/livez", immediately([](const auto&) { return ops::HttpResponse{.body = "ok\n"}; })},
+        {"/readyz", immediately([this](const ops::HttpRequest& request) {
+           const bool verbose = ops::query_parameter(request.query, "verbose").has_value();
+           return ops::readiness(health_checks(), verbose);
+         })},
+        {"/metrics", immediately([this](const auto&) { return ops::metrics_page(metrics_); })},
+    };
+  }
+
+  std::vector<ops::HealthCheck> health_checks() const {
+    return {{"orders", orders_.flow.status()}, {"items", items_.flow.status()}};
+  }
+
   Task<void> work() {
     manager_.ready();
     if (co_await bring_up_to_date()) {
@@ -190,6 +228,9 @@ class Service {
   void finish() {
     spdlog::info("stopped");
     manager_.stop();
+    if (http_) {
+      http_->stop();
+    }
     signals_.cancel();
     budget_.cancel();
   }
@@ -216,6 +257,10 @@ class Service {
   service::SystemClock clock_;
   Line<service::Orders> orders_;
   Line<service::Items> items_;
+  std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+  std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
+      registry_, std::make_shared<ops::ProcessMetrics>()};
+  std::optional<ops::HttpListener> http_;
   boost::asio::signal_set signals_;
   ops::ServiceManager manager_{context_.get_executor()};
   boost::asio::steady_timer stopped_;

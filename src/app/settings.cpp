@@ -80,6 +80,15 @@ Applied read_shutdown_budget(std::string_view text, Configuration& configuration
   return read;
 }
 
+Applied read_http_listen(std::string_view text, Configuration& configuration) {
+  configuration.http_listen.reset();
+  if (text == "none") return {};
+  auto address = ops::parse_http_address(text);
+  if (!address) return std::unexpected(std::move(address.error()));
+  configuration.http_listen = *std::move(address);
+  return {};
+}
+
 constexpr Setting kSettings[] = {
     {.name = "amqp-url",
      .environment = "AMQP_URL",
@@ -182,6 +191,13 @@ constexpr Setting kSettings[] = {
      .takes = "a whole number from 1 to 3600 (seconds)",
      .is_number = true,
      .apply = read_shutdown_budget},
+    {.name = "http-listen",
+     .environment = "INVENTORY_HTTP_LISTEN",
+     .placeholder = "HOST:PORT",
+     .default_text = "127.0.0.1:9464",
+     .description = "where health and metrics are; port 0: any that is free; none: nowhere",
+     .takes = "HOST:PORT, [IPV6-ADDRESS]:PORT or none",
+     .apply = read_http_listen},
     {.name = "log-level",
      .environment = "INVENTORY_LOG_LEVEL",
      .placeholder = "LEVEL",

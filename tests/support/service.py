@@ -67,7 +67,9 @@ class Service:
         # It does not outlive the tests, however they end.
         tied = ["setpriv", "--pdeathsig", "KILL"]
         self.command = [*tied, PROGRAM, "serve", *queues.options(), *options]
-        self.environment = environment(AMQP_URL=amqp_url, DATABASE_URL=database_url)
+        self.environment = environment(
+            AMQP_URL=amqp_url, DATABASE_URL=database_url, INVENTORY_HTTP_LISTEN="127.0.0.1:0"
+        )
         self.process = None
         self.lines = []
         self.news = threading.Condition()

@@ -1,0 +1,23 @@
+#pragma once
+
+// Health: what /livez and /readyz answer, in the style of Kubernetes' API server: one line a check,
+// "[+]broker ok" or "[-]broker" with its reason.
+
+#include <span>
+#include <string>
+
+#include "ops/http.h"
+
+namespace inventory::ops {
+
+struct HealthCheck {
+  std::string name;
+  std::string problem;  // one line, why it fails and what to do; empty if it does not
+};
+
+bool is_ready(std::span<const HealthCheck> checks);
+
+// 200 with "ok", or with all checks if `verbose`; 503 with all checks if one fails.
+HttpResponse readiness(std::span<const HealthCheck> checks, bool verbose);
+
+}  // namespace inventory::ops

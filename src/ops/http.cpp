@@ -1,0 +1,58 @@
+#include "ops/http.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace inventory::ops {
+namespace {
+
+Task<HttpResponse> answer_now(std::function<HttpResponse(const HttpRequest&)> answer,
+                              HttpRequest request) {
+  co_return answer(request);
+}
+
+bool fits(const HttpRoute& route, std::string_view path) {
+  return route.path == path || (route.path.ends_with('/') && path.starts_with(route.path));
+}
+
+}  // namespace
+
+HttpHandler immediately(std::function<HttpResponse(const HttpRequest&)> answer) {
+  return [answer = std::move(answer)](HttpRequest request) {
+    return answer_now(answer, std::move(request));
+  };
+}
+
+std::optional<std::string_view> query_parameter(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const std::string_view parameter = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(parameter.size() + 1, query.size()));
+    const auto equals = parameter.find('=');
+    if (parameter.substr(0, equals) == name) {
+      return equals == std::string_view::npos ? "" : parameter.substr(equals + 1);
+    }
+  }
+  return std::nullopt;
+}
+
+HttpRequest make_request(std::string_view method, std::string_view target) {
+  const auto question = target.find('?');
+  const bool has_query = question != std::string_view::npos;
+  return {std::string(method), std::string(target.substr(0, question)),
+          std::string(has_query ? target.substr(question + 1) : "")};
+}
+
+Task<HttpResponse> handle_request(const std::vector<HttpRoute>& routes, HttpRequest request) {
+  const auto route = std::ranges::find_if(
+      routes, [&](const HttpRoute& candidate) { return fits(candidate, request.path); });
+  if (route == routes.end()) {
+    co_return HttpResponse{.status = 404, .body = "there is nothing here\n"};
+  }
+  if (request.method != "GET" && request.method != "HEAD") {
+    co_return HttpResponse{
+        .status = 405, .body = "only GET and HEAD work here\n", .allow = "GET, HEAD"};
+  }
+  co_return co_await route->handle(std::move(request));
+}
+
+}  // namespace inventory::ops

@@ -1,0 +1,62 @@
+#pragma once
+
+// HttpListener: takes HTTP connections on one address and lets an HttpSession answer each.
+//
+// Invariants:
+//   1. What it cannot do harms nothing else: an address that cannot be bound is logged and tried
+//      again, up to 30 s apart.
+//   2. At most HttpLimits::connections_max sessions: a new connection takes the place of the one
+//      that is there longest, so that many slow clients cannot keep a health check out.
+//
+// Threads: one executor; the listener outlives run().
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "ops/http.h"
+#include "ops/http_address.h"
+#include "ops/http_session.h"
+
+namespace inventory::ops {
+
+class HttpListener {
+ public:
+  HttpListener(const boost::asio::any_io_executor& executor, HttpAddress address,
+               std::vector<HttpRoute> routes, HttpLimits limits = {});
+
+  // Listens until stop(), then ends the sessions, within a second.
+  Task<void> run();
+
+  // Idempotent.
+  void stop();
+
+  // Where it listens; 0 while it does not.
+  std::uint16_t port() const { return port_; }
+
+ private:
+  Task<void> open();
+  Task<void> accept();
+  void begin(boost::asio::ip::tcp::socket socket);
+  Task<void> end_sessions();
+  Task<void> pause(std::chrono::milliseconds duration);
+
+  boost::asio::any_io_executor executor_;
+  HttpAddress address_;
+  std::vector<HttpRoute> routes_;
+  HttpLimits limits_;
+  boost::asio::ip::tcp::acceptor acceptor_;
+  boost::asio::steady_timer event_;                   // a pause; ended by stop() and by sessions
+  std::list<std::shared_ptr<HttpSession>> sessions_;  // the oldest first
+  std::size_t running_ = 0;  // sessions, and those whose place was taken and that end now
+  std::uint16_t port_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace inventory::ops

@@ -1,0 +1,226 @@
+#include "ops/http_session.h"
+
+#include <array>
+#include <exception>
+#include <utility>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <spdlog/spdlog.h>
+
+namespace inventory::ops {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::asio::redirect_error;
+using boost::asio::use_awaitable;
+using boost::system::error_code;
+using namespace boost::asio::experimental::awaitable_operators;
+
+// After an answer to a request that was not read to its end: the client may still be sending, and
+// closing at once would make its system throw the answer away (RFC 9112, 9.6).
+constexpr std::chrono::milliseconds kGoodbye{1'000};
+constexpr std::size_t kGoodbyeBytesMax = 1 << 20;
+
+// The answer to what the parser does not take; nothing if the client has gone.
+std::optional<HttpResponse> refusal(error_code error) {
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+    return HttpResponse{.status = 431, .body = "the request's header is too large\n"};
+  }
+  if (error == http::error::body_limit) {
+    return HttpResponse{.status = 413, .body = "the request's body is too large\n"};
+  }
+  if (error == http::error::bad_version) {
+    return HttpResponse{.status = 505, .body = "only HTTP/1.0 and HTTP/1.1 work here\n"};
+  }
+  static const boost::system::error_category& parsing =
+      make_error_code(http::error::bad_method).category();
+  if (error.category() == parsing && error != http::error::end_of_stream &&
+      error != http::error::partial_message) {
+    return HttpResponse{.status = 400, .body = "this is no HTTP request\n"};
+  }
+  return std::nullopt;
+}
+
+// A handler that throws has met a bug; one page's, and orders matter more.
+Task<HttpResponse> handle_or_fail(const std::vector<HttpRoute>& routes, HttpRequest request) {
+  const std::string path = request.path;
+  try {
+    co_return co_await handle_request(routes, std::move(request));
+  } catch (const std::exception& error) {
+    spdlog::error("http: {} failed: {}", path, error.what());
+  }
+  co_return HttpResponse{.status = 500, .body = "failed; the service's log says why\n"};
+}
+
+}  // namespace
+
+HttpSession::HttpSession(boost::asio::ip::tcp::socket socket, const std::vector<HttpRoute>& routes,
+                         const HttpLimits& limits)
+    : socket_(std::move(socket)),
+      routes_(routes),
+      limits_(limits),
+      deadline_(socket_.get_executor()),
+      answer_deadline_(socket_.get_executor()),
+      buffer_(limits.header_bytes_max + limits.body_bytes_max) {
+  error_code ignored;
+  socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
+}
+
+Task<void> HttpSession::run() {
+  const auto self = shared_from_this();
+  bool understood = true;
+  while (!finishing_) {
+    if (!co_await wait_for_request()) {
+      break;
+    }
+    auto asked = co_await read();
+    if (!asked) {
+      break;
+    }
+    answering_ = true;
+    understood = asked->request.has_value();
+    const bool head = understood && asked->request->method == "HEAD";
+    HttpResponse response;
+    if (understood) {
+      response = co_await answer(*std::move(asked->request));
+    } else {
+      response = std::move(asked->request.error());
+    }
+    const bool keep_alive = understood && asked->keep_alive && !finishing_;
+    const bool written = co_await write(std::move(response), asked->version, keep_alive, head);
+    answering_ = false;
+    if (!written || !keep_alive) {
+      break;
+    }
+  }
+  if (!understood) {
+    co_await say_goodbye();
+  }
+  deadline_.cancel();
+  close();
+}
+
+void HttpSession::finish() {
+  finishing_ = true;
+  if (!answering_) {
+    close();
+  }
+}
+
+void HttpSession::close() {
+  error_code ignored;
+  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+  answer_deadline_.cancel();
+}
+
+// Waits for a request's first byte. False: none came.
+Task<bool> HttpSession::wait_for_request() {
+  if (buffer_.size() > 0) {
+    co_return true;  // sent before the last one was answered
+  }
+  set_deadline(limits_.idle);
+  error_code error;
+  const auto space = buffer_.prepare(buffer_.max_size());
+  const std::size_t size =
+      co_await socket_.async_read_some(space, redirect_error(use_awaitable, error));
+  buffer_.commit(size);
+  co_return !error;
+}
+
+Task<std::optional<HttpSession::Read>> HttpSession::read() {
+  http::request_parser<http::string_body> parser;
+  parser.header_limit(static_cast<std::uint32_t>(limits_.header_bytes_max));
+  parser.body_limit(limits_.body_bytes_max);
+  set_deadline(limits_.request);
+  error_code error;
+  co_await http::async_read(socket_, buffer_, parser, redirect_error(use_awaitable, error));
+  if (timed_out_) {
+    co_return Read{std::unexpected(
+        HttpResponse{.status = 408, .body = "the request did not come to its end in time\n"})};
+  }
+  if (error) {
+    auto answer = refusal(error);
+    if (!answer) {
+      co_return std::nullopt;
+    }
+    co_return Read{std::unexpected(*std::move(answer))};
+  }
+  const auto& request = parser.get();
+  if (request.version() >= 11 && request.count(http::field::host) != 1) {
+    co_return Read{std::unexpected(
+        HttpResponse{.status = 400, .body = "a request names one host (RFC 9112, 3.2)\n"})};
+  }
+  co_return Read{make_request(request.method_string(), request.target()), request.version(),
+                 request.keep_alive()};
+}
+
+Task<HttpResponse> HttpSession::answer(HttpRequest request) {
+  answer_deadline_.expires_after(limits_.answer);
+  error_code cancelled;
+  auto first = co_await (handle_or_fail(routes_, std::move(request)) ||
+                         answer_deadline_.async_wait(redirect_error(use_awaitable, cancelled)));
+  if (auto* response = std::get_if<HttpResponse>(&first)) {
+    co_return std::move(*response);
+  }
+  co_return HttpResponse{.status = 503, .body = "no answer in time\n"};
+}
+
+// False: the client has gone, or takes nothing.
+Task<bool> HttpSession::write(HttpResponse response, unsigned version, bool keep_alive, bool head) {
+  http::response<http::string_body> message(static_cast<http::status>(response.status), version);
+  message.set(http::field::content_type, response.content_type);
+  message.set(http::field::cache_control, "no-store");
+  if (!response.allow.empty()) {
+    message.set(http::field::allow, response.allow);
+  }
+  message.keep_alive(keep_alive);
+  message.content_length(response.body.size());
+  set_deadline(limits_.write);
+  error_code error;
+  if (head) {
+    http::response<http::empty_body> without_body(std::move(message.base()));
+    co_await http::async_write(socket_, without_body, redirect_error(use_awaitable, error));
+  } else {
+    message.body() = std::move(response.body);
+    co_await http::async_write(socket_, message, redirect_error(use_awaitable, error));
+  }
+  co_return !error;
+}
+
+// Reads and drops what still comes, for a while.
+Task<void> HttpSession::say_goodbye() {
+  error_code error;
+  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, error);
+  set_deadline(kGoodbye);
+  std::array<char, 4096> dropped{};
+  for (std::size_t size = 0; !error && size < kGoodbyeBytesMax;) {
+    size += co_await socket_.async_read_some(boost::asio::buffer(dropped),
+                                             redirect_error(use_awaitable, error));
+  }
+}
+
+void HttpSession::set_deadline(std::chrono::milliseconds duration) {
+  timed_out_ = false;
+  deadline_.expires_after(duration);
+  deadline_.async_wait([self = weak_from_this()](error_code cancelled) {
+    const auto session = self.lock();
+    // One that was set anew after this wait had ended, and before this ran, has not passed.
+    if (cancelled || !session ||
+        session->deadline_.expiry() > boost::asio::steady_timer::clock_type::now()) {
+      return;
+    }
+    session->timed_out_ = true;
+    error_code ignored;
+    session->socket_.cancel(ignored);
+  });
+}
+
+}  // namespace inventory::ops
