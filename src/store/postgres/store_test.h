@@ -77,7 +77,7 @@ class StoreTest : public testing::Test {
     while (!met()) {
       ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "the condition was never met";
       loop.restart();
-      loop.run_one_for(std::chrono::milliseconds(20));
+      loop.run_one_for(std::chrono::milliseconds(2));
     }
   }
 
