@@ -1,0 +1,303 @@
+"""The experiments: what is compared with what. Each returns what goes into the results."""
+
+import contextlib
+import pathlib
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+from servers import Failed, resident_mib
+
+PRODUCTS = 1_000
+PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
+
+# The prefetch and batch with which the baseline is fastest; see the experiment `baseline`.
+BASELINE = {"prefetch": 2000, "batch_max": 500, "lanes": 1}
+
+
+BASELINES = (
+    (500, 125, 1), (1000, 250, 1), (2000, 500, 1), (2000, 250, 2), (4000, 1000, 1), (4000, 500, 4),
+)
+
+
+def few(options, things):
+    """A quick run takes the first only."""
+    return things[:1] if options.quick else things
+
+
+def say(text):
+    print(f"   {text}", file=sys.stderr)
+
+
+def rounds(options, runs):
+    """Runs each by turns, `options.repeat` times: a list of results by name."""
+    results = {name: [] for name in runs}
+    for number in range(options.repeat):
+        for name, run in runs.items():
+            result = run()
+            results[name].append(result)
+            say(f"{number + 1}/{options.repeat} {name}: {result['rate']:.0f} orders/s,"
+                f" p50 {result['latency_us']['p50'] / 1000:.2f} ms,"
+                f" p99 {result['latency_us']['p99'] / 1000:.2f} ms,"
+                f" program {result['processor_us']['program']:.1f} us/order")
+    return results
+
+
+def tuning(options):
+    return {"prefetch": options.prefetch, "batch_max": options.batch_max}
+
+
+def closed(options, **more):
+    return {"mode": "closed", "seconds": options.seconds, "warmup": options.warmup} | more
+
+
+def paced(options, rate, **more):
+    return {"mode": "paced", "rate": rate, "seconds": options.seconds,
+            "warmup": options.warmup} | more
+
+
+def baseline(servers, load, queue_type="classic", **settings):
+    queue = servers.fresh_name()
+    with servers.baseline(queue, queue_type, **(BASELINE | settings)) as program:
+        return servers.measure(program, queue, queue_type=queue_type, **load)
+
+
+def on_postgres(servers, load, template="products", queue_type="classic", **settings):
+    database = servers.copy_database(template)
+    try:
+        return service(servers, load, database, queue_type, **settings)
+    finally:
+        servers.drop_database(database)
+
+
+def on_sqlite(servers, load, template, **settings):
+    database = servers.copy_sqlite(template)
+    try:
+        return service(servers, load, database, **settings)
+    finally:
+        for path in pathlib.Path(database.split(":", 1)[1]).parent.glob(
+            database.rsplit("/", 1)[1] + "*"
+        ):
+            path.unlink()
+
+
+def service(servers, load, database, queue_type="classic", **settings):
+    queue = servers.fresh_name()
+    with servers.service(database, queue, queue_type, **settings) as program:
+        return servers.measure(program, queue, queue_type=queue_type, **load)
+
+
+@contextlib.contextmanager
+def database(servers, name, *arguments):
+    servers.make_database(name, *arguments)
+    try:
+        yield name
+    finally:
+        servers.drop_database(servers.database_url(name))
+
+
+def find_baseline(servers, options):
+    """The baseline by prefetch, batch and lanes: the fastest is what the service is held against."""
+    load = closed(options, window=8000)
+    runs = {}
+    for queue_type in ("classic", "quorum"):
+        for prefetch, batch_max, lanes in few(options, BASELINES):
+            settings = {"prefetch": prefetch, "batch_max": batch_max, "lanes": lanes}
+            runs[f"{queue_type} {prefetch}/{batch_max}/{lanes}"] = (
+                lambda queue_type=queue_type, settings=settings:
+                baseline(servers, load, queue_type, **settings))
+    return rounds(options, runs)
+
+
+def throughput(servers, options):
+    """Saturated: the service on each database and queue type, and the baseline."""
+    load, one = closed(options, products=PRODUCTS), closed(options, products=1)
+    sqlite = servers.make_sqlite(PRODUCTS)
+    with database(servers, "products", PRODUCTS):
+        return rounds(options, {
+            "baseline classic": lambda: baseline(servers, load),
+            "service classic": lambda: on_postgres(servers, load, **tuning(options)),
+            "service classic, one product": lambda: on_postgres(servers, one, **tuning(options)),
+            "service classic, SQLite": lambda: on_sqlite(
+                servers, load, sqlite, **tuning(options)),
+            "baseline quorum": lambda: baseline(servers, load, "quorum"),
+            "service quorum": lambda: on_postgres(
+                servers, load, queue_type="quorum", **tuning(options)),
+        })
+
+
+def batch(servers, options):
+    """Saturated, by the size of batches; prefetch is four times that."""
+    load = closed(options, products=PRODUCTS)
+    runs = {}
+    with database(servers, "products", PRODUCTS):
+        for size in few(options, (10, 1, 50, 100, 250, 500, 1000)):
+            settings = {"prefetch": 4 * size, "batch_max": size}
+            runs[f"baseline {size}"] = (
+                lambda settings=settings: baseline(servers, load, **settings, lanes=1))
+            runs[f"service {size}"] = (
+                lambda settings=settings: on_postgres(servers, load, **settings))
+        return rounds(options, runs)
+
+
+def latency(servers, options):
+    """At fixed rates: the service, the baseline, and a client of the database that only commits."""
+    with database(servers, "products", PRODUCTS):
+        saturated = on_postgres(servers, closed(options), **tuning(options))["rate"]
+        rates = dict(few(options, [("200/s", 200)] + [
+            (f"{share:.0%}", saturated * share) for share in (0.25, 0.5, 0.75)]))
+        runs = {}
+        for name, rate in rates.items():
+            load = paced(options, round(rate, 1), products=PRODUCTS)
+            runs[f"baseline {name}"] = lambda load=load: baseline(servers, load)
+            runs[f"service {name}"] = (
+                lambda load=load: on_postgres(servers, load, **tuning(options)))
+        runs["commit 200/s"] = lambda: bare_commit(servers, options, 200)
+        return {"rates": rates} | rounds(options, runs)
+
+
+def bare_commit(servers, options, rate):
+    """pgbench: one prepared UPDATE of one row, committed, over one connection."""
+    name = servers.copy_database("products").rsplit("/", 1)[1]
+    script = servers.folder / "commit.sql"
+    script.write_text(
+        f"\\set id random(1, {PRODUCTS})\n"
+        "UPDATE inventory SET quantity = quantity - 1 WHERE id = :id;\n")
+    log = servers.folder / name
+    try:
+        done = subprocess.run(
+            [PGBENCH, "-n", "-M", "prepared", "-f", script, "-c", "1", "-R", str(rate), "-T",
+             str(max(1, round(options.warmup + options.seconds))), "-l", f"--log-prefix={log}",
+             servers.database_url(name)],
+            capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(f"pgbench: {done.stderr}")
+    finally:
+        servers.drop_database(servers.database_url(name))
+    times = []
+    for path in servers.folder.glob(f"{name}.*"):
+        for line in path.read_text().splitlines():
+            fields = line.split()
+            times.append(int(fields[2]) - int(fields[6]))  # without the wait for its turn
+        path.unlink()
+    times.sort()
+    return {
+        "rate": rate,
+        "latency_us": {"p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100]},
+        "processor_us": {"program": 0.0},
+    }
+
+
+def ledger(servers, options):
+    """Saturated, with ledgers of different sizes, over few products and over all."""
+    products = max(PRODUCTS, options.ledger_rows // 10)
+    runs, took = {}, {}
+    with contextlib.ExitStack() as stack:
+        for rows in few(options, (options.ledger_rows, options.ledger_rows // 10, 0)):
+            started = time.monotonic()
+            name = f"ledger{rows}"
+            stack.enter_context(
+                database(servers, name, PRODUCTS if rows == 0 else products, rows))
+            took[rows] = round(time.monotonic() - started, 1)
+            say(f"a ledger of {rows} rows took {took[rows]} s to make")
+            runs[f"{rows} rows"] = lambda name=name: service(
+                servers, closed(options, products=PRODUCTS), servers.database_url(name),
+                **tuning(options))
+            if rows > 0:
+                runs[f"{rows} rows, all products"] = lambda name=name: service(
+                    servers, closed(options, products=products), servers.database_url(name),
+                    **tuning(options))
+        # The same database for all rounds: a copy of gigabytes would take longer than the load.
+        return {"products": products, "made_in_s": took} | rounds(options, runs)
+
+
+def backlog(servers, options):
+    """A queue full of orders, then the service: how fast it drains, and its memory meanwhile."""
+    count = options.backlog
+    with database(servers, "products", PRODUCTS):
+        saturated = on_postgres(servers, closed(options), **tuning(options))
+        results = {"saturated before": saturated}
+        queue = servers.fresh_name()
+        url = servers.copy_database("products")
+        with servers.service(url, queue):
+            pass  # it declares its queues
+        servers.load(queue, "fill", count=count)
+        with servers.service(url, queue, **tuning(options)) as program:
+            with Memory(program.pid) as memory:
+                result = servers.measure(program, queue, "drain", count=count)
+        result["memory_mib"] = memory.samples
+        results["drained"] = result
+        say(f"{result['rate']:.0f} orders/s, saturated {saturated['rate']:.0f},"
+            f" memory {min(memory.samples)} to {max(memory.samples)} MiB")
+        results["saturated after"] = on_postgres(servers, closed(options), **tuning(options))
+        return results
+
+
+def start(servers, options):
+    """From the start of the process to its being ready, with the schema in place."""
+    times = []
+    with database(servers, "products", PRODUCTS):
+        queue = servers.fresh_name()
+        with servers.service(servers.database_url("products"), queue):
+            pass
+        for _ in range(max(2, 2 * options.repeat)):
+            with servers.service(servers.database_url("products"), queue) as program:
+                times.append(round(program.ready_s, 4))
+    say(f"ready after {statistics.median(times) * 1000:.0f} ms")
+    return {"ready_s": times}
+
+
+def memory(servers, options):
+    """At half of the saturated rate, for long: memory."""
+    with database(servers, "products", PRODUCTS):
+        saturated = on_postgres(servers, closed(options), **tuning(options))["rate"]
+        load = {"mode": "paced", "rate": round(saturated / 2, 1), "warmup": 0,
+                "seconds": options.memory_minutes * 60, "products": PRODUCTS}
+        queue = servers.fresh_name()
+        with servers.service(
+            servers.database_url("products"), queue, **tuning(options)
+        ) as program, Memory(program.pid) as samples:
+            result = servers.measure(program, queue, **load)
+    result["memory_mib"] = samples.samples
+    say(f"{options.memory_minutes} min at {load['rate']:.0f} orders/s:"
+        f" {min(samples.samples)} to {max(samples.samples)} MiB")
+    return result
+
+
+class Memory:
+    """Samples the resident memory of a process each second."""
+
+    def __init__(self, pid):
+        self.pid, self.samples, self.done = pid, [], threading.Event()
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self._sample, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    def _sample(self):
+        while True:
+            try:
+                self.samples.append(resident_mib(self.pid))
+            except (OSError, Failed):
+                return
+            if self.done.wait(1.0):
+                return
+
+
+ALL = {
+    "baseline": find_baseline,
+    "throughput": throughput,
+    "batch": batch,
+    "latency": latency,
+    "ledger": ledger,
+    "backlog": backlog,
+    "start": start,
+    "memory": memory,
+}

@@ -1,0 +1,29 @@
+#pragma once
+
+// The programs here give up at the first error, with its text.
+
+#include <exception>
+#include <expected>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace inventory::bench {
+
+template <class T, class Error>
+T or_throw(std::expected<T, Error> result) {
+  if (!result) {
+    throw std::runtime_error(result.error().what);
+  }
+  if constexpr (!std::is_void_v<T>) {
+    return std::move(*result);
+  }
+}
+
+inline void rethrow(const std::exception_ptr& error) {
+  if (error) {
+    std::rethrow_exception(error);
+  }
+}
+
+}  // namespace inventory::bench

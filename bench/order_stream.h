@@ -1,0 +1,44 @@
+#pragma once
+
+// OrderStream: the orders that a load consists of: fresh ids, products as the skew has it, and a
+// share of repetitions of recent ones. A seed makes the same stream again.
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace inventory::bench {
+
+enum class Skew { uniform, zipf };
+
+struct StreamOptions {
+  std::int64_t products = 1'000;  // their ids are 1 to this
+  Skew skew = Skew::uniform;
+  double duplicates = 0;  // share of orders that repeat one of the last kRecentMax
+  std::uint64_t seed = 1;
+};
+
+class OrderStream {
+ public:
+  explicit OrderStream(const StreamOptions& options);
+
+  // The body of the next order. Ids are random UUIDs, as existing clients send them.
+  std::string next();
+
+ private:
+  static constexpr std::size_t kRecentMax = 1'000;
+
+  std::int64_t next_product();
+
+  StreamOptions options_;
+  std::mt19937_64 random_;
+  std::uniform_int_distribution<std::int64_t> uniform_;
+  std::discrete_distribution<std::int64_t> zipf_;
+  std::bernoulli_distribution repeats_;
+  std::vector<std::string> recent_;  // a ring
+  std::size_t oldest_ = 0;
+};
+
+}  // namespace inventory::bench

@@ -1,0 +1,253 @@
+#include "workloads.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fmt/format.h>
+
+#include "amqp/decode.h"
+#include "amqp/encode.h"
+#include "amqp/frame.h"
+#include "contract/order_message.h"
+#include "domain/decide_orders.h"
+#include "or_throw.h"
+#include "order_stream.h"
+#include "service/clock.h"
+#include "service/orders.h"
+#include "store/postgres/postgres_store.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace inventory::bench {
+namespace {
+
+constexpr std::size_t kBytesMax = 65'536;
+constexpr std::int64_t kProducts = 1'000;
+constexpr std::int64_t kStock = 1'000'000'000'000;
+
+// Keeps the compiler from leaving out what nobody reads.
+std::size_t sink = 0;
+void consume(std::size_t value) { *const_cast<volatile std::size_t*>(&sink) = sink + value; }
+
+template <class T>
+T run(boost::asio::io_context& context, store::Task<store::Result<T>> task) {
+  std::optional<store::Result<T>> result;
+  boost::asio::co_spawn(context, std::move(task),
+                        [&result](const std::exception_ptr& error, store::Result<T> value) {
+                          rethrow(error);
+                          result = std::move(value);
+                        });
+  context.restart();
+  while (!result) {
+    context.run_one();
+  }
+  return or_throw(std::move(*result));
+}
+
+amqp::Delivery delivery(std::uint64_t tag, std::string body) {
+  amqp::Delivery result{
+      .delivery_tag = tag, .redelivered = false, .properties = {}, .body = std::move(body)};
+  result.properties.content_type = "application/json";
+  result.properties.delivery_mode = 2;
+  result.properties.reply_to = "bench.replies";
+  result.properties.correlation_id = fmt::to_string(tag);
+  return result;
+}
+
+std::vector<amqp::Delivery> deliveries(std::size_t count) {
+  OrderStream stream({.products = kProducts});
+  std::vector<amqp::Delivery> result;
+  for (std::size_t i = 0; i < count; ++i) {
+    result.push_back(delivery(i + 1, stream.next()));
+  }
+  return result;
+}
+
+std::vector<domain::Order> orders(OrderStream& stream, std::size_t count) {
+  std::vector<domain::Order> result;
+  for (std::size_t i = 0; i < count; ++i) {
+    result.push_back(*contract::read_order(stream.next(), kBytesMax).order);
+  }
+  return result;
+}
+
+std::vector<amqp::Message> replies(std::size_t count) {
+  std::vector<amqp::Message> result;
+  for (const amqp::Delivery& request : deliveries(count)) {
+    auto body = contract::order_reply(contract::read_order(request.body, kBytesMax), {});
+    result.push_back(service::make_reply(request, std::move(body), false, {}).message);
+  }
+  return result;
+}
+
+// Accepts everything, at no cost.
+class NoStore : public store::Store {
+ public:
+  store::Task<store::Result<int>> migrate() override { co_return 0; }
+  store::Task<store::Result<void>> ready() override { co_return store::Result<void>(); }
+  store::Task<store::Result<std::vector<domain::OrderDecision>>> decide_orders(
+      std::span<const domain::Order> orders) override {
+    co_return std::vector<domain::OrderDecision>(orders.size());
+  }
+  store::Task<store::Result<std::vector<domain::ItemDecision>>> add_items(
+      std::span<const domain::NewItem>) override {
+    co_return std::vector<domain::ItemDecision>();
+  }
+};
+
+std::function<void()> read_orders(std::size_t batch) {
+  return [requests = deliveries(batch)] {
+    for (const amqp::Delivery& request : requests) {
+      consume(contract::read_order(request.body, kBytesMax).object.size());
+    }
+  };
+}
+
+std::function<void()> write_replies(std::size_t batch) {
+  return [requests = deliveries(batch)] {
+    for (const amqp::Delivery& request : requests) {
+      contract::OrderMessage message{.order = domain::Order{domain::OrderId("an-order"), 1, 1},
+                                     .order_id = domain::OrderId("an-order"),
+                                     .object = request.body};
+      consume(contract::order_reply(message, {.verdict = domain::Verdict::accepted}).size());
+    }
+  };
+}
+
+std::function<void()> decide(std::size_t batch) {
+  OrderStream stream({.products = kProducts});
+  domain::BatchView view;
+  for (domain::ProductId product = 1; product <= kProducts; ++product) {
+    view.on_hand[product] = kStock;
+  }
+  return [view = std::move(view), batch_orders = orders(stream, batch)] {
+    consume(domain::decide_orders(batch_orders, view).new_entries.size());
+  };
+}
+
+std::function<void()> encode_replies(std::size_t batch) {
+  return [messages = replies(batch), out = std::string()]() mutable {
+    out.clear();
+    for (const amqp::Message& message : messages) {
+      amqp::append_message(out, 1, amqp::kFrameMaxDefault, message, "0123456789abcdef01234567-42");
+    }
+    consume(out.size());
+  };
+}
+
+// Deliveries have another method than what a client publishes; header and body are the same.
+std::function<void()> decode_contents(std::size_t batch) {
+  std::string bytes;
+  for (const amqp::Message& message : replies(batch)) {
+    amqp::append_message(bytes, 1, amqp::kFrameMaxDefault, message, {});
+  }
+  return [bytes = std::move(bytes), reader = amqp::FrameReader(amqp::kFrameMaxDefault),
+          decoder = std::make_shared<amqp::Decoder>()]() mutable {
+    for (std::string_view rest = bytes; !rest.empty();) {
+      const auto space = reader.space();
+      const std::size_t size = rest.copy(space.data(), space.size());
+      reader.commit(size);
+      rest.remove_prefix(size);
+      for (;;) {
+        const auto frame = reader.next();
+        if (!frame || !*frame) {
+          break;
+        }
+        if ((*frame)->type == amqp::FrameType::header) {
+          const auto header = decoder->content_header((*frame)->payload);
+          consume(header ? header->body_size : 0);
+        } else {
+          consume(std::string((*frame)->payload.data(), (*frame)->payload.size()).size());
+        }
+      }
+    }
+  };
+}
+
+std::function<void()> answer(std::size_t batch) {
+  struct State {
+    boost::asio::io_context context{1};
+    NoStore store;
+    service::SystemClock clock;
+    service::OrderHandler handler{{.queue = "order_validate", .reply_queue = {}}, store, clock};
+  };
+  return [state = std::make_shared<State>(), requests = deliveries(batch)] {
+    consume(run(state->context, state->handler.answer(requests)).size());
+  };
+}
+
+struct OpenStore {
+  boost::asio::io_context context{1};
+  std::filesystem::path folder;  // to be removed with it
+  std::unique_ptr<store::Store> store;
+  OrderStream stream{{.products = kProducts, .seed = std::random_device()()}};
+
+  ~OpenStore() {
+    store.reset();
+    if (!folder.empty()) {
+      std::filesystem::remove_all(folder);
+    }
+  }
+};
+
+std::function<void()> decide_in(std::shared_ptr<OpenStore> open, std::size_t batch) {
+  run(open->context, open->store->migrate());
+  std::vector<domain::NewItem> items;
+  for (std::int64_t i = 0; i < kProducts; ++i) {
+    items.push_back({.identity = fmt::format("mbench-{}", i),
+                     .quantity = kStock,
+                     .description = {},
+                     .created_at = {}});
+  }
+  run(open->context, open->store->add_items(items));
+  return [open = std::move(open), batch] {
+    const auto fresh = orders(open->stream, batch);
+    consume(run(open->context, open->store->decide_orders(fresh)).size());
+  };
+}
+
+std::function<void()> sqlite(std::size_t batch) {
+  auto open = std::make_shared<OpenStore>();
+  std::string pattern = std::filesystem::temp_directory_path() / "bench-XXXXXX";
+  if (mkdtemp(pattern.data()) == nullptr) {
+    throw std::runtime_error("no folder can be made: " + pattern);
+  }
+  open->folder = pattern;
+  open->store = store::sqlite::make_sqlite_store(open->context.get_executor(),
+                                                 {.path = open->folder / "bench.db"});
+  return decide_in(std::move(open), batch);
+}
+
+std::function<void()> postgres(std::size_t batch) {
+  auto open = std::make_shared<OpenStore>();
+  open->store = store::postgres::make_postgres_store(
+      open->context.get_executor(), {.connection_string = std::getenv("BENCH_POSTGRES_URL")});
+  return decide_in(std::move(open), batch);
+}
+
+}  // namespace
+
+std::vector<Workload> workloads() {
+  std::vector<Workload> all{
+      {"read_orders", read_orders},
+      {"write_replies", write_replies},
+      {"decide", decide},
+      {"encode_replies", encode_replies},
+      {"decode_contents", decode_contents},
+      {"answer", answer},
+      {"sqlite", sqlite},
+  };
+  if (std::getenv("BENCH_POSTGRES_URL") != nullptr) {
+    all.push_back({"postgres", postgres});
+  }
+  return all;
+}
+
+}  // namespace inventory::bench
