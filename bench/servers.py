@@ -179,7 +179,7 @@ class Servers:
         arguments = [
             self.programs / "inventory-service", "serve", f"--order-queue={queue}",
             f"--item-queue={queue}.items", f"--order-response-queue={queue}.responses",
-            f"--queue-type={queue_type}", "--log-level=info",
+            f"--queue-type={queue_type}", "--http-listen=127.0.0.1:0",
         ]
         if prefetch:
             arguments.append(f"--prefetch={prefetch}")
