@@ -1,7 +1,9 @@
 """The RabbitMQ and PostgreSQL that the tests run against: their own, on loopback."""
 
+import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
@@ -27,6 +29,30 @@ class Server:
     def kill(self):
         self._run("kill")
 
+    @contextlib.contextmanager
+    def frozen(self):
+        """All its processes stand still (SIGSTOP), and go on afterwards."""
+        processes = self.processes()
+        _signal(processes, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(processes, signal.SIGCONT)
+
+    def processes(self):
+        """Ids of its process and of all that descend from it, parents first."""
+        pid_file = self.folder / f"{self.script.name.removeprefix('private-')}.pid"
+        found = [int(pid_file.read_text().split()[0])]
+        for process in found:
+            for task in pathlib.Path(f"/proc/{process}/task").glob("*/children"):
+                with contextlib.suppress(OSError):  # it has just ended
+                    found += map(int, task.read_text().split())
+        return found
+
+    def control(self, *command):
+        """rabbitmqctl."""
+        return self._run("ctl", *command)
+
     def __enter__(self):
         return self.start()
 
@@ -43,3 +69,9 @@ class Server:
         )
         assert done.returncode == 0, f"{self.script.name} {action}: {done.stderr}"
         return done.stdout
+
+
+def _signal(processes, number):
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)

@@ -1,0 +1,54 @@
+"""CHAOS_SEED: the first seed. CHAOS_MINUTES: how long each scenario goes on with the next seeds;
+otherwise it ends after one."""
+
+import collections
+import os
+import time
+
+import pytest
+
+FIRST_SEED = int(os.environ.get("CHAOS_SEED", "1"))
+MINUTES = float(os.environ.get("CHAOS_MINUTES", "0"))
+
+totals = {}  # figures by scenario
+
+
+class Rounds:
+    """The seeds of a scenario, as long as there is time; sums the figures up."""
+
+    def __init__(self, name, seconds):
+        self.figures = totals.setdefault(name, collections.Counter())
+        self.end = time.monotonic() + seconds
+
+    def __iter__(self):
+        seed = FIRST_SEED
+        yield seed
+        while time.monotonic() < self.end:
+            seed += 1
+            yield seed
+
+    def add(self, figures):
+        self.figures.update(figures)
+
+
+@pytest.fixture
+def rounds(request):
+    return Rounds(request.node.name, 60 * MINUTES / request.session.testscollected)
+
+
+def pytest_terminal_summary(terminalreporter):
+    everything = collections.Counter()
+    for name, figures in totals.items():
+        everything.update(figures)
+    rows = sorted(everything, key=lambda row: (row[0] == "=", "fault" in row, "sent" in row, row))
+    if not rows:
+        return
+    terminalreporter.section("figures")
+    names = [*totals, "all"]
+    width = max(map(len, rows))
+    heads = [name.removeprefix("test_") for name in names]
+    terminalreporter.line(" " * width + "".join(f"  {head:>12}" for head in heads))
+    for row in rows:
+        values = [*(figures[row] for figures in totals.values()), everything[row]]
+        cells = "".join(f"  {value:>{max(12, len(head))}}" for value, head in zip(values, heads))
+        terminalreporter.line(f"{row:<{width}}{cells}")

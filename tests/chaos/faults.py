@@ -1,0 +1,239 @@
+"""The faults, and the order in which a seed lets them happen."""
+
+import contextlib
+import dataclasses
+import signal
+import time
+
+import psycopg2
+
+import gate
+
+RECOVERY_S = 300  # until answers come again, on a machine that is very busy
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """`happen(world, chance)` is a context: it begins the fault, and ends it."""
+
+    name: str
+    target: str  # two faults at once never have the same
+    hold_s: tuple  # how long it lasts, at least and at most
+    happen: object
+
+
+# The service
+
+
+@contextlib.contextmanager
+def _service_killed(world, chance):
+    number = chance.randrange(len(world.services))
+    world.services[number].process.kill()
+    world.services[number].process.wait()
+    yield
+    world.start_service(number)
+
+
+@contextlib.contextmanager
+def _service_stopped(world, chance):
+    number = chance.randrange(len(world.services))
+    status = world.services[number].stop()
+    assert status == 0, f"inventory-service ended with {status}"
+    yield
+    world.start_service(number)
+
+
+@contextlib.contextmanager
+def _service_frozen(world, chance):
+    process = chance.choice(world.services).process
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+# Servers
+
+
+def _killed(find):
+    @contextlib.contextmanager
+    def happen(world, chance):
+        server = find(world, chance)
+        server.kill()
+        yield
+        server.start()
+
+    return happen
+
+
+def _stopped(find):
+    @contextlib.contextmanager
+    def happen(world, chance):
+        server = find(world, chance)
+        server.stop()
+        yield
+        server.start()
+
+    return happen
+
+
+def _frozen(find):
+    @contextlib.contextmanager
+    def happen(world, chance):
+        with find(world, chance).frozen():
+            yield
+
+    return happen
+
+
+@contextlib.contextmanager
+def _memory_alarm(world, _):
+    world.broker.control("set_vm_memory_high_watermark", "0.0000001")
+    yield
+    world.broker.control("set_vm_memory_high_watermark", "0.4")
+
+
+@contextlib.contextmanager
+def _connections_closed(world, _):
+    world.broker.control("close_all_connections", "chaos")
+    yield
+
+
+@contextlib.contextmanager
+def _backends_terminated(world, _):
+    terminate = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    )
+    world.database.query(terminate)
+    yield
+    world.database.query(terminate)
+
+
+@contextlib.contextmanager
+def _table_locked(world, _):
+    connection = psycopg2.connect(world.database.url)
+    with contextlib.closing(connection), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE inventory IN EXCLUSIVE MODE")
+        yield
+
+
+# Links
+
+
+def _cut(find):
+    @contextlib.contextmanager
+    def happen(world, _):
+        world.figures["fault: one link cut"] += find(world).cut()
+        yield
+        world.figures["fault: one link cut"] += find(world).cut()
+
+    return happen
+
+
+def _cut_within_a_message(find):
+    @contextlib.contextmanager
+    def happen(world, chance):
+        direction = chance.choice([gate.UP, gate.DOWN])
+        find(world).cut_after(direction, chance.randint(1, chance.choice([100, 3000, 60_000])))
+        yield
+        world.figures["fault: one link cut"] += find(world).stop_cutting()
+
+    return happen
+
+
+def _stalled(find):
+    @contextlib.contextmanager
+    def happen(world, _):
+        find(world).stall()
+        yield
+        find(world).flow()
+
+    return happen
+
+
+def _refused(find):
+    @contextlib.contextmanager
+    def happen(world, _):
+        find(world).refuse()
+        world.figures["fault: one link cut"] += find(world).cut()
+        yield
+        find(world).open()
+
+    return happen
+
+
+def _broker(world, _=None):
+    return world.broker
+
+
+def _database(world, _=None):
+    return world.database_server
+
+
+def _node(world, chance):
+    return chance.choice(world.nodes)
+
+
+def _gate_faults(name, find):
+    return [
+        Fault(f"{name} links cut", f"{name} links", (0, 1), _cut(find)),
+        Fault(f"{name} links cut within a message", f"{name} links", (1, 4),
+              _cut_within_a_message(find)),
+        Fault(f"{name} links stalled", f"{name} links", (1, 8), _stalled(find)),
+        Fault(f"{name} links refused", f"{name} links", (1, 4), _refused(find)),
+    ]  # fmt: skip
+
+
+SERVICE = [
+    Fault("service killed", "service", (0, 2), _service_killed),
+    Fault("service killed", "service", (0, 0), _service_killed),
+    Fault("service stopped", "service", (0, 1), _service_stopped),
+    Fault("service frozen", "service", (1, 8), _service_frozen),
+]
+BROKER = [
+    Fault("broker killed", "broker", (0, 2), _killed(_broker)),
+    Fault("broker restarted", "broker", (0, 2), _stopped(_broker)),
+    Fault("broker frozen", "broker", (1, 8), _frozen(_broker)),
+    Fault("memory alarm", "broker", (1, 5), _memory_alarm),
+    Fault("connections closed by the broker", "broker", (0, 0), _connections_closed),
+    *_gate_faults("broker", lambda world: world.broker_gate),
+]
+DATABASE = [
+    Fault("database killed", "database", (0, 2), _killed(_database)),
+    Fault("database killed", "database", (0, 0), _killed(_database)),
+    Fault("database restarted", "database", (0, 2), _stopped(_database)),
+    Fault("database frozen", "database", (1, 8), _frozen(_database)),
+    Fault("database sessions terminated", "database", (0, 1), _backends_terminated),
+    Fault("table locked", "database", (1, 8), _table_locked),
+    *_gate_faults("database", lambda world: world.database_gate),
+]
+NODES = [
+    Fault("node killed", "broker", (0, 5), _killed(_node)),
+    Fault("node killed", "broker", (0, 2), _killed(_node)),
+    Fault("node restarted", "broker", (0, 5), _stopped(_node)),
+    Fault("node frozen", "broker", (1, 8), _frozen(_node)),
+]
+
+
+def happen(world, faults, chance, say):
+    """Lets every fault happen once, in an order that is up to chance, some of them in pairs. After
+    most, waits until requests are answered again."""
+    left = chance.sample(faults, len(faults))
+    while left:
+        now = [left.pop()]
+        other = next((fault for fault in left if fault.target != now[0].target), None)
+        if other and chance.random() < 0.4:
+            left.remove(other)
+            now.append(other)
+        hold = max(chance.uniform(*fault.hold_s) for fault in now)
+        say(f"{' and '.join(fault.name for fault in now)}, for {hold:.1f} s")
+        with contextlib.ExitStack() as stack:
+            for fault in now:
+                stack.enter_context(fault.happen(world, chance))
+                world.figures[f"fault: {fault.name}"] += 1
+            time.sleep(hold)
+        world.assert_services_run()
+        if chance.random() < 0.7:
+            world.traffic.wait_for_answers(chance.randint(1, 300), RECOVERY_S)

@@ -1,0 +1,303 @@
+"""Clients of the service that never rest: orders, the same orders again, and what is no order.
+
+One seed decides what is published, and in which order. A request that the broker has not confirmed
+is published again, on the next connection; so a request may reach the service several times.
+"""
+
+import collections
+import dataclasses
+import json
+import random
+import threading
+import time
+import uuid
+
+import pika
+
+HEARTBEAT_S = 10
+WINDOW = 200  # requests that are published and not confirmed
+TICK_S = 0.02
+PER_TICK = 8  # at most; half on average: 200 requests a second
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    kind: str
+    correlation_id: str
+    body: bytes
+    order: dict | None = None  # of a valid order
+    message_id: str | None = None  # of an item's request
+
+    @property
+    def identity(self):
+        """Under which the ledger keeps the decision."""
+        order_id = self.order["order_id"]
+        prefix = "i" if isinstance(order_id, int) else "s"
+        return self.order["product_id"], f"{prefix}{order_id}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    body: bytes
+    replayed: bool
+
+
+class Requests:
+    """An endless sequence of requests."""
+
+    def __init__(self, chance, few, many):
+        self.chance = chance
+        self.few = few  # ids of products that many want
+        self.many = many
+        self.recent = collections.deque(maxlen=3000)  # first requests of orders
+        self.items = collections.deque(maxlen=300)
+        self.again = None
+
+    def next(self):
+        if self.again:
+            again, self.again = self.again, None
+            return self._repeat(again, "order again, at once")
+        dice = self.chance.random()
+        if dice < 0.12 and self.recent:
+            return self._repeat(self.chance.choice(self.recent), "order again, later")
+        if dice < 0.16 and self.recent:
+            order = dict(self.chance.choice(self.recent).order)
+            order["quantity"] += self.chance.randint(1, 3)
+            return self._order(order, "order with another quantity")
+        if dice < 0.22:
+            return self._invalid()
+        if dice < 0.28:
+            return self._item()
+        request = self._order(self._new_order(), "order")
+        self.recent.append(request)
+        if self.chance.random() < 0.1:
+            self.again = request
+        return request
+
+    def _id(self):
+        return str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
+
+    def _new_order(self):
+        dice = self.chance.random()
+        if dice < 0.03:
+            product = 1_000_000 + self.chance.randint(0, 9)  # of which there are none
+        else:
+            product = self.chance.choice(self.few if dice < 0.6 else self.many)
+        integer = self.chance.random() < 0.5
+        return {
+            "order_id": self.chance.getrandbits(48) if integer else self._id(),
+            "product_id": product,
+            "quantity": self.chance.randint(1, 3),
+        }
+
+    def _order(self, order, kind):
+        return Request(kind, self._id(), json.dumps(order).encode(), order=order)
+
+    def _repeat(self, request, kind):
+        return dataclasses.replace(request, kind=kind, correlation_id=self._id())
+
+    def _invalid(self):
+        order = self._new_order()
+        body = self.chance.choice(
+            [
+                b"",
+                b"no JSON",
+                b"[" * 1000,
+                b'{"order_id": "\xff"}',
+                json.dumps(order | {"quantity": 0}).encode(),
+                json.dumps(order | {"product_id": "1"}).encode(),
+                json.dumps({"order_id": order["order_id"]}).encode(),
+                json.dumps(order | {"note": "x" * 70_000}).encode(),
+            ]
+        )
+        return Request("no order", self._id(), body)
+
+    def _item(self):
+        dice = self.chance.random()
+        if dice < 0.3 and self.items:
+            return self._repeat(self.chance.choice(self.items), "item again")
+        if dice < 0.4:
+            return Request("no item", self._id(), b'{"quantity": -1}', message_id=self._id())
+        item = {"quantity": self.chance.randint(0, 100), "description": self._id()}
+        request = Request("item", self._id(), json.dumps(item).encode(), message_id=self._id())
+        self.items.append(request)
+        return request
+
+
+class Traffic:
+    """Publishes requests and collects the answers, in two threads, while `with` lasts."""
+
+    def __init__(self, urls, queues, queue_type, requests):
+        self.hosts = [pika.URLParameters(f"{url}?heartbeat={HEARTBEAT_S}") for url in urls]
+        for parameters in self.hosts:
+            parameters.stack_timeout = HEARTBEAT_S
+        self.queues = queues
+        self.queue_type = queue_type
+        self.reply_to = f"{queues.order}.answers"
+        self.requests = requests
+        self.sent = {}  # by correlation id
+        self.republished = 0
+        self.waiting = collections.deque()  # to be published, before new ones
+        self.unconfirmed = {}  # by delivery tag of the connection
+        self.answers = collections.defaultdict(collections.Counter)  # by correlation id
+        self.news = threading.Condition()
+        self.ending = threading.Event()
+        self.stopping = threading.Event()
+        self.errors = []
+        self.threads = [
+            threading.Thread(target=self._guard, args=(work,), daemon=True)
+            for work in (self._publish_on_and_on, self._receive_on_and_on)
+        ]
+
+    def __enter__(self):
+        with pika.BlockingConnection(self.hosts) as connection:
+            connection.channel().queue_declare(
+                self.reply_to, durable=True, arguments={"x-queue-type": self.queue_type}
+            )
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(timeout=60)
+
+    def wait_for_answers(self, count, deadline_s):
+        """Waits until that many more requests are answered."""
+        wanted = len(self.answers) + count
+        self._wait(lambda: len(self.answers) >= wanted, deadline_s, f"{count} more answers")
+
+    def drain(self, deadline_s):
+        """Publishes nothing new, and waits until all is published and answered."""
+        self.ending.set()
+        end = time.monotonic() + deadline_s
+        self._wait(lambda: not self.threads[0].is_alive(), deadline_s, "confirms of all requests")
+        self._wait(lambda: not self.unanswered(), end - time.monotonic(), "all answers")
+
+    def unanswered(self):
+        return self.sent.keys() - self.answers.keys()
+
+    def _wait(self, condition, deadline_s, what):
+        with self.news:
+            met = self.news.wait_for(lambda: self.errors or condition(), timeout=deadline_s)
+            if self.errors:
+                raise self.errors[0]
+            assert met, (
+                f"no {what} within {deadline_s:.0f} s: {len(self.sent)} requests sent, "
+                f"{len(self.unconfirmed) + len(self.waiting)} of them not confirmed, "
+                f"{len(self.unanswered())} not answered"
+            )
+
+    def _guard(self, work):
+        try:
+            work()
+        except Exception as error:  # pylint: disable=broad-except
+            self.errors.append(error)
+        with self.news:
+            self.news.notify_all()
+
+    def _next_host(self):
+        self.hosts.append(self.hosts.pop(0))
+        return self.hosts[0]
+
+    # Publishing: pika's connection with callbacks, because the other waits for each confirm.
+
+    def _publish_on_and_on(self):
+        while not self.stopping.is_set():
+            connection = pika.SelectConnection(
+                self._next_host(),
+                on_open_callback=self._open_channel,
+                on_open_error_callback=lambda connection, _: connection.ioloop.stop(),
+                on_close_callback=lambda connection, _: connection.ioloop.stop(),
+            )
+            try:
+                connection.ioloop.start()
+            except (pika.exceptions.AMQPError, OSError):
+                pass
+            connection.ioloop.close()
+            if self.ending.is_set() and not self.unconfirmed and not self.waiting:
+                return
+            self.waiting.extendleft(reversed(self.unconfirmed.values()))
+            self.republished += len(self.unconfirmed)
+            self.unconfirmed = {}
+            self.stopping.wait(0.2)  # the broker is away
+
+    def _open_channel(self, connection):
+        connection.channel(on_open_callback=self._begin)
+
+    def _begin(self, channel):
+        self.next_tag = 1
+        channel.add_on_close_callback(lambda closed, _: _close(closed.connection))
+        channel.confirm_delivery(self._settle, callback=lambda _: self._tick(channel))
+
+    def _tick(self, channel):
+        if not channel.is_open:
+            return
+        done = self.ending.is_set() and not self.waiting
+        if self.stopping.is_set() or (done and not self.unconfirmed):
+            _close(channel.connection)
+            return
+        if not done:
+            for _ in range(random.randint(0, PER_TICK)):
+                if len(self.unconfirmed) >= WINDOW or not self._publish_one(channel):
+                    break
+        channel.connection.ioloop.call_later(TICK_S, lambda: self._tick(channel))
+
+    def _publish_one(self, channel):
+        if self.waiting:
+            request = self.waiting.popleft()
+        elif self.ending.is_set():
+            return False
+        else:
+            request = self.requests.next()
+            self.sent[request.correlation_id] = request
+        properties = pika.BasicProperties(
+            reply_to=self.reply_to,
+            correlation_id=request.correlation_id,
+            message_id=request.message_id,
+            delivery_mode=2,
+        )
+        queue = self.queues.item if request.message_id else self.queues.order
+        self.unconfirmed[self.next_tag] = request
+        self.next_tag += 1
+        channel.basic_publish("", queue, request.body, properties)
+        return True
+
+    def _settle(self, frame):
+        tag, multiple = frame.method.delivery_tag, frame.method.multiple
+        tags = [other for other in self.unconfirmed if other <= tag] if multiple else [tag]
+        for each in tags:
+            request = self.unconfirmed.pop(each)
+            if isinstance(frame.method, pika.spec.Basic.Nack):
+                self.waiting.append(request)
+
+    # Receiving
+
+    def _receive_on_and_on(self):
+        hosts = list(self.hosts)
+        while not self.stopping.is_set():
+            hosts.append(hosts.pop(0))
+            try:
+                with pika.BlockingConnection(hosts[0]) as connection:
+                    self._receive(connection.channel())
+            except (pika.exceptions.AMQPError, OSError):
+                self.stopping.wait(0.2)  # the broker is away
+
+    def _receive(self, channel):
+        channel.basic_qos(prefetch_count=WINDOW)
+        for method, properties, body in channel.consume(self.reply_to, inactivity_timeout=0.2):
+            if self.stopping.is_set():
+                return
+            if method is None:
+                continue
+            replayed = (properties.headers or {}).get("idempotent-replayed") is True
+            with self.news:
+                self.answers[properties.correlation_id][Answer(body, replayed)] += 1
+                self.news.notify_all()
+            channel.basic_ack(method.delivery_tag)
+
+
+def _close(connection):
+    if connection.is_open:
+        connection.close()

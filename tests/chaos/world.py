@@ -1,0 +1,110 @@
+"""A world of real processes: services, with traffic and faults, and what is left of it all."""
+
+import collections
+import contextlib
+import random
+import time
+
+import faults
+import promises
+from client import Client
+from service import Service
+from traffic import Requests, Traffic
+
+FEW = {"products": 3, "quantity": 500}  # all want these
+MANY = {"products": 60, "quantity": 40}
+DRAIN_S = 300  # generous: the machine may be busy with other things
+
+
+class World:
+    """What a scenario makes of it: `broker` or `nodes`, and perhaps gates and a database server."""
+
+    def __init__(self, queues, database, broker_urls, service_urls, **parts):
+        self.queues = queues
+        self.database = database  # seen from outside, not through a gate
+        self.broker_urls = broker_urls  # for the traffic
+        self.service_urls = service_urls  # (AMQP_URL, DATABASE_URL)
+        self.queue_type = parts.pop("queue_type", "classic")
+        self.instances = parts.pop("instances", 2)
+        self.figures = collections.Counter()
+        self.services = []
+        self.traffic = None
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def start_service(self, number):
+        service = Service(*self.service_urls, self.queues, [f"--queue-type={self.queue_type}"])
+        self.services[number] = service.start()
+
+    def assert_services_run(self):
+        for number, service in enumerate(self.services):
+            status = service.process.poll()
+            assert status is None, f"service {number} ended by itself, with {status}"
+
+    def run(self, seed, make_faults, name):
+        """Traffic, then faults, then peace; then checks the promises. Returns the figures."""
+        began = time.monotonic()
+
+        def say(text):
+            print(f"{name}, seed {seed}, {time.monotonic() - began:5.1f} s: {text}", flush=True)
+
+        chance = random.Random(f"{name} {seed}")
+        self.services = [None] * self.instances
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._kill_services)
+            for number in range(self.instances):
+                self.start_service(number)
+            with Client(self.broker_urls[0], self.queues) as client:
+                self.services[0].wait_ready()
+                few, many = (
+                    self._add(client, of["products"], of["quantity"]) for of in (FEW, MANY)
+                )
+            requests = Requests(random.Random(f"requests {name} {seed}"), list(few), list(many))
+            self.traffic = Traffic(self.broker_urls, self.queues, self.queue_type, requests)
+            stack.enter_context(self.traffic)
+            self.traffic.wait_for_answers(100, faults.RECOVERY_S)
+            make_faults(self, chance, say)
+            say("no more faults")
+            self.traffic.drain(DRAIN_S)
+            self._stop_services()
+        self._check(few | many)
+        say(f"every promise held for {len(self.traffic.sent)} requests")
+        self.figures["seeds"] = 1
+        return self.figures
+
+    def _add(self, client, products, quantity):
+        for _ in range(products):
+            client.publish(client.queues.item, {"quantity": quantity}, reply_to=client.reply_to)
+        return {reply.json["id"]: quantity for reply in client.receive_all(products)}
+
+    def _stop_services(self):
+        for service in self.services:
+            status = service.stop()
+            assert status == 0, f"inventory-service ended with {status}"
+
+    def _kill_services(self):
+        for service in self.services:
+            if service and service.process.poll() is None:
+                service.process.kill()
+                service.process.wait()
+
+    def _check(self, opening):
+        with Client(self.broker_urls[0]) as client:
+            for queue in (self.queues.order, self.queues.item):
+                assert client.count(queue) == 0, f"requests are left in {queue}"
+            dead = [
+                {message.properties.correlation_id for message in _take_all(client, queue)}
+                for queue in (self.queues.order_dead, self.queues.item_dead)
+            ]
+            for queue in (*vars(self.queues).values(), self.queues.order_dead,
+                          self.queues.item_dead, self.traffic.reply_to):  # fmt: skip
+                client.channel.queue_delete(queue)
+        books = promises.Books.read(self.database)
+        self.figures.update(promises.check(self.traffic, opening, books, dead))
+
+
+def _take_all(client, queue):
+    client.inbox.clear()
+    count = client.count(queue)
+    client.consume(queue)
+    return client.receive_all(count)
