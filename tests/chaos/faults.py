@@ -8,6 +8,7 @@ import time
 import psycopg2
 
 import gate
+from database import Postgres
 
 RECOVERY_S = 300  # until answers come again, on a machine that is very busy
 
@@ -119,6 +120,13 @@ def _table_locked(world, _):
         yield
 
 
+@contextlib.contextmanager
+def _primary_lost(world, _):
+    world.primary.vanish()
+    yield
+    assert Postgres(world.standby.url).query("SELECT pg_promote()") == [(True,)]
+
+
 # Links
 
 
@@ -176,6 +184,10 @@ def _node(world, chance):
     return chance.choice(world.nodes)
 
 
+def _standby(world, _):
+    return world.standby
+
+
 def _gate_faults(name, find):
     return [
         Fault(f"{name} links cut", f"{name} links", (0, 1), _cut(find)),
@@ -214,6 +226,13 @@ NODES = [
     Fault("node killed", "broker", (0, 2), _killed(_node)),
     Fault("node restarted", "broker", (0, 5), _stopped(_node)),
     Fault("node frozen", "broker", (1, 8), _frozen(_node)),
+]
+STANDBY = [
+    Fault("standby killed", "database", (0, 2), _killed(_standby)),
+    Fault("standby frozen", "database", (1, 8), _frozen(_standby)),
+]
+PRIMARY_LOST = [
+    Fault("primary lost, standby promoted", "database", (0, 3), _primary_lost),
 ]
 
 

@@ -8,11 +8,12 @@ import contextlib
 import pytest
 
 import faults
+from cluster import Cluster
 from database import Postgres, Sqlite
 from gate import Gate
 from servers import Server
 from service import Queues
-from world import World
+from world import World, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +71,65 @@ def test_with_sqlite(broker, folder, rounds):
                 broker_gate=broker_gate,
             )
             rounds.add(world.run(seed, make_faults, "with sqlite"))
+
+
+def test_with_a_standby_that_is_promoted(broker, folder, rounds):
+    """What a client was told is on both servers; so the loss of the primary loses nothing."""
+
+    def make_faults(world, chance, say):
+        faults.happen(world, faults.SERVICE[:1] + faults.STANDBY, chance, say)
+        faults.happen(world, faults.PRIMARY_LOST, chance, say)
+        faults.happen(world, faults.SERVICE[:3], chance, say)
+
+    for seed in rounds:
+        with contextlib.ExitStack() as stack:
+            primary = stack.enter_context(Server("postgres", folder / f"primary-{seed}"))
+            standby = stack.enter_context(
+                Server("postgres", folder / f"standby-{seed}", standby_of=primary.url)
+            )
+            database = Postgres.new_schema(primary.url)
+            replicate_synchronously(Postgres(primary.url))
+            hosts = [f"127.0.0.1:{server.port}" for server in (primary, standby)]
+            world = World(
+                Queues.fresh(),
+                Postgres(database.url.replace(hosts[0], hosts[1])),
+                [broker.url],
+                (
+                    broker.url,
+                    database.url.replace(hosts[0], ",".join(hosts))
+                    + "&target_session_attrs=read-write",
+                ),
+                primary=primary,
+                standby=standby,
+            )
+            rounds.add(world.run(seed, make_faults, "with a standby"))
+
+
+def replicate_synchronously(primary):
+    primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    primary.execute("SELECT pg_reload_conf()")
+    states = "SELECT sync_state FROM pg_stat_replication"
+    wait_for(lambda: primary.query(states) == [("sync",)], "a synchronous standby")
+
+
+def test_with_a_cluster(folder, rounds):
+    """Three nodes and quorum queues; one node fails at a time."""
+
+    def make_faults(world, chance, say):
+        faults.happen(world, faults.NODES + faults.SERVICE[:3], chance, say)
+
+    with contextlib.ExitStack() as stack:
+        postgres = stack.enter_context(Server("postgres", folder / "postgres-of-cluster"))
+        nodes = stack.enter_context(Cluster(folder / "cluster")).nodes
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+        for seed in rounds:
+            database = Postgres.new_schema(postgres.url)
+            world = World(
+                Queues.fresh(),
+                database,
+                [node.url for node in nodes],
+                (f"amqp://guest:guest@{hosts}/?heartbeat=2", database.url),
+                queue_type="quorum",
+                nodes=nodes,
+            )
+            rounds.add(world.run(seed, make_faults, "with a cluster"))

@@ -91,7 +91,7 @@ class World:
     def _check(self, opening):
         with Client(self.broker_urls[0]) as client:
             for queue in (self.queues.order, self.queues.item):
-                assert client.count(queue) == 0, f"requests are left in {queue}"
+                wait_for(lambda: client.count(queue) == 0, f"{queue} to be empty")
             dead = [
                 {message.properties.correlation_id for message in _take_all(client, queue)}
                 for queue in (self.queues.order_dead, self.queues.item_dead)
@@ -101,6 +101,13 @@ class World:
                 client.channel.queue_delete(queue)
         books = promises.Books.read(self.database)
         self.figures.update(promises.check(self.traffic, opening, books, dead))
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + DRAIN_S
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.1)
 
 
 def _take_all(client, queue):

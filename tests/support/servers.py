@@ -12,14 +12,18 @@ SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 class Server:
     """A server of scripts/private-*; it keeps its port and its data when it is started again."""
 
-    def __init__(self, kind, folder):
-        self.script = SCRIPTS / f"private-{kind}"
+    def __init__(self, kind, folder, standby_of=None, **variables):
+        self.kind = kind
         self.folder = folder
+        self.standby_of = standby_of  # a PostgreSQL's URL
+        self.variables = variables  # of its environment
         self.port = 0
         self.url = None
 
     def start(self):
-        self.url = self._run("start", str(self.port), str(os.getpid())).strip()
+        how = ["standby"] if self.standby_of else ["start"]
+        of = [self.standby_of] if self.standby_of else []
+        self.url = self._run(*how, str(self.port), *of, str(os.getpid())).strip()
         self.port = int(self.url.rsplit(":", 1)[1].split("/")[0])
         return self
 
@@ -29,21 +33,24 @@ class Server:
     def kill(self):
         self._run("kill")
 
+    def vanish(self):
+        """All its processes are gone at once (SIGKILL), as if the machine were lost."""
+        _signal(self._freeze(), signal.SIGKILL)
+
     @contextlib.contextmanager
     def frozen(self):
         """All its processes stand still (SIGSTOP), and go on afterwards."""
-        processes = self.processes()
-        _signal(processes, signal.SIGSTOP)
+        processes = self._freeze()
         try:
             yield
         finally:
             _signal(processes, signal.SIGCONT)
 
-    def processes(self):
-        """Ids of its process and of all that descend from it, parents first."""
-        pid_file = self.folder / f"{self.script.name.removeprefix('private-')}.pid"
-        found = [int(pid_file.read_text().split()[0])]
+    def _freeze(self):
+        """Returns the ids of the processes. Parents first: they have no more children then."""
+        found = [int((self.folder / f"{self.kind}.pid").read_text().split()[0])]
         for process in found:
+            _signal([process], signal.SIGSTOP)
             for task in pathlib.Path(f"/proc/{process}/task").glob("*/children"):
                 with contextlib.suppress(OSError):  # it has just ended
                     found += map(int, task.read_text().split())
@@ -60,14 +67,16 @@ class Server:
         self.kill()  # nobody wants its data any more
 
     def _run(self, action, *arguments):
+        script = SCRIPTS / f"private-{self.kind}"
         done = subprocess.run(
-            [self.script, action, self.folder, *arguments],
+            [script, action, self.folder, *arguments],
+            env=os.environ | self.variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             timeout=120,
         )
-        assert done.returncode == 0, f"{self.script.name} {action}: {done.stderr}"
+        assert done.returncode == 0, f"{script.name} {action}: {done.stderr}"
         return done.stdout
 
 

@@ -1,0 +1,82 @@
+"""Three RabbitMQ nodes in one cluster, on loopback."""
+
+import concurrent.futures
+import contextlib
+import secrets
+import socket
+import subprocess
+
+from servers import Server
+from world import wait_for
+
+NAMES = ["one", "two", "three"]
+
+
+class Cluster:
+    def __init__(self, folder):
+        self.epmd_port = _free_port()
+        self.nodes = [
+            Server(
+                "rabbitmq",
+                folder / name,
+                ERL_EPMD_PORT=str(self.epmd_port),
+                RABBITMQ_NODENAME=f"{name}@127.0.0.1",
+            )
+            for name in NAMES
+        ]
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        with self.stack:
+            self._start_epmd()
+            cookie = secrets.token_hex(16)
+            for node in self.nodes:
+                _configure(node.folder, cookie)
+            # The others join the first.
+            self.stack.enter_context(self.nodes[0])
+            with concurrent.futures.ThreadPoolExecutor() as executor:
+                list(executor.map(self.stack.enter_context, self.nodes[1:]))
+            members = self.nodes[0].control(
+                "eval", "length(rabbit_nodes:all_running())."
+            )
+            assert members.strip() == str(len(NAMES)), f"the cluster has {members} nodes"
+            self.stack = self.stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def _start_epmd(self):
+        epmd = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "epmd", "-address", "127.0.0.1",
+             "-port", str(self.epmd_port)],
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.stack.callback(epmd.wait)
+        self.stack.callback(epmd.kill)
+        wait_for(lambda: _listens(self.epmd_port), "epmd")
+
+
+def _configure(folder, cookie):
+    folder.mkdir(parents=True)
+    cookie_file = folder / ".erlang.cookie"
+    cookie_file.touch(mode=0o600)
+    cookie_file.write_text(cookie)
+    lines = ["cluster_formation.peer_discovery_backend = classic_config"]
+    lines += [
+        f"cluster_formation.classic_config.nodes.{number} = {name}@127.0.0.1"
+        for number, name in enumerate(NAMES, 1)
+    ]
+    (folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def _listens(port):
+    with contextlib.suppress(ConnectionRefusedError):
+        with socket.create_connection(("127.0.0.1", port)):
+            return True
+    return False
