@@ -5,7 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include <boost/url/encode.hpp>
 #include <boost/url/parse.hpp>
+#include <boost/url/rfc/pchars.hpp>
 #include <boost/url/url_view.hpp>
 #include <fmt/format.h>
 
@@ -47,6 +49,8 @@ std::expected<Host, std::string> parse_host(std::string_view text, std::uint16_t
   if (!parsed || parsed->has_userinfo() || !parsed->encoded_path().empty()) {
     return Failure("a host or port in it is not valid");
   }
+  // No host is called so; it is a URL that was encoded as a whole, with the password in it.
+  if (text.contains('%')) return Failure("a host in it is percent-encoded");
   Host host{.name = parsed->host_address(), .port = default_port};
   if (host.name.empty()) return Failure("a host in it is empty");
   if (parsed->has_port() && !parsed->port().empty()) {
@@ -156,13 +160,7 @@ std::string Endpoint::display() const {
     result += fmt::format(fmt::runtime(is_ipv6 ? "[{}]:{}" : "{}:{}"), host.name, host.port);
   }
   result += '/';
-  for (const char c : vhost) {
-    if (c == '/' || c == '%' || c == '?' || c == '#' || c <= ' ') {
-      result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    } else {
-      result += c;
-    }
-  }
+  result += boost::urls::encode(vhost, boost::urls::pchars);
   return result;
 }
 

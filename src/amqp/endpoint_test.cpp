@@ -66,6 +66,12 @@ TEST(Endpoint, IsShownWithoutCredentials) {
   EXPECT_EQ(parsed("amqp://a").display(), "amqp://a:5672/%2F");
 }
 
+TEST(Endpoint, IsShownInCharactersOfAUrl) {
+  const auto endpoint = parsed("amqp://a/%22%7F%C3%A9%5B%20%25:@");
+  EXPECT_EQ(endpoint.display(), "amqp://a:5672/%22%7F%C3%A9%5B%20%25:@");
+  EXPECT_EQ(parsed(endpoint.display()), endpoint);
+}
+
 TEST(Endpoint, RefusesWhatIsWrong) {
   for (const auto* url : {"",
                           "broker",
@@ -103,7 +109,8 @@ TEST(Endpoint, NamesNoCredentialWhenItRefuses) {
   for (const auto* url :
        {"amqp://user:hush@h:x", "amqp://user:hush#1@h", "amqp://user:12#hush@h",
         "amqp://user:hu/sh@h", "amqp://user:hush@h:1@h", "http://user:hush@h", "user:hush@h",
-        "amqp://user:hush@h/a/b", "amqp://user:hush@h?heartbeat=x", "amqp://user:hush%@h"}) {
+        "amqp://user%3Ahush%40h", "amqp://a,user%3Ahush%40h", "amqp://user:hush@h/a/b",
+        "amqp://user:hush@h?heartbeat=x", "amqp://user:hush%@h"}) {
     const std::string text = refusal(url);
     EXPECT_EQ(text.find("hush"), std::string::npos) << text;
     EXPECT_EQ(text.find("user:"), std::string::npos) << text;
