@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <map>
 #include <optional>
 
 #include <fmt/format.h>
@@ -181,18 +182,21 @@ std::expected<std::vector<FileSetting>, std::string> parse_settings_file(std::st
     return std::unexpected(fmt::format("line 1: takes at most {} bytes", kSettingsFileBytesMax));
   }
   std::vector<FileSetting> settings;
+  std::map<std::string, int> lines;  // where each key was set
   for (int number = 1; !text.empty(); ++number) {
     std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    const bool is_last = line.size() == text.size();
+    text.remove_prefix(is_last ? line.size() : line.size() + 1);
+    // A line ends in CR LF, or LF; a CR alone is a control character, at the end of the file too.
+    if (!is_last && line.ends_with('\r')) line.remove_suffix(1);
 
     auto setting = parse_line(line, number);
     if (!setting) return std::unexpected(fmt::format("line {}: {}", number, setting.error()));
     if (setting->key.empty()) continue;
-    const auto earlier = std::ranges::find(settings, setting->key, &FileSetting::key);
-    if (earlier != settings.end()) {
+    const auto [earlier, is_new] = lines.emplace(setting->key, number);
+    if (!is_new) {
       return std::unexpected(fmt::format("line {}: {} is already set in line {}", number,
-                                         earlier->key, earlier->line));
+                                         earlier->first, earlier->second));
     }
     settings.push_back(*std::move(setting));
   }

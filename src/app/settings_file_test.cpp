@@ -81,6 +81,12 @@ TEST(SettingsFile, NamesTheLineThatIsWrong) {
   EXPECT_THAT(error_of(std::string("a = \"") + '\0' + '"'), HasSubstr("control character"));
 }
 
+TEST(SettingsFile, TakesACarriageReturnForALineEndOnlyBeforeALineFeed) {
+  EXPECT_EQ(error_of("a = 1\r\n"), "no error");
+  EXPECT_THAT(error_of("a = 1\r"), HasSubstr("control character"));
+  EXPECT_THAT(error_of("a = 1\rb = 2\n"), HasSubstr("control character"));
+}
+
 TEST(SettingsFile, NamesBothLinesOfAKeyThatComesTwice) {
   EXPECT_EQ(error_of("a = 1\n\na = 1"), "line 3: a is already set in line 1");
 }

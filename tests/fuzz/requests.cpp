@@ -209,7 +209,7 @@ void check_identity(const std::string& property) {
   if (!identity) return;
   promise(identity->size() <= 512, "an identity has at most 512 bytes");
   promise(!identity->contains('\0'), "an identity holds no NUL");
-  const auto quoted = json(*identity).dump();  // throws if it is not UTF-8
+  promise(!json(*identity).dump().empty(), "an identity is UTF-8");  // else it throws
   std::string back = identity->substr(1);
   if (identity->starts_with('M')) {
     std::string bytes;

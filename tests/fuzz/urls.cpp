@@ -28,16 +28,12 @@ std::string decoded(std::string_view text) {
   std::string result;
   while (!text.empty()) {
     unsigned char byte = 0;
-    const auto digits = text.substr(1, 2);
+    const std::string digits(text.substr(1, 2));
     const auto end = digits.data() + digits.size();
-    if (text.front() == '%' && digits.size() == 2 &&
-        std::from_chars(digits.data(), end, byte, 16).ptr == end) {
-      result += static_cast<char>(byte);
-      text.remove_prefix(3);
-    } else {
-      result += text.front();
-      text.remove_prefix(1);
-    }
+    const bool is_encoded = text.front() == '%' && digits.size() == 2 &&
+                            std::from_chars(digits.data(), end, byte, 16).ptr == end;
+    result += is_encoded ? static_cast<char>(byte) : text.front();
+    text.remove_prefix(is_encoded ? 3 : 1);
   }
   return result;
 }
