@@ -64,6 +64,15 @@ bool are_ports(std::string_view list) {
   return true;
 }
 
+// An @ begins an abstract socket's name. Elsewhere, a URL was encoded as a whole, with the
+// password.
+bool are_hosts(std::string_view list) {
+  for (std::size_t at = list.find('@'); at != std::string_view::npos; at = list.find('@', at + 1)) {
+    if (at > 0 && list[at - 1] != ',') return false;
+  }
+  return true;
+}
+
 bool is_ssl_mode(std::string_view mode) {
   static constexpr std::string_view kModes[] = {"disable", "allow",     "prefer",
                                                 "require", "verify-ca", "verify-full"};
@@ -86,6 +95,9 @@ Parsed parse_postgres(std::string_view rest) {
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
     const std::string_view name = option->keyword;
     if (option->val == nullptr) continue;
+    if (name == "host" && !are_hosts(option->val)) {
+      return std::unexpected("a host is none; the @ and : around the password are not encoded");
+    }
     if (name == "port" && !are_ports(option->val)) {
       return std::unexpected("a port is none; / in a password is written %2F, @ is written %40");
     }

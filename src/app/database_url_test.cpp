@@ -58,6 +58,11 @@ TEST(DatabaseUrl, TurnsAsyncpgsSslIntoLibpqsSslmode) {
   EXPECT_THAT(postgres_url("postgresql://h/db?ssl=yes"), HasSubstr("sslmode takes disable"));
 }
 
+TEST(DatabaseUrl, KeepsTheNameOfAnAbstractSocket) {
+  EXPECT_EQ(postgres_url("postgresql://u@%40socket,%40other/db"),
+            "postgresql://u@%40socket,%40other/db");
+}
+
 TEST(DatabaseUrl, KeepsAQuestionMarkOfThePassword) {
   EXPECT_EQ(postgres_url("postgresql://u:a?ssl=b@h/db"), "postgresql://u:a?ssl=b@h/db");
 }
@@ -67,6 +72,7 @@ TEST(DatabaseUrl, RefusesAUrlThatLibpqCannotReadWithoutRepeatingIt) {
        {"postgresql://u:hunter2%zz@h/db", "postgresql://u:hunter2@h/db?nothing=hunter2",
         "postgresql://u:hunter2@[::1/db", "postgresql://u:hunter2/x@h/db",
         "postgresql://h:0/db?password=hunter2", "postgresql://u:hunter2@h:65536/db",
+        "postgresql://u%3Ahunter2%40h/db", "postgresql://h,u%3Ahunter2%40h/db",
         "postgresql://u:hunter2@h:5x/db", "postgresql://u:hunter2@h/db?sslmode=hunter2"}) {
     const std::string error = postgres_url(url);
     EXPECT_THAT(error, testing::StartsWith("error: ")) << url;

@@ -4,6 +4,7 @@
 // Promised: what is accepted is within its limits; a password does not occur in what is shown, in
 // no error, and in no name of a place.
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <optional>
@@ -93,6 +94,8 @@ void check_postgres_url(const std::string& given, const std::string& url) {
     const store::postgres::ConnectionInfo info({.connection_string = url});
     promise(!info.hosts().empty(), "there is a host");
     for (const auto& host : info.hosts()) {
+      promise(!host.name.substr(std::min<std::size_t>(1, host.name.size())).contains('@'),
+              "a host holds no user and password");
       promise(!is_secret || !holds_secret(info.where(host)), "a place's name has no password");
     }
   } catch (const std::invalid_argument& error) {
