@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include "amqp/consumer.h"
 #include "amqp/fake_broker.h"
 #include "amqp/publisher.h"
+#include "faults/failing_calls.h"
 #include "faults/link_gate.h"
 
 namespace amqp {
@@ -20,6 +22,7 @@ namespace {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using faults::Cut;
+using faults::FailingCalls;
 using faults::Faults;
 using faults::LinkGate;
 using test::FakeBroker;
@@ -214,6 +217,7 @@ struct Session {
   std::size_t to_client = 0;  // bytes that the gate let pass
   std::size_t to_server = 0;
   bool has_stalled = false;  // nothing happened for a while, and the broker went away
+  std::string failed_call;   // the client's; empty: none
   std::string objection;     // what the broker did not expect of the client
 };
 
@@ -230,7 +234,14 @@ void run_until(asio::io_context& io, const bool& done, LinkGate& gate, Session* 
 
 enum class Stall { is_an_error, ends_the_link };
 
-Session play(Faults to_client, Faults to_server, Cut cut, Stall stall = Stall::is_an_error) {
+// The client's system call that fails.
+struct FailingCall {
+  int number;
+  FailingCalls::Way way;
+};
+
+Session play(Faults to_client, Faults to_server, Cut cut, Stall stall = Stall::is_an_error,
+             std::optional<FailingCall> failing = {}) {
   Session session;
   asio::io_context io;
   FakeBroker broker(io);
@@ -238,6 +249,8 @@ Session play(Faults to_client, Faults to_server, Cut cut, Stall stall = Stall::i
   LinkGate gate(io.get_executor(), {asio::ip::address_v4::loopback(), endpoint.hosts.front().port});
   gate.arm(to_client, to_server, cut);
   endpoint.hosts.front().port = gate.port();
+  FailingCalls calls(gate.port());
+  if (failing) calls.fail_after(failing->number, failing->way);
 
   bool client_is_done = false;
   bool broker_is_done = false;
@@ -256,9 +269,11 @@ Session play(Faults to_client, Faults to_server, Cut cut, Stall stall = Stall::i
     }
   });
   run_until(io, client_is_done, gate, stall == Stall::ends_the_link ? &session : nullptr);
+  session.failed_call = calls.disarm();
   session.to_client = gate.bytes_to_client();
   session.to_server = gate.bytes_to_server();
   gate.cut();
+  broker.stop_listening();
   run_until(io, broker_is_done, gate, nullptr);
   return session;
 }
@@ -363,6 +378,35 @@ TEST_F(FaultLoop, TellsNoMoreThanWasSaidWhereverItsOwnBytesAreCutOff) {
       if (HasFailure()) return;
     }
   }
+}
+
+TEST_F(FaultLoop, TellsNoMoreThanWasSaidWhicheverSystemCallFails) {
+  std::set<std::string> failed;
+  for (int number = 0;; ++number) {
+    SCOPED_TRACE(number);
+    const auto session =
+        play({}, {}, Cut::close, Stall::is_an_error, FailingCall{number, FailingCalls::Way::fails});
+    if (session.failed_call.empty()) break;
+    failed.insert(session.failed_call);
+    // The connection does without an option.
+    session.failed_call == "setsockopt" ? expect_whole(session) : expect_cut(session);
+    if (HasFailure()) return;
+  }
+  EXPECT_EQ(failed, (std::set<std::string>{"socket", "connect", "getsockopt", "setsockopt", "send",
+                                           "recv"}));
+}
+
+TEST_F(FaultLoop, TellsTheSameWhicheverSystemCallIsInterrupted) {
+  int number = 0;
+  for (bool has_failed = true; has_failed; ++number) {
+    SCOPED_TRACE(number);
+    const auto session = play({}, {}, Cut::close, Stall::is_an_error,
+                              FailingCall{number, FailingCalls::Way::interrupted});
+    has_failed = !session.failed_call.empty();
+    expect_whole(session);
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(number, 10);
 }
 
 TEST_F(FaultLoop, NeitherCrashesNorHangsWhicheverOfTheBrokersBytesIsWrong) {

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "faults/failing_calls.h"
 #include "faults/link_gate.h"
 #include "store/postgres/store_test.h"
 
@@ -150,13 +151,13 @@ class OrderLinkFaults : public LinkFaults {
         kShirt));
   }
 
-  // Decides a batch once over a link that `begin` makes faulty, then again.
-  template <class Begin>
-  Ending decide_and_repeat(Store& client, const std::string& name, Begin begin) {
+  // Decides a batch once over a link that begin() makes faulty and end() sound, then again.
+  template <class Begin, class End>
+  Ending decide_and_repeat(Store& client, const std::string& name, Begin begin, End end) {
     const auto orders = orders_of(name);
     begin();
     const auto first = run(client.decide_orders(orders));
-    disarm();
+    end();
     if (!first) {
       wait_for_the_server();
     }
@@ -185,7 +186,7 @@ class OrderLinkFaults : public LinkFaults {
     make_tables();
     const auto endings = cut_everywhere(to, bytes, [&](const auto& name, auto begin) {
       const auto client = store_behind_gate();
-      return decide_and_repeat(*client, name, begin);
+      return decide_and_repeat(*client, name, begin, [&] { disarm(); });
     });
     EXPECT_THAT(endings, testing::IsSubsetOf({kDone, kLost, kDoubtful, kDoubtfulButDone}));
     EXPECT_THAT(endings, testing::IsSupersetOf(required));
@@ -197,7 +198,7 @@ class OrderLinkFaults : public LinkFaults {
     const auto client = store_behind_gate();
     const auto endings = cut_everywhere(to, bytes, [&](const auto& name, auto begin) {
       EXPECT_TRUE(run(client->decide_orders(orders_of("before " + name))));
-      return decide_and_repeat(*client, name, begin);
+      return decide_and_repeat(*client, name, begin, [&] { disarm(); });
     });
     EXPECT_THAT(endings, testing::IsSubsetOf({kDone, kDoubtful, kDoubtfulButDone}));
     EXPECT_THAT(endings, testing::IsSupersetOf(required));
@@ -323,6 +324,32 @@ TEST_F(SchemaLinkFaults, IsReadyAgainAfterALinkThatWasCutOffAnywhere) {
     });
     EXPECT_EQ(endings, (Endings{{std::nullopt, false}, kLost}));
   }
+}
+
+TEST_F(OrderLinkFaults, KnowsWhatWasWrittenWhicheverSystemCallFails) {
+  make_tables();
+  faults::FailingCalls calls(static_cast<std::uint16_t>(std::stoi(schema->port())));
+  Endings endings;
+  std::set<std::string> failed;
+  const auto client = store(schema->options());
+  for (const bool is_new : {true, false}) {
+    std::string met = "yes";
+    for (int number = 0; !met.empty() && !HasFailure(); ++number) {
+      const auto name = fmt::format("{} {}", is_new ? "new" : "in use", number);
+      SCOPED_TRACE(name);
+      const auto fresh = store(schema->options());
+      endings.insert(decide_and_repeat(
+          is_new ? *fresh : *client, name,
+          [&] { calls.fail_after(number, faults::FailingCalls::Way::fails); },
+          [&] {
+            met = calls.disarm();
+            failed.insert(met);
+          }));
+    }
+    EXPECT_TRUE(run(client->ready()));
+  }
+  EXPECT_EQ(endings, (Endings{kDone, kLost, kDoubtful, kDoubtfulButDone}));
+  EXPECT_EQ(failed, (std::set<std::string>{"", "socket", "connect", "getsockopt", "send", "recv"}));
 }
 
 TEST_F(OrderLinkFaults, DecidesTheSameWhereTheLinkBringsOneByteAtATime) {
