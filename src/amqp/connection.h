@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +45,10 @@ struct ConnectionOptions {
   std::chrono::milliseconds call_timeout{10'000};       // a synchronous method's answer
   std::size_t body_bytes_max = std::size_t{512} << 20;  // RabbitMQ's own upper limit
   TlsOptions tls;
+
+  // Called when the broker says connection.blocked, with its reason, and with nothing when it says
+  // connection.unblocked. Never after the connection has failed.
+  std::function<void(const std::optional<std::string>& reason)> on_blocked = nullptr;
 };
 
 enum class QueueType { classic, quorum };

@@ -263,6 +263,7 @@ void ConnectionImpl::set_blocked(std::optional<std::string> reason) {
   for (const auto& [number, channel] : channels_) {
     if (channel != nullptr) channel->on_progress();
   }
+  if (options_.on_blocked) options_.on_blocked(blocked_);
 }
 
 Task<void> ConnectionImpl::close() {

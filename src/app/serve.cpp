@@ -248,7 +248,7 @@ class Service {
   template <class Kind>
   static std::string describe(const Line<Kind>& line) {
     return line.flow.is_consuming() ? "consuming " + line.queue
-                                    : line.queue + ": " + line.flow.status();
+                                    : line.queue + ": " + line.flow.status().reason;
   }
 
   const Configuration& configuration_;

@@ -48,9 +48,9 @@ class AmqpLink : public Link {
 
 }  // namespace
 
-Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open() {
+Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open(OnBlocked on_blocked) {
   const amqp::Host host = options_.endpoint.hosts[next_host_++ % options_.endpoint.hosts.size()];
-  auto publishing = co_await connect(host, "publishes");
+  auto publishing = co_await connect(host, "publishes", std::move(on_blocked));
   if (!publishing) {
     co_return std::unexpected(std::move(publishing.error()));
   }
@@ -65,7 +65,7 @@ Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open() {
   if (!publisher) {
     co_return std::unexpected(std::move(publisher.error()));
   }
-  auto consuming = co_await connect(host, "consumes");
+  auto consuming = co_await connect(host, "consumes", nullptr);
   if (!consuming) {
     co_return std::unexpected(std::move(consuming.error()));
   }
@@ -79,10 +79,12 @@ Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open() {
 }
 
 Task<amqp::Result<std::shared_ptr<amqp::Connection>>> AmqpBroker::connect(const amqp::Host& host,
-                                                                          std::string purpose) {
+                                                                          std::string purpose,
+                                                                          OnBlocked on_blocked) {
   amqp::ConnectionOptions options;
   options.name = fmt::format("inventory-service {} {}", purpose, options_.request_queue);
   options.tls = options_.tls;
+  options.on_blocked = std::move(on_blocked);
   co_return co_await amqp::Connection::open(options_.endpoint, host, std::move(options));
 }
 

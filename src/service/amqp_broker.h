@@ -35,11 +35,12 @@ class AmqpBroker : public Broker {
  public:
   explicit AmqpBroker(AmqpBrokerOptions options) : options_(std::move(options)) {}
 
-  Task<amqp::Result<std::unique_ptr<Link>>> open() override;
+  Task<amqp::Result<std::unique_ptr<Link>>> open(OnBlocked on_blocked) override;
 
  private:
   Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(const amqp::Host& host,
-                                                                std::string purpose);
+                                                                std::string purpose,
+                                                                OnBlocked on_blocked);
 
   AmqpBrokerOptions options_;
   std::size_t next_host_ = 0;

@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -53,6 +56,11 @@ class Link {
   virtual Task<void> close() = 0;
 };
 
+// Called when the broker blocks a link's publishing, with its reason ("low on memory"), and with
+// nothing when it takes messages again. A broker says so at the first message that it does not
+// take.
+using OnBlocked = std::function<void(const std::optional<std::string>& reason)>;
+
 class Broker {
  public:
   Broker() = default;
@@ -61,7 +69,8 @@ class Broker {
   virtual ~Broker() = default;
 
   // Connects, sees to the queues, and begins to consume. One try, at one of the broker's hosts.
-  virtual Task<amqp::Result<std::unique_ptr<Link>>> open() = 0;
+  // `on_blocked` is not called any more once the link is lost or given up.
+  virtual Task<amqp::Result<std::unique_ptr<Link>>> open(OnBlocked on_blocked) = 0;
 };
 
 }  // namespace inventory::service

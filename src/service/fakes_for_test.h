@@ -83,8 +83,9 @@ class FakeBroker : public Broker {
     changed_.notify();
   }
 
-  Task<amqp::Result<std::unique_ptr<Link>>> open() override {
+  Task<amqp::Result<std::unique_ptr<Link>>> open(OnBlocked on_blocked) override {
     ++opened_;
+    say_blocked = std::move(on_blocked);
     if (failing_opens_ > 0) {
       --failing_opens_;
       co_return std::unexpected(amqp::Error{amqp::Fault::link_lost, "connection refused"});
@@ -107,6 +108,7 @@ class FakeBroker : public Broker {
 
   Settler on_publish = [](const amqp::Message&) { return amqp::Settlement::confirmed; };
   std::function<void()> on_acknowledge = [] {};
+  OnBlocked say_blocked = [](const std::optional<std::string>&) {};
 
   // What was published and confirmed, in order.
   const std::vector<amqp::Message>& published() const { return published_; }

@@ -1,8 +1,5 @@
 #include "service/flow.h"
 
-#include <algorithm>
-#include <array>
-#include <iterator>
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -24,17 +21,7 @@ constexpr milliseconds kReconnectLast{30'000};
 constexpr milliseconds kConflictFirst{2};  // a deadlock or a conflict passes quickly
 constexpr milliseconds kOutageFirst{100};
 constexpr milliseconds kOutageLast{5'000};
-constexpr int kPublishTries = 5;  // of a reply that a client's own queue rejects
-constexpr int kSuspicions = 2;    // after which answers to an address are given up
-constexpr std::size_t kSuspectsMax = 1000;
 constexpr int kStoppingConflictsMax = 5;
-
-// Whether the broker has closed channel or connection because of what a message holds (AMQP 0-9-1,
-// 1.2). RabbitMQ 3.10 answers a reply to some malformed direct reply-to addresses with 541.
-bool blames_a_message(const amqp::Error& error) {
-  constexpr std::array<std::uint16_t, 6> kCodes{406, 501, 502, 503, 505, 541};
-  return std::ranges::find(kCodes, error.reply_code) != kCodes.end();
-}
 
 std::vector<Outgoing> collect(std::vector<Answer> answers) {
   std::vector<Outgoing> outgoing;
@@ -60,69 +47,85 @@ Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Br
       clock_(clock),
       on_change_(std::move(on_change)),
       reconnect_backoff_(kReconnectFirst, kReconnectLast, options_.seed),
-      stop_event_(executor, boost::asio::steady_timer::time_point::max()) {}
+      pause_(executor, clock),
+      settler_({.queue = options_.queue, .seed = options_.seed}, pause_,
+               [this] { update_status(); }) {}
 
 Task<void> Flow::run() {
-  while (!stopping_) {
-    std::string why = co_await run_once();
-    if (stopping_) {
+  while (!pause_.is_stopping()) {
+    Status why = co_await run_once();
+    if (pause_.is_stopping()) {
       break;
     }
     const milliseconds pause = reconnect_backoff_.next();
-    spdlog::warn("{}: {}; trying again in {} ms", options_.queue, why, pause.count());
-    set_status(std::move(why));
-    co_await wait(pause);
+    spdlog::warn("{}: {}; trying again in {} ms", options_.queue, why.reason, pause.count());
+    set_session(std::move(why));
+    co_await pause_.wait(pause);
   }
-  set_status("stopped");
+  set_session({Condition::stopped, "stopped"});
 }
 
 void Flow::stop() {
-  stopping_ = true;
-  stop_event_.expires_at(boost::asio::steady_timer::time_point::min());
+  pause_.stop();
   if (link_) {
     link_->stop_receiving();
   }
+  update_status();
 }
 
 // One session: opens, pumps until something ends it, closes. Returns why it ended.
-Task<std::string> Flow::run_once() {
-  if (auto ready = co_await store_.ready(); !ready) {
-    co_return fmt::format("the database is not ready: {}", ready.error().what);
+Task<Status> Flow::run_once() {
+  if (auto failure = co_await open()) {
+    co_return std::move(*failure);
   }
-  if (stopping_) {
-    co_return "stopping";
-  }
-  auto link = co_await broker_.open();
-  if (!link) {
-    co_return fmt::format("the broker is not ready: {}", link.error().what);
-  }
-  if (stopping_) {
-    co_return "stopping";
-  }
-  link_ = std::move(*link);
   spdlog::info("{}: taking requests", options_.queue);
-  set_status("");
+  set_session({Condition::consuming, ""});
   const auto since = clock_.steady_now();
   Pipe pipe(executor_, 1);
-  std::string why;
+  Status why;
   // They end together: the first stage tells the second through the pipe, the second tells the
   // first by abandoning the link.
   co_await (decide_stage(pipe, why) && reply_stage(pipe, why));
   co_await link_->close();
   link_.reset();
+  outage_.reset();
+  blocked_.reset();
   if (clock_.steady_now() - since > kReconnectLast) {
     reconnect_backoff_.reset();  // it worked, though perhaps nobody asked anything
   }
   co_return why;
 }
 
-Task<void> Flow::decide_stage(Pipe& pipe, std::string& why) {
+// Returns why there is no link.
+Task<std::optional<Status>> Flow::open() {
+  if (auto ready = co_await store_.ready(); !ready) {
+    const bool is_paused = session_.condition == Condition::paused;
+    co_return Status{is_paused ? Condition::paused : Condition::database_unavailable,
+                     fmt::format("the database is not ready: {}", ready.error().what)};
+  }
+  if (pause_.is_stopping()) {
+    co_return Status{Condition::stopping, "stopping"};
+  }
+  auto link = co_await broker_.open([this](const auto& reason) { on_blocked(reason); });
+  if (!link) {
+    co_return Status{Condition::broker_unavailable,
+                     fmt::format("the broker is not ready: {}", link.error().what)};
+  }
+  link_ = std::move(*link);
+  if (pause_.is_stopping()) {
+    link_->stop_receiving();
+  }
+  co_return std::nullopt;
+}
+
+Task<void> Flow::decide_stage(Pipe& pipe, Status& why) {
   boost::system::error_code error;
   while (!error) {
     auto deliveries = co_await link_->receive(options_.batch_max);
     if (!deliveries) {
-      if (why.empty()) {
-        why = fmt::format("no more requests from the broker: {}", deliveries.error().what);
+      if (why.reason.empty()) {
+        why = {Condition::broker_unavailable,
+               fmt::format("no more requests from the broker: {}", deliveries.error().what)};
       }
       break;
     }
@@ -136,14 +139,14 @@ Task<void> Flow::decide_stage(Pipe& pipe, std::string& why) {
   co_await pipe.async_send({}, std::nullopt, redirect_error(use_awaitable, error));
 }
 
-Task<void> Flow::reply_stage(Pipe& pipe, std::string& why) {
+Task<void> Flow::reply_stage(Pipe& pipe, Status& why) {
   for (;;) {
     auto batch = co_await pipe.async_receive(use_awaitable);
     if (!batch) {
       co_return;
     }
-    if (auto failure = co_await settle(std::move(batch->outgoing))) {
-      why = std::move(*failure);
+    if (auto failure = co_await settler_.settle(*link_, std::move(batch->outgoing))) {
+      why = {Condition::broker_unavailable, std::move(*failure)};
       break;
     }
     link_->acknowledge_up_to(batch->last_delivery_tag);
@@ -157,7 +160,7 @@ Task<void> Flow::reply_stage(Pipe& pipe, std::string& why) {
 // Repeats the batch until it is decided. Nothing if it cannot be, for now: then nothing of it may
 // be acknowledged.
 Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Delivery> deliveries,
-                                                      std::string& why) {
+                                                      Status& why) {
   Backoff conflict_backoff(kConflictFirst, kOutageLast, options_.seed);
   Backoff outage_backoff(kOutageFirst, kOutageLast, options_.seed);
   const auto since = clock_.steady_now();
@@ -168,137 +171,73 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
     if (answers) {
       if (failed) {
         spdlog::info("{}: the database decides again", options_.queue);
-        set_status("");
+        set_outage({});
       }
       co_return std::move(*answers);
     }
     const store::Error& error = answers.error();
     const bool may_pass_at_once = error.fault == store::Fault::retryable;
-    if (stopping_ && (!may_pass_at_once || ++stopping_conflicts > kStoppingConflictsMax)) {
-      why = fmt::format("stopping while the database fails: {}", error.what);
+    if (pause_.is_stopping() &&
+        (!may_pass_at_once || ++stopping_conflicts > kStoppingConflictsMax)) {
+      why = {Condition::stopping, fmt::format("stopping while the database fails: {}", error.what)};
       co_return std::nullopt;
     }
     if (clock_.steady_now() - since >= options_.pause_after) {
-      why = fmt::format("paused, {} requests given back: {}", deliveries.size(), error.what);
+      why = {Condition::paused,
+             fmt::format("paused, {} requests given back: {}", deliveries.size(), error.what)};
       co_return std::nullopt;
     }
     if (may_pass_at_once) {
       spdlog::debug("{}: repeating a batch: {}", options_.queue, error.what);
-      co_await wait(conflict_backoff.next());
+      co_await pause_.wait(conflict_backoff.next());
       continue;
     }
     const milliseconds pause = outage_backoff.next();
     spdlog::warn("{}: {} requests wait for the database: {}; trying again in {} ms", options_.queue,
                  deliveries.size(), error.what, pause.count());
     failed = true;
-    set_status(fmt::format("waiting for the database: {}", error.what));
-    co_await wait(pause);
+    set_outage(fmt::format("{} requests wait for the database: {}", deliveries.size(), error.what));
+    co_await pause_.wait(pause);
   }
 }
 
-// Publishes until every message is settled. Returns why that is not possible on this link.
-Task<std::optional<std::string>> Flow::settle(std::vector<Outgoing> outgoing) {
-  std::erase_if(outgoing, [this](const Outgoing& one) {
-    const auto suspect = suspects_.find(one.message.routing_key);
-    return suspect != suspects_.end() && suspect->second >= kSuspicions && !one.must_arrive;
-  });
-  Backoff backoff(kOutageFirst, kOutageLast, options_.seed);
-  bool was_rejected = false;
-  for (int attempt = 1; !outgoing.empty(); ++attempt) {
-    std::vector<amqp::Message> messages;
-    messages.reserve(outgoing.size());
-    std::ranges::transform(outgoing, std::back_inserter(messages),
-                           [](Outgoing& one) { return std::move(one.message); });
-    auto settlements = co_await publish(messages);
-    if (!settlements) {
-      co_return fmt::format("answers were not confirmed: {}", settlements.error().what);
-    }
-    std::vector<Outgoing> rejected;
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-      const bool must_arrive = outgoing[i].must_arrive;
-      const std::string& queue = messages[i].routing_key;
-      switch ((*settlements)[i]) {
-        case amqp::Settlement::confirmed:
-          break;
-        case amqp::Settlement::returned:
-          if (must_arrive) {
-            co_return fmt::format("queue {} is gone", queue);
-          }
-          spdlog::debug("{}: reply queue {} is gone", options_.queue, queue);
-          break;
-        case amqp::Settlement::too_large:
-          co_return fmt::format("a message for queue {} does not fit in a frame", queue);
-        case amqp::Settlement::rejected:
-          if (!must_arrive && attempt >= kPublishTries) {
-            spdlog::error("{}: reply queue {} keeps rejecting: a reply is given up", options_.queue,
-                          queue);
-          } else {
-            rejected.push_back({std::move(messages[i]), must_arrive});
-          }
-          break;
-      }
-    }
-    outgoing = std::move(rejected);
-    if (outgoing.empty()) {
-      break;
-    }
-    const std::string& queue = outgoing.front().message.routing_key;
-    if (stopping_ && attempt >= kPublishTries) {
-      co_return fmt::format("stopping while queue {} rejects messages", queue);
-    }
-    const milliseconds pause = backoff.next();
-    spdlog::warn("{}: the broker rejected {} answers, the first for queue {}; again in {} ms",
-                 options_.queue, outgoing.size(), queue, pause.count());
-    was_rejected = true;
-    set_status(fmt::format("queue {} rejects messages", queue));
-    co_await wait(pause);
-  }
-  if (was_rejected) {
-    set_status("");
-  }
-  co_return std::nullopt;
+void Flow::set_session(Status session) {
+  session_ = std::move(session);
+  update_status();
 }
 
-// Publishes all at once; or one by one, after the broker has closed the connection because of one
-// of them, to find which. One client's malformed address must not stop everybody's answers.
-Task<amqp::Result<std::vector<amqp::Settlement>>> Flow::publish(
-    std::span<const amqp::Message> messages) {
-  if (!one_by_one_) {
-    auto settlements = co_await link_->publish(messages);
-    one_by_one_ = !settlements && blames_a_message(settlements.error());
-    co_return settlements;
+void Flow::set_outage(std::optional<std::string> outage) {
+  outage_ = std::move(outage);
+  update_status();
+}
+
+// The broker blocks and unblocks publishers; the link keeps what it has, and goes on by itself.
+void Flow::on_blocked(const std::optional<std::string>& reason) {
+  if (reason && !blocked_) {
+    spdlog::warn(
+        "{}: the broker takes no messages: {}; answers wait, nothing is lost: free memory or disk "
+        "at the broker, and they go out",
+        options_.queue, *reason);
+  } else if (!reason && blocked_) {
+    spdlog::info("{}: the broker takes messages again", options_.queue);
   }
-  std::vector<amqp::Settlement> settlements;
-  for (const amqp::Message& message : messages) {
-    auto settled = co_await link_->publish(std::span(&message, 1));
-    if (!settled) {
-      if (blames_a_message(settled.error())) {
-        spdlog::error("{}: the broker closes the connection on an answer to {}: {}", options_.queue,
-                      message.routing_key, settled.error().what);
-        if (suspects_.size() >= kSuspectsMax) {
-          suspects_.clear();
-        }
-        ++suspects_[message.routing_key];
-      }
-      co_return std::unexpected(std::move(settled.error()));
+  blocked_ = reason;
+  update_status();
+}
+
+void Flow::update_status() {
+  Status status = session_;
+  if (pause_.is_stopping() && session_.condition != Condition::stopped) {
+    status = {Condition::stopping, "stopping: finishing what is in hand"};
+  } else if (session_.condition == Condition::consuming) {
+    if (outage_) {
+      status = {Condition::database_unavailable, *outage_};
+    } else if (blocked_) {
+      status = {Condition::blocked, fmt::format("the broker takes no messages: {}", *blocked_)};
+    } else if (settler_.rejection()) {
+      status = {Condition::rejected, *settler_.rejection()};
     }
-    settlements.push_back(settled->front());
   }
-  one_by_one_ = false;
-  co_return settlements;
-}
-
-// Waits, but not longer than until stop().
-Task<void> Flow::wait(milliseconds duration) {
-  if (stopping_) {
-    co_return;
-  }
-  boost::system::error_code cancelled;
-  co_await (clock_.sleep(duration) ||
-            stop_event_.async_wait(redirect_error(use_awaitable, cancelled)));
-}
-
-void Flow::set_status(std::string status) {
   if (status_ != status) {
     status_ = std::move(status);
     on_change_();

@@ -23,21 +23,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/experimental/channel.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "service/backoff.h"
 #include "service/broker.h"
 #include "service/clock.h"
 #include "service/handler.h"
+#include "service/pause.h"
+#include "service/settler.h"
+#include "service/status.h"
 #include "store/store.h"
 
 namespace inventory::service {
@@ -64,11 +64,11 @@ class Flow {
   // cannot be. Idempotent; harmless before run().
   void stop();
 
-  // Whether it takes requests at the moment.
-  bool is_consuming() const { return status_.empty(); }
+  // Where several things are in the way, the one that is furthest up: see status.h.
+  const Status& status() const { return status_; }
 
-  // Why it does not take requests; empty if it does.
-  const std::string& status() const { return status_; }
+  // Whether it takes requests and nothing is in the way.
+  bool is_consuming() const { return status_.condition == Condition::consuming; }
 
  private:
   struct Batch {
@@ -79,16 +79,16 @@ class Flow {
   using Pipe =
       boost::asio::experimental::channel<void(boost::system::error_code, std::optional<Batch>)>;
 
-  Task<std::string> run_once();
-  Task<void> decide_stage(Pipe& pipe, std::string& why);
-  Task<void> reply_stage(Pipe& pipe, std::string& why);
+  Task<Status> run_once();
+  Task<std::optional<Status>> open();
+  Task<void> decide_stage(Pipe& pipe, Status& why);
+  Task<void> reply_stage(Pipe& pipe, Status& why);
   Task<std::optional<std::vector<Answer>>> decide(std::span<const amqp::Delivery> deliveries,
-                                                  std::string& why);
-  Task<std::optional<std::string>> settle(std::vector<Outgoing> outgoing);
-  Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
-      std::span<const amqp::Message> messages);
-  Task<void> wait(std::chrono::milliseconds duration);
-  void set_status(std::string status);
+                                                  Status& why);
+  void set_session(Status session);
+  void set_outage(std::optional<std::string> outage);
+  void on_blocked(const std::optional<std::string>& reason);
+  void update_status();
 
   boost::asio::any_io_executor executor_;
   FlowOptions options_;
@@ -98,13 +98,15 @@ class Flow {
   Clock& clock_;
   std::function<void()> on_change_;
   Backoff reconnect_backoff_;
-  boost::asio::steady_timer stop_event_;  // expires when stop() is called
-  bool stopping_ = false;
-  bool one_by_one_ = false;  // publish each answer alone, to find a harmful one
-  std::map<std::string, int>
-      suspects_;                // reply addresses that made the broker close the connection
+  Pause pause_;
+  Settler settler_;
   std::unique_ptr<Link> link_;  // of the session that runs
-  std::string status_ = "not started";
+
+  // What the status is made of.
+  Status session_;                      // consuming while there is a link
+  std::optional<std::string> outage_;   // requests in hand wait for the database
+  std::optional<std::string> blocked_;  // the broker's reason
+  Status status_;
 };
 
 }  // namespace inventory::service

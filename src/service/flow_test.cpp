@@ -3,6 +3,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "service/fakes_for_test.h"
@@ -13,6 +14,7 @@ namespace {
 
 using amqp::Settlement;
 using store::Fault;
+using ::testing::ElementsAre;
 
 std::string order(int id) {
   return fmt::format(R"({{"order_id":{},"product_id":1,"quantity":1}})", id);
@@ -28,6 +30,8 @@ class FlowTest : public ::testing::Test {
     });
   }
   void TearDown() override {
+    on_change_ = [] {};  // a test's own variables are gone
+    clock_.on_sleep = [] {};
     flow_.stop();
     context_.restart();
     context_.run();
@@ -45,14 +49,14 @@ class FlowTest : public ::testing::Test {
   testing::FakeStore store_;
   testing::FakeClock clock_;
   OrderHandler handler_{{.queue = "orders", .reply_queue = {"replies", true}}, store_, clock_};
-  int changes_ = 0;
+  std::function<void()> on_change_ = [] {};
   Flow flow_{context_.get_executor(),
              {.queue = "orders", .batch_max = 10},
              broker_,
              handler_,
              store_,
              clock_,
-             [this] { ++changes_; }};
+             [this] { on_change_(); }};
   bool ended_ = false;
 };
 
@@ -117,6 +121,8 @@ TEST_F(FlowTest, PublishesAgainWhatTheBrokerRejects) {
 
 TEST_F(FlowTest, WaitsForAQueueOfItsOwnThatRejectsWithoutAnsweringTwice) {
   int tries = 0;
+  Status while_rejected;
+  clock_.on_sleep = [&] { while_rejected = flow_.status(); };
   broker_.on_publish = [&](const amqp::Message& message) {
     return message.routing_key == "orders.dlq" && ++tries < 50 ? Settlement::rejected
                                                                : Settlement::confirmed;
@@ -124,6 +130,8 @@ TEST_F(FlowTest, WaitsForAQueueOfItsOwnThatRejectsWithoutAnsweringTwice) {
   broker_.put("not a request");
   settle();
   EXPECT_EQ(tries, 50);
+  EXPECT_EQ(while_rejected.condition, Condition::rejected);
+  EXPECT_EQ(while_rejected.reason, "queue orders.dlq rejects messages");
   EXPECT_EQ(broker_.published().size(), 2U);
   EXPECT_EQ(broker_.opened(), 1);
   EXPECT_EQ(broker_.acknowledged(), 1U);
@@ -216,6 +224,73 @@ TEST_F(FlowTest, GivesRequestsBackDuringALongOutageAndTakesThemWhenItIsOver) {
   EXPECT_EQ(broker_.acknowledged(), 1U);
   EXPECT_GE(broker_.opened(), 2);
   EXPECT_LE(broker_.opened(), 12);  // an outage of ten minutes costs few redeliveries
+}
+
+TEST_F(FlowTest, SaysWhyItTakesNoRequestsAndThatItTakesThemAgain) {
+  store_.fail_ready(1);
+  broker_.fail_opens(1);
+  std::vector<Status> seen;
+  on_change_ = [&] { seen.push_back(flow_.status()); };
+  EXPECT_EQ(flow_.status().condition, Condition::starting);
+  settle();
+  flow_.stop();
+  settle();
+  EXPECT_THAT(
+      seen,
+      ElementsAre(
+          Status{Condition::database_unavailable, "the database is not ready: database refused"},
+          Status{Condition::broker_unavailable, "the broker is not ready: connection refused"},
+          Status{Condition::consuming, ""},
+          Status{Condition::stopping, "stopping: finishing what is in hand"},
+          Status{Condition::stopped, "stopped"}));
+}
+
+TEST_F(FlowTest, IsBlockedWhileTheBrokerSaysSo) {
+  broker_.on_publish = [&](const amqp::Message&) {
+    broker_.say_blocked("low on memory");
+    EXPECT_EQ(flow_.status(),
+              (Status{Condition::blocked, "the broker takes no messages: low on memory"}));
+    broker_.say_blocked({});
+    return Settlement::confirmed;
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_TRUE(flow_.is_consuming());
+}
+
+TEST_F(FlowTest, IsNotBlockedAnyMoreOnAnotherLink) {
+  bool first = true;
+  broker_.on_publish = [&](const amqp::Message&) -> amqp::Result<Settlement> {
+    if (!std::exchange(first, false)) {
+      return Settlement::confirmed;
+    }
+    broker_.say_blocked("low on disk");
+    return std::unexpected(amqp::Error{amqp::Fault::link_lost, "no heartbeat"});
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_TRUE(flow_.is_consuming());
+}
+
+TEST_F(FlowTest, StaysPausedUntilTheDatabaseDecidesAgain) {
+  store_.faults.assign(100, Fault::unavailable);
+  std::vector<Condition> seen;
+  on_change_ = [&] {
+    if (flow_.status().condition == Condition::paused) {
+      store_.faults.clear();
+      store_.fail_ready(2);
+    }
+    if (seen.empty() || seen.back() != flow_.status().condition) {
+      seen.push_back(flow_.status().condition);
+    }
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_THAT(seen, ElementsAre(Condition::consuming, Condition::database_unavailable,
+                                Condition::paused, Condition::consuming));
+  EXPECT_EQ(broker_.acknowledged(), 1U);
 }
 
 TEST_F(FlowTest, ConnectsAgainWithGrowingPauses) {

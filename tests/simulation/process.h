@@ -36,14 +36,18 @@ class Process {
   // Until it was killed, or both flows have ended, which they do only after stop().
   bool is_alive() const { return life_->is_alive; }
   bool is_stopping() const { return life_->is_stopping; }
+  bool is_consuming() const { return orders_.is_consuming() && items_.is_consuming(); }
   std::string describe() const {
-    return fmt::format("orders: {}, items: {}", orders_.status(), items_.status());
+    return fmt::format("orders: {}, items: {}", describe(orders_), describe(items_));
   }
 
  private:
   LinkOptions link_options(std::string_view queue, std::vector<std::string> others,
                            const ProcessOptions& options) const;
   service::FlowOptions flow_options(std::string_view queue, const ProcessOptions& options) const;
+  static std::string describe(const service::Flow& flow) {
+    return fmt::format("{}: {}", to_string(flow.status().condition), flow.status().reason);
+  }
   void begin(service::Flow& flow);
 
   Environment& environment_;

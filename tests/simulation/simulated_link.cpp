@@ -53,8 +53,14 @@ Task<amqp::Result<std::vector<amqp::Settlement>>> SimulatedLink::publish(
   state.confirms.begin(messages);
   state.last_progress = environment_.scheduler.now();
   for (std::size_t i = 0; i < messages.size() && state.publishing.client_has_it; ++i) {
-    while (broker_.has_alarm() && state.publishing.client_has_it) {
-      co_await wait_for_progress();
+    if (broker_.has_alarm()) {
+      on_blocked_("low on memory");
+      while (broker_.has_alarm() && state.publishing.client_has_it) {
+        co_await wait_for_progress();
+      }
+      if (state.publishing.client_has_it) {
+        on_blocked_({});
+      }
     }
     amqp::Message message = messages[i];
     if (!message.properties.message_id) {
@@ -134,7 +140,8 @@ Task<void> SimulatedLink::close() {
   }
 }
 
-Task<amqp::Result<std::unique_ptr<service::Link>>> SimulatedBrokerPort::open() {
+Task<amqp::Result<std::unique_ptr<service::Link>>> SimulatedBrokerPort::open(
+    service::OnBlocked on_blocked) {
   const auto starts = broker_.starts();
   const auto state = std::make_shared<LinkState>(environment_.scheduler.context(), life_,
                                                  options_.queue, options_.prefetch);
@@ -164,7 +171,8 @@ Task<amqp::Result<std::unique_ptr<service::Link>>> SimulatedBrokerPort::open() {
     broker_.drop_at_client(state, state->consuming);
     co_return std::unexpected(error(amqp::Fault::link_lost, "no answer to basic.consume"));
   }
-  co_return std::make_unique<SimulatedLink>(environment_, broker_, state, options_.in_hand_max);
+  co_return std::make_unique<SimulatedLink>(environment_, broker_, state, std::move(on_blocked),
+                                            options_.in_hand_max);
 }
 
 }  // namespace inventory::simulation

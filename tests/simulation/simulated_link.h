@@ -19,10 +19,11 @@ namespace inventory::simulation {
 class SimulatedLink : public service::Link {
  public:
   SimulatedLink(Environment& environment, SimulatedBroker& broker, LinkPointer state,
-                std::size_t in_hand_max)
+                service::OnBlocked on_blocked, std::size_t in_hand_max)
       : environment_(environment),
         broker_(broker),
         state_(std::move(state)),
+        on_blocked_(std::move(on_blocked)),
         in_hand_max_(in_hand_max) {}
   SimulatedLink(const SimulatedLink&) = delete;
   SimulatedLink& operator=(const SimulatedLink&) = delete;
@@ -43,6 +44,7 @@ class SimulatedLink : public service::Link {
   Environment& environment_;
   SimulatedBroker& broker_;
   LinkPointer state_;
+  service::OnBlocked on_blocked_;
   std::size_t in_hand_max_;
 };
 
@@ -62,7 +64,7 @@ class SimulatedBrokerPort : public service::Broker {
         life_(std::move(life)),
         options_(std::move(options)) {}
 
-  Task<amqp::Result<std::unique_ptr<service::Link>>> open() override;
+  Task<amqp::Result<std::unique_ptr<service::Link>>> open(service::OnBlocked on_blocked) override;
 
  private:
   Environment& environment_;

@@ -118,7 +118,13 @@ bool World::run_until(Condition condition, Time longest) {
   return true;
 }
 
-bool World::is_drained() const { return clients_->is_done() && broker_.is_drained(); }
+// Nothing is left to do, and every flow says that it would do more.
+bool World::is_drained() const {
+  return clients_->is_done() && broker_.is_drained() &&
+         std::ranges::all_of(processes_, [](const auto& process) {
+           return !process->is_alive() || process->is_stopping() || process->is_consuming();
+         });
+}
 
 Time World::random_time(Time longest) {
   return Time(environment_.random.below(static_cast<std::uint64_t>(longest.count())));

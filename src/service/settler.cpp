@@ -1,0 +1,151 @@
+#include "service/settler.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "service/backoff.h"
+
+namespace inventory::service {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kRejectedFirst{100};
+constexpr milliseconds kRejectedLast{5'000};
+constexpr int kPublishTries = 5;  // of a reply that a client's own queue rejects
+constexpr int kSuspicions = 2;    // after which answers to an address are given up
+constexpr std::size_t kSuspectsMax = 1000;
+
+// Whether the broker has closed channel or connection because of what a message holds (AMQP 0-9-1,
+// 1.2). RabbitMQ 3.10 answers a reply to some malformed direct reply-to addresses with 541.
+bool blames_a_message(const amqp::Error& error) {
+  constexpr std::array<std::uint16_t, 6> kCodes{406, 501, 502, 503, 505, 541};
+  return std::ranges::find(kCodes, error.reply_code) != kCodes.end();
+}
+
+}  // namespace
+
+Task<std::optional<std::string>> Settler::settle(Link& link, std::vector<Outgoing> outgoing) {
+  auto failure = co_await publish_until_settled(link, std::move(outgoing));
+  set_rejection({});
+  co_return failure;
+}
+
+Task<std::optional<std::string>> Settler::publish_until_settled(Link& link,
+                                                                std::vector<Outgoing> outgoing) {
+  std::erase_if(outgoing, [this](const Outgoing& one) { return is_given_up(one); });
+  Backoff backoff(kRejectedFirst, kRejectedLast, options_.seed);
+  for (int attempt = 1; !outgoing.empty(); ++attempt) {
+    std::vector<amqp::Message> messages;
+    messages.reserve(outgoing.size());
+    std::ranges::transform(outgoing, std::back_inserter(messages),
+                           [](Outgoing& one) { return std::move(one.message); });
+    auto settlements = co_await publish(link, messages);
+    if (!settlements) {
+      co_return fmt::format("answers were not confirmed: {}", settlements.error().what);
+    }
+    auto again = rejected(std::move(outgoing), std::move(messages), *settlements, attempt);
+    if (!again) {
+      co_return std::move(again.error());
+    }
+    outgoing = std::move(*again);
+    if (outgoing.empty()) {
+      break;
+    }
+    const std::string& queue = outgoing.front().message.routing_key;
+    if (pause_.is_stopping() && attempt >= kPublishTries) {
+      co_return fmt::format("stopping while queue {} rejects messages", queue);
+    }
+    const milliseconds pause = backoff.next();
+    spdlog::warn("{}: the broker rejected {} answers, the first for queue {}; again in {} ms",
+                 options_.queue, outgoing.size(), queue, pause.count());
+    set_rejection(fmt::format("queue {} rejects messages", queue));
+    co_await pause_.wait(pause);
+  }
+  co_return std::nullopt;
+}
+
+std::expected<std::vector<Outgoing>, std::string> Settler::rejected(
+    std::vector<Outgoing> outgoing, std::vector<amqp::Message> messages,
+    std::span<const amqp::Settlement> settlements, int attempt) const {
+  std::vector<Outgoing> again;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const bool must_arrive = outgoing[i].must_arrive;
+    const std::string& queue = messages[i].routing_key;
+    switch (settlements[i]) {
+      case amqp::Settlement::confirmed:
+        break;
+      case amqp::Settlement::returned:
+        if (must_arrive) {
+          return std::unexpected(fmt::format("queue {} is gone", queue));
+        }
+        spdlog::debug("{}: reply queue {} is gone", options_.queue, queue);
+        break;
+      case amqp::Settlement::too_large:
+        return std::unexpected(
+            fmt::format("a message for queue {} does not fit in a frame", queue));
+      case amqp::Settlement::rejected:
+        if (!must_arrive && attempt >= kPublishTries) {
+          spdlog::error("{}: reply queue {} keeps rejecting: a reply is given up", options_.queue,
+                        queue);
+        } else {
+          again.push_back({std::move(messages[i]), must_arrive});
+        }
+        break;
+    }
+  }
+  return again;
+}
+
+// Publishes all at once; or one by one, after the broker has closed the connection because of one
+// of them, to find which. One client's malformed address must not stop everybody's answers.
+Task<amqp::Result<std::vector<amqp::Settlement>>> Settler::publish(
+    Link& link, std::span<const amqp::Message> messages) {
+  if (!one_by_one_) {
+    auto settlements = co_await link.publish(messages);
+    one_by_one_ = !settlements && blames_a_message(settlements.error());
+    co_return settlements;
+  }
+  std::vector<amqp::Settlement> settlements;
+  for (const amqp::Message& message : messages) {
+    auto settled = co_await link.publish(std::span(&message, 1));
+    if (!settled) {
+      if (blames_a_message(settled.error())) {
+        spdlog::error("{}: the broker closes the connection on an answer to {}: {}", options_.queue,
+                      message.routing_key, settled.error().what);
+        suspect(message.routing_key);
+      }
+      co_return std::unexpected(std::move(settled.error()));
+    }
+    settlements.push_back(settled->front());
+  }
+  one_by_one_ = false;
+  co_return settlements;
+}
+
+bool Settler::is_given_up(const Outgoing& one) const {
+  const auto suspect = suspects_.find(one.message.routing_key);
+  return suspect != suspects_.end() && suspect->second >= kSuspicions && !one.must_arrive;
+}
+
+void Settler::suspect(const std::string& address) {
+  if (suspects_.size() >= kSuspectsMax) {
+    suspects_.clear();
+  }
+  ++suspects_[address];
+}
+
+void Settler::set_rejection(std::optional<std::string> rejection) {
+  if (rejection_ != rejection) {
+    rejection_ = std::move(rejection);
+    on_change_();
+  }
+}
+
+}  // namespace inventory::service

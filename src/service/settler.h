@@ -1,0 +1,71 @@
+#pragma once
+
+// Settler: publishes what a batch causes until all of it is settled: confirmed by the broker, or
+// undeliverable through the client's own doing.
+//
+//   confirmed  settled
+//   returned   a client's queue: settled, the client is gone. One of ours: the link is of no use
+//   rejected   published again: to a client's queue five times, to one of ours until it takes it
+//   the broker closes the connection on a message: published one by one on the next link to find
+//              it; an address that did it twice is given up
+//
+// It lives longer than a link: what it has learnt about addresses counts on the next one.
+// Threads: one executor. The pause outlives it.
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "amqp/error.h"
+#include "amqp/message.h"
+#include "service/answer.h"
+#include "service/broker.h"
+#include "service/pause.h"
+
+namespace inventory::service {
+
+struct SettlerOptions {
+  std::string queue;       // of the requests, for logs
+  std::uint32_t seed = 0;  // of the jitter
+};
+
+class Settler {
+ public:
+  // `on_change` is called whenever what rejection() says has changed.
+  Settler(SettlerOptions options, Pause& pause, std::function<void()> on_change)
+      : options_(std::move(options)), pause_(pause), on_change_(std::move(on_change)) {}
+
+  // Returns why that is not possible on this link: then nothing of it may be acknowledged.
+  Task<std::optional<std::string>> settle(Link& link, std::vector<Outgoing> outgoing);
+
+  // While a queue rejects messages, and they wait to be published again: which.
+  const std::optional<std::string>& rejection() const { return rejection_; }
+
+ private:
+  Task<std::optional<std::string>> publish_until_settled(Link& link,
+                                                         std::vector<Outgoing> outgoing);
+  // What became of messages that were published: what has to be published again, or why the link
+  // is of no use.
+  std::expected<std::vector<Outgoing>, std::string> rejected(
+      std::vector<Outgoing> outgoing, std::vector<amqp::Message> messages,
+      std::span<const amqp::Settlement> settlements, int attempt) const;
+  Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
+      Link& link, std::span<const amqp::Message> messages);
+  bool is_given_up(const Outgoing& one) const;
+  void suspect(const std::string& address);
+  void set_rejection(std::optional<std::string> rejection);
+
+  SettlerOptions options_;
+  Pause& pause_;
+  std::function<void()> on_change_;
+  bool one_by_one_ = false;              // publish each answer alone, to find a harmful one
+  std::map<std::string, int> suspects_;  // addresses that made the broker close the connection
+  std::optional<std::string> rejection_;
+};
+
+}  // namespace inventory::service
