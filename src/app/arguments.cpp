@@ -106,6 +106,12 @@ void Arguments::define_commands() {
               "Example:\n  inventory-service migrate --database-url sqlite:inventory.db\n\n"
               "Exit codes: 0 up to date; 1 failed; 2 wrong command line or setting.");
 
+  add_command("verify", "Compare ledger and stock of every product",
+              "Changes nothing, and may run beside a service or against a standby.\n\n"
+              "Example:\n  inventory-service verify --database-url sqlite:inventory.db\n\n"
+              "Exit codes: 0 all agree; 1 some disagree, one line each; 2 could not be done, wrong "
+              "command line or setting.");
+
   CLI::App& add = add_command(
       "add", "Ask for an item to be added, and print the reply",
       "Example:\n  inventory-service add --quantity 10 --description \"Blue T-shirt, size M\"\n\n"

@@ -83,6 +83,7 @@ std::expected<Command, std::string> read_command(const Arguments& arguments,
                                                  std::string_view name) {
   if (name == "serve") return ServeCommand{};
   if (name == "migrate") return MigrateCommand{};
+  if (name == "verify") return VerifyCommand{};
   return name == "add" ? read_add(arguments) : read_order(arguments);
 }
 

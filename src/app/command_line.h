@@ -2,7 +2,7 @@
 
 // Command line: what the program was asked to do, with the configuration that is in force.
 //
-//   inventory-service [settings] serve | migrate | add ... | order ...
+//   inventory-service [settings] serve | migrate | verify | add ... | order ...
 // Settings may stand before or after the command.
 
 #include <chrono>
@@ -21,6 +21,8 @@ struct ServeCommand {};
 
 struct MigrateCommand {};
 
+struct VerifyCommand {};
+
 struct AddCommand {
   domain::Quantity quantity;               // 0 to 2^53 - 1
   std::optional<std::string> description;  // at most 10,000 bytes of UTF-8
@@ -36,7 +38,7 @@ struct OrderCommand {
 
 struct Invocation {
   Configuration configuration;
-  std::variant<ServeCommand, MigrateCommand, AddCommand, OrderCommand> command;
+  std::variant<ServeCommand, MigrateCommand, VerifyCommand, AddCommand, OrderCommand> command;
 };
 
 // What ends the program at once. Code 0: the text is what was asked for (help, version,

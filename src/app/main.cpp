@@ -1,5 +1,5 @@
 // inventory-service: one program, its commands in the order in which a newcomer meets them:
-// serve, add, order, migrate.
+// serve, add, order, migrate, verify.
 
 #include <csignal>
 #include <cstdio>
@@ -11,6 +11,7 @@
 #include "app/command_line.h"
 #include "app/requests.h"
 #include "app/serve.h"
+#include "app/verify.h"
 #include "ops/logging.h"
 
 namespace {
@@ -22,6 +23,7 @@ struct Run {
 
   int operator()(const app::ServeCommand&) const { return app::serve(configuration); }
   int operator()(const app::MigrateCommand&) const { return app::migrate(configuration); }
+  int operator()(const app::VerifyCommand&) const { return app::verify(configuration); }
   int operator()(const app::AddCommand& command) const { return app::add(configuration, command); }
   int operator()(const app::OrderCommand& command) const {
     return app::order(configuration, command);

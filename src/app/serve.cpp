@@ -147,7 +147,7 @@ class Service {
   }
 
   std::vector<ops::HealthCheck> health_checks() const {
-    return {{"orders", orders_.flow.status()}, {"items", items_.flow.status()}};
+    return {{"orders", orders_.flow.status().reason}, {"items", items_.flow.status().reason}};
   }
 
   Task<void> work() {

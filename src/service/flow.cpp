@@ -82,7 +82,7 @@ Task<Status> Flow::run_once() {
   set_session({Condition::consuming, ""});
   const auto since = clock_.steady_now();
   Pipe pipe(executor_, 1);
-  Status why;
+  Status why{Condition::broker_unavailable, ""};
   // They end together: the first stage tells the second through the pipe, the second tells the
   // first by abandoning the link.
   co_await (decide_stage(pipe, why) && reply_stage(pipe, why));

@@ -48,7 +48,7 @@ constexpr std::string_view to_string(Condition condition) {
 
 struct Status {
   Condition condition = Condition::starting;
-  std::string reason;  // one line, for an operator; empty while it is consuming
+  std::string reason = "not started";  // one line, for an operator; empty while it is consuming
 
   friend bool operator==(const Status&, const Status&) = default;
 };

@@ -21,6 +21,7 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
+#include "store/reader.h"
 #include "store/store.h"
 
 namespace inventory::store::conformance {
@@ -35,6 +36,9 @@ class TestDatabase {
 
   // A store on this database, not migrated, that reports on `executor`.
   virtual std::unique_ptr<Store> open(boost::asio::any_io_executor executor) = 0;
+
+  // A reader of this database.
+  virtual std::unique_ptr<Reader> open_reader() = 0;
 
   // The stock of a product; nothing where there is no such product.
   virtual std::optional<domain::Quantity> on_hand(domain::ProductId product) = 0;

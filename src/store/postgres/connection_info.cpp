@@ -137,7 +137,7 @@ ConnectionInfo::ConnectionInfo(const PostgresOptions& options) {
   set_default("keepalives_interval", "10");
   set_default("keepalives_count", "3");
   if (hosts_.size() > 1) {
-    set_default("target_session_attrs", "read-write");
+    set_default("target_session_attrs", options.session_attrs.c_str());
   }
   keywords["client_encoding"] = "UTF8";
   keywords["options"] += session_settings(options);

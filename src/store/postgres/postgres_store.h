@@ -28,6 +28,9 @@ struct PostgresOptions {
   // hosts, the one that accepts writes is chosen unless target_session_attrs says otherwise.
   std::string connection_string;
 
+  // target_session_attrs where the connection string names several hosts and does not say.
+  std::string session_attrs = "read-write";
+
   // For all hosts and addresses together, each of which gets a fair share.
   std::chrono::milliseconds connect_timeout{10'000};
 

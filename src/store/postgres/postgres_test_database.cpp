@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "store/postgres/postgres_reader.h"
 #include "store/postgres/session.h"
 
 namespace inventory::store::postgres {
@@ -43,6 +44,10 @@ PostgresTestDatabase::~PostgresTestDatabase() {
 
 std::unique_ptr<Store> PostgresTestDatabase::open(boost::asio::any_io_executor executor) {
   return make_postgres_store(std::move(executor), options());
+}
+
+std::unique_ptr<Reader> PostgresTestDatabase::open_reader() {
+  return make_postgres_reader(options());
 }
 
 std::optional<domain::Quantity> PostgresTestDatabase::on_hand(domain::ProductId product) {

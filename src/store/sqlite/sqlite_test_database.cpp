@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "store/sqlite/sqlite_reader.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace inventory::store::sqlite {
@@ -27,6 +28,8 @@ TestFolder::~TestFolder() {
 std::unique_ptr<Store> SqliteTestDatabase::open(boost::asio::any_io_executor executor) {
   return make_sqlite_store(std::move(executor), {.path = path()});
 }
+
+std::unique_ptr<Reader> SqliteTestDatabase::open_reader() { return make_sqlite_reader(path()); }
 
 std::optional<domain::Quantity> SqliteTestDatabase::on_hand(domain::ProductId product) {
   const auto quantity = query(fmt::format("SELECT quantity FROM inventory WHERE id = {}", product));

@@ -29,6 +29,7 @@ class SqliteTestDatabase : public conformance::TestDatabase {
   std::string path() const { return folder_.path() / "inventory.db"; }
 
   std::unique_ptr<Store> open(boost::asio::any_io_executor executor) override;
+  std::unique_ptr<Reader> open_reader() override;
   std::optional<domain::Quantity> on_hand(domain::ProductId product) override;
   domain::Quantity ledger_sum(domain::ProductId product) override;
   void make_python_table() override;

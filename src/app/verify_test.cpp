@@ -1,0 +1,114 @@
+#include "app/verify.h"
+
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace inventory::app {
+namespace {
+
+using store::Amount;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// A database in memory; its calls fail from the `fails_at`th on.
+class FakeReader : public store::Reader {
+ public:
+  FakeReader(std::vector<Amount> stock, std::vector<Amount> ledger)
+      : stock_(std::move(stock)), ledger_(std::move(ledger)) {}
+
+  store::Result<void> begin() override {
+    if (fails()) {
+      return failure();
+    }
+    return {};
+  }
+  store::Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
+    if (fails()) {
+      return failure();
+    }
+    std::vector<Amount> page;
+    for (const Amount& amount : stock_) {
+      if (amount.product > after && page.size() < count) {
+        page.push_back(amount);
+      }
+    }
+    return page;
+  }
+  store::Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
+                                                 domain::ProductId last) override {
+    if (fails()) {
+      return failure();
+    }
+    std::vector<Amount> sums;
+    for (const Amount& amount : ledger_) {
+      if (amount.product > after && amount.product <= last) {
+        sums.push_back(amount);
+      }
+    }
+    return sums;
+  }
+
+  int fails_at = 0;  // never
+
+ private:
+  bool fails() { return ++calls_ == fails_at; }
+  static std::unexpected<store::Error> failure() {
+    return std::unexpected(store::Error{store::Fault::link_lost, "the link broke"});
+  }
+
+  std::vector<Amount> stock_;
+  std::vector<Amount> ledger_;
+  int calls_ = 0;
+};
+
+struct Outcome {
+  std::vector<Disagreement> disagreements;
+  Compared compared;
+};
+
+Outcome compare_all(std::vector<Amount> stock, std::vector<Amount> ledger, std::size_t page) {
+  FakeReader reader(std::move(stock), std::move(ledger));
+  Outcome outcome;
+  const auto compared = compare(
+      reader, page, [&](const auto& one) { outcome.disagreements.push_back(one); },
+      [](const Compared&) {});
+  EXPECT_TRUE(compared);
+  outcome.compared = compared.value_or(Compared{});
+  EXPECT_EQ(outcome.compared.disagreements, outcome.disagreements.size());
+  return outcome;
+}
+
+TEST(Verify, AgreesWhereEachSumIsTheStock) {
+  const auto outcome = compare_all({{1, 5}, {2, 0}, {3, 7}}, {{1, 5}, {3, 7}}, 100);
+  EXPECT_THAT(outcome.disagreements, IsEmpty());
+  EXPECT_EQ(outcome.compared.products, 3U);
+}
+
+TEST(Verify, FindsWhatDisagreesWhereverThePagesEnd) {
+  const std::vector<Amount> stock{{2, 5}, {4, 1}, {6, 0}, {8, 3}};
+  const std::vector<Amount> ledger{{1, 9}, {2, 4}, {5, -1}, {6, 2}, {8, 3}, {9, 1}};
+  for (std::size_t page = 1; page < 6; ++page) {
+    const auto outcome = compare_all(stock, ledger, page);
+    EXPECT_THAT(outcome.disagreements,
+                ElementsAre(Disagreement{1, std::nullopt, 9}, Disagreement{2, 5, 4},
+                            Disagreement{4, 1, 0}, Disagreement{5, std::nullopt, -1},
+                            Disagreement{6, 0, 2}, Disagreement{9, std::nullopt, 1}))
+        << "pages of " << page;
+    EXPECT_EQ(outcome.compared.products, 7U);
+  }
+}
+
+TEST(Verify, FailsWhereAnyReadFails) {
+  for (int fails_at = 1; fails_at <= 7; ++fails_at) {
+    FakeReader reader({{1, 1}, {2, 2}}, {{1, 1}, {2, 2}});
+    reader.fails_at = fails_at;
+    EXPECT_FALSE(compare(
+        reader, 1, [](const Disagreement&) {}, [](const Compared&) {}))
+        << "call " << fails_at;
+  }
+}
+
+}  // namespace
+}  // namespace inventory::app

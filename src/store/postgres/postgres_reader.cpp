@@ -1,0 +1,118 @@
+#include "store/postgres/postgres_reader.h"
+
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "store/postgres/binary_array.h"
+#include "store/postgres/connect.h"
+#include "store/postgres/connection_info.h"
+#include "store/postgres/session.h"
+
+namespace inventory::store::postgres {
+namespace {
+
+constexpr const char* kBeginToRead = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+// A transaction sees the database as it is at its first statement.
+constexpr const char* kSettle = "SELECT count(*) FROM inventory_migration";
+
+constexpr Statement kStock{"stock", R"sql(
+SELECT id::bigint, quantity::bigint FROM inventory WHERE id > $1 ORDER BY id LIMIT $2)sql"};
+
+constexpr Statement kLedgerSums{"ledger_sums", R"sql(
+SELECT product_id, sum(delta)::bigint FROM inventory_ledger
+WHERE product_id > $1 AND product_id <= $2
+GROUP BY product_id HAVING sum(delta) <> 0 ORDER BY product_id)sql"};
+
+PostgresOptions for_reading(PostgresOptions options) {
+  options.session_attrs = "any";
+  // Deadlines of its own: nobody waits for what it holds.
+  options.statement_timeout = kReaderCallDeadline;
+  options.idle_in_transaction_session_timeout = kReaderCallDeadline;
+  return options;
+}
+
+class PostgresReader : public Reader {
+ public:
+  explicit PostgresReader(PostgresOptions options)
+      : connect_timeout_(options.connect_timeout), info_(for_reading(std::move(options))) {}
+
+  Result<void> begin() override { return run(connect_and_begin()); }
+
+  Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
+    return run(amounts("reading the stock", kStock, after, static_cast<std::int64_t>(count)));
+  }
+
+  Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
+                                          domain::ProductId last) override {
+    return run(amounts("adding up the ledger", kLedgerSums, after, last));
+  }
+
+ private:
+  // Runs the event loop until the call has its result.
+  template <class T>
+  T run(Task<T> task) {
+    std::optional<T> result;
+    boost::asio::co_spawn(loop_, std::move(task), [&](const std::exception_ptr& error, T value) {
+      if (error) {
+        std::rethrow_exception(error);
+      }
+      result = std::move(value);
+    });
+    loop_.restart();
+    loop_.run();
+    return *std::move(result);
+  }
+
+  Task<Result<void>> connect_and_begin() {
+    session_.reset();
+    auto connected = co_await connect(loop_.get_executor(), info_,
+                                      std::chrono::steady_clock::now() + connect_timeout_);
+    if (!connected) {
+      co_return std::unexpected(std::move(connected.error()));
+    }
+    session_ = std::make_unique<Session>(loop_.get_executor(), std::move(*connected));
+    session_->command(kBeginToRead);
+    session_->command(kSettle);
+    const auto begun = co_await session_->synchronize("beginning to read", deadline());
+    if (!begun) {
+      co_return std::unexpected(begun.error());
+    }
+    co_return Result<void>();
+  }
+
+  Task<Result<std::vector<Amount>>> amounts(const char* doing, const Statement& statement,
+                                            std::int64_t first, std::int64_t second) {
+    session_->execute(statement, {binary_bigint(first), binary_bigint(second)});
+    const auto results = co_await session_->synchronize(doing, deadline());
+    if (!results) {
+      co_return std::unexpected(results.error());
+    }
+    const PGresult* rows = results->at(0).get();
+    std::vector<Amount> amounts;
+    amounts.reserve(static_cast<std::size_t>(PQntuples(rows)));
+    for (int row = 0; row < PQntuples(rows); ++row) {
+      amounts.push_back({read_bigint(rows, row, 0), read_bigint(rows, row, 1)});
+    }
+    co_return amounts;
+  }
+
+  static Deadline deadline() { return std::chrono::steady_clock::now() + kReaderCallDeadline; }
+
+  boost::asio::io_context loop_{1};
+  std::chrono::milliseconds connect_timeout_;
+  ConnectionInfo info_;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reader> make_postgres_reader(PostgresOptions options) {
+  return std::make_unique<PostgresReader>(std::move(options));
+}
+
+}  // namespace inventory::store::postgres

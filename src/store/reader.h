@@ -1,0 +1,49 @@
+#pragma once
+
+// Reader: the port through which commands look at a database that a service may be writing to.
+//
+// Guarantees, whichever the adapter:
+//   1. It changes nothing, takes no lock that a service would wait for, and is content with a
+//      standby or a file that is open in a service.
+//   2. All calls after begin() see the database as it was at one moment.
+//
+// Threads: one. Blocks: every function, for a program that does nothing else meanwhile; at most
+//          for the adapter's deadlines.
+// Errors:  values of store::Error. After one, begin() again.
+
+#include <cstddef>
+#include <vector>
+
+#include "domain/order.h"
+#include "store/error.h"
+
+namespace inventory::store {
+
+// Amount: the stock of a product, or the sum of its ledger's deltas.
+struct Amount {
+  domain::ProductId product;
+  domain::Quantity quantity;
+
+  friend bool operator==(const Amount&, const Amount&) = default;
+};
+
+class Reader {
+ public:
+  Reader() = default;
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  virtual ~Reader() = default;
+
+  // Connects, and begins to see the database as it is now.
+  virtual Result<void> begin() = 0;
+
+  // The stock of at most `count` products whose ids come after `after`, in the order of ids.
+  virtual Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) = 0;
+
+  // The sums of the ledgers of all products with after < id <= last, in the order of ids, without
+  // those that are 0.
+  virtual Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
+                                                  domain::ProductId last) = 0;
+};
+
+}  // namespace inventory::store
