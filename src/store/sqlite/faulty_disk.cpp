@@ -26,6 +26,7 @@ struct FaultyDisk::Methods : sqlite3_io_methods {
     static std::list<Methods> all;
     const std::lock_guard lock(mutex);
     Methods& methods = all.emplace_back(Methods{*real, real, of_database});
+    methods.xRead = read;
     methods.xWrite = write;
     methods.xSync = sync;
     methods.iVersion = shared_memory ? real->iVersion : 1;
@@ -87,6 +88,11 @@ int FaultyDisk::open(sqlite3_vfs* /*vfs*/, const char* name, sqlite3_file* file,
                                      current->shared_memory_);
   }
   return code;
+}
+
+int FaultyDisk::read(sqlite3_file* file, void* data, int size, sqlite3_int64 offset) {
+  return current->fails(Operation::read) ? SQLITE_IOERR_READ
+                                         : Methods::of(file).real->xRead(file, data, size, offset);
 }
 
 int FaultyDisk::write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {

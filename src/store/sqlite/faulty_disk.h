@@ -3,7 +3,7 @@
 // FaultyDisk: SQLite's way to the disk while it lives, with faults on request. For tests.
 //
 // Registers itself as SQLite's default VFS. It forwards everything to the real one, and fails the
-// write, sync or opening that a test has asked it to fail.
+// read, write, sync or opening that a test has asked it to fail.
 //
 // Threads: any; one FaultyDisk at a time, and it outlives the connections made meanwhile.
 // Source:  https://www.sqlite.org/vfs.html
@@ -20,7 +20,7 @@ namespace inventory::store::sqlite {
 class FaultyDisk {
  public:
   enum class Failure {
-    io_error,    // a write, a sync or an opening fails
+    io_error,    // a read, a write, a sync or an opening fails
     full,        // a write finds no room
     checkpoint,  // a write to the database file itself fails: with a log, a checkpoint's
   };
@@ -49,10 +49,11 @@ class FaultyDisk {
   bool wait_for_fault(std::chrono::seconds timeout);
 
  private:
-  enum class Operation { open, write, write_to_database, sync };
+  enum class Operation { open, read, write, write_to_database, sync };
   struct Methods;
 
   static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* opened);
+  static int read(sqlite3_file* file, void* data, int size, sqlite3_int64 offset);
   static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset);
   static int sync(sqlite3_file* file, int flags);
 
