@@ -169,6 +169,10 @@ std::string Arguments::help() const {
   return chosen.empty() ? app_.help() : chosen[0]->help(std::string(kProgram));
 }
 
+std::vector<const CLI::App*> Arguments::all_commands() const {
+  return app_.get_subcommands([](const CLI::App*) { return true; });
+}
+
 bool Arguments::print_config() const { return app_.count("--print-config") > 0; }
 
 std::string Arguments::command() const {

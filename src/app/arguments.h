@@ -39,6 +39,9 @@ class Arguments {
   // Of the command that was chosen, or of the program.
   std::string help() const;
 
+  // The commands as CLI11 has them, for the manual page.
+  std::vector<const CLI::App*> all_commands() const;
+
   bool print_config() const;
 
   // The command's name, empty if none was given.
