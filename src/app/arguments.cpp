@@ -15,7 +15,8 @@ constexpr std::string_view kProgram = "inventory-service";
 
 constexpr const char* kFooter =
     R"(Sources of a setting, the first that has it: flag, environment, file, default. An empty
-variable counts as not set. A file holds lines such as
+variable counts as not set. AMQP_URL_FILE and DATABASE_URL_FILE name files that hold the URLs,
+with their passwords. A settings file holds lines such as
   prefetch = 2000
   order-queue = "orders"
 

@@ -66,11 +66,54 @@ std::expected<std::string, std::string> url_for_host(const std::string& host) {
                      is_ipv6 ? "]" : "");
 }
 
+// At most so many bytes of a file. The error is the operating system's word.
+std::expected<std::string, std::string> read_start_of_file(const std::string& path,
+                                                           std::size_t bytes_max) {
+  errno = 0;
+  std::ifstream stream(path, std::ios::binary);
+  std::string text(bytes_max, '\0');
+  if (stream) stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!stream.is_open() || stream.bad()) {
+    return std::unexpected(std::generic_category().message(errno));
+  }
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return text;
+}
+
+std::unexpected<std::string> unreadable(std::string_view name, std::string_view source,
+                                        const std::string& path, std::string_view why) {
+  return std::unexpected(fmt::format("{} ({}) takes a file that can be read; {}: {}", name, source,
+                                     quoted_for_message(path), why));
+}
+
+// A URL from a file that NAME_FILE in the environment names: its first line.
+std::expected<std::optional<Found>, std::string> find_in_credential_file(
+    const Setting& setting, const EnvironmentLookup& environment) {
+  const std::string variable = fmt::format("{}_FILE", setting.environment);
+  const auto path = look_up(environment, variable);
+  if (!path) return std::nullopt;
+  const std::string source = fmt::format("environment {}", variable);
+  if (look_up(environment, setting.environment)) {
+    return std::unexpected(fmt::format("{} ({}) takes nothing while {} is set, too", setting.name,
+                                       source, setting.environment));
+  }
+  auto text = read_start_of_file(*path, kSettingsFileBytesMax);
+  if (!text) return unreadable(setting.name, source, *path, text.error());
+  text->resize(std::min(text->find('\n'), text->size()));
+  if (text->ends_with('\r')) text->pop_back();
+  return Found{*std::move(text), source};
+}
+
 std::expected<Found, std::string> find_value(const Setting& setting, const FlagValues& flags,
                                              const EnvironmentLookup& environment,
                                              const FoundValues& keys) {
   if (const auto flag = flags.find(setting.name); flag != flags.end()) {
     return Found{flag->second, fmt::format("flag --{}", setting.name)};
+  }
+  if (setting.may_hold_credentials) {
+    auto found = find_in_credential_file(setting, environment);
+    if (!found) return std::unexpected(std::move(found.error()));
+    if (*found) return **std::move(found);
   }
   if (auto value = look_up(environment, setting.environment)) {
     return Found{*std::move(value), fmt::format("environment {}", setting.environment)};
@@ -163,26 +206,6 @@ class TogetherCheck {
 
   const std::vector<SettingInForce>& in_force_;
 };
-
-// At most so many bytes of a file. The error is the operating system's word.
-std::expected<std::string, std::string> read_start_of_file(const std::string& path,
-                                                           std::size_t bytes_max) {
-  errno = 0;
-  std::ifstream stream(path, std::ios::binary);
-  std::string text(bytes_max, '\0');
-  if (stream) stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!stream.is_open() || stream.bad()) {
-    return std::unexpected(std::generic_category().message(errno));
-  }
-  text.resize(static_cast<std::size_t>(stream.gcount()));
-  return text;
-}
-
-std::unexpected<std::string> unreadable(std::string_view name, std::string_view source,
-                                        const std::string& path, std::string_view why) {
-  return std::unexpected(fmt::format("{} ({}) takes a file that can be read; {}: {}", name, source,
-                                     quoted_for_message(path), why));
-}
 
 }  // namespace
 

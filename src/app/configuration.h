@@ -3,7 +3,8 @@
 // Configuration: what is in force, gathered from four sources. The first that has a setting wins:
 //
 //   1. flags, --prefetch 100
-//   2. the environment, INVENTORY_PREFETCH=100; an empty variable counts as not set
+//   2. the environment, INVENTORY_PREFETCH=100; an empty variable counts as not set. A setting that
+//      may hold credentials may be in a file instead: AMQP_URL_FILE names it, its first line counts
 //   3. a settings file, prefetch = 100 (--config FILE, or INVENTORY_CONFIG)
 //   4. the default
 // An AMQP URL that none of the first three has is made of RABBITMQ_HOST, where that is set.
@@ -85,8 +86,9 @@ using FlagValues = std::map<std::string, std::string, std::less<>>;
 std::expected<SettingsFile, std::string> read_settings_file(const std::string& path,
                                                             std::string_view source);
 
-// Decides between the sources and checks every value; reads nothing but what it is given. The error
-// is one line that names the setting, its source and what it takes, never a credential.
+// Decides between the sources and checks every value; reads nothing but what it is given and the
+// files of credentials that the environment names. The error is one line that names the setting,
+// its source and what it takes, never a credential.
 std::expected<LoadedConfiguration, std::string> load_configuration(
     const FlagValues& flags, const EnvironmentLookup& environment,
     const std::optional<SettingsFile>& file);

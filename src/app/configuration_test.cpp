@@ -340,6 +340,52 @@ class Folder {
   std::string path_;
 };
 
+TEST(CredentialFile, HoldsAUrlInItsFirstLine) {
+  const Folder folder;
+  for (const std::string_view rest : {"", "\n", "\r\n", "\nmore\n"}) {
+    const std::string path = folder.write("amqp", "amqp://shop:secret@b/v" + std::string(rest));
+    const Sources sources{.variables = {{"AMQP_URL_FILE", path}}};
+    EXPECT_EQ(configuration_of(sources).amqp_endpoint.password, "secret");
+    EXPECT_THAT(printed(sources),
+                HasSubstr("amqp-url = \"amqp://shop:***@b/v\"  # environment AMQP_URL_FILE"));
+  }
+}
+
+TEST(CredentialFile, CountsLikeItsVariable) {
+  const Folder folder;
+  const std::string path = folder.write("database", "sqlite:by-file.db\n");
+  const FlagValues variables{{"DATABASE_URL_FILE", path}};
+  EXPECT_EQ(
+      configuration_of({.variables = variables, .file = "database-url = 'sqlite:x'"}).database,
+      DatabaseUrl(SqlitePath{"by-file.db"}));
+  EXPECT_EQ(
+      configuration_of({.flags = {{"database-url", "sqlite:flag.db"}}, .variables = variables})
+          .database,
+      DatabaseUrl(SqlitePath{"flag.db"}));
+  EXPECT_EQ(configuration_of({.variables = {{"DATABASE_URL_FILE", ""}}}).database,
+            DatabaseUrl(SqlitePath{"inventory.db"}));
+}
+
+TEST(CredentialFile, CannotBeNamedBesideItsVariable) {
+  EXPECT_EQ(error_of({.variables = {{"AMQP_URL", "amqp://u:secret@b"}, {"AMQP_URL_FILE", "/x"}}}),
+            "amqp-url (environment AMQP_URL_FILE) takes nothing while AMQP_URL is set, too");
+}
+
+TEST(CredentialFile, IsNeverRepeatedInAnError) {
+  const Folder folder;
+  EXPECT_EQ(error_of({.variables = {{"AMQP_URL_FILE", "/nowhere"}}}),
+            "amqp-url (environment AMQP_URL_FILE) takes a file that can be read; \"/nowhere\": No "
+            "such file or directory");
+  EXPECT_THAT(error_of({.variables = {{"AMQP_URL_FILE", folder.path()}}}),
+              HasSubstr("Is a directory"));
+  for (const std::string_view content : {"", "http://u:secret@b", "secret\x01"}) {
+    const std::string path = folder.write("wrong", std::string(content));
+    EXPECT_THAT(error_of({.variables = {{"AMQP_URL_FILE", path}}}),
+                AllOf(HasSubstr("amqp-url (environment AMQP_URL_FILE) takes amqp[s]://"),
+                      Not(HasSubstr("secret"))));
+  }
+}
+
 TEST(SettingsFileReader, ReadsAFileAsItIs) {
   const Folder folder;
   const std::string path = folder.write("a.toml", "prefetch = 5\r\n");

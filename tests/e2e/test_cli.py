@@ -217,3 +217,25 @@ def test_a_wrong_command_line_has_status_2(arguments):
     assert done.returncode == 2
     assert done.stdout == ""
     assert one_line(done.stderr), done.stderr
+
+
+def test_a_url_may_be_in_a_file(folder):
+    secret = folder / "amqp-url"
+    secret.write_text(f"amqp://shop:{SECRET}@broker-1/orders\n")
+    done = run("serve", "--print-config", AMQP_URL_FILE=str(secret))
+    assert done.returncode == 0, done.stderr
+    assert 'amqp-url = "amqp://shop:***@broker-1/orders"  # environment AMQP_URL_FILE' in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+
+
+def test_a_url_file_that_cannot_be_used_is_one_line(folder):
+    wrong = folder / "no-url"
+    wrong.write_text(SECRET)
+    for variables, named in (
+        ({"AMQP_URL_FILE": str(folder / "none")}, "No such file"),
+        ({"AMQP_URL_FILE": str(wrong)}, "AMQP_URL_FILE"),
+        ({"DATABASE_URL_FILE": str(wrong), "DATABASE_URL": "sqlite:x"}, "DATABASE_URL is set"),
+    ):
+        done = run("serve", **variables)
+        assert done.returncode == 2
+        assert one_line(done.stderr) and named in done.stderr and SECRET not in done.stderr
