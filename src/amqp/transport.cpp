@@ -9,7 +9,6 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -77,6 +76,18 @@ std::expected<void, std::string> configure(asio::ssl::context& context, const Tl
   return {};
 }
 
+// The certificate has to be for this name or address. OpenSSL itself checks it, so that it can say
+// what is wrong.
+bool expect_peer(SSL* tls, const std::string& host_name) {
+  error_code is_name;
+  asio::ip::make_address(host_name, is_name);
+  if (!is_name) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host_name.c_str()) == 1;
+  SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  // Server Name Indication is for names only (RFC 6066, 3).
+  return SSL_set1_host(tls, host_name.c_str()) == 1 &&
+         SSL_set_tlsext_host_name(tls, host_name.c_str()) == 1;
+}
+
 }  // namespace
 
 Task<std::expected<void, std::string>> Transport::connect(Host host, std::optional<TlsOptions> tls,
@@ -111,16 +122,16 @@ Task<std::expected<void, std::string>> Transport::start_tls(std::string host_nam
   tls_.emplace(socket_, *tls_context_);
   error_code error;
   tls_->set_verify_mode(asio::ssl::verify_peer, error);
-  if (!error) tls_->set_verify_callback(asio::ssl::host_name_verification(host_name), error);
-  if (error) co_return Failure("TLS cannot be set up: " + error.message());
-  error_code is_name;
-  asio::ip::make_address(host_name, is_name);
-  // Server Name Indication is for names only (RFC 6066, 3).
-  if (is_name && SSL_set_tlsext_host_name(tls_->native_handle(), host_name.c_str()) != 1) {
+  if (error || !expect_peer(tls_->native_handle(), host_name)) {
     co_return Failure("TLS cannot be set up for this host name");
   }
   const auto [failed] = co_await tls_->async_handshake(asio::ssl::stream_base::client, kAsTuple);
-  if (failed) co_return Failure("TLS handshake failed: " + failed.message());
+  if (failed) {
+    const long why = SSL_get_verify_result(tls_->native_handle());
+    co_return Failure(why == X509_V_OK ? "TLS handshake failed: " + failed.message()
+                                       : fmt::format("the peer's certificate is refused: {}",
+                                                     X509_verify_cert_error_string(why)));
+  }
   co_return std::expected<void, std::string>();
 }
 
