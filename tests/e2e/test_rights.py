@@ -1,0 +1,95 @@
+"""The service with no more rights than docs/operations.md gives it, in PostgreSQL and RabbitMQ."""
+
+import pathlib
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from client import Client
+from database import Postgres, Sqlite, stock
+from servers import SCRIPTS, Server
+from service import Queues, Service, run
+
+OPERATIONS = (pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md").read_text()
+
+
+def block(language, first_word):
+    """The block of code in the document that begins with `first_word`."""
+    return re.search(rf"```{language}\n({first_word}.*?)```", OPERATIONS, re.DOTALL)[1]
+
+
+@pytest.fixture
+def granted(postgres):
+    """A database that its owner has migrated, and the URL for a role with the documented rights."""
+    database = Postgres.new_database(postgres.url)
+    assert run("migrate", DATABASE_URL=database.url).returncode == 0
+    database.execute("CREATE ROLE service LOGIN")
+    database.execute(block("sql", "GRANT"))
+    yield database, database.url.replace("postgres@", "service@")
+    database.execute("DROP OWNED BY service; DROP ROLE service")
+
+
+def test_select_insert_and_update_are_enough(broker, granted, queues):
+    database, url = granted
+    with Service(broker.url, url, queues), Client(broker.url, queues) as client:
+        product = client.add(10)
+        order = {"order_id": 1, "product_id": product, "quantity": 4}
+        assert client.order(order).json["success"]
+        assert client.order(order).replayed
+        assert client.item({"quantity": -1}).json["success"] is False
+    assert stock(database) == {product: 6}
+    assert run("migrate", DATABASE_URL=url).returncode == 0  # there is nothing to do
+
+
+def test_what_is_missing_is_named(broker, granted, queues):
+    database, url = granted
+    database.execute("REVOKE INSERT ON inventory_ledger FROM service")
+    with Service(broker.url, url, queues) as service, Client(broker.url, queues) as client:
+        client.publish(queues.item, {"quantity": 1}, reply_to=client.reply_to)
+        service.wait_for_log("permission denied for table inventory_ledger")
+        database.execute("GRANT INSERT ON inventory_ledger TO service")
+        assert client.receive().json["success"]  # it goes on by itself
+
+
+@pytest.fixture
+def confined(folder):
+    """A broker with a user that has the documented permissions."""
+    with Server("rabbitmq", folder / "confined") as server:
+        script = SCRIPTS / "private-rabbitmq"
+
+        def ctl(*arguments):
+            subprocess.run([script, "ctl", server.folder, *arguments], check=True, timeout=120)
+
+        ctl("add_user", "inventory", "secret")
+        documented = shlex.split(block("sh", "rabbitmqctl set_permissions").replace("\\\n", ""))
+        assert documented.pop(0) == "rabbitmqctl"
+        ctl(*documented)
+        yield server, server.url.replace("guest:guest", "inventory:secret"), ctl
+
+
+def test_the_documented_permissions_of_the_broker_are_enough(confined, folder):
+    server, url, ctl = confined
+    database = Sqlite(folder)
+    queues = Queues()
+    with Service(url, database.url, queues), Client(server.url, queues) as client:
+        product = client.add(10)
+        order = {"order_id": 1, "product_id": product, "quantity": 4}
+        assert client.order(order).json["success"]
+        client.publish(queues.order, b"no JSON", reply_to=client.reply_to)
+        assert client.receive().json["success"] is False
+        assert client.count(queues.order_dead) == 1
+        client.publish(queues.order, order)
+        assert client.take(queues.order_response)[0].replayed
+
+    # The queues exist now: nothing has to be configured any more.
+    ctl("set_permissions", "inventory", "^$", r"^amq\.default$", f"^({queues.order}|{queues.item})$")
+    with Service(url, database.url, queues), Client(server.url, queues) as client:
+        assert client.order(order).replayed
+    ctl("set_permissions", "inventory", "^$", r"^amq\.default$", f"^{queues.item}$")
+    service = Service(url, database.url, queues).start()
+    try:
+        service.wait_for_log(f"access to queue '{queues.order}' in vhost '/' refused")
+    finally:
+        assert service.stop() == 0
