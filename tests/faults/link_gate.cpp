@@ -141,7 +141,7 @@ void LinkGate::State::cut_now() {
   }
 }
 
-LinkGate::LinkGate(asio::any_io_executor executor, Tcp::endpoint server)
+LinkGate::LinkGate(const asio::any_io_executor& executor, Tcp::endpoint server)
     : state_(std::make_shared<State>(executor, std::move(server))) {
   asio::co_spawn(executor, State::accept_links(state_), &rethrow);
 }

@@ -38,7 +38,7 @@ enum class Cut {
 
 class LinkGate {
  public:
-  LinkGate(boost::asio::any_io_executor executor, boost::asio::ip::tcp::endpoint server);
+  LinkGate(const boost::asio::any_io_executor& executor, boost::asio::ip::tcp::endpoint server);
   LinkGate(const LinkGate&) = delete;
   LinkGate& operator=(const LinkGate&) = delete;
   ~LinkGate();
