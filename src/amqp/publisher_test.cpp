@@ -32,9 +32,11 @@ struct Client {
   std::unique_ptr<Publisher> publisher;
 };
 
-Task<Client> open(Endpoint endpoint, PublisherOptions options = {}) {
+Task<Client> open(Endpoint endpoint, PublisherOptions options = {},
+                  ConnectionOptions connection_options = {}) {
   const Host host = endpoint.hosts.front();
-  auto connection = co_await Connection::open(std::move(endpoint), host, {});
+  auto connection =
+      co_await Connection::open(std::move(endpoint), host, std::move(connection_options));
   if (!connection) throw std::runtime_error(connection.error().what);
   auto publisher = co_await Publisher::open(**connection, options);
   if (!publisher) throw std::runtime_error(publisher.error().what);
@@ -185,7 +187,10 @@ Task<void> block_for_a_while(FakeBroker& broker) {
 }
 
 Task<void> publish_while_blocked(Endpoint endpoint) {
-  const auto client = co_await open(endpoint, {.confirm_timeout = 100ms});
+  std::vector<std::optional<std::string>> said;
+  ConnectionOptions connection_options;
+  connection_options.on_blocked = [&said](const auto& reason) { said.push_back(reason); };
+  const auto client = co_await open(endpoint, {.confirm_timeout = 100ms}, connection_options);
   const auto batch = messages(1);
   auto settlements = co_await client.publisher->publish(batch);
   EXPECT_TRUE(settlements) << "the deadline ran while blocked: " << settlements.error().what;
@@ -193,6 +198,7 @@ Task<void> publish_while_blocked(Endpoint endpoint) {
   settlements = co_await client.publisher->publish(batch);
   EXPECT_TRUE(settlements) << "the deadline ran while blocked: " << settlements.error().what;
   EXPECT_EQ(client.connection->blocked(), std::nullopt);
+  EXPECT_EQ(said, (std::vector<std::optional<std::string>>{"low on memory", std::nullopt}));
 }
 
 TEST_F(PublisherTest, WritesNothingAndWaitsWithoutADeadlineWhileBlocked) {

@@ -9,11 +9,9 @@ namespace {
 
 constexpr std::string_view kDirectReplyTo = "amq.rabbitmq.reply-to.";
 
-// Properties must fit in one frame of at most 131,072 bytes. Fourteen short strings and our own
-// headers take less than what this leaves.
-constexpr std::size_t kForeignHeadersBytesMax = 120'000;
 constexpr std::size_t kTraceHeaderBytesMax = 1024;
 constexpr std::size_t kErrorMessageBytesMax = 1024;
+constexpr std::size_t kShortErrorMessageBytesMax = 256;  // where frames are small
 
 void copy_trace_context(const amqp::HeaderTable& from, amqp::HeaderTable& to) {
   for (const std::string_view name : {"traceparent", "tracestate"}) {
@@ -67,13 +65,9 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
                   .must_arrive = true};
   amqp::Properties& properties = letter.message.properties;
   amqp::HeaderTable headers = properties.headers.value_or(amqp::HeaderTable());
-  if (headers.encoded().size() > kForeignHeadersBytesMax) {
-    headers = amqp::HeaderTable();
-    headers.add_bool("headers-dropped", true);
-  }
   for (const std::string_view ours :
        {"error-reason", "error-message", "original-queue", "failed-at", "original-expiration",
-        "original-user-id", "original-CC", "original-BCC"}) {
+        "original-user-id", "original-CC", "original-BCC", "headers-dropped"}) {
     headers.remove(ours);  // of an earlier time that this message was a dead letter
   }
   headers.add_string("error-reason", reason);
@@ -94,6 +88,27 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
   headers.rename("BCC", "original-BCC");
   properties.headers = std::move(headers);
   return letter;
+}
+
+bool drop_foreign_headers(amqp::Message& letter) {
+  if (!letter.properties.headers) {
+    return false;
+  }
+  const amqp::HeaderTable& all = *letter.properties.headers;
+  const auto reason = all.find_string("error-reason");
+  if (!reason || !all.find_entry("headers-dropped").empty()) {
+    return false;
+  }
+  amqp::HeaderTable ours;
+  ours.add_string("error-reason", *reason);
+  ours.add_string(
+      "error-message",
+      all.find_string("error-message").value_or("").substr(0, kShortErrorMessageBytesMax));
+  ours.add_entry(all.find_entry("original-queue"));
+  ours.add_entry(all.find_entry("failed-at"));
+  ours.add_bool("headers-dropped", true);
+  letter.properties.headers = std::move(ours);
+  return true;
 }
 
 std::string dead_letter_queue(std::string_view queue) { return std::string(queue) + ".dlq"; }

@@ -40,11 +40,15 @@ Outgoing make_reply(const amqp::Delivery& request, std::string body, bool replay
 // The request as it came, for the dead-letter queue of `queue`, with the headers error-reason,
 // error-message, original-queue and failed-at. What would act once more on the way is kept under
 // another name: the properties expiration and user_id and the headers CC and BCC under
-// `original-...`. Headers that leave no room for ours in a frame are left out, which the header
-// headers-dropped says.
+// `original-...`.
 Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
                           std::string_view reason, std::string_view what,
                           domain::Timestamp failed_at);
+
+// For a dead letter whose headers do not fit in a frame of this connection: leaves out all but our
+// own four, and says so with the header headers-dropped. What is left fits in the smallest frame
+// that AMQP allows, 4,096 bytes. False if that was done already, or if it is no dead letter.
+bool drop_foreign_headers(amqp::Message& letter);
 
 // The name of a queue's dead-letter queue.
 std::string dead_letter_queue(std::string_view queue);

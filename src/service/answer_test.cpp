@@ -136,15 +136,36 @@ TEST(DeadLetter, SaysTheLatestReasonOfAMessageThatWasOneBefore) {
   EXPECT_EQ(header(letter, "error-message"), "new");
 }
 
-TEST(DeadLetter, DropsHeadersThatLeaveNoRoomForTheReason) {
+// Every short property at its longest, and headers that fill a frame.
+TEST(DeadLetter, FitsInTheSmallestFrameWithoutTheHeadersThatItCameWith) {
+  const std::string longest(255, 'x');
   amqp::Delivery delivery = request();
-  delivery.properties.headers.emplace();
-  delivery.properties.headers->add_string("theirs", std::string(125'000, 'x'));
-  const amqp::Message letter =
-      make_dead_letter(delivery, "q", "invalid", std::string(100'000, 'y'), kTime).message;
+  amqp::Properties& properties = delivery.properties;
+  for (auto* property :
+       {&properties.content_type, &properties.content_encoding, &properties.correlation_id,
+        &properties.reply_to, &properties.expiration, &properties.message_id, &properties.type,
+        &properties.user_id, &properties.app_id}) {
+    *property = longest;
+  }
+  properties.headers.emplace();
+  properties.headers->add_string("theirs", std::string(125'000, 'x'));
+  amqp::Message letter =
+      make_dead_letter(delivery, longest, "invalid", std::string(100'000, 'y'), kTime).message;
+  ASSERT_TRUE(drop_foreign_headers(letter));
   EXPECT_FALSE(letter.properties.headers->find_entry("headers-dropped").empty());
-  EXPECT_EQ(header(letter, "original-queue"), "q");
-  EXPECT_LT(letter.properties.headers->encoded().size(), 4096U);
+  EXPECT_EQ(header(letter, "error-reason"), "invalid");
+  EXPECT_EQ(header(letter, "error-message"), std::string(256, 'y'));
+  EXPECT_EQ(header(letter, "original-queue"), longest);
+  EXPECT_NE(header(letter, "failed-at"), std::nullopt);
+  EXPECT_EQ(header(letter, "theirs"), std::nullopt);
+  // Seven short strings are left, the frame's and the content header's own bytes, some integers.
+  EXPECT_LT(letter.properties.headers->encoded().size() + 7 * 256 + 64, 4096U);
+  EXPECT_FALSE(drop_foreign_headers(letter));
+}
+
+TEST(DeadLetter, OnlyLeavesItsHeadersOutAndNoReplyDoes) {
+  amqp::Message reply = make_reply(request(), "{}", true, {"replies", true}).message;
+  EXPECT_FALSE(drop_foreign_headers(reply));
 }
 
 }  // namespace

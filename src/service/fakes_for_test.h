@@ -57,6 +57,7 @@ class FakeClock : public Clock {
     on_sleep();
     co_return;
   }
+  void pass(std::chrono::milliseconds duration) { passed_ += duration; }
   const std::vector<std::chrono::milliseconds>& slept() const { return slept_; }
 
   std::function<void()> on_sleep = [] {};

@@ -21,6 +21,7 @@ constexpr milliseconds kReconnectLast{30'000};
 constexpr milliseconds kConflictFirst{2};  // a deadlock or a conflict passes quickly
 constexpr milliseconds kOutageFirst{100};
 constexpr milliseconds kOutageLast{5'000};
+constexpr milliseconds kConflictsMax{10'000};  // a row that somebody keeps locked is an outage
 constexpr int kStoppingConflictsMax = 5;
 
 std::vector<Outgoing> collect(std::vector<Answer> answers) {
@@ -48,8 +49,10 @@ Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Br
       on_change_(std::move(on_change)),
       reconnect_backoff_(kReconnectFirst, kReconnectLast, options_.seed),
       pause_(executor, clock),
-      settler_({.queue = options_.queue, .seed = options_.seed}, pause_,
-               [this] { update_status(); }) {}
+      settler_({.queue = options_.queue, .seed = options_.seed}, pause_, clock,
+               [this] { update_status(); }),
+      reconnects_(clock),
+      outages_(clock) {}
 
 Task<void> Flow::run() {
   while (!pause_.is_stopping()) {
@@ -58,7 +61,9 @@ Task<void> Flow::run() {
       break;
     }
     const milliseconds pause = reconnect_backoff_.next();
-    spdlog::warn("{}: {}; trying again in {} ms", options_.queue, why.reason, pause.count());
+    reconnects_.warn(
+        to_string(why.condition),
+        fmt::format("{}: {}; trying again in {} ms", options_.queue, why.reason, pause.count()));
     set_session(std::move(why));
     co_await pause_.wait(pause);
   }
@@ -79,6 +84,8 @@ Task<Status> Flow::run_once() {
     co_return std::move(*failure);
   }
   spdlog::info("{}: taking requests", options_.queue);
+  reconnects_.reset();
+  outages_.reset();
   set_session({Condition::consuming, ""});
   const auto since = clock_.steady_now();
   Pipe pipe(executor_, 1);
@@ -171,6 +178,7 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
     if (answers) {
       if (failed) {
         spdlog::info("{}: the database decides again", options_.queue);
+        outages_.reset();
         set_outage({});
       }
       co_return std::move(*answers);
@@ -187,14 +195,15 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
              fmt::format("paused, {} requests given back: {}", deliveries.size(), error.what)};
       co_return std::nullopt;
     }
-    if (may_pass_at_once) {
+    if (may_pass_at_once && clock_.steady_now() - since < kConflictsMax) {
       spdlog::debug("{}: repeating a batch: {}", options_.queue, error.what);
       co_await pause_.wait(conflict_backoff.next());
       continue;
     }
     const milliseconds pause = outage_backoff.next();
-    spdlog::warn("{}: {} requests wait for the database: {}; trying again in {} ms", options_.queue,
-                 deliveries.size(), error.what, pause.count());
+    outages_.warn("database",
+                  fmt::format("{}: {} requests wait for the database: {}; trying again in {} ms",
+                              options_.queue, deliveries.size(), error.what, pause.count()));
     failed = true;
     set_outage(fmt::format("{} requests wait for the database: {}", deliveries.size(), error.what));
     co_await pause_.wait(pause);

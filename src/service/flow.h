@@ -35,6 +35,7 @@
 #include "service/broker.h"
 #include "service/clock.h"
 #include "service/handler.h"
+#include "service/log_throttle.h"
 #include "service/pause.h"
 #include "service/settler.h"
 #include "service/status.h"
@@ -100,6 +101,8 @@ class Flow {
   Backoff reconnect_backoff_;
   Pause pause_;
   Settler settler_;
+  LogThrottle reconnects_;
+  LogThrottle outages_;
   std::unique_ptr<Link> link_;  // of the session that runs
 
   // What the status is made of.

@@ -183,6 +183,20 @@ TEST_F(FlowTest, FindsTheAddressThatMakesTheBrokerCloseTheConnectionAndAnswersTh
   EXPECT_EQ(broker_.opened(), opened);
 }
 
+// A broker may allow only small frames, less than what a request's headers and ours take.
+TEST_F(FlowTest, LeavesOutADeadLettersHeadersIfTheyDoNotFitInAFrame) {
+  broker_.on_publish = [&](const amqp::Message& message) {
+    const bool fits = message.routing_key != "orders.dlq" ||
+                      !message.properties.headers->find_entry("headers-dropped").empty();
+    return fits ? Settlement::confirmed : Settlement::too_large;
+  };
+  broker_.put("not a request");
+  settle();
+  EXPECT_EQ(broker_.published().size(), 2U);
+  EXPECT_EQ(broker_.opened(), 1);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
 TEST_F(FlowTest, AcknowledgesARequestWhoseClientHasGone) {
   broker_.on_publish = [](const amqp::Message&) { return Settlement::returned; };
   broker_.put(order(1), "a client's queue");
@@ -214,6 +228,23 @@ TEST_F(FlowTest, RepeatsABatchUntilTheDatabaseDecides) {
   EXPECT_EQ(broker_.opened(), 1);
   EXPECT_EQ(broker_.acknowledged(), 1U);
   EXPECT_TRUE(flow_.is_consuming());
+}
+
+TEST_F(FlowTest, SaysThatRequestsWaitIfSomebodyKeepsARowLocked) {
+  store_.faults.assign(1'000, Fault::retryable);
+  std::vector<Condition> seen;
+  on_change_ = [&] {
+    seen.push_back(flow_.status().condition);
+    if (seen.back() == Condition::database_unavailable) {
+      store_.faults.clear();
+    }
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_THAT(seen, ElementsAre(Condition::consuming, Condition::database_unavailable,
+                                Condition::consuming));
+  EXPECT_EQ(broker_.opened(), 1);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
 }
 
 TEST_F(FlowTest, GivesRequestsBackDuringALongOutageAndTakesThemWhenItIsOver) {

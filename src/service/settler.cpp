@@ -34,6 +34,7 @@ bool blames_a_message(const amqp::Error& error) {
 Task<std::optional<std::string>> Settler::settle(Link& link, std::vector<Outgoing> outgoing) {
   auto failure = co_await publish_until_settled(link, std::move(outgoing));
   set_rejection({});
+  rejections_.reset();
   co_return failure;
 }
 
@@ -50,31 +51,33 @@ Task<std::optional<std::string>> Settler::publish_until_settled(Link& link,
     if (!settlements) {
       co_return fmt::format("answers were not confirmed: {}", settlements.error().what);
     }
-    auto again = rejected(std::move(outgoing), std::move(messages), *settlements, attempt);
+    auto again = to_publish_again(std::move(outgoing), std::move(messages), *settlements, attempt);
     if (!again) {
       co_return std::move(again.error());
     }
-    outgoing = std::move(*again);
-    if (outgoing.empty()) {
-      break;
+    outgoing = std::move(again->outgoing);
+    if (!again->is_rejected) {
+      continue;
     }
     const std::string& queue = outgoing.front().message.routing_key;
     if (pause_.is_stopping() && attempt >= kPublishTries) {
       co_return fmt::format("stopping while queue {} rejects messages", queue);
     }
     const milliseconds pause = backoff.next();
-    spdlog::warn("{}: the broker rejected {} answers, the first for queue {}; again in {} ms",
-                 options_.queue, outgoing.size(), queue, pause.count());
+    rejections_.warn(
+        queue, fmt::format("{}: the broker rejected {} answers, the first for queue {}; make room "
+                           "there; again in {} ms",
+                           options_.queue, outgoing.size(), queue, pause.count()));
     set_rejection(fmt::format("queue {} rejects messages", queue));
     co_await pause_.wait(pause);
   }
   co_return std::nullopt;
 }
 
-std::expected<std::vector<Outgoing>, std::string> Settler::rejected(
+std::expected<Settler::Again, std::string> Settler::to_publish_again(
     std::vector<Outgoing> outgoing, std::vector<amqp::Message> messages,
     std::span<const amqp::Settlement> settlements, int attempt) const {
-  std::vector<Outgoing> again;
+  Again again;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const bool must_arrive = outgoing[i].must_arrive;
     const std::string& queue = messages[i].routing_key;
@@ -88,14 +91,21 @@ std::expected<std::vector<Outgoing>, std::string> Settler::rejected(
         spdlog::debug("{}: reply queue {} is gone", options_.queue, queue);
         break;
       case amqp::Settlement::too_large:
-        return std::unexpected(
-            fmt::format("a message for queue {} does not fit in a frame", queue));
+        if (!drop_foreign_headers(messages[i])) {
+          return std::unexpected(
+              fmt::format("a message for queue {} does not fit in a frame", queue));
+        }
+        spdlog::warn("{}: a dead letter leaves out its headers, which do not fit in a frame",
+                     options_.queue);
+        again.outgoing.push_back({std::move(messages[i]), must_arrive});
+        break;
       case amqp::Settlement::rejected:
         if (!must_arrive && attempt >= kPublishTries) {
           spdlog::error("{}: reply queue {} keeps rejecting: a reply is given up", options_.queue,
                         queue);
         } else {
-          again.push_back({std::move(messages[i]), must_arrive});
+          again.outgoing.push_back({std::move(messages[i]), must_arrive});
+          again.is_rejected = true;
         }
         break;
     }

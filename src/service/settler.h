@@ -5,12 +5,13 @@
 //
 //   confirmed  settled
 //   returned   a client's queue: settled, the client is gone. One of ours: the link is of no use
+//   too large  a dead letter: published again without the headers that it came with
 //   rejected   published again: to a client's queue five times, to one of ours until it takes it
 //   the broker closes the connection on a message: published one by one on the next link to find
 //              it; an address that did it twice is given up
 //
 // It lives longer than a link: what it has learnt about addresses counts on the next one.
-// Threads: one executor. The pause outlives it.
+// Threads: one executor. Pause and clock outlive it.
 
 #include <cstdint>
 #include <expected>
@@ -25,6 +26,8 @@
 #include "amqp/message.h"
 #include "service/answer.h"
 #include "service/broker.h"
+#include "service/clock.h"
+#include "service/log_throttle.h"
 #include "service/pause.h"
 
 namespace inventory::service {
@@ -37,8 +40,11 @@ struct SettlerOptions {
 class Settler {
  public:
   // `on_change` is called whenever what rejection() says has changed.
-  Settler(SettlerOptions options, Pause& pause, std::function<void()> on_change)
-      : options_(std::move(options)), pause_(pause), on_change_(std::move(on_change)) {}
+  Settler(SettlerOptions options, Pause& pause, const Clock& clock, std::function<void()> on_change)
+      : options_(std::move(options)),
+        pause_(pause),
+        on_change_(std::move(on_change)),
+        rejections_(clock) {}
 
   // Returns why that is not possible on this link: then nothing of it may be acknowledged.
   Task<std::optional<std::string>> settle(Link& link, std::vector<Outgoing> outgoing);
@@ -51,9 +57,14 @@ class Settler {
                                                          std::vector<Outgoing> outgoing);
   // What became of messages that were published: what has to be published again, or why the link
   // is of no use.
-  std::expected<std::vector<Outgoing>, std::string> rejected(
-      std::vector<Outgoing> outgoing, std::vector<amqp::Message> messages,
-      std::span<const amqp::Settlement> settlements, int attempt) const;
+  struct Again {
+    std::vector<Outgoing> outgoing;
+    bool is_rejected = false;  // at least one: the queue needs time
+  };
+  std::expected<Again, std::string> to_publish_again(std::vector<Outgoing> outgoing,
+                                                     std::vector<amqp::Message> messages,
+                                                     std::span<const amqp::Settlement> settlements,
+                                                     int attempt) const;
   Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
       Link& link, std::span<const amqp::Message> messages);
   bool is_given_up(const Outgoing& one) const;
@@ -66,6 +77,7 @@ class Settler {
   bool one_by_one_ = false;              // publish each answer alone, to find a harmful one
   std::map<std::string, int> suspects_;  // addresses that made the broker close the connection
   std::optional<std::string> rejection_;
+  LogThrottle rejections_;
 };
 
 }  // namespace inventory::service
