@@ -220,6 +220,7 @@ class Service {
     if (!cancelled) {
       spdlog::warn("not finished within {} s: the broker delivers again what was in flight",
                    configuration_.shutdown_budget.count());
+      exit_status_ = 1;
       context_.stop();
     }
   }

@@ -9,9 +9,9 @@
 
 namespace inventory::app {
 
-// Returns the exit status: 0 after SIGTERM or SIGINT, also if the shutdown budget ran out (then
-// what was in flight stays unacknowledged, and the broker delivers it again); 1 after a second
-// signal, which stops it at once.
+// Returns the exit status: 0 after SIGTERM or SIGINT; 1 if the shutdown budget ran out, or after a
+// second signal, which stops it at once: then what was in flight stays unacknowledged, and the
+// broker delivers it again.
 int serve(const Configuration& configuration);
 
 // Brings the database's schema up to date. Returns the exit status: 0, or 1 with the reason logged.
