@@ -1,0 +1,90 @@
+"""`inventory-service verify`: whether the ledger explains the stock."""
+
+import contextlib
+import sqlite3
+
+import psycopg2
+import pytest
+
+from client import new_id
+from load import Load
+from service import Service, run
+
+ORDERS = 3_000
+
+
+def verify(database):
+    return run("verify", DATABASE_URL=database.url)
+
+
+def change(database, sql):
+    """Changes the database as a person would, beside a service."""
+    if database.kind == "postgres":
+        database.execute(sql)
+        return
+    with contextlib.closing(sqlite3.connect(database.path, timeout=30)) as connection:
+        connection.execute(sql)
+        connection.commit()
+
+
+def test_ledger_and_stock_agree_beside_a_service_under_load(broker, database, client, queues):
+    with Service(broker.url, database.url, queues) as service:
+        products = [client.add(200) for _ in range(5)]
+        orders = [
+            {"order_id": new_id(), "product_id": products[number % 5], "quantity": 1 + number % 3}
+            for number in range(ORDERS)
+        ]
+        with Load(broker.url, queues, orders) as load:
+            for answers in (100, ORDERS // 2):
+                load.wait_for_answers(answers)
+                done = verify(database)
+                assert done.returncode == 0, done.stdout + done.stderr
+                assert done.stdout == "5 products compared, 0 disagree\n"
+            load.wait_for_all()
+        assert service.stop() == 0
+    assert verify(database).stdout == "5 products compared, 0 disagree\n"
+
+
+def test_what_disagrees_is_printed_with_status_1(broker, database, client, queues):
+    with Service(broker.url, database.url, queues):
+        changed, right, gone = (client.add(quantity) for quantity in (5, 6, 7))
+        change(database, f"UPDATE inventory SET quantity = 8 WHERE id = {changed}")
+        change(database, f"DELETE FROM inventory WHERE id = {gone}")
+        done = verify(database)
+        assert right not in (changed, gone)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        f"product {changed}: stock 8, ledger 5, difference +3",
+        f"product {gone}: not there, ledger 7",
+        "3 products compared, 2 disagree",
+    ]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_a_role_that_may_only_read_can_verify(broker, database, client, queues):
+    with Service(broker.url, database.url, queues):
+        client.add(5)
+    with contextlib.closing(psycopg2.connect(database.url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_schema()")
+            schema = cursor.fetchone()[0]
+            role = f"reader_{schema[-8:]}"
+            cursor.execute(f"CREATE ROLE {role} LOGIN")
+            cursor.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+            cursor.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}")
+    read_only = f"%20-cdefault_transaction_read_only%3Don%20-crole%3D{role}"
+    done = run("verify", DATABASE_URL=database.url + read_only)
+    assert done.stdout == "1 products compared, 0 disagree\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:/nowhere/inventory.db", "postgresql://u:s3cret@127.0.0.1:1/inventory"]
+)
+def test_without_a_database_the_status_is_2(url):
+    done = run("verify", DATABASE_URL=url)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("inventory-service: verify: ") and done.stderr.count("\n") == 1
+    assert "s3cret" not in done.stderr
