@@ -1,11 +1,10 @@
 #include "store/postgres/postgres_reader.h"
 
-#include <exception>
-#include <optional>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 
 #include "store/postgres/binary_array.h"
 #include "store/postgres/connect.h"
@@ -56,16 +55,10 @@ class PostgresReader : public Reader {
   // Runs the event loop until the call has its result.
   template <class T>
   T run(Task<T> task) {
-    std::optional<T> result;
-    boost::asio::co_spawn(loop_, std::move(task), [&](const std::exception_ptr& error, T value) {
-      if (error) {
-        std::rethrow_exception(error);
-      }
-      result = std::move(value);
-    });
+    auto result = boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);
     loop_.restart();
     loop_.run();
-    return *std::move(result);
+    return result.get();
   }
 
   Task<Result<void>> connect_and_begin() {
