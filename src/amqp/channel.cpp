@@ -83,6 +83,8 @@ Channel::Handled Channel::handle(method::Incoming method) {
   }
   if (const auto* deliver = std::get_if<method::BasicDeliver>(&method)) {
     content_.emplace(Content{.method = *deliver, .properties = {}, .body = {}});
+  } else if (const auto* fetched = std::get_if<method::BasicGetOk>(&method)) {
+    content_.emplace(Content{.method = *fetched, .properties = {}, .body = {}});
   } else if (auto* returned = std::get_if<method::BasicReturn>(&method)) {
     content_.emplace(Content{.method = std::move(*returned), .properties = {}, .body = {}});
   }
@@ -102,7 +104,7 @@ Channel::Handled Channel::handle(ContentHeader header, std::size_t size) {
   body_missing_ = header.body_size;
   content_->properties = std::move(header.properties);
   content_->size = size + header.body_size;
-  if (std::holds_alternative<method::BasicDeliver>(content_->method)) {
+  if (!std::holds_alternative<method::BasicReturn>(content_->method)) {
     content_->body.reserve(std::min(header.body_size, kBodyReserveMax));
   }
   return finish_content_if_complete();
@@ -116,7 +118,7 @@ Channel::Handled Channel::handle(std::span<const char> body) {
     return std::unexpected("frame error 501: body longer than its content header says");
   }
   body_missing_ -= body.size();
-  if (std::holds_alternative<method::BasicDeliver>(content_->method)) {
+  if (!std::holds_alternative<method::BasicReturn>(content_->method)) {
     content_->body.append(body.data(), body.size());
   }
   return finish_content_if_complete();

@@ -27,9 +27,9 @@
 
 namespace amqp {
 
-// Content: a delivered or returned message. A returned one's body is not kept.
+// Content: a message that was delivered, fetched or returned. A returned one's body is not kept.
 struct Content {
-  std::variant<method::BasicDeliver, method::BasicReturn> method;
+  std::variant<method::BasicDeliver, method::BasicGetOk, method::BasicReturn> method;
   Properties properties;
   std::string body;
   std::size_t size = 0;  // bytes of body and properties
@@ -65,7 +65,8 @@ class Channel {
   virtual void on_progress() {}  // bytes were written, or the broker blocks or unblocks
 
  protected:
-  // A method that no call waits for: deliver, return (their content follows), ack, nack, cancel.
+  // A method that no call waits for: deliver, get-ok, return (their content follows), get-empty,
+  // ack, nack, cancel.
   // False: it is not expected here, and the connection fails.
   virtual bool on_method(const method::Incoming&) { return false; }
   // NOLINTNEXTLINE(performance-unnecessary-value-param): overriders keep what they are given

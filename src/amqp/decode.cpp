@@ -55,6 +55,8 @@ bool is_from_broker(amqp_method_number_t id) {
     case AMQP_BASIC_CANCEL_OK_METHOD:
     case AMQP_BASIC_RETURN_METHOD:
     case AMQP_BASIC_DELIVER_METHOD:
+    case AMQP_BASIC_GET_OK_METHOD:
+    case AMQP_BASIC_GET_EMPTY_METHOD:
     case AMQP_BASIC_ACK_METHOD:
     case AMQP_BASIC_NACK_METHOD:
     case AMQP_CONFIRM_SELECT_OK_METHOD:
@@ -79,6 +81,12 @@ method::Incoming incoming(amqp_method_number_t id, const void* decoded) {
       const auto& nack = fields<amqp_basic_nack_t>(decoded);
       return method::BasicNack{nack.delivery_tag, nack.multiple != 0};
     }
+    case AMQP_BASIC_GET_OK_METHOD: {
+      const auto& got = fields<amqp_basic_get_ok_t>(decoded);
+      return method::BasicGetOk{got.delivery_tag, got.redelivered != 0, got.message_count};
+    }
+    case AMQP_BASIC_GET_EMPTY_METHOD:
+      return method::BasicGetEmpty{};
     case AMQP_BASIC_RETURN_METHOD:
       return method::BasicReturn{text(fields<amqp_basic_return_t>(decoded).routing_key)};
     case AMQP_CONNECTION_START_METHOD:

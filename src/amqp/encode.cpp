@@ -273,10 +273,23 @@ bool append(std::string& out, std::uint16_t channel, const method::BasicPublish&
                        publish.routing_key.size());
 }
 
+bool append(std::string& out, std::uint16_t channel, const method::BasicGet& get) {
+  return append_method(out, channel, AMQP_BASIC_GET_METHOD,
+                       amqp_basic_get_t{.ticket = 0, .queue = bytes(get.queue), .no_ack = 0},
+                       get.queue.size());
+}
+
 bool append(std::string& out, std::uint16_t channel, const method::BasicAck& ack) {
   return append_method(
       out, channel, AMQP_BASIC_ACK_METHOD,
       amqp_basic_ack_t{.delivery_tag = ack.delivery_tag, .multiple = ack.multiple ? 1 : 0});
+}
+
+bool append(std::string& out, std::uint16_t channel, const method::BasicNack& nack) {
+  return append_method(
+      out, channel, AMQP_BASIC_NACK_METHOD,
+      amqp_basic_nack_t{
+          .delivery_tag = nack.delivery_tag, .multiple = nack.multiple ? 1 : 0, .requeue = 1});
 }
 
 bool append(std::string& out, std::uint16_t channel, const method::ConfirmSelect&) {

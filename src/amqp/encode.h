@@ -32,7 +32,9 @@ bool append(std::string& out, std::uint16_t channel, const method::BasicQos& qos
 bool append(std::string& out, std::uint16_t channel, const method::BasicConsume& consume);
 bool append(std::string& out, std::uint16_t channel, const method::BasicCancel& cancel);
 bool append(std::string& out, std::uint16_t channel, const method::BasicPublish& publish);
+bool append(std::string& out, std::uint16_t channel, const method::BasicGet& get);
 bool append(std::string& out, std::uint16_t channel, const method::BasicAck& ack);
+bool append(std::string& out, std::uint16_t channel, const method::BasicNack& nack);
 bool append(std::string& out, std::uint16_t channel, const method::ConfirmSelect& select);
 
 // basic.publish through the default exchange, with its content header and body frames. `message_id`

@@ -121,11 +121,25 @@ struct BasicDeliver {
   std::uint64_t delivery_tag;
   bool redelivered;
 };
+struct BasicGet {
+  static constexpr std::string_view kName = "basic.get";
+  std::string queue;
+};
+struct BasicGetOk {
+  static constexpr std::string_view kName = "basic.get-ok";
+  std::uint64_t delivery_tag;
+  bool redelivered;
+  std::uint32_t message_count;  // still in the queue, ready
+};
+struct BasicGetEmpty {
+  static constexpr std::string_view kName = "basic.get-empty";
+};
 struct BasicAck {
   static constexpr std::string_view kName = "basic.ack";
   std::uint64_t delivery_tag;
   bool multiple;
 };
+// From the broker: it could not take a message. To the broker: put it back, it is always requeued.
 struct BasicNack {
   static constexpr std::string_view kName = "basic.nack";
   std::uint64_t delivery_tag;
@@ -144,7 +158,8 @@ using Incoming =
     std::variant<BasicDeliver, BasicAck, BasicNack, BasicReturn, ConnectionStart, ConnectionTune,
                  ConnectionOpenOk, ConnectionClose, ConnectionCloseOk, ConnectionBlocked,
                  ConnectionUnblocked, ChannelOpenOk, ChannelClose, ChannelCloseOk, QueueDeclareOk,
-                 BasicQosOk, BasicConsumeOk, BasicCancel, BasicCancelOk, ConfirmSelectOk>;
+                 BasicQosOk, BasicConsumeOk, BasicCancel, BasicCancelOk, BasicGetOk, BasicGetEmpty,
+                 ConfirmSelectOk>;
 
 inline std::string_view name(const Incoming& method) {
   return std::visit([](const auto& known) { return known.kName; }, method);

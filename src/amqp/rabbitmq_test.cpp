@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "amqp/browser.h"
 #include "amqp/channel.h"
 #include "amqp/connection.h"
 #include "amqp/consumer.h"
@@ -254,6 +255,55 @@ Task<void> send_a_large_body(Endpoint endpoint) {
 }
 
 TEST_F(RabbitMq, KeepsALargeBodyAndEveryProperty) { run(send_a_large_body(endpoint_)); }
+
+// The bodies of all messages of a queue, from its head; removes those at odd places.
+Task<std::vector<std::string>> remove_every_second(std::shared_ptr<Connection> connection,
+                                                   std::string queue) {
+  std::vector<std::string> bodies;
+  auto browser = co_await Browser::open(*connection, {.queue = queue});
+  EXPECT_TRUE(browser) << browser.error().what;
+  for (;;) {
+    auto taken = co_await (*browser)->next();
+    EXPECT_TRUE(taken) << taken.error().what;
+    if (!taken || !*taken) break;
+    const Delivery& delivery = (*taken)->delivery;
+    if (bodies.size() % 2 == 1) (*browser)->remove(delivery.delivery_tag);
+    bodies.push_back(delivery.body);
+  }
+  const auto finished = co_await (*browser)->finish();
+  EXPECT_TRUE(finished) << finished.error().what;
+  co_return bodies;
+}
+
+Task<void> browse_twice(Endpoint endpoint, std::string queue, QueueType type) {
+  const auto connection = co_await connect(endpoint);
+  const auto ensured = co_await connection->ensure_queue(queue, type);
+  auto publisher = co_await Publisher::open(*connection, {});
+  EXPECT_TRUE(ensured && publisher);
+  auto messages = messages_to(queue, 40);
+  std::vector<std::string> all;
+  std::vector<std::string> kept;
+  for (const Message& message : messages) {
+    if (all.size() % 2 == 0) kept.push_back(message.body);
+    all.push_back(message.body);
+  }
+  const auto settlements = co_await (*publisher)->publish(messages);
+  EXPECT_TRUE(settlements);
+  const auto first = co_await remove_every_second(connection, queue);
+  EXPECT_EQ(first, all);
+  const auto second = co_await remove_every_second(connection, queue);
+  EXPECT_EQ(second, kept) << "in order";
+  co_await remove_queue(connection, queue);
+  co_await connection->close();
+}
+
+TEST_F(RabbitMq, PutsBackInOrderWhatWasBrowsedAndNotRemoved) {
+  run(browse_twice(endpoint_, random_name("browsed"), QueueType::classic));
+}
+
+TEST_F(RabbitMq, PutsBackInOrderWhatWasBrowsedAndNotRemovedFromAQuorumQueue) {
+  run(browse_twice(endpoint_, random_name("browsed"), QueueType::quorum));
+}
 
 }  // namespace
 }  // namespace amqp

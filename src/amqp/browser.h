@@ -1,0 +1,68 @@
+#pragma once
+
+// Browser: looks through a queue from its head, on a channel of its own: takes one message after
+// the other, removes those that it is told to, and puts the others back where they were.
+//
+// Invariants:
+//   1. What was taken stays the broker's until it is removed: it puts it back when the channel
+//      ends, however it ends.
+//   2. finish() puts back in order, by name. A quorum queue that loses the channel instead puts
+//      back in another order, and either kind of queue marks what was taken as redelivered.
+//
+// Owns:     its channel. The connection is kept alive by it.
+// Threads:  one object on the connection's executor.
+// Suspends: open(), next(), finish(). Destroyed or lost meanwhile: everything is put back.
+// Errors:   link_lost, also when an answer does not come in time: the connection is failed then;
+//           refused (404: there is no such queue).
+// Limits:   none to what is held: the caller bounds it. One message is in memory at a time.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "amqp/connection.h"
+#include "amqp/message.h"
+
+namespace amqp {
+
+struct BrowserOptions {
+  std::string queue;
+  std::chrono::milliseconds message_timeout{60'000};  // until a message is there whole
+};
+
+// A message, and how many are behind it in the queue.
+struct Browsed {
+  Delivery delivery;
+  std::uint32_t messages_behind = 0;
+};
+
+class BrowserImpl;
+
+class Browser {
+ public:
+  static Task<Result<std::unique_ptr<Browser>>> open(Connection& connection,
+                                                     BrowserOptions options);
+
+  explicit Browser(std::shared_ptr<BrowserImpl> impl);
+  Browser(const Browser&) = delete;
+  Browser& operator=(const Browser&) = delete;
+  ~Browser();
+
+  // Takes the next message (basic.get); nothing if the queue has no other. One caller at a time.
+  Task<Result<std::optional<Browsed>>> next();
+
+  // Removes a message that was taken (basic.ack). Returns at once; whether the broker has done it
+  // shows in finish().
+  void remove(std::uint64_t delivery_tag);
+
+  // Puts back everything that was taken and not removed (basic.nack), and waits until the broker
+  // has done this and all removals.
+  Task<Result<void>> finish();
+
+ private:
+  std::shared_ptr<BrowserImpl> impl_;
+};
+
+}  // namespace amqp
