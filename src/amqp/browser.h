@@ -6,8 +6,8 @@
 // Invariants:
 //   1. What was taken stays the broker's until it is removed: it puts it back when the channel
 //      ends, however it ends.
-//   2. finish() puts back in order, by name. A quorum queue that loses the channel instead puts
-//      back in another order, and either kind of queue marks what was taken as redelivered.
+//   2. finish() puts back in order. What was taken is marked as redelivered. A quorum queue puts it
+//      behind what was not taken, counts it, and keeps no order if it loses the channel instead.
 //
 // Owns:     its channel. The connection is kept alive by it.
 // Threads:  one object on the connection's executor.

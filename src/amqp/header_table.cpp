@@ -85,6 +85,12 @@ std::optional<Entry> find(std::string_view table, std::string_view name) {
   return {};
 }
 
+bool has_length(char type) { return type == 'S' || type == 'x' || type == 'A' || type == 'F'; }
+
+HeaderValue to_value(std::string_view name, char type, std::string_view value) {
+  return {.name = name, .type = type, .bytes = has_length(type) ? value.substr(4) : value};
+}
+
 void append_name(std::string& out, std::string_view name) {
   assert(name.size() <= 255);
   out.push_back(static_cast<char>(name.size()));
@@ -92,6 +98,58 @@ void append_name(std::string& out, std::string_view name) {
 }
 
 }  // namespace
+
+std::vector<HeaderValue> table_entries(std::string_view encoded) {
+  std::vector<HeaderValue> entries;
+  while (const auto entry = take_entry(encoded)) {
+    entries.push_back(to_value(entry->name, entry->type, entry->value));
+  }
+  return entries;
+}
+
+std::vector<HeaderValue> array_items(std::string_view encoded) {
+  std::vector<HeaderValue> items;
+  while (!encoded.empty()) {
+    const char type = encoded.front();
+    encoded.remove_prefix(1);
+    const auto size = value_size(type, encoded);
+    if (!size) break;
+    items.push_back(to_value({}, type, encoded.substr(0, *size)));
+    encoded.remove_prefix(*size);
+  }
+  return items;
+}
+
+std::optional<std::int64_t> to_integer(const HeaderValue& value) {
+  const char* const bytes = value.bytes.data();
+  switch (value.type) {
+    case 't':
+    case 'B':
+      return static_cast<unsigned char>(value.bytes.front());
+    case 'b':
+      return static_cast<signed char>(value.bytes.front());
+    case 's':
+      return static_cast<std::int16_t>(read_integer<std::uint16_t>(bytes));
+    case 'u':
+      return read_integer<std::uint16_t>(bytes);
+    case 'I':
+      return static_cast<std::int32_t>(read_integer<std::uint32_t>(bytes));
+    case 'i':
+      return read_integer<std::uint32_t>(bytes);
+    case 'l':
+    case 'L':
+    case 'T':
+      return static_cast<std::int64_t>(read_integer<std::uint64_t>(bytes));
+    default:
+      return {};
+  }
+}
+
+std::optional<std::int64_t> HeaderTable::find_integer(std::string_view name) const {
+  const auto entry = find(encoded_, name);
+  if (!entry) return {};
+  return to_integer(to_value(entry->name, entry->type, entry->value));
+}
 
 std::optional<std::string_view> HeaderTable::find_string(std::string_view name) const {
   const auto entry = find(encoded_, name);

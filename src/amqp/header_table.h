@@ -6,11 +6,29 @@
 // tables and arrays are never entered: they are skipped by their length, so depth costs nothing.
 // Format: AMQP 0-9-1, 4.2.5.5 with RabbitMQ's errata; here without the leading 4-byte length.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace amqp {
+
+// HeaderValue: one value by its type as on the wire ('S', 't', 'l', ...). A string, array or table
+// is there without its leading length.
+struct HeaderValue {
+  std::string_view name;  // empty in an array
+  char type;
+  std::string_view bytes;
+};
+
+// The entries of a table ('F') and the items of an array ('A'), up to the first that is malformed.
+// They point into what was given.
+std::vector<HeaderValue> table_entries(std::string_view encoded);
+std::vector<HeaderValue> array_items(std::string_view encoded);
+
+// A value of one of the integer types.
+std::optional<std::int64_t> to_integer(const HeaderValue& value);
 
 class HeaderTable {
  public:
@@ -23,6 +41,9 @@ class HeaderTable {
 
   // The value of the first entry of that name if it is a long string ('S'), else nothing.
   std::optional<std::string_view> find_string(std::string_view name) const;
+
+  // The value of the first entry of that name if it is an integer, or true (1) or false (0).
+  std::optional<std::int64_t> find_integer(std::string_view name) const;
 
   // The bytes of the first entry of that name: name, type and value. Empty if there is none, or if
   // the table is malformed before it.

@@ -10,6 +10,7 @@ namespace amqp {
 namespace {
 
 using namespace std::string_literals;
+using namespace std::string_view_literals;
 
 TEST(HeaderTable, FindsAStringAmongValuesOfEveryType) {
   const HeaderTable table("\1aV"s + "\1bt\1" + "\1cb\1" + "\1dB\1" + "\1es\1\1" + "\1fu\1\1" +
@@ -19,6 +20,33 @@ TEST(HeaderTable, FindsAStringAmongValuesOfEveryType) {
                           "\1rF\0\0\0\4\1tt\1"s + "\1sS\0\0\0\5found"s);
   EXPECT_EQ(table.find_string("s"), "found");
   EXPECT_EQ(table.find_string("t"), std::nullopt) << "it is an entry of the nested table";
+}
+
+TEST(HeaderTable, TellsIntegersOfEveryType) {
+  const HeaderTable table("\1tt\1"s + "\1bb\xFF" + "\1BB\xFF" + "\1ss\xFF\xFE" + "\1uu\1\2" +
+                          "\1II\xFF\xFF\xFF\xFD" + "\1ii\0\0\1\0"s + "\1ll\0\0\0\1\0\0\0\0"s +
+                          "\1LL\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF" + "\1SS\0\0\0\1x"s);
+  const std::vector<std::pair<std::string, std::int64_t>> expected{
+      {"t", 1},  {"b", -1},  {"B", 255},           {"s", -2}, {"u", 258},
+      {"I", -3}, {"i", 256}, {"l", 0x1'0000'0000}, {"L", -1}};
+  for (const auto& [name, integer] : expected) EXPECT_EQ(table.find_integer(name), integer) << name;
+  EXPECT_EQ(table.find_integer("S"), std::nullopt);
+  EXPECT_EQ(table.find_integer("absent"), std::nullopt);
+}
+
+TEST(HeaderTable, GivesEntriesAndItemsUpToTheFirstThatIsMalformed) {
+  const std::string encoded = "\1aA\0\0\0\x9S\0\0\0\2xyt\1\1fF\0\0\0\3\1bV\1zS\0\0\1\0?"s;
+  const auto entries = table_entries(encoded);
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(entries[0].name, "a");
+  const auto items = array_items(entries[0].bytes);
+  ASSERT_EQ(items.size(), 2U);
+  EXPECT_EQ(items[0].bytes, "xy");
+  EXPECT_EQ(to_integer(items[1]), 1);
+  const auto nested = table_entries(entries[1].bytes);
+  ASSERT_EQ(nested.size(), 1U);
+  EXPECT_EQ(nested[0].type, 'V');
+  EXPECT_EQ(array_items("t\1Z\1"sv).size(), 1U) << "an unknown type";
 }
 
 TEST(HeaderTable, FindsTheFirstOfTwoEntriesOfAName) {

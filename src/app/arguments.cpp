@@ -26,10 +26,12 @@ Examples:
   inventory-service migrate --database-url postgresql://user:password@host/inventory
   inventory-service add --quantity 10 --description "Blue T-shirt, size M"
   inventory-service order --product-id 1 --quantity 2
+  inventory-service import items.csv
+  inventory-service dead-letters list
   inventory-service --print-config
 
-Exit codes: 0 done; 1 failed, or a request rejected; 2 wrong command line or setting, or no answer
-in time. A command's --help says more.)";
+Exit codes: 0 done; 1 done, and the answer is no (rejected, or something is left); 2 wrong command
+line or setting; 3 could not be done (no broker, no database, no answer).)";
 
 constexpr const char* kSettingsHint =
     "Settings, such as --amqp-url or --config: see inventory-service --help.";
@@ -91,32 +93,33 @@ Arguments::Arguments()
   define_commands();
 }
 
-CLI::App& Arguments::add_command(const std::string& name, const std::string& description,
-                                 const std::string& footer) {
-  CLI::App& command = *app_.add_subcommand(name, description);
+CLI::App& Arguments::add_command(CLI::App& parent, const std::string& name,
+                                 const std::string& description, const std::string& footer) {
+  CLI::App& command = *parent.add_subcommand(name, description);
   command.footer(footer + "\n\n" + kSettingsHint);
   return command;
 }
 
 void Arguments::define_commands() {
-  add_command("serve", "Decide orders and add items until SIGTERM or SIGINT",
+  add_command(app_, "serve", "Decide orders and add items until SIGTERM or SIGINT",
               "Brings the database's schema up to date first.\n\n"
               "Example:\n  inventory-service serve --database-url sqlite:inventory.db\n\n"
-              "Exit codes: 0 stopped when asked to; 1 failed; 2 wrong command line or setting.");
-  add_command("migrate", "Bring the database's schema up to date",
+              "Exit codes: 0 stopped when asked to; 1 stopped at once, by a second signal;\n"
+              "2 wrong command line or setting; 3 failed.");
+  add_command(app_, "migrate", "Bring the database's schema up to date",
               "Example:\n  inventory-service migrate --database-url sqlite:inventory.db\n\n"
-              "Exit codes: 0 up to date; 1 failed; 2 wrong command line or setting.");
+              "Exit codes: 0 up to date; 2 wrong command line or setting; 3 failed.");
 
-  add_command("verify", "Compare ledger and stock of every product",
+  add_command(app_, "verify", "Compare ledger and stock of every product",
               "Changes nothing, and may run beside a service or against a standby.\n\n"
               "Example:\n  inventory-service verify --database-url sqlite:inventory.db\n\n"
-              "Exit codes: 0 all agree; 1 some disagree, one line each; 2 could not be done, wrong "
-              "command line or setting.");
+              "Exit codes: 0 all agree; 1 some disagree, one line each; 2 wrong command line or "
+              "setting;\n3 could not be done.");
 
   CLI::App& add = add_command(
-      "add", "Ask for an item to be added, and print the reply",
+      app_, "add", "Ask for an item to be added, and print the reply",
       "Example:\n  inventory-service add --quantity 10 --description \"Blue T-shirt, size M\"\n\n"
-      "Exit codes: 0 added; 1 rejected; 2 no answer in time, wrong command line or setting.");
+      "Exit codes: 0 added; 1 rejected; 2 wrong command line or setting; 3 no answer in time.");
   add_option(add, "--quantity", "N",
              fmt::format("stock of the item, from 0 to {}; required", kIntegerMax));
   add_option(add, "--description", "TEXT",
@@ -124,10 +127,10 @@ void Arguments::define_commands() {
   add_option(add, "--timeout", "SECONDS", "wait so long for the reply (default 10)");
 
   CLI::App& order = add_command(
-      "order", "Place an order, and print the reply",
+      app_, "order", "Place an order, and print the reply",
       "Examples:\n  inventory-service order --product-id 1 --quantity 2\n"
       "  inventory-service order --product-id 1 --quantity 2 --order-id 123\n\n"
-      "Exit codes: 0 accepted; 1 rejected; 2 no answer in time, wrong command line or setting.");
+      "Exit codes: 0 accepted; 1 rejected; 2 wrong command line or setting; 3 no answer in time.");
   add_option(order, "--product-id", "N", fmt::format("from 1 to {}; required", kIntegerMax));
   add_option(order, "--quantity", "N", fmt::format("from 1 to {}; required", kIntegerMax));
   add_option(order, "--order-id", "ID",
@@ -135,6 +138,74 @@ void Arguments::define_commands() {
                          "{} bytes;\nthe same id is the same order; a new UUID if not given",
                          kOrderIdBytesMax));
   add_option(order, "--timeout", "SECONDS", "wait so long for the reply (default 10)");
+  define_import();
+  define_dead_letters();
+}
+
+void Arguments::define_import() {
+  CLI::App& import = add_command(
+      app_, "import", "Add the items of a CSV file, one request a row",
+      "The first line is quantity,description; quotes as RFC 4180 has them; an empty description "
+      "is "
+      "none.\nNothing is sent if a row is bad. May be interrupted, and run again: each row has an "
+      "identity made\nof the file's name, its quantity and its description, and adds its item "
+      "once.\n\n"
+      "Examples:\n  inventory-service import items.csv\n"
+      "  inventory-service import - --name \"delivery 17\" < items.csv\n\n"
+      "Exit codes: 0 all rows are there; 1 rows are bad, skipped or rejected; 2 wrong command line "
+      "or\nsetting; 3 failed: run it again.");
+  add_option(import, "file", "FILE", "the file; - is standard input");
+  add_option(import, "--name", "NAME",
+             "take this for the file's name (default: its name without folders)");
+  import.add_flag("--skip-bad")->description("send the good rows where some are bad");
+  import.add_flag("--dry-run")->description("check the file, and send nothing");
+  add_option(import, "--timeout", "SECONDS", "wait so long for the next reply (default 10)");
+}
+
+void Arguments::define_dead_letters() {
+  CLI::App& group = add_command(
+      app_, "dead-letters", "Look into the dead-letter queues, and repair by hand",
+      "Examples:\n  inventory-service dead-letters list --reason invalid --newer-than 2h\n"
+      "  inventory-service dead-letters show --queue order_validate --position 3\n"
+      "  inventory-service dead-letters replay --text coupon --dry-run\n"
+      "  inventory-service dead-letters purge --older-than 30d");
+  CLI::App& list = add_command(group, "list", "Print what is there: a line each",
+                               "Exit codes: 0 done; 2 wrong command line or setting; 3 failed.");
+  CLI::App& show = add_command(group, "show", "Print one letter whole: properties, headers, body",
+                               "The first that matches.\n\nExit codes: 0 shown; 1 there is none; "
+                               "2 wrong command line or setting; 3 failed.");
+  CLI::App& replay =
+      add_command(group, "replay", "Send requests to their queue again",
+                  "A letter is removed when the broker has confirmed its copy. May be interrupted "
+                  "at any point:\n"
+                  "nothing is lost, and what is sent twice is decided once.\n\n"
+                  "Exit codes: 0 all that match were replayed; 1 some were left, which is said;\n"
+                  "2 wrong command line or setting; 3 failed.");
+  CLI::App& purge = add_command(group, "purge", "Remove letters for good",
+                                "Asks first.\n\nExit codes: 0 all that match were removed; 1 the "
+                                "answer was no;\n2 wrong command line or setting; 3 failed.");
+  for (CLI::App* command : {&list, &show, &replay, &purge}) {
+    add_option(*command, "--queue", "QUEUE",
+               "the request queue whose dead letters are meant (default both)");
+    add_option(*command, "--reason", "REASON", "only those for this reason: invalid, too-large");
+    add_option(*command, "--older-than", "AGE",
+               "only those that failed so long ago: 90s, 5m, 2h, 7d");
+    add_option(*command, "--newer-than", "AGE", "only those that failed since");
+    add_option(*command, "--text", "TEXT", "only those with this text in body or error-message");
+    add_option(*command, "--id", "ID", "only those with this message_id or correlation_id");
+  }
+  for (CLI::App* command : {&list, &replay, &purge}) {
+    add_option(*command, "--limit", "N", "at most so many of a queue");
+  }
+  add_option(show, "--position", "N", "the one at this position; needs --queue");
+  for (CLI::App* command : {&list, &show}) {
+    command->add_flag("--json")->description("a JSON object each, in a line, with all it holds");
+  }
+  for (CLI::App* command : {&replay, &purge}) {
+    command->add_flag("--dry-run")->description("print what it would do, and do nothing");
+  }
+  add_option(replay, "--to", "QUEUE", "to this queue instead of the original one");
+  purge.add_flag("--yes")->description("do not ask; needed where there is no terminal");
 }
 
 std::optional<Exit> Arguments::parse(const std::vector<std::string>& arguments) {
@@ -165,9 +236,21 @@ std::optional<Exit> Arguments::parse(const std::vector<std::string>& arguments) 
   return std::nullopt;
 }
 
+std::vector<const CLI::App*> Arguments::chosen() const {
+  std::vector<const CLI::App*> apps{&app_};
+  while (!apps.back()->get_subcommands().empty()) {
+    apps.push_back(apps.back()->get_subcommands().front());
+  }
+  return apps;
+}
+
 std::string Arguments::help() const {
-  const auto chosen = app_.get_subcommands();
-  return chosen.empty() ? app_.help() : chosen[0]->help(std::string(kProgram));
+  const auto apps = chosen();
+  std::string parents;
+  for (std::size_t i = 0; i + 1 < apps.size(); ++i) {
+    parents += (parents.empty() ? "" : " ") + apps[i]->get_name();
+  }
+  return apps.back()->help(parents);
 }
 
 std::vector<const CLI::App*> Arguments::all_commands() const {
@@ -177,8 +260,11 @@ std::vector<const CLI::App*> Arguments::all_commands() const {
 bool Arguments::print_config() const { return app_.count("--print-config") > 0; }
 
 std::string Arguments::command() const {
-  const auto chosen = app_.get_subcommands();
-  return chosen.empty() ? std::string() : chosen[0]->get_name();
+  std::string names;
+  for (const CLI::App* app : chosen()) {
+    if (app != &app_) names += (names.empty() ? "" : " ") + app->get_name();
+  }
+  return names;
 }
 
 std::optional<std::string> Arguments::setting(const std::string& flag) const {
@@ -186,15 +272,15 @@ std::optional<std::string> Arguments::setting(const std::string& flag) const {
 }
 
 std::optional<std::string> Arguments::option(const std::string& flag) const {
-  return value(*app_.get_subcommands().at(0), flag);
+  return value(*chosen().back(), flag);
 }
+
+bool Arguments::flag(const std::string& flag) const { return chosen().back()->count(flag) > 0; }
 
 // What CLI11 let pass: arguments that nothing takes, and options given twice.
 std::optional<std::string> Arguments::check_arguments() const {
   if (const auto extras = app_.remaining(true); !extras.empty()) return describe_extra(extras[0]);
-  std::vector<const CLI::App*> apps{&app_};
-  for (const CLI::App* chosen : app_.get_subcommands()) apps.push_back(chosen);
-  for (const CLI::App* app : apps) {
+  for (const CLI::App* app : chosen()) {
     for (const CLI::Option* option : app->get_options()) {
       if (option->get_type_size() == 1 && option->results().size() > 1) {
         return fmt::format("{} is given twice", option->get_name());

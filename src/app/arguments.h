@@ -44,7 +44,7 @@ class Arguments {
 
   bool print_config() const;
 
-  // The command's name, empty if none was given.
+  // The command's name, with that of its action ("dead-letters list"); empty if none was given.
   std::string command() const;
 
   // The text of an option that all commands take (--config, --prefetch), if it was given.
@@ -52,11 +52,16 @@ class Arguments {
 
   // The text of an option of the command that was chosen, if it was given.
   std::optional<std::string> option(const std::string& flag) const;
+  bool flag(const std::string& flag) const;
 
  private:
-  CLI::App& add_command(const std::string& name, const std::string& description,
-                        const std::string& footer);
+  static CLI::App& add_command(CLI::App& parent, const std::string& name,
+                               const std::string& description, const std::string& footer);
   void define_commands();
+  void define_import();
+  void define_dead_letters();
+  // From the program to the command that was chosen.
+  std::vector<const CLI::App*> chosen() const;
   std::optional<std::string> check_arguments() const;
   std::string describe_extra(std::string_view argument) const;
 

@@ -1,8 +1,8 @@
 #include "app/command_line.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <string_view>
 #include <utility>
 
@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 
 #include "app/arguments.h"
+#include "app/dead_letters_options.h"
+#include "app/options.h"
 #include "app/settings.h"
 #include "ops/utf8.h"
 
@@ -18,28 +20,6 @@ namespace inventory::app {
 namespace {
 
 using Command = decltype(Invocation::command);
-
-// Wrong: a line for the person at the command line, without the program's name.
-using Wrong = std::unexpected<std::string>;
-
-std::optional<std::int64_t> parse_integer(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
-                                                      const std::optional<std::string>& text,
-                                                      std::int64_t min, std::int64_t max) {
-  if (!text) return Wrong(fmt::format("{} is missing", flag));
-  const auto number = parse_integer(*text);
-  if (!number || *number < min || *number > max) {
-    return Wrong(fmt::format("{} takes a whole number from {} to {}; not {}", flag, min, max,
-                             quoted_for_message(*text)));
-  }
-  return *number;
-}
 
 std::expected<std::chrono::seconds, std::string> read_timeout(const Arguments& arguments) {
   const auto seconds = read_integer("--timeout", arguments.option("--timeout").value_or("10"), 1,
@@ -79,8 +59,25 @@ std::expected<Command, std::string> read_order(const Arguments& arguments) {
   return OrderCommand{*std::move(id), *product, *quantity, *timeout};
 }
 
-std::expected<Command, std::string> read_command(const Arguments& arguments,
-                                                 std::string_view name) {
+std::expected<Command, std::string> read_import(const Arguments& arguments) {
+  const auto path = arguments.option("file");
+  if (!path || path->empty()) return Wrong("a file's name is missing");
+  ImportCommand command{
+      .path = *path,
+      .name = arguments.option("--name").value_or(std::filesystem::path(*path).filename().string()),
+      .skip_bad = arguments.flag("--skip-bad"),
+      .dry_run = arguments.flag("--dry-run"),
+      .timeout = {}};
+  const auto timeout = read_timeout(arguments);
+  if (!timeout) return Wrong(timeout.error());
+  command.timeout = *timeout;
+  return command;
+}
+
+std::expected<Command, std::string> read_command(const Arguments& arguments, std::string_view name,
+                                                 const Configuration& configuration) {
+  if (name.starts_with("dead-letters ")) return read_dead_letters(arguments, configuration);
+  if (name == "import") return read_import(arguments);
   if (name == "serve") return ServeCommand{};
   if (name == "migrate") return MigrateCommand{};
   if (name == "verify") return VerifyCommand{};
@@ -119,7 +116,8 @@ std::expected<Invocation, Exit> parse_command_line(int argc, const char* const* 
     return std::unexpected(*std::move(exit));
   }
   const std::string name = arguments.command();
-  if (name.empty() && !arguments.print_config()) {
+  const bool is_incomplete = name.empty() || name == "dead-letters";
+  if (is_incomplete && !arguments.print_config()) {
     return std::unexpected(Exit{kExitUsage, arguments.help()});
   }
   auto loaded = load(arguments, environment);
@@ -127,7 +125,7 @@ std::expected<Invocation, Exit> parse_command_line(int argc, const char* const* 
   if (arguments.print_config()) {
     return std::unexpected(Exit{0, print_configuration(loaded->in_force)});
   }
-  auto command = read_command(arguments, name);
+  auto command = read_command(arguments, name, loaded->configuration);
   if (!command) return std::unexpected(usage_error(fmt::format("{}: {}", name, command.error())));
   return Invocation{std::move(loaded->configuration), *std::move(command)};
 }

@@ -2,7 +2,8 @@
 
 // Command line: what the program was asked to do, with the configuration that is in force.
 //
-//   inventory-service [settings] serve | migrate | verify | add ... | order ...
+//   inventory-service [settings] serve | migrate | verify | add ... | order ... | import ... |
+//                               dead-letters ...
 // Settings may stand before or after the command.
 
 #include <chrono>
@@ -11,8 +12,10 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "app/configuration.h"
+#include "app/dead_letter.h"
 #include "domain/order.h"
 
 namespace inventory::app {
@@ -36,10 +39,40 @@ struct OrderCommand {
   std::chrono::seconds timeout;  // 1 s to 1 h
 };
 
+struct DeadLettersCommand {
+  enum class Action : std::uint8_t { list, show, replay, purge };
+
+  Action action{};
+  std::vector<std::string> request_queues;  // whose dead letters: one or both
+  DeadLetterFilter filter;
+  std::optional<std::size_t> position;  // from 1; then there is one queue
+  std::optional<std::size_t> limit;     // letters that match, each queue
+  std::optional<std::string> to;        // replay to this queue, 1 to 255 bytes
+  bool json = false;
+  bool dry_run = false;
+  bool yes = false;  // do not ask
+};
+
+struct ImportCommand {
+  std::string path;  // "-": standard input
+  std::string name;  // of the file: a part of each row's identity
+  bool skip_bad = false;
+  bool dry_run = false;
+  std::chrono::seconds timeout;  // 1 s to 1 h without any reply
+};
+
 struct Invocation {
   Configuration configuration;
-  std::variant<ServeCommand, MigrateCommand, VerifyCommand, AddCommand, OrderCommand> command;
+  std::variant<ServeCommand, MigrateCommand, VerifyCommand, AddCommand, OrderCommand, ImportCommand,
+               DeadLettersCommand>
+      command;
 };
+
+// Exit status of every command.
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitNo = 1;      // done, and the answer is no: rejected, or something is left
+inline constexpr int kExitUsage = 2;   // a wrong command line or setting
+inline constexpr int kExitFailed = 3;  // could not be done: no broker, no database, no answer
 
 // What ends the program at once. Code 0: the text is what was asked for (help, version,
 // configuration) and goes to standard output. Otherwise it says what is wrong, to standard error.
@@ -47,8 +80,6 @@ struct Exit {
   int code;
   std::string text;  // with its line end
 };
-
-inline constexpr int kExitUsage = 2;  // a wrong command line or setting
 
 // Reads the settings file if one is named, and checks that files named by settings can be read.
 // Never throws; a wrong command line or setting is one line.

@@ -1,5 +1,5 @@
 // inventory-service: one program, its commands in the order in which a newcomer meets them:
-// serve, add, order, migrate, verify.
+// serve, add, order, migrate, import, dead-letters, verify.
 
 #include <csignal>
 #include <cstdio>
@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 
 #include "app/command_line.h"
+#include "app/dead_letters.h"
+#include "app/import.h"
 #include "app/requests.h"
 #include "app/serve.h"
 #include "app/verify.h"
@@ -27,6 +29,12 @@ struct Run {
   int operator()(const app::AddCommand& command) const { return app::add(configuration, command); }
   int operator()(const app::OrderCommand& command) const {
     return app::order(configuration, command);
+  }
+  int operator()(const app::ImportCommand& command) const {
+    return app::import_items(configuration, command);
+  }
+  int operator()(const app::DeadLettersCommand& command) const {
+    return app::dead_letters(configuration, command);
   }
 };
 
@@ -49,6 +57,6 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const std::exception& error) {
     fmt::print(stderr, "inventory-service: {}\n", error.what());
-    return 1;
+    return inventory::app::kExitFailed;
   }
 }

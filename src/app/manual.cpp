@@ -72,9 +72,10 @@ std::string command(const CLI::App& app, const std::string& parents = "") {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_name() == "--help") continue;
     const std::string value = option->get_type_name();
-    options +=
-        fmt::format(".It Fl {}{}\n{}", literal(option->get_name().substr(1)),
-                    value.empty() ? "" : " Ar " + value, paragraphs(option->get_description()));
+    const bool is_positional = !option->get_name().starts_with('-');
+    options += fmt::format(
+        ".It {}{}\n{}", is_positional ? "" : "Fl " + literal(option->get_name().substr(1)),
+        value.empty() ? "" : " Ar " + value, paragraphs(option->get_description()));
   }
   if (!options.empty()) written += ".Bl -tag -width Ds\n" + options + ".El\n";
   written += ".Pp\n";

@@ -1,7 +1,6 @@
 #include "app/request_client.h"
 
 #include <exception>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "amqp/connection.h"
 #include "amqp/consumer.h"
 #include "amqp/publisher.h"
+#include "app/broker_client.h"
 
 namespace inventory::app {
 namespace {
@@ -22,23 +22,8 @@ namespace {
 using amqp::Task;
 using Reply = std::expected<std::string, std::string>;
 
-Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(const Configuration& configuration) {
-  amqp::ConnectionOptions options;
-  options.name = "inventory-service client";
-  options.tls = configuration.amqp_tls;
-  std::string reasons;
-  for (const amqp::Host& host : configuration.amqp_endpoint.hosts) {
-    auto connection = co_await amqp::Connection::open(configuration.amqp_endpoint, host, options);
-    if (connection) {
-      co_return connection;
-    }
-    reasons += (reasons.empty() ? "" : "; ") + connection.error().what;
-  }
-  co_return std::unexpected(amqp::Error{amqp::Fault::link_lost, std::move(reasons)});
-}
-
 Task<Reply> exchange(const Configuration& configuration, ClientRequest request) {
-  auto connection = co_await connect(configuration);
+  auto connection = co_await connect(configuration, "inventory-service client");
   if (!connection) {
     co_return std::unexpected(connection.error().what);
   }

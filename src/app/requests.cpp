@@ -16,10 +16,6 @@
 namespace inventory::app {
 namespace {
 
-constexpr int kAccepted = 0;
-constexpr int kRejected = 1;
-constexpr int kNoAnswer = 2;
-
 std::string json_string(std::string_view text) {
   std::string json;
   contract::append_json_string(json, text);
@@ -31,6 +27,22 @@ std::string json_of(const domain::OrderId& id) {
   return text != nullptr ? json_string(*text) : id.display();
 }
 
+int send(const Configuration& configuration, std::string queue, std::string body,
+         std::chrono::seconds timeout) {
+  ClientRequest request{.queue = std::move(queue),
+                        .body = std::move(body),
+                        .id = to_string(boost::uuids::random_generator()())};
+  const auto reply = ask(configuration, std::move(request), timeout);
+  if (!reply) {
+    fmt::print(stderr, "inventory-service: {}\n", reply.error());
+    return kExitFailed;
+  }
+  fmt::print("{}\n", *reply);
+  return is_success(*reply) ? kExitDone : kExitNo;
+}
+
+}  // namespace
+
 bool is_success(std::string_view reply) {
   boost::system::error_code error;
   const auto value = boost::json::parse(reply, error);
@@ -41,28 +53,17 @@ bool is_success(std::string_view reply) {
   return success != nullptr && success->is_bool() && success->get_bool();
 }
 
-int send(const Configuration& configuration, std::string queue, std::string body,
-         std::chrono::seconds timeout) {
-  ClientRequest request{.queue = std::move(queue),
-                        .body = std::move(body),
-                        .id = to_string(boost::uuids::random_generator()())};
-  const auto reply = ask(configuration, std::move(request), timeout);
-  if (!reply) {
-    fmt::print(stderr, "inventory-service: {}\n", reply.error());
-    return kNoAnswer;
+std::string item_request(domain::Quantity quantity, const std::optional<std::string>& description) {
+  auto body = fmt::format(R"({{"quantity":{})", quantity);
+  if (description) {
+    body += fmt::format(R"(,"description":{})", json_string(*description));
   }
-  fmt::print("{}\n", *reply);
-  return is_success(*reply) ? kAccepted : kRejected;
+  return body + "}";
 }
 
-}  // namespace
-
 int add(const Configuration& configuration, const AddCommand& command) {
-  auto body = fmt::format(R"({{"quantity":{})", command.quantity);
-  if (command.description) {
-    body += fmt::format(R"(,"description":{})", json_string(*command.description));
-  }
-  return send(configuration, configuration.item_queue, body + "}", command.timeout);
+  return send(configuration, configuration.item_queue,
+              item_request(command.quantity, command.description), command.timeout);
 }
 
 int order(const Configuration& configuration, const OrderCommand& command) {

@@ -21,6 +21,7 @@
 #include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
 
+#include "app/command_line.h"
 #include "app/credentials.h"
 #include "app/open_store.h"
 #include "ops/health.h"
@@ -279,7 +280,7 @@ int serve(const Configuration& configuration) { return Service(configuration).ru
 int migrate(const Configuration& configuration) {
   boost::asio::io_context context{1};
   const auto store = open_store(context.get_executor(), configuration.database);
-  int exit_status = 1;
+  int exit_status = kExitFailed;
   boost::asio::co_spawn(
       context, store->migrate(), [&](const std::exception_ptr& error, store::Result<int> migrated) {
         rethrow(error);
@@ -288,7 +289,7 @@ int migrate(const Configuration& configuration) {
           return;
         }
         spdlog::info("{}: applied {} migration(s)", display(configuration.database), *migrated);
-        exit_status = 0;
+        exit_status = kExitDone;
       });
   context.run();
   return exit_status;

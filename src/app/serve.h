@@ -14,7 +14,8 @@ namespace inventory::app {
 // broker delivers it again.
 int serve(const Configuration& configuration);
 
-// Brings the database's schema up to date. Returns the exit status: 0, or 1 with the reason logged.
+// Brings the database's schema up to date. Returns the exit status: kExitDone, or
+// kExitFailed with the reason logged.
 int migrate(const Configuration& configuration);
 
 }  // namespace inventory::app

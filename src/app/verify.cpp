@@ -10,15 +10,13 @@
 
 #include <fmt/format.h>
 
+#include "app/command_line.h"
 #include "app/open_reader.h"
 
 namespace inventory::app {
 namespace {
 
 constexpr std::size_t kPage = 10'000;
-constexpr int kAgree = 0;
-constexpr int kDisagree = 1;
-constexpr int kNotKnown = 2;
 constexpr std::chrono::seconds kProgressInterval{1};
 
 using Amounts = std::vector<store::Amount>;
@@ -130,10 +128,10 @@ int verify(const Configuration& configuration) {
   progress.clear();
   if (!compared) {
     fmt::print(stderr, "inventory-service: verify: {}\n", compared.error().what);
-    return kNotKnown;
+    return kExitFailed;
   }
   fmt::print("{} products compared, {} disagree\n", compared->products, compared->disagreements);
-  return compared->disagreements == 0 ? kAgree : kDisagree;
+  return compared->disagreements == 0 ? kExitDone : kExitNo;
 }
 
 }  // namespace inventory::app

@@ -32,8 +32,8 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
                                 const std::function<void(const Disagreement&)>& report,
                                 const std::function<void(const Compared&)>& progress);
 
-// Prints what disagrees, and the counts in a last line. Returns the exit status: 0 if all agree, 1
-// if anything disagrees, 2 with the reason on standard error if it could not be found out.
+// Prints what disagrees, and the counts in a last line. Returns the exit status: kExitDone
+// if all agree, kExitNo if anything disagrees, kExitFailed with the reason on standard error.
 int verify(const Configuration& configuration);
 
 }  // namespace inventory::app

@@ -1,0 +1,92 @@
+#include "app/dead_letter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "app/configuration.h"
+#include "contract/timestamp.h"
+
+namespace inventory::app {
+namespace {
+
+constexpr std::uint8_t kPersistent = 2;
+
+constexpr std::string_view kStaleHeaders[] = {
+    "error-reason",     "error-message", "original-queue", "failed-at", "original-expiration",
+    "original-user-id", "original-CC",   "original-BCC",   "CC",        "BCC",
+    "x-delivery-count"};
+
+bool contains(const std::optional<std::string>& text, const std::string& part) {
+  return text && text->find(part) != std::string::npos;
+}
+
+}  // namespace
+
+DeadLetter read_dead_letter(std::string queue, std::size_t position, amqp::Delivery delivery) {
+  DeadLetter letter;
+  letter.queue = std::move(queue);
+  letter.position = position;
+  if (const auto& headers = delivery.properties.headers) {
+    const auto find = [&](std::string_view name) -> std::optional<std::string> {
+      const auto found = headers->find_string(name);
+      if (!found) return std::nullopt;
+      return std::string(*found);
+    };
+    letter.reason = find("error-reason");
+    letter.message = find("error-message");
+    letter.original_queue = find("original-queue");
+    letter.failed_at = contract::parse_timestamp(find("failed-at").value_or(""));
+    letter.deliveries = headers->find_integer("x-delivery-count");
+  }
+  letter.delivery = std::move(delivery);
+  return letter;
+}
+
+bool matches(const DeadLetter& letter, const DeadLetterFilter& filter, domain::Timestamp now) {
+  if (filter.reason && letter.reason != filter.reason) return false;
+  if (filter.older_than && (!letter.failed_at || now - *letter.failed_at < *filter.older_than)) {
+    return false;
+  }
+  if (filter.newer_than && (!letter.failed_at || now - *letter.failed_at > *filter.newer_than)) {
+    return false;
+  }
+  if (filter.text && !contains(letter.message, *filter.text) &&
+      letter.delivery.body.find(*filter.text) == std::string::npos) {
+    return false;
+  }
+  const amqp::Properties& properties = letter.delivery.properties;
+  return !filter.id || properties.message_id == filter.id || properties.correlation_id == filter.id;
+}
+
+std::expected<std::string, std::string> replay_queue(
+    const DeadLetter& letter, const std::optional<std::string>& to,
+    const std::vector<std::string>& request_queues) {
+  if (to) return *to;
+  if (!letter.original_queue) return std::unexpected("no header original-queue");
+  if (std::ranges::find(request_queues, *letter.original_queue) == request_queues.end()) {
+    return std::unexpected(fmt::format("original-queue {} is no request queue of the settings",
+                                       quoted_for_message(*letter.original_queue)));
+  }
+  return *letter.original_queue;
+}
+
+amqp::Message make_replay(const DeadLetter& letter, std::string queue) {
+  amqp::Message replay{.routing_key = std::move(queue),
+                       .properties = letter.delivery.properties,
+                       .body = letter.delivery.body,
+                       .mandatory = true,
+                       .keeps_properties = true};
+  amqp::Properties& properties = replay.properties;
+  properties.expiration.reset();
+  properties.user_id.reset();
+  properties.delivery_mode = kPersistent;
+  if (properties.headers) {
+    for (const std::string_view stale : kStaleHeaders) properties.headers->remove(stale);
+    if (properties.headers->empty()) properties.headers.reset();
+  }
+  return replay;
+}
+
+}  // namespace inventory::app

@@ -1,0 +1,219 @@
+#include "app/dead_letter_text.h"
+
+#include <bit>
+#include <cstdint>
+#include <optional>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include "amqp/wire.h"
+#include "contract/timestamp.h"
+#include "ops/utf8.h"
+
+namespace inventory::app {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kReasonColumns = 9;
+constexpr std::size_t kIdColumns = 36;  // a UUID
+constexpr int kDepthMax = 8;            // of nested headers that are shown
+
+// Whether a terminal might obey it: C0, DEL, and C1 as UTF-8 has it.
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return first < 0x20 || first == 0x7F;
+  return first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
+}
+
+// At most that many characters; the last is an ellipsis if some are left out.
+std::string cut(std::string_view text, std::size_t columns) {
+  std::size_t characters = 0;
+  std::size_t end_of_cut = 0;
+  for (std::size_t i = 0; i < text.size(); i += ops::utf8_character_size(text.substr(i))) {
+    if (++characters == columns) end_of_cut = i;
+    if (characters > columns) return std::string(text.substr(0, end_of_cut)) + "…";
+  }
+  return std::string(text);
+}
+
+std::string to_base64(std::string_view bytes) {
+  std::string text(((bytes.size() + 2) / 3 * 4) + 1, '\0');  // with the NUL that is written
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                   reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+json::value text_value(std::string_view text) {
+  if (ops::is_utf8(text)) return json::string(text);
+  return json::object{{"base64", to_base64(text)}};
+}
+
+json::value header_value(const amqp::HeaderValue& header, int depth);
+
+json::object header_object(std::string_view table, int depth) {
+  json::object object;
+  for (const auto& entry : amqp::table_entries(table)) {
+    object[printable(entry.name)] = header_value(entry, depth);
+  }
+  return object;
+}
+
+json::value header_value(const amqp::HeaderValue& header, int depth) {
+  const char* const bytes = header.bytes.data();
+  if (header.type == 't') return header.bytes.front() != 0;
+  if (const auto integer = amqp::to_integer(header)) return *integer;
+  switch (header.type) {
+    case 'V':
+      return nullptr;
+    case 'S':
+      return text_value(header.bytes);
+    case 'f':
+      return std::bit_cast<float>(amqp::read_integer<std::uint32_t>(bytes));
+    case 'd':
+      return std::bit_cast<double>(amqp::read_integer<std::uint64_t>(bytes));
+    case 'A':
+    case 'F':
+      break;
+    default:
+      return json::object{{"base64", to_base64(header.bytes)}};
+  }
+  if (depth == kDepthMax) return json::string(fmt::format("{} bytes", header.bytes.size()));
+  if (header.type == 'F') return header_object(header.bytes, depth + 1);
+  json::array array;
+  for (const auto& item : amqp::array_items(header.bytes)) {
+    array.push_back(header_value(item, depth + 1));
+  }
+  return array;
+}
+
+json::object properties_object(const amqp::Properties& properties) {
+  json::object object;
+  const auto put_text = [&](const char* name, const std::optional<std::string>& text) {
+    if (text) object[name] = text_value(*text);
+  };
+  const auto put_number = [&](const char* name, const auto& number) {
+    if (number) object[name] = *number;
+  };
+  put_text("content_type", properties.content_type);
+  put_text("content_encoding", properties.content_encoding);
+  put_number("delivery_mode", properties.delivery_mode);
+  put_number("priority", properties.priority);
+  put_text("correlation_id", properties.correlation_id);
+  put_text("reply_to", properties.reply_to);
+  put_text("expiration", properties.expiration);
+  put_text("message_id", properties.message_id);
+  put_number("timestamp", properties.timestamp);
+  put_text("type", properties.type);
+  put_text("user_id", properties.user_id);
+  put_text("app_id", properties.app_id);
+  put_text("cluster_id", properties.cluster_id);
+  return object;
+}
+
+json::object headers_object(const amqp::Properties& properties) {
+  if (!properties.headers) return {};
+  return header_object(properties.headers->encoded(), 0);
+}
+
+json::value optional_text(const std::optional<std::string>& text) {
+  if (!text) return nullptr;
+  return text_value(*text);
+}
+
+std::string time_text(const std::optional<domain::Timestamp>& time) {
+  if (!time) return "-";
+  std::string text = contract::format_timestamp(*time).substr(0, 19);  // to the second
+  text[10] = ' ';
+  return text;
+}
+
+std::string id_of(const amqp::Properties& properties) {
+  for (const auto* id : {&properties.message_id, &properties.correlation_id}) {
+    if (*id && !(*id)->empty()) return printable(**id);
+  }
+  return "-";
+}
+
+void append_section(std::string& to, std::string_view title, const json::object& object) {
+  if (object.empty()) return;
+  to += fmt::format("{}:\n", title);
+  for (const auto& [name, value] : object) {
+    const std::string text =
+        value.is_string() ? printable(value.get_string()) : json::serialize(value);
+    to += fmt::format("  {}: {}\n", std::string_view(name), text);
+  }
+}
+
+}  // namespace
+
+std::string printable(std::string_view text, bool keep_lines) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t size = ops::utf8_character_size(text);
+    const std::string_view character = text.substr(0, size == 0 ? 1 : size);
+    const bool is_layout = character == "\n" || character == "\t";
+    if (size > 0 && (!is_control(character) || (keep_lines && is_layout))) {
+      result += character;
+    } else {
+      for (const char byte : character) {
+        result += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+      }
+    }
+    text.remove_prefix(character.size());
+  }
+  return result;
+}
+
+std::string table_head() {
+  return fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", "#", "FAILED AT (UTC)", "REASON",
+                     kReasonColumns, "BYTES", "ID", kIdColumns, "MESSAGE");
+}
+
+std::string table_line(const DeadLetter& letter, std::size_t columns) {
+  std::string line = fmt::format(
+      "{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", letter.position, time_text(letter.failed_at),
+      cut(printable(letter.reason.value_or("-")), kReasonColumns), kReasonColumns,
+      letter.delivery.body.size(), cut(id_of(letter.delivery.properties), kIdColumns), kIdColumns,
+      printable(letter.message.value_or("-")));
+  return columns == 0 ? line : cut(line, columns);
+}
+
+std::string full_text(const DeadLetter& letter) {
+  std::string text = fmt::format("{}, message {}\n", printable(letter.queue), letter.position);
+  text +=
+      fmt::format("failed at: {}\nreason: {}\nmessage: {}\n", time_text(letter.failed_at),
+                  printable(letter.reason.value_or("-")), printable(letter.message.value_or("-")));
+  append_section(text, "properties", properties_object(letter.delivery.properties));
+  append_section(text, "headers", headers_object(letter.delivery.properties));
+  const std::string body = printable(letter.delivery.body, true);
+  text += fmt::format("body, {} bytes:\n{}", letter.delivery.body.size(), body);
+  if (!body.ends_with('\n')) text += '\n';
+  return text;
+}
+
+std::string json_line(const DeadLetter& letter) {
+  json::object object;
+  object["queue"] = text_value(letter.queue);
+  object["position"] = letter.position;
+  object["failed_at"] = nullptr;
+  if (letter.failed_at) object["failed_at"] = contract::format_timestamp(*letter.failed_at);
+  object["reason"] = optional_text(letter.reason);
+  object["message"] = optional_text(letter.message);
+  object["original_queue"] = optional_text(letter.original_queue);
+  object["redelivered"] = letter.delivery.redelivered;
+  object["properties"] = properties_object(letter.delivery.properties);
+  object["headers"] = headers_object(letter.delivery.properties);
+  object["bytes"] = letter.delivery.body.size();
+  object["body"] = text_value(letter.delivery.body);
+  return json::serialize(object);
+}
+
+}  // namespace inventory::app

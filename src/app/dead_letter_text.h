@@ -1,0 +1,31 @@
+#pragma once
+
+// Dead letters as people and machines read them.
+//
+// Texts for people hold no control characters, whatever a message holds: a terminal obeys those.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "app/dead_letter.h"
+
+namespace inventory::app {
+
+// A table: its head, and one line a letter, at most `columns` wide (0: as wide as it gets). Without
+// line ends.
+std::string table_head();
+std::string table_line(const DeadLetter& letter, std::size_t columns);
+
+// The whole letter: properties, headers, body; several lines, the last one ended.
+std::string full_text(const DeadLetter& letter);
+
+// The whole letter as a JSON object in one line, without its end. Bytes that are no UTF-8 are
+// {"base64": ...}, also as the body.
+std::string json_line(const DeadLetter& letter);
+
+// Text that a terminal can be given: control characters and bytes that are no UTF-8 as \xNN. Line
+// ends and tabs stay if they are asked for.
+std::string printable(std::string_view text, bool keep_lines = false);
+
+}  // namespace inventory::app

@@ -1,0 +1,267 @@
+"""The command dead-letters: looks into the dead-letter queues, and repairs by hand."""
+
+import datetime
+import json
+import os
+import pty
+import subprocess
+import time
+
+import pytest
+
+from client import Client, new_id
+from killing_gate import KillingGate
+from service import DEADLINE_S, PROGRAM, Service, environment, run
+
+
+@pytest.fixture(params=["classic", "quorum"])
+def dead(request, client, queues):
+    """A client of dead-letter queues of each type, to which letters are put by hand."""
+    for queue in (queues.order_dead, queues.item_dead):
+        arguments = {"x-queue-type": request.param}
+        client.channel.queue_declare(queue, durable=True, arguments=arguments)
+    for queue in (queues.order, queues.item):
+        client.channel.queue_declare(queue, durable=True)
+    client.channel.confirm_delivery()
+    yield client
+    for queue in (queues.order_dead, queues.item_dead, queues.order, queues.item):
+        client.channel.queue_delete(queue)
+
+
+def put(client, dead_queue, body, reason="invalid", message="quantity is missing", age_s=0, **more):
+    """A letter as the service makes it. Returns its message_id."""
+    failed_at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=age_s)
+    headers = {
+        "error-reason": reason,
+        "error-message": message,
+        "original-queue": dead_queue.removesuffix(".dlq"),
+        "failed-at": failed_at.isoformat(timespec="microseconds"),
+        **more.pop("headers", {}),
+    }
+    properties = {"message_id": new_id(), "delivery_mode": 2, **more}
+    client.publish(dead_queue, body, headers=headers, **properties)
+    return properties["message_id"]
+
+
+def command(broker, queues, action, *options):
+    return run("dead-letters", action, *queues.options(), *options, AMQP_URL=broker.url)
+
+
+def listed(broker, queues, *options):
+    done = command(broker, queues, "list", "--json", *options)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def ids(letters):
+    return [letter["properties"]["message_id"] for letter in letters]
+
+
+def drain(client, queue):
+    """Everything that is in a queue."""
+    messages = []
+    while True:
+        method, properties, body = client.channel.basic_get(queue, auto_ack=True)
+        if method is None:
+            return messages
+        messages.append((properties, body))
+
+
+def test_list_shows_what_is_there_and_leaves_it_in_order(broker, queues, dead):
+    orders = [put(dead, queues.order_dead, b'{"n": %d}' % n, age_s=n) for n in range(20)]
+    item = put(dead, queues.item_dead, b"\xff", reason="too-large", message="\x1b[31mtoo large")
+    for _ in range(2):
+        letters = listed(broker, queues)
+        assert ids(letters) == orders + [item]
+    assert [letter["position"] for letter in letters] == [*range(1, 21), 1]
+    assert letters[3]["body"] == '{"n": 3}' and letters[3]["reason"] == "invalid"
+    assert letters[3]["original_queue"] == queues.order
+    assert letters[-1]["body"] == {"base64": "/w=="}
+    table = command(broker, queues, "list").stdout
+    assert all(text in table for text in (*orders, item, queues.item_dead, "too-large"))
+    assert "\x1b" not in table
+    assert ids(listed(broker, queues)) == orders + [item]
+
+
+def test_filters_name_what_is_meant(broker, queues, dead):
+    old = put(dead, queues.order_dead, b"{}", age_s=7200)
+    large = put(dead, queues.order_dead, b"{}", reason="too-large", message="too many bytes")
+    body = put(dead, queues.item_dead, b"with a coupon", correlation_id="c 1")
+    foreign = new_id()
+    dead.publish(queues.item_dead, b"", message_id=foreign)
+    everything = [old, large, body, foreign]
+    for options, expected in {
+        (): everything,
+        ("--queue", queues.order): [old, large],
+        ("--queue", queues.item_dead): [body, foreign],
+        ("--reason", "too-large"): [large],
+        ("--older-than", "1h"): [old],
+        ("--newer-than", "1h"): [large, body],
+        ("--text", "coupon"): [body],
+        ("--text", "many bytes"): [large],
+        ("--id", "c 1"): [body],
+        ("--limit", "1"): [old, body],
+        ("--reason", "invalid", "--newer-than", "1h"): [body],
+    }.items():
+        assert ids(listed(broker, queues, *options)) == expected, options
+    shown = command(broker, queues, "show", "--text", "coupon")
+    assert shown.returncode == 0
+    assert "correlation_id: c 1" in shown.stdout and "with a coupon" in shown.stdout
+    shown = command(broker, queues, "show", "--json", "--queue", queues.order, "--position", "2")
+    assert ids([json.loads(shown.stdout)]) == [large]
+    assert command(broker, queues, "show", "--text", "absent").returncode == 1
+
+
+def test_replay_sends_the_request_as_it_was(broker, queues, dead):
+    properties = {
+        "correlation_id": "c",
+        "reply_to": "r",
+        "headers": {"traceparent": "00-1", "original-expiration": "1", "CC": ["elsewhere"]},
+    }
+    wanted = put(dead, queues.order_dead, b'{"a": 1}', **properties)
+    other = put(dead, queues.order_dead, b"{}", reason="too-large")
+    dry = command(broker, queues, "replay", "--reason", "invalid", "--dry-run")
+    assert dry.returncode == 0 and "would have replayed 1 of 2" in dry.stdout, dry.stderr
+    assert ids(listed(broker, queues)) == [wanted, other]
+    done = command(broker, queues, "replay", "--reason", "invalid")
+    assert done.returncode == 0, done.stderr
+    assert ids(listed(broker, queues)) == [other]
+    [(sent, body)] = drain(dead, queues.order)
+    assert body == b'{"a": 1}'
+    assert (sent.message_id, sent.correlation_id, sent.reply_to) == (wanted, "c", "r")
+    assert sent.headers == {"traceparent": "00-1"}
+    assert sent.delivery_mode == 2 and sent.expiration is None
+
+
+def test_replay_leaves_what_has_no_queue_to_go_to(broker, queues, dead):
+    strange = put(dead, queues.order_dead, b"{}", headers={"original-queue": "strange"})
+    foreign = new_id()
+    dead.publish(queues.order_dead, b"", message_id=foreign)
+    done = command(broker, queues, "replay")
+    assert done.returncode == 1
+    assert "no request queue of the settings" in done.stderr and "no header" in done.stderr
+    done = command(broker, queues, "replay", "--to", new_id())
+    assert done.returncode == 3 and "there is no queue" in done.stderr
+    assert ids(listed(broker, queues)) == [strange, foreign]
+    done = command(broker, queues, "replay", "--to", queues.item)
+    assert done.returncode == 0, done.stderr
+    assert [sent.message_id for sent, _ in drain(dead, queues.item)] == [strange, foreign]
+
+
+def test_replay_leaves_what_a_full_queue_rejects(broker, queues, dead):
+    full = new_id()
+    arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    dead.channel.queue_declare(full, exclusive=True, arguments=arguments)
+    put_ids = [put(dead, queues.order_dead, b"{}") for _ in range(3)]
+    done = command(broker, queues, "replay", "--to", full)
+    assert done.returncode == 1 and "rejects messages" in done.stderr
+    sent = [message.message_id for message, _ in drain(dead, full)]
+    assert len(sent) == 1
+    assert sorted(sent + ids(listed(broker, queues))) == sorted(put_ids)
+
+
+def test_purge_removes_what_matches(broker, queues, dead):
+    for _ in range(3):
+        put(dead, queues.order_dead, b"{}", age_s=100)
+    kept = put(dead, queues.order_dead, b"{}")
+    refused = command(broker, queues, "purge", "--older-than", "90s")
+    assert refused.returncode == 2 and "--yes" in refused.stderr
+    dry = command(broker, queues, "purge", "--older-than", "90s", "--dry-run")
+    assert dry.returncode == 0 and "would have removed 3 of 4" in dry.stdout
+    assert len(listed(broker, queues)) == 4
+    done = command(broker, queues, "purge", "--older-than", "90s", "--yes")
+    assert done.returncode == 0 and "removed 3 of 4" in done.stdout
+    assert ids(listed(broker, queues)) == [kept]
+
+
+@pytest.mark.parametrize("answer, status, left", [("n", 1, 2), ("y", 0, 0)])
+def test_purge_asks_on_a_terminal(broker, queues, dead, answer, status, left):
+    for _ in range(2):
+        put(dead, queues.order_dead, b"{}")
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [PROGRAM, "dead-letters", "purge", "--queue", queues.order, *queues.options()],
+        env=environment(AMQP_URL=broker.url),
+        stdin=end,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.write(terminal, f"{answer}\n".encode())
+    _, asked = process.communicate(timeout=DEADLINE_S)
+    os.close(terminal)
+    os.close(end)
+    assert process.returncode == status
+    assert "remove 2 of the 2 dead letters" in asked
+    assert len(listed(broker, queues)) == left
+
+
+def test_without_queue_or_broker_the_status_is_3(broker, queues):
+    done = command(broker, queues, "list")
+    assert done.returncode == 3 and f"there is no queue {queues.order_dead}" in done.stderr
+    done = run("dead-letters", "list", AMQP_URL="amqp://guest:secret@127.0.0.1:1/")
+    assert done.returncode == 3
+    assert "secret" not in done.stderr and done.stderr.count("\n") == 1
+
+
+def replay_through(gate, queues):
+    return subprocess.Popen(
+        [PROGRAM, "dead-letters", "replay", *queues.options()],
+        env=environment(AMQP_URL=gate.url),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def killed_after(count, broker, queues):
+    """Runs a replay that is killed when so many bytes have arrived at the broker."""
+    processes = []
+    with KillingGate(broker.url, count, lambda: processes[0].kill()) as gate:
+        processes.append(replay_through(gate, queues))
+        assert processes[0].wait(timeout=DEADLINE_S) != 0
+
+
+def test_replay_may_be_killed_at_any_point(broker, queues, dead):
+    letters = 8
+
+    def fill():
+        return {put(dead, queues.order_dead, b"{}") for _ in range(letters)}
+
+    fill()
+    with KillingGate(broker.url) as gate:
+        assert replay_through(gate, queues).wait(timeout=DEADLINE_S) == 0
+        whole = gate.passed
+    assert len(drain(dead, queues.order)) == letters
+    for point in range(1, 25):
+        expected = fill()
+        killed_after(whole * point // 25, broker, queues)
+        sent = {message.message_id for message, _ in drain(dead, queues.order)}
+        assert sent <= expected
+        # The broker puts back what was not acknowledged as soon as it notices.
+        end = time.monotonic() + DEADLINE_S
+        while not expected <= sent | set(ids(listed(broker, queues))):
+            assert time.monotonic() < end, f"lost when killed after {whole * point // 25} bytes"
+        assert command(broker, queues, "replay").returncode == 0
+        sent |= {message.message_id for message, _ in drain(dead, queues.order)}
+        assert sent == expected
+        assert listed(broker, queues) == []
+
+
+def test_replayed_requests_are_decided(broker, database, queues):
+    with Service(broker.url, database.url, queues, ["--message-bytes-max=1024"]):
+        with Client(broker.url, queues) as client:
+            product = client.add(10)
+            order = {"order_id": new_id(), "product_id": product, "quantity": 2, "x": 2000 * "x"}
+            assert "Invalid order" in client.order(order).json["message"]
+            assert "Invalid order" in client.order({"order_id": "wrong"}).json["message"]
+    with Service(broker.url, database.url, queues), Client(broker.url, queues) as client:
+        assert len(listed(broker, queues)) == 2
+        done = command(broker, queues, "replay")
+        assert done.returncode == 0 and "replayed 2 of 2" in done.stdout, done.stderr
+        assert client.order({**order}).json["message"] == "Inventory updated"
+        assert client.order({**order, "quantity": 8, "order_id": new_id()}).json["success"]
+        end = time.monotonic() + DEADLINE_S
+        while not (letters := listed(broker, queues)):  # it comes back, and only once
+            assert time.monotonic() < end
+        assert [letter["reason"] for letter in letters] == ["invalid"]

@@ -1,0 +1,121 @@
+"""The command import: adds the items of a CSV file."""
+
+import subprocess
+
+import pytest
+
+from client import new_id
+from database import stock
+from killing_gate import KillingGate
+from service import DEADLINE_S, PROGRAM, Service, environment, run
+
+ROWS = [(n, f'Item "{n}", size {n % 3}\nsecond line' if n % 5 == 0 else None) for n in range(250)]
+
+
+def csv(rows):
+    lines = ["quantity,description"]
+    for quantity, description in rows:
+        quoted = "" if description is None else '"%s"' % description.replace('"', '""')
+        lines.append(f"{quantity},{quoted}")
+    return "\r\n".join(lines) + "\r\n"
+
+
+@pytest.fixture
+def file(folder):
+    return folder / f"{new_id()}.csv"
+
+
+def command(broker, queues, file, *options):
+    return run("import", str(file), *queues.options(), *options, AMQP_URL=broker.url)
+
+
+def items(database):
+    return database.query("SELECT quantity, description FROM inventory ORDER BY id")
+
+
+def test_import_adds_each_row_once(broker, database, queues, file):
+    file.write_text(csv(ROWS), newline="")
+    with Service(broker.url, database.url, queues):
+        for summary in ("250 added, 0 were there already", "0 added, 250 were there already"):
+            done = command(broker, queues, file)
+            assert done.returncode == 0, done.stderr
+            assert summary in done.stdout
+        # Moved, and one more: the others are recognised.
+        file.write_text(csv([(7, "new"), *reversed(ROWS)]), newline="")
+        done = command(broker, queues, file)
+        assert "1 added, 250 were there already" in done.stdout
+    assert sorted(items(database), key=str) == sorted([*ROWS, (7, "new")], key=str)
+
+
+def test_standard_input_is_a_file(broker, database, queues):
+    with Service(broker.url, database.url, queues):
+        for name, summary in (("a", "1 added"), ("a", "1 were there"), ("b", "1 added")):
+            done = subprocess.run(
+                [PROGRAM, "import", "-", "--name", name, *queues.options()],
+                env=environment(AMQP_URL=broker.url),
+                input="quantity,description\n1,x",
+                capture_output=True,
+                text=True,
+                timeout=DEADLINE_S,
+            )
+            assert done.returncode == 0, done.stderr
+            assert summary in done.stdout
+    assert items(database) == [(1, "x"), (1, "x")]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_bad_rows_are_named_and_nothing_is_sent(broker, database, queues, file):
+    file.write_text('quantity,description\n1,"two\nlines"\n-1,x\n2,y\n3\n')
+    with Service(broker.url, database.url, queues):
+        done = command(broker, queues, file)
+        assert done.returncode == 1
+        assert f"{file.name}:4: quantity takes a whole number" in done.stderr
+        assert f"{file.name}:6: 1 fields" in done.stderr
+        assert "nothing was sent" in done.stderr
+        done = command(broker, queues, file, "--dry-run")
+        assert done.returncode == 1 and "2 bad and 2 good rows" in done.stderr
+        done = command(broker, queues, file, "--skip-bad")
+        assert done.returncode == 1 and "2 added" in done.stdout
+        # Mended, it adds what was missing.
+        file.write_text('quantity,description\n1,"two\nlines"\n1,x\n2,y\n3,\n')
+        done = command(broker, queues, file)
+        assert done.returncode == 0 and "2 added, 2 were there already" in done.stdout
+    assert sorted(items(database), key=str) == [(1, "two\nlines"), (1, "x"), (2, "y"), (3, None)]
+
+
+def test_import_may_be_killed_at_any_point(broker, database, queues, file):
+    rows = [(n % 7, None) for n in range(250)]  # many are alike
+    file.write_text(csv(rows))
+    with Service(broker.url, database.url, queues):
+        for sent in (500, 2_000, 10_000, 30_000, 60_000, 90_000):
+            processes = []
+            with KillingGate(broker.url, sent, lambda: processes[0].kill()) as gate:
+                processes.append(
+                    subprocess.Popen(
+                        [PROGRAM, "import", str(file), *queues.options()],
+                        env=environment(AMQP_URL=gate.url),
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL,
+                    )
+                )
+                processes[0].wait(timeout=DEADLINE_S)
+        done = command(broker, queues, file)
+        assert done.returncode == 0, done.stderr
+    assert sorted(quantity for quantity, _ in items(database)) == sorted(q for q, _ in rows)
+    assert sum(stock(database).values()) == sum(quantity for quantity, _ in rows)
+
+
+def test_without_service_or_file_the_status_is_3(broker, client, queues, file):
+    done = command(broker, queues, file)
+    assert done.returncode == 3 and "No such file" in done.stderr
+    file.write_text("amount\n1\n")
+    done = command(broker, queues, file)
+    assert done.returncode == 3 and "quantity,description" in done.stderr
+    file.write_text("quantity,description\n1,\n")
+    done = command(broker, queues, file)
+    assert done.returncode == 3 and "there is no queue" in done.stderr
+    client.channel.queue_declare(queues.item, durable=True)
+    done = command(broker, queues, file, "--timeout", "1")
+    assert done.returncode == 3 and "no reply for 1 s" in done.stderr
+    assert "1 not answered" in done.stdout
