@@ -179,6 +179,10 @@ void take_properties(const amqp_basic_properties_t& from, Properties& to) {
   take(AMQP_BASIC_CLUSTER_ID_FLAG, from.cluster_id, to.cluster_id);
 }
 
+std::string number_of(std::uint32_t method) {
+  return fmt::format("method {}.{}", method >> 16U, method & 0xFFFFU);
+}
+
 }  // namespace
 
 Decoder::Decoder() : pool_(std::make_unique<amqp_pool_t_>()) {
@@ -190,9 +194,9 @@ Decoder::~Decoder() { empty_amqp_pool(pool_.get()); }
 std::expected<method::Incoming, std::string> Decoder::method(std::span<char> payload) {
   if (payload.size() < 4) return std::unexpected("syntax error 502: method frame without a method");
   const auto id = read_integer<std::uint32_t>(payload.data());
-  const std::string name = fmt::format("method {}.{}", id >> 16U, id & 0xFFFFU);
   if (!is_from_broker(id)) {
-    return std::unexpected("command invalid 503: " + name + " is not for a client");
+    return std::unexpected(
+        fmt::format("command invalid 503: {} is not for a client", number_of(id)));
   }
   std::optional<std::span<char>> arguments = payload.subspan(4);
   if (id == AMQP_CONNECTION_START_METHOD) arguments = without_server_properties(*arguments);
@@ -200,7 +204,7 @@ std::expected<method::Incoming, std::string> Decoder::method(std::span<char> pay
   if (!arguments || amqp_decode_method(id, pool_.get(), {arguments->size(), arguments->data()},
                                        &decoded) != AMQP_STATUS_OK) {
     recycle_amqp_pool(pool_.get());
-    return std::unexpected("syntax error 502: " + name + " is malformed");
+    return std::unexpected(fmt::format("syntax error 502: {} is malformed", number_of(id)));
   }
   auto result = incoming(id, decoded);
   recycle_amqp_pool(pool_.get());
