@@ -1,6 +1,7 @@
 #include "contract/order_message.h"
 
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,14 +15,14 @@ using Reason = RequestError::Reason;
 constexpr std::size_t kOrderIdBytesMax = 128;
 constexpr std::array<std::string_view, 3> kMembers{"order_id", "product_id", "quantity"};
 
-std::expected<domain::OrderId, std::string> read_order_id(const JsonValue& value) {
+std::expected<domain::OrderId, std::string> read_order_id(JsonValue value) {
   if (std::holds_alternative<Absent>(value)) {
     return std::unexpected("order_id is missing");
   }
   if (const auto* number = std::get_if<std::int64_t>(&value)) {
     return domain::OrderId(*number);
   }
-  const auto* text = std::get_if<std::string>(&value);
+  auto* text = std::get_if<std::string>(&value);
   if (text == nullptr || text->empty() || text->size() > kOrderIdBytesMax) {
     return std::unexpected(fmt::format(
         "order_id must be an integer between -{0} and {0}, or a string of 1 to {1} bytes",
@@ -31,7 +32,7 @@ std::expected<domain::OrderId, std::string> read_order_id(const JsonValue& value
   if (text->contains('\0')) {
     return std::unexpected("order_id must not contain the character NUL");
   }
-  return domain::OrderId(*text);
+  return domain::OrderId(std::move(*text));
 }
 
 std::expected<std::int64_t, std::string> read_positive(std::string_view name,
@@ -89,17 +90,17 @@ OrderMessage read_order(std::string_view body, std::size_t bytes_max) {
   if (!object) {
     return {std::unexpected(RequestError{Reason::invalid, std::move(object.error())}), {}, {}};
   }
-  const auto id = read_order_id(object->values[0]);
+  auto id = read_order_id(std::move(object->values[0]));
   const auto product = read_positive(kMembers[1], object->values[1]);
   const auto quantity = read_positive(kMembers[2], object->values[2]);
-  const auto known_id = id ? std::optional(*id) : std::nullopt;
+  auto known_id = id ? std::optional(*id) : std::nullopt;
   if (!id || !product || !quantity) {
     RequestError error{Reason::invalid, !id        ? id.error()
                                         : !product ? product.error()
                                                    : quantity.error()};
-    return {std::unexpected(std::move(error)), known_id, object->text};
+    return {std::unexpected(std::move(error)), std::move(known_id), object->text};
   }
-  return {domain::Order{*id, *product, *quantity}, known_id, object->text};
+  return {domain::Order{std::move(*id), *product, *quantity}, std::move(known_id), object->text};
 }
 
 std::string order_reply(const OrderMessage& message, const domain::OrderDecision& decision) {
