@@ -193,7 +193,7 @@ def bare_commit(servers, options, rate):
 def ledger(servers, options):
     """Saturated, with ledgers of different sizes, over few products and over all."""
     products = max(PRODUCTS, options.ledger_rows // 10)
-    runs, took = {}, {}
+    runs, took, warmed = {}, {}, {}
     with contextlib.ExitStack() as stack:
         for rows in few(options, (options.ledger_rows, options.ledger_rows // 10, 0)):
             started = time.monotonic()
@@ -210,7 +210,16 @@ def ledger(servers, options):
                     servers, closed(options, products=products), servers.database_url(name),
                     **tuning(options))
         # The same database for all rounds: a copy of gigabytes would take longer than the load.
-        return {"products": products, "made_in_s": took} | rounds(options, runs)
+        # After a checkpoint PostgreSQL writes each page as a whole when it is changed first. Here
+        # a checkpoint has just been made, in production it is minutes ago: most pages were changed.
+        warm = closed(options) | {"seconds": 6 * options.seconds, "products": products}
+        for rows in sorted(took)[1:] if not options.quick else []:
+            result = service(
+                servers, warm, servers.database_url(f"ledger{rows}"), **tuning(options))
+            say(f"{rows} rows, after a checkpoint: {result['rate']:.0f} orders/s,"
+                f" {result['wal']['bytes']:.0f} bytes of WAL per order")
+            warmed[rows] = result
+        return {"products": products, "made_in_s": took, "after_checkpoint": warmed} | rounds(options, runs)
 
 
 def backlog(servers, options):

@@ -5,6 +5,7 @@
 #include <exception>
 #include <expected>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -13,7 +14,11 @@ namespace inventory::bench {
 template <class T, class Error>
 T or_throw(std::expected<T, Error> result) {
   if (!result) {
-    throw std::runtime_error(result.error().what);
+    if constexpr (std::is_same_v<Error, std::string>) {
+      throw std::runtime_error(result.error());
+    } else {
+      throw std::runtime_error(result.error().what);
+    }
   }
   if constexpr (!std::is_void_v<T>) {
     return std::move(*result);

@@ -1,5 +1,6 @@
 #include "workloads.h"
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -16,6 +17,7 @@
 #include "amqp/decode.h"
 #include "amqp/encode.h"
 #include "amqp/frame.h"
+#include "amqp/wire.h"
 #include "contract/order_message.h"
 #include "domain/decide_orders.h"
 #include "or_throw.h"
@@ -142,11 +144,36 @@ std::function<void()> encode_replies(std::size_t batch) {
   };
 }
 
-// Deliveries have another method than what a client publishes; header and body are the same.
-std::function<void()> decode_contents(std::size_t batch) {
+// basic.deliver (60.60): consumer tag, delivery tag, redelivered, exchange, routing key.
+void append_deliver(std::string& out, std::uint64_t tag) {
+  std::string method(
+      "\0\x3c\0\x3c\x08"
+      "consumer",
+      13);
+  amqp::append_integer(method, tag);
+  method += std::string(
+      "\0\0\x0e"
+      "order_validate",
+      17);
+  std::array<char, amqp::kFrameHeaderSize> header{};
+  amqp::write_frame_header(header.data(), amqp::FrameType::method, 1, method.size());
+  out.append(header.data(), header.size()).append(method).append(1, amqp::kFrameEnd);
+}
+
+// What a broker sends for a request: method, header, body.
+std::function<void()> decode_deliveries(std::size_t batch) {
   std::string bytes;
-  for (const amqp::Message& message : replies(batch)) {
-    amqp::append_message(bytes, 1, amqp::kFrameMaxDefault, message, {});
+  for (auto& request : deliveries(batch)) {
+    std::string published;
+    amqp::append_message(published, 1, amqp::kFrameMaxDefault,
+                         {.routing_key = "order_validate",
+                          .properties = std::move(request.properties),
+                          .body = std::move(request.body)},
+                         {});
+    const std::size_t method_size =
+        amqp::kFrameOverhead + amqp::read_integer<std::uint32_t>(published.data() + 3);
+    append_deliver(bytes, request.delivery_tag);
+    bytes.append(published, method_size);
   }
   return [bytes = std::move(bytes), reader = amqp::FrameReader(amqp::kFrameMaxDefault),
           decoder = std::make_shared<amqp::Decoder>()]() mutable {
@@ -160,9 +187,10 @@ std::function<void()> decode_contents(std::size_t batch) {
         if (!frame || !*frame) {
           break;
         }
-        if ((*frame)->type == amqp::FrameType::header) {
-          const auto header = decoder->content_header((*frame)->payload);
-          consume(header ? header->body_size : 0);
+        if ((*frame)->type == amqp::FrameType::method) {
+          consume(or_throw(decoder->method((*frame)->payload)).index());
+        } else if ((*frame)->type == amqp::FrameType::header) {
+          consume(or_throw(decoder->content_header((*frame)->payload)).body_size);
         } else {
           consume(std::string((*frame)->payload.data(), (*frame)->payload.size()).size());
         }
@@ -240,7 +268,7 @@ std::vector<Workload> workloads() {
       {"write_replies", write_replies},
       {"decide", decide},
       {"encode_replies", encode_replies},
-      {"decode_contents", decode_contents},
+      {"decode_deliveries", decode_deliveries},
       {"answer", answer},
       {"sqlite", sqlite},
   };
