@@ -334,6 +334,18 @@ TEST_F(SqliteStore, SaysWhichStoredAnswerItCannotRead) {
               AllOf(HasSubstr("inventory_item_request"), HasSubstr("m1")));
 }
 
+TEST_F(SqliteStore, KeepsTheLedgerWhenItsCheckIsMadeAnew) {
+  migrate();
+  const std::vector orders{order(7, product(5), 2)};
+  EXPECT_FALSE(run(store_->decide_orders(orders)).value().at(0).replayed);
+  file().execute("DELETE FROM inventory_migration WHERE version = 2");
+  EXPECT_EQ(run(store_->migrate()), 1);
+  EXPECT_TRUE(run(store_->decide_orders(orders)).value().at(0).replayed);
+  EXPECT_EQ(file().query("SELECT count(*) FROM inventory_ledger"), "2");
+  EXPECT_THROW(file().execute("INSERT INTO inventory_ledger VALUES (1, 'i8', 'lost', 1, 0, '')"),
+               std::runtime_error);
+}
+
 TEST_F(SqliteStore, AdoptsNoTableWithAColumnThatWouldBeLost) {
   file().execute("CREATE TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, shelf TEXT)");
   const auto applied = run(store_->migrate());
