@@ -3,7 +3,12 @@
 namespace inventory::domain {
 
 std::string OrderId::ledger_identity() const {
-  return (std::holds_alternative<std::int64_t>(value_) ? "i" : "s") + display();
+  if (const auto* text = std::get_if<std::string>(&value_)) {
+    std::string identity;
+    identity.reserve(1 + text->size());
+    return identity.append(1, 's').append(*text);
+  }
+  return "i" + display();
 }
 
 std::string OrderId::display() const {

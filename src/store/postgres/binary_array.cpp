@@ -10,6 +10,9 @@ namespace {
 
 constexpr domain::Timestamp kEpoch = std::chrono::sys_days(std::chrono::year(2000) / 1 / 1);
 constexpr std::size_t kCountAt = 12;  // after dimensions, null flag and element type
+constexpr std::size_t kHeaderSize = 20;
+constexpr std::size_t kNumberSize = 4 + 8;  // with the length that stands before each
+constexpr std::size_t kTextSize = 4 + 40;   // of an identity that is a UUID; others may be longer
 
 template <class Number>
 Number big_endian(Number value) {
@@ -24,7 +27,8 @@ void append(std::string& bytes, Number value) {
 
 }  // namespace
 
-BinaryArray::BinaryArray(Element element) {
+BinaryArray::BinaryArray(Element element, std::size_t count) {
+  bytes_.reserve(kHeaderSize + count * (element == Element::text ? kTextSize : kNumberSize));
   append<std::uint32_t>(bytes_, 1);  // dimensions
   append<std::uint32_t>(bytes_, 1);  // there may be NULLs
   append(bytes_, static_cast<std::uint32_t>(element));

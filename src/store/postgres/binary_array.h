@@ -4,6 +4,7 @@
 // on the session's time zone or date style. Integers are big-endian; a timestamp is microseconds
 // since 2000-01-01 (PostgreSQL src/backend/utils/adt: arrayfuncs.c array_recv, timestamp.c).
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,7 +20,8 @@ namespace inventory::store::postgres {
 class BinaryArray {
  public:
   enum class Element : std::uint32_t { bigint = 20, text = 25, timestamp = 1114 };  // pg_type
-  explicit BinaryArray(Element element);
+  // `count`: how many elements are expected, to allocate once.
+  explicit BinaryArray(Element element, std::size_t count = 0);
 
   void add(std::int64_t value);
   void add(std::string_view value);

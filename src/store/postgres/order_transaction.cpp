@@ -74,9 +74,9 @@ std::vector<domain::LedgerKey> sorted_keys(std::span<const domain::Order> orders
 }
 
 void queue_reads(Session& session, const std::vector<domain::LedgerKey>& keys) {
-  BinaryArray ids(Element::bigint);
-  BinaryArray products(Element::bigint);
-  BinaryArray identities(Element::text);
+  BinaryArray ids(Element::bigint, keys.size());
+  BinaryArray products(Element::bigint, keys.size());
+  BinaryArray identities(Element::text, keys.size());
   for (std::size_t at = 0; at < keys.size(); ++at) {
     if (at == 0 || keys[at].first != keys[at - 1].first) {
       ids.add(keys[at].first);
@@ -106,8 +106,9 @@ domain::BatchView read_view(const PGresult* items, const PGresult* earlier,
 
 void queue_writes(Session& session, const domain::BatchOutcome& outcome) {
   if (!outcome.changed_stock.empty()) {
-    BinaryArray ids(Element::bigint);
-    BinaryArray quantities(Element::bigint);
+    const std::size_t count = outcome.changed_stock.size();
+    BinaryArray ids(Element::bigint, count);
+    BinaryArray quantities(Element::bigint, count);
     for (const auto& [id, quantity] : outcome.changed_stock) {
       ids.add(id);
       quantities.add(quantity);
@@ -115,11 +116,12 @@ void queue_writes(Session& session, const domain::BatchOutcome& outcome) {
     session.execute(kUpdateItems, {ids.bytes(), quantities.bytes()});
   }
   if (!outcome.new_entries.empty()) {
-    BinaryArray products(Element::bigint);
-    BinaryArray identities(Element::text);
-    BinaryArray outcomes(Element::text);
-    BinaryArray quantities(Element::bigint);
-    BinaryArray deltas(Element::bigint);
+    const std::size_t count = outcome.new_entries.size();
+    BinaryArray products(Element::bigint, count);
+    BinaryArray identities(Element::text, count);
+    BinaryArray outcomes(Element::text, count);
+    BinaryArray quantities(Element::bigint, count);
+    BinaryArray deltas(Element::bigint, count);
     for (const auto& entry : outcome.new_entries) {
       products.add(entry.key.first);
       identities.add(std::string_view(entry.key.second));
