@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,8 +19,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRejectedFirst{100};
 constexpr milliseconds kRejectedLast{5'000};
-constexpr int kPublishTries = 5;  // of a reply that a client's own queue rejects
-constexpr int kSuspicions = 2;    // after which answers to an address are given up
+constexpr int kPublishTries = 5;    // of a reply that a client's own queue rejects
+constexpr int kRejectingLinks = 5;  // on which a client's queue rejects so often, before that
+constexpr int kSuspicions = 2;      // after which answers to an address are given up
 constexpr std::size_t kSuspectsMax = 1000;
 
 // Whether the broker has closed channel or connection because of what a message holds (AMQP 0-9-1,
@@ -76,13 +78,15 @@ Task<std::optional<std::string>> Settler::publish_until_settled(Link& link,
 
 std::expected<Settler::Again, std::string> Settler::to_publish_again(
     std::vector<Outgoing> outgoing, std::vector<amqp::Message> messages,
-    std::span<const amqp::Settlement> settlements, int attempt) const {
+    std::span<const amqp::Settlement> settlements, int attempt) {
   Again again;
+  std::set<std::string> rejecting;  // clients' queues that may take it on another link
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const bool must_arrive = outgoing[i].must_arrive;
     const std::string& queue = messages[i].routing_key;
     switch (settlements[i]) {
       case amqp::Settlement::confirmed:
+        rejecting_links_.erase(queue);
         break;
       case amqp::Settlement::returned:
         if (must_arrive) {
@@ -100,17 +104,28 @@ std::expected<Settler::Again, std::string> Settler::to_publish_again(
         again.outgoing.push_back({std::move(messages[i]), must_arrive});
         break;
       case amqp::Settlement::rejected:
-        if (!must_arrive && attempt >= kPublishTries) {
+        if (must_arrive || attempt < kPublishTries) {
+          again.outgoing.push_back({std::move(messages[i]), must_arrive});
+          again.is_rejected = true;
+        } else if (is_rejecting_for_good(queue)) {
           spdlog::error("{}: reply queue {} keeps rejecting: a reply is given up", options_.queue,
                         queue);
         } else {
-          again.outgoing.push_back({std::move(messages[i]), must_arrive});
-          again.is_rejected = true;
+          rejecting.insert(queue);
         }
         break;
     }
   }
-  return again;
+  if (rejecting.empty()) {
+    return again;
+  }
+  if (rejecting_links_.size() >= kSuspectsMax) {
+    rejecting_links_.clear();
+  }
+  for (const std::string& queue : rejecting) {
+    ++rejecting_links_[queue];
+  }
+  return std::unexpected(fmt::format("reply queue {} keeps rejecting", *rejecting.begin()));
 }
 
 // Publishes all at once; or one by one, after the broker has closed the connection because of one
@@ -142,6 +157,11 @@ Task<amqp::Result<std::vector<amqp::Settlement>>> Settler::publish(
 bool Settler::is_given_up(const Outgoing& one) const {
   const auto suspect = suspects_.find(one.message.routing_key);
   return suspect != suspects_.end() && suspect->second >= kSuspicions && !one.must_arrive;
+}
+
+bool Settler::is_rejecting_for_good(const std::string& queue) const {
+  const auto links = rejecting_links_.find(queue);
+  return links != rejecting_links_.end() && links->second >= kRejectingLinks - 1;
 }
 
 void Settler::suspect(const std::string& address) {

@@ -6,7 +6,10 @@
 //   confirmed  settled
 //   returned   a client's queue: settled, the client is gone. One of ours: the link is of no use
 //   too large  a dead letter: published again without the headers that it came with
-//   rejected   published again: to a client's queue five times, to one of ours until it takes it
+//   rejected   published again: to one of ours until it takes it; to a client's queue five times on
+//              each of five links. The link matters: RabbitMQ 3.10 rejects what is for a quorum
+//              queue on a channel that was opened while the queue's leader was down, for as long as
+//              that node is
 //   the broker closes the connection on a message: published one by one on the next link to find
 //              it; an address that did it twice is given up
 //
@@ -64,10 +67,11 @@ class Settler {
   std::expected<Again, std::string> to_publish_again(std::vector<Outgoing> outgoing,
                                                      std::vector<amqp::Message> messages,
                                                      std::span<const amqp::Settlement> settlements,
-                                                     int attempt) const;
+                                                     int attempt);
   Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
       Link& link, std::span<const amqp::Message> messages);
   bool is_given_up(const Outgoing& one) const;
+  bool is_rejecting_for_good(const std::string& queue) const;
   void suspect(const std::string& address);
   void set_rejection(std::optional<std::string> rejection);
 
@@ -76,6 +80,7 @@ class Settler {
   std::function<void()> on_change_;
   bool one_by_one_ = false;              // publish each answer alone, to find a harmful one
   std::map<std::string, int> suspects_;  // addresses that made the broker close the connection
+  std::map<std::string, int> rejecting_links_;  // by client's queue: links on which it rejected
   std::optional<std::string> rejection_;
   LogThrottle rejections_;
 };

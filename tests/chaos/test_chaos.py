@@ -112,11 +112,6 @@ def replicate_synchronously(primary):
     wait_for(lambda: primary.query(states) == [("sync",)], "a synchronous standby")
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="RabbitMQ 3.10 rejects what is for a quorum queue on a channel that was opened while its"
-    " leader was down; after five times the service gives a reply up (docs/testing.md)",
-)
 def test_with_a_cluster(folder, rounds):
     """Three nodes and quorum queues; one node fails at a time."""
 
