@@ -89,7 +89,7 @@ class Baseline {
 
   Task<void> answer(amqp::Publisher& publisher) {
     for (;;) {
-      Batch batch = co_await pipe_.async_receive(boost::asio::use_awaitable);
+      const Batch batch = co_await pipe_.async_receive(boost::asio::use_awaitable);
       std::vector<amqp::Message> messages;
       messages.reserve(batch.deliveries.size());
       for (const amqp::Delivery& delivery : batch.deliveries) {

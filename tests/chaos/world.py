@@ -8,7 +8,7 @@ import time
 import faults
 import promises
 from client import Client
-from service import Service
+from service import Service, run
 from traffic import Requests, Traffic
 
 FEW = {"products": 3, "quantity": 500}  # all want these
@@ -99,6 +99,8 @@ class World:
             for queue in (*vars(self.queues).values(), self.queues.order_dead,
                           self.queues.item_dead, self.traffic.reply_to):  # fmt: skip
                 client.channel.queue_delete(queue)
+        verified = run("verify", DATABASE_URL=self.database.url)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
         books = promises.Books.read(self.database)
         self.figures.update(promises.check(self.traffic, opening, books, dead))
 
