@@ -74,8 +74,8 @@ class Server:
 class Servers:
     """RabbitMQ and PostgreSQL for one run of the experiments, and fresh queues and databases."""
 
-    def __init__(self, folder, programs):
-        self.folder, self.programs = folder, programs
+    def __init__(self, folder, programs, results):
+        self.folder, self.programs, self.results = folder, programs, results
         self.count = self.seed = 0
 
     def __enter__(self):
