@@ -36,11 +36,12 @@ DeadLetter read_dead_letter(std::string queue, std::size_t position, amqp::Deliv
 
 // All that is set must hold.
 struct DeadLetterFilter {
-  std::optional<std::string> reason{};
-  std::optional<std::chrono::seconds> older_than{};  // a letter without failed-at has no age
-  std::optional<std::chrono::seconds> newer_than{};
-  std::optional<std::string> text{};  // in body or error-message
-  std::optional<std::string> id{};    // message_id or correlation_id
+  std::optional<std::string> reason = std::nullopt;
+  std::optional<std::chrono::seconds> older_than =
+      std::nullopt;  // a letter without failed-at has no age
+  std::optional<std::chrono::seconds> newer_than = std::nullopt;
+  std::optional<std::string> text = std::nullopt;  // in body or error-message
+  std::optional<std::string> id = std::nullopt;    // message_id or correlation_id
 };
 
 bool matches(const DeadLetter& letter, const DeadLetterFilter& filter, domain::Timestamp now);

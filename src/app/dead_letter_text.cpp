@@ -178,7 +178,7 @@ std::string table_head() {
 }
 
 std::string table_line(const DeadLetter& letter, std::size_t columns) {
-  std::string line = fmt::format(
+  const std::string line = fmt::format(
       "{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", letter.position, time_text(letter.failed_at),
       cut(printable(letter.reason.value_or("-")), kReasonColumns), kReasonColumns,
       letter.delivery.body.size(), cut(id_of(letter.delivery.properties), kIdColumns), kIdColumns,

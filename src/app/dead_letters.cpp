@@ -178,13 +178,14 @@ void Run::print(const DeadLetter& letter) {
 }
 
 void Run::warn_of_deliveries(const DeadLetter& letter) {
-  if (has_warned_ || letter.deliveries.value_or(0) < kDeliveriesToWarnAt) return;
+  const std::int64_t deliveries = letter.deliveries.value_or(0);
+  if (has_warned_ || deliveries < kDeliveriesToWarnAt) return;
   has_warned_ = true;
   progress_.clear();
   fmt::print(stderr,
              "inventory-service: {}: message {} has been looked at {} times; RabbitMQ 4 drops a "
              "message of a quorum queue after 20, unless a policy sets its delivery-limit\n",
-             printable(queue_), letter.position, *letter.deliveries);
+             printable(queue_), letter.position, deliveries);
 }
 
 Task<Result<void>> Run::replay(const DeadLetter& letter) {

@@ -40,12 +40,14 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
   if (!file) return wrong();
   std::string text;
   char part[65'536];
-  while (const std::size_t size = std::fread(part, 1, sizeof part, file.get())) {
+  std::size_t size = 0;
+  do {
+    size = std::fread(part, 1, sizeof part, file.get());
     text.append(part, size);
     if (text.size() > kFileBytesMax) {
       return std::unexpected(fmt::format("more than {} MiB", kFileBytesMax >> 20));
     }
-  }
+  } while (size == sizeof part);
   if (std::ferror(file.get()) != 0) return wrong();
   return text;
 }
