@@ -1,5 +1,6 @@
 #include "service/flow.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -23,6 +24,7 @@ constexpr milliseconds kOutageFirst{100};
 constexpr milliseconds kOutageLast{5'000};
 constexpr milliseconds kConflictsMax{10'000};  // a row that somebody keeps locked is an outage
 constexpr int kStoppingConflictsMax = 5;
+constexpr milliseconds kPatienceMax{600'000};  // well below RabbitMQ's consumer timeout
 
 std::vector<Outgoing> collect(std::vector<Answer> answers) {
   std::vector<Outgoing> outgoing;
@@ -47,6 +49,7 @@ Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Br
       store_(store),
       clock_(clock),
       on_change_(std::move(on_change)),
+      patience_(options_.pause_after),
       reconnect_backoff_(kReconnectFirst, kReconnectLast, options_.seed),
       pause_(executor, clock),
       settler_({.queue = options_.queue, .seed = options_.seed}, pause_, clock,
@@ -181,6 +184,7 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
         outages_.reset();
         set_outage({});
       }
+      patience_ = options_.pause_after;
       co_return std::move(*answers);
     }
     const store::Error& error = answers.error();
@@ -190,7 +194,10 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
       why = {Condition::stopping, fmt::format("stopping while the database fails: {}", error.what)};
       co_return std::nullopt;
     }
-    if (clock_.steady_now() - since >= options_.pause_after) {
+    if (clock_.steady_now() - since >= patience_) {
+      // A full disk, for one, shows only when something is written. To begin again in vain costs
+      // each request a redelivery, so the next time it is tried for longer.
+      patience_ = std::min(2 * patience_, std::max(kPatienceMax, options_.pause_after));
       why = {Condition::paused,
              fmt::format("paused, {} requests given back: {}", deliveries.size(), error.what)};
       co_return std::nullopt;

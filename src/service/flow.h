@@ -46,8 +46,8 @@ namespace inventory::service {
 struct FlowOptions {
   std::string queue;            // of the requests, for logs
   std::size_t batch_max = 500;  // requests decided in one transaction
-  // How long the database may fail before the requests in hand are given back to the broker. Well
-  // below RabbitMQ's consumer timeout of 30 minutes.
+  // How long the database may fail before the requests in hand are given back to the broker; twice
+  // as long each time that it was in vain, up to 10 minutes.
   std::chrono::milliseconds pause_after{60'000};
   std::uint32_t seed = 0;  // of the jitter
 };
@@ -98,6 +98,7 @@ class Flow {
   store::Store& store_;
   Clock& clock_;
   std::function<void()> on_change_;
+  std::chrono::milliseconds patience_;  // with a database that fails
   Backoff reconnect_backoff_;
   Pause pause_;
   Settler settler_;

@@ -274,6 +274,24 @@ TEST_F(FlowTest, GivesRequestsBackDuringALongOutageAndTakesThemWhenItIsOver) {
   EXPECT_LE(broker_.opened(), 12);  // an outage of ten minutes costs few redeliveries
 }
 
+// A full disk, for one: a redelivery each minute would use up a quorum queue's delivery limit.
+TEST_F(FlowTest, CostsFewRedeliveriesInALongOutageThatReadinessDoesNotSee) {
+  store_.faults.assign(20'000, Fault::unavailable);
+  const auto start = clock_.steady_now();
+  broker_.put(order(1));
+  settle();
+  EXPECT_GT(clock_.steady_now() - start, std::chrono::hours(8));
+  EXPECT_LT(broker_.opened(), 120);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+
+  store_.faults.assign(100, Fault::unavailable);  // the next outage is another
+  const int opened = broker_.opened();
+  broker_.put(order(2));
+  settle();
+  EXPECT_GT(broker_.opened(), opened);
+  EXPECT_EQ(broker_.acknowledged(), 2U);
+}
+
 TEST_F(FlowTest, SaysWhyItTakesNoRequestsAndThatItTakesThemAgain) {
   store_.fail_ready(1);
   broker_.fail_opens(1);
