@@ -10,7 +10,7 @@
 // Invariants:
 //   1. A request is acknowledged only after its decision is committed and all that it causes is
 //      settled: confirmed by the broker, or undeliverable through the client's own doing: its queue
-//      is gone, keeps rejecting, or its address makes the broker close the connection.
+//      is gone, keeps rejecting, or its address or the reply's size makes the broker refuse it.
 //   2. Batches are decided, published and acknowledged in the order in which they were received.
 //   3. The flow holds nothing that the broker does not send again: on any doubt it gives the link
 //      up and opens another.

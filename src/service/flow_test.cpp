@@ -200,6 +200,30 @@ TEST_F(FlowTest, FindsTheAddressThatMakesTheBrokerCloseTheConnectionAndAnswersTh
   EXPECT_EQ(broker_.opened(), opened);
 }
 
+// The broker's max_message_size may lie between a request and its reply.
+TEST_F(FlowTest, GivesUpAReplyThatIsTooLargeForTheBrokerButNotItsQueue) {
+  broker_.on_publish = [&](const amqp::Message& message) -> amqp::Result<Settlement> {
+    if (message.body.size() > 1'000) {
+      return std::unexpected(amqp::Error{amqp::Fault::refused, "message size", 406});
+    }
+    return Settlement::confirmed;
+  };
+  for (const char* reply_to : {"", "a client's queue"}) {
+    const int id = static_cast<int>(broker_.acknowledged());
+    const std::string note(950, 'x');
+    broker_.put(order(id), reply_to);
+    broker_.put(
+        fmt::format(R"({{"order_id":{},"product_id":1,"quantity":1,"note":"{}"}})", id + 1, note),
+        reply_to);
+    broker_.put(order(id + 2), reply_to);
+    settle();
+  }
+  EXPECT_EQ(broker_.acknowledged(), 6U);
+  EXPECT_EQ(store_.view.on_hand[1], 994);
+  EXPECT_LE(broker_.opened(), 8);
+  EXPECT_EQ(broker_.published().back().routing_key, "a client's queue");
+}
+
 // A broker may allow only small frames, less than what a request's headers and ours take.
 TEST_F(FlowTest, LeavesOutADeadLettersHeadersIfTheyDoNotFitInAFrame) {
   broker_.on_publish = [&](const amqp::Message& message) {

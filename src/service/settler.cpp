@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <functional>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -23,12 +24,18 @@ constexpr int kPublishTries = 5;    // of a reply that a client's own queue reje
 constexpr int kRejectingLinks = 5;  // on which a client's queue rejects so often, before that
 constexpr int kSuspicions = 2;      // after which answers to an address are given up
 constexpr std::size_t kSuspectsMax = 1000;
+constexpr std::uint16_t kPreconditionFailed = 406;
 
 // Whether the broker has closed channel or connection because of what a message holds (AMQP 0-9-1,
 // 1.2). RabbitMQ 3.10 answers a reply to some malformed direct reply-to addresses with 541.
 bool blames_a_message(const amqp::Error& error) {
-  constexpr std::array<std::uint16_t, 6> kCodes{406, 501, 502, 503, 505, 541};
+  constexpr std::array<std::uint16_t, 6> kCodes{kPreconditionFailed, 501, 502, 503, 505, 541};
   return std::ranges::find(kCodes, error.reply_code) != kCodes.end();
+}
+
+// A reply and its queue. The reply to a request is the same each time, byte for byte.
+std::string fingerprint(const amqp::Message& message) {
+  return fmt::format("{} {:x}", message.routing_key, std::hash<std::string>()(message.body));
 }
 
 }  // namespace
@@ -144,7 +151,9 @@ Task<amqp::Result<std::vector<amqp::Settlement>>> Settler::publish(
       if (blames_a_message(settled.error())) {
         spdlog::error("{}: the broker closes the connection on an answer to {}: {}", options_.queue,
                       message.routing_key, settled.error().what);
-        suspect(message.routing_key);
+        // 406: larger than the broker's max_message_size. That is not the address's fault.
+        suspect(settled.error().reply_code == kPreconditionFailed ? fingerprint(message)
+                                                                  : message.routing_key);
       }
       co_return std::unexpected(std::move(settled.error()));
     }
@@ -155,8 +164,13 @@ Task<amqp::Result<std::vector<amqp::Settlement>>> Settler::publish(
 }
 
 bool Settler::is_given_up(const Outgoing& one) const {
-  const auto suspect = suspects_.find(one.message.routing_key);
-  return suspect != suspects_.end() && suspect->second >= kSuspicions && !one.must_arrive;
+  const auto is_convicted = [this](const std::string& what) {
+    const auto suspect = suspects_.find(what);
+    return suspect != suspects_.end() && suspect->second >= kSuspicions;
+  };
+  const bool is_reply = !one.message.keeps_properties;
+  return !suspects_.empty() && ((!one.must_arrive && is_convicted(one.message.routing_key)) ||
+                                (is_reply && is_convicted(fingerprint(one.message))));
 }
 
 bool Settler::is_rejecting_for_good(const std::string& queue) const {
@@ -164,11 +178,11 @@ bool Settler::is_rejecting_for_good(const std::string& queue) const {
   return links != rejecting_links_.end() && links->second >= kRejectingLinks - 1;
 }
 
-void Settler::suspect(const std::string& address) {
+void Settler::suspect(const std::string& what) {
   if (suspects_.size() >= kSuspectsMax) {
     suspects_.clear();
   }
-  ++suspects_[address];
+  ++suspects_[what];
 }
 
 void Settler::set_rejection(std::optional<std::string> rejection) {

@@ -11,7 +11,8 @@
 //              queue on a channel that was opened while the queue's leader was down, for as long as
 //              that node is
 //   the broker closes the connection on a message: published one by one on the next link to find
-//              it; an address that did it twice is given up
+//              it; an address that did it twice is given up; where the broker
+//              says 406 (too large for it), only that reply
 //
 // It lives longer than a link: what it has learnt about addresses counts on the next one.
 // Threads: one executor. Pause and clock outlive it.
@@ -72,14 +73,14 @@ class Settler {
       Link& link, std::span<const amqp::Message> messages);
   bool is_given_up(const Outgoing& one) const;
   bool is_rejecting_for_good(const std::string& queue) const;
-  void suspect(const std::string& address);
+  void suspect(const std::string& what);
   void set_rejection(std::optional<std::string> rejection);
 
   SettlerOptions options_;
   Pause& pause_;
   std::function<void()> on_change_;
-  bool one_by_one_ = false;              // publish each answer alone, to find a harmful one
-  std::map<std::string, int> suspects_;  // addresses that made the broker close the connection
+  bool one_by_one_ = false;                     // publish each answer alone, to find a harmful one
+  std::map<std::string, int> suspects_;         // addresses, or replies, on which the broker closed
   std::map<std::string, int> rejecting_links_;  // by client's queue: links on which it rejected
   std::optional<std::string> rejection_;
   LogThrottle rejections_;

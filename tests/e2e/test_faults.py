@@ -4,6 +4,7 @@ With a broker and a PostgreSQL of its own. What only breaks is in test_recovery.
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -18,13 +19,16 @@ from servers import SCRIPTS, Server
 from service import DEADLINE_S, Service
 
 SMALL_FRAME = 8192
+LARGEST = 65_536  # bytes of a message that the broker takes
 
 
 @pytest.fixture(scope="module")
 def own_broker(folder):
     home = folder / "faulty-rabbitmq"
     home.mkdir()
-    home.joinpath("rabbitmq.conf").write_text(f"frame_max = {SMALL_FRAME}\n")
+    home.joinpath("rabbitmq.conf").write_text(
+        f"frame_max = {SMALL_FRAME}\nmax_message_size = {LARGEST}\n"
+    )
     with Server("rabbitmq", home) as server:
         yield server
 
@@ -157,6 +161,18 @@ def test_headers_that_fill_a_small_frame_do_not_stop_dead_letters(own_broker, sh
     assert letter.headers["error-reason"] == "invalid"
     assert "theirs" not in letter.headers
     shirts.order()
+
+
+def test_a_reply_that_the_broker_finds_too_large_holds_up_no_other(shirts):
+    client, queue = shirts.client, shirts.client.queues.order
+    order = {"order_id": new_id(), "product_id": shirts.product, "quantity": 1, "note": ""}
+    order["note"] = "x" * (LARGEST - len(json.dumps(order)))
+    for reply_to in (None, client.reply_to):
+        order["order_id"] = new_id()
+        client.publish(queue, order, reply_to=reply_to)
+        shirts.service.wait_for_log("is larger than configured max size")
+        shirts.order()
+    assert client.count(shirts.client.queues.order_dead) == 0
 
 
 def test_a_row_that_somebody_locks_is_waited_for(shirts):
