@@ -50,7 +50,7 @@ constexpr std::size_t kUnwrittenMax = std::size_t{256} << 10U;
 constexpr std::size_t kInFlightMax = std::size_t{1} << 20U;
 constexpr std::size_t kFillBatch = 1'000;
 constexpr std::uint16_t kPrefetch = 20'000;
-constexpr std::chrono::seconds kLastAnswers{60};  // how long they may take once all is sent
+constexpr std::chrono::seconds kLastAnswers{180};  // how long they may take once all is sent
 
 struct Options {
   std::string url = "amqp://localhost";
