@@ -250,8 +250,8 @@ void Flow::update_status() {
       status = {Condition::database_unavailable, *outage_};
     } else if (blocked_) {
       status = {Condition::blocked, fmt::format("the broker takes no messages: {}", *blocked_)};
-    } else if (settler_.rejection()) {
-      status = {Condition::rejected, *settler_.rejection()};
+    } else if (const auto& rejection = settler_.rejection()) {
+      status = {Condition::rejected, *rejection};
     }
   }
   if (status_ != status) {
