@@ -13,6 +13,7 @@ namespace {
 using Reason = RequestError::Reason;
 
 constexpr std::size_t kOrderIdBytesMax = 128;
+constexpr std::string_view kOrderData = R"(,"order_data":)";  // the last member of a reply
 constexpr std::array<std::string_view, 3> kMembers{"order_id", "product_id", "quantity"};
 
 std::expected<domain::OrderId, std::string> read_order_id(JsonValue value) {
@@ -61,7 +62,7 @@ std::string reply(const OrderMessage& message, bool success, std::string_view te
   }
   json += success ? R"(,"success":true,"message":)" : R"(,"success":false,"message":)";
   append_json_string(json, text);
-  json += R"(,"order_data":)";
+  json += kOrderData;
   json += message.object.empty() ? "null" : message.object;
   json += '}';
   return json;
@@ -115,6 +116,17 @@ std::string order_reply(const OrderMessage& message, const domain::OrderDecision
 
 std::string invalid_order_reply(const OrderMessage& message, std::string_view what) {
   return reply(message, false, fmt::format("Invalid order: {}", what));
+}
+
+std::optional<domain::Order> order_of_reply(std::string_view reply) {
+  // Within a JSON string its quotes would be escaped.
+  const auto at = reply.find(kOrderData);
+  if (at == std::string_view::npos) return std::nullopt;
+  reply.remove_prefix(at + kOrderData.size());
+  reply.remove_suffix(1);
+  OrderMessage message = read_order(reply, reply.size());
+  if (!message.order) return std::nullopt;
+  return *std::move(message.order);
 }
 
 }  // namespace inventory::contract

@@ -29,4 +29,7 @@ std::string order_reply(const OrderMessage& message, const domain::OrderDecision
 // The reply to a request that is not valid, or that the database refused.
 std::string invalid_order_reply(const OrderMessage& message, std::string_view what);
 
+// The order that a reply answers, if it holds a valid one. For logs.
+std::optional<domain::Order> order_of_reply(std::string_view reply);
+
 }  // namespace inventory::contract

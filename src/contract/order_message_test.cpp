@@ -114,5 +114,22 @@ TEST(OrderMessage, DoesNotLookAtABodyThatIsTooLarge) {
   EXPECT_TRUE(message.object.empty());
 }
 
+TEST(OrderOfReply, IsTheOrderThatTheReplyAnswers) {
+  const auto message = read_order(
+      R"({"order_id":",\"order_data\":{","product_id":7,"quantity":2,"order_data":1})", 1000);
+  ASSERT_TRUE(message.order);
+  const auto order = order_of_reply(order_reply(message, {domain::Verdict::accepted}));
+  ASSERT_TRUE(order);
+  EXPECT_EQ(order->id, message.order->id);
+  EXPECT_EQ(order->product, 7);
+}
+
+TEST(OrderOfReply, IsNothingWhereTheReplyHoldsNoOrder) {
+  EXPECT_FALSE(order_of_reply(invalid_order_reply(read_order("?", 1000), "no JSON")));
+  EXPECT_FALSE(order_of_reply(R"({"id":7,"success":true})"));
+  EXPECT_FALSE(order_of_reply(R"({,"order_data":)"));
+  EXPECT_FALSE(order_of_reply(""));
+}
+
 }  // namespace
 }  // namespace inventory::contract

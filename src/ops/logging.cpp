@@ -11,6 +11,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "log/fields.h"
 #include "ops/utf8.h"
 
 namespace inventory::ops {
@@ -82,6 +83,46 @@ void append_message(memory_buf_t& line, std::string_view message, LogFormat form
   }
 }
 
+// A value in quotes, as a JSON string.
+void append_quoted(memory_buf_t& line, std::string_view value) {
+  line.push_back('"');
+  append_message(line, value, LogFormat::json);
+  line.push_back('"');
+}
+
+bool is_plain_word(std::string_view value) {
+  static constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
+  return !value.empty() && value.find_first_not_of(kPlain) == std::string_view::npos;
+}
+
+void append_fields_as_text(memory_buf_t& line, const log::Fields& fields) {
+  const auto append_word = [&](std::string_view name, std::string_view value) {
+    if (value.empty()) return;
+    fmt::format_to(std::back_inserter(line), " {}=", name);
+    is_plain_word(value) ? append(line, value) : append_quoted(line, value);
+  };
+  append_word("order_id", fields.order_id);
+  if (fields.product_id) {
+    fmt::format_to(std::back_inserter(line), " product_id={}", *fields.product_id);
+  }
+  append_word("trace_id", fields.trace_id);
+}
+
+void append_fields_as_json(memory_buf_t& line, const log::Fields& fields) {
+  const auto append_member = [&](std::string_view name, std::string_view value) {
+    if (value.empty()) return;
+    fmt::format_to(std::back_inserter(line), R"(,"{}":)", name);
+    append_quoted(line, value);
+  };
+  append_member("queue", fields.queue);
+  append_member("order_id", fields.order_id);
+  if (fields.product_id) {
+    fmt::format_to(std::back_inserter(line), R"(,"product_id":{})", *fields.product_id);
+  }
+  append_member("trace_id", fields.trace_id);
+}
+
 // A time as seconds since the epoch and what is left of them.
 std::pair<std::time_t, std::chrono::microseconds> split(spdlog::log_clock::time_point time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
@@ -107,6 +148,7 @@ class TextFormatter : public spdlog::formatter {
     line.push_back(' ');
     if (name_of(message.level).size() == 4) line.push_back(' ');  // messages in one column
     append_message(line, {message.payload.data(), message.payload.size()}, LogFormat::text);
+    if (const auto* fields = log::current_fields()) append_fields_as_text(line, *fields);
     line.push_back('\n');
   }
 
@@ -125,9 +167,10 @@ class JsonFormatter : public spdlog::formatter {
                    R"({{"time":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z","level":"{}",)",
                    utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
                    utc.tm_sec, rest.count(), name_of(message.level));
-    append(line, R"("message":")");
-    append_message(line, {message.payload.data(), message.payload.size()}, LogFormat::json);
-    append(line, "\"}\n");
+    append(line, R"("message":)");
+    append_quoted(line, {message.payload.data(), message.payload.size()});
+    if (const auto* fields = log::current_fields()) append_fields_as_json(line, *fields);
+    append(line, "}\n");
   }
 
   std::unique_ptr<spdlog::formatter> clone() const override {

@@ -11,6 +11,10 @@
 // json, for machines, in UTC (RFC 3339), members in this order:
 //   {"time":"2026-11-23T02:00:00.123456Z","level":"info","message":"connected to ..."}
 //
+// What a record is about (log/fields.h) follows: in text as order_id=42 product_id=7 trace_id=...,
+// in quotes where it is not one plain word; in JSON as further members, queue among them, which in
+// text is what the message begins with. order_id is a JSON string, product_id a number.
+//
 // Threads: any thread may log.
 
 #include <cstdint>

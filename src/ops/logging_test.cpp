@@ -11,6 +11,8 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include "log/fields.h"
+
 namespace inventory::ops {
 namespace {
 
@@ -110,6 +112,47 @@ TEST(Logging, UsesNoColourWhereThereIsNoTerminal) {
   set_up_logging(LogLevel::trace, LogFormat::text);
   spdlog::trace("plain");
   EXPECT_THAT(testing::internal::GetCapturedStderr(), MatchesRegex("[-+0-9:. ]+ trace plain\n"));
+}
+
+std::string written(LogFormat format, const log::Fields& fields) {
+  testing::internal::CaptureStderr();
+  set_up_logging(LogLevel::info, format);
+  log::write(spdlog::level::warn, fields, "{}: refused", "orders");
+  spdlog::info("and something else");
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(Logging, SaysInTextWhatARecordIsAbout) {
+  EXPECT_THAT(written(LogFormat::text,
+                      {.queue = "orders", .order_id = "a-1", .product_id = 7, .trace_id = "0af"}),
+              MatchesRegex("[-+0-9:. ]+ warn  orders: refused order_id=a-1 product_id=7 "
+                           "trace_id=0af\n[-+0-9:. ]+ info  and something else\n"));
+}
+
+TEST(Logging, SaysInJsonWhatARecordIsAbout) {
+  EXPECT_THAT(written(LogFormat::json,
+                      {.queue = "orders", .order_id = "42", .product_id = 7, .trace_id = "0af"}),
+              testing::HasSubstr(R"("message":"orders: refused","queue":"orders","order_id":"42",)"
+                                 R"("product_id":7,"trace_id":"0af"})"));
+}
+
+TEST(Logging, LeavesOutWhatARecordIsNotAbout) {
+  EXPECT_THAT(written(LogFormat::text, {.queue = "orders", .order_id = ""}),
+              testing::HasSubstr("orders: refused\n"));
+  EXPECT_THAT(written(LogFormat::json, {.queue = "orders", .order_id = ""}),
+              testing::HasSubstr(R"("message":"orders: refused","queue":"orders"})"));
+}
+
+TEST(Logging, LetsNoFieldForgeAnotherOrARecord) {
+  const std::string evil = "1 trace_id=2\"\n\x1b,\"level\":\"info";
+  const std::string text = written(LogFormat::text, {.queue = "q", .order_id = evil});
+  EXPECT_THAT(text, testing::HasSubstr(R"(order_id="1 trace_id=2\"\n\u001b,\"level\":\"info")"
+                                       "\n"));
+  const std::string json = written(LogFormat::json, {.queue = "q", .order_id = evil});
+  const auto record = boost::json::parse(json.substr(0, json.find('\n'))).as_object();
+  EXPECT_EQ(record.size(), 5U);
+  EXPECT_EQ(record.at("order_id").as_string(), evil);
+  EXPECT_EQ(record.at("level").as_string(), "warn");
 }
 
 TEST(Logging, KeepsLinesWholeWhenThreadsLogAtTheSameTime) {
