@@ -118,7 +118,8 @@ void ConsumerImpl::on_content(Content content) {
   waiting_.push_back({.delivery = {.delivery_tag = deliver.delivery_tag,
                                    .redelivered = deliver.redelivered,
                                    .properties = std::move(content.properties),
-                                   .body = std::move(content.body)},
+                                   .body = std::move(content.body),
+                                   .received_at = Clock::now()},
                       .size = content.size});
   pause_or_resume();
   if (waiting_.size() == 1) arrived_.notify();

@@ -2,6 +2,7 @@
 
 // What is consumed and what is published: a body with its properties (AMQP 0-9-1, class basic).
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,6 +46,7 @@ struct Delivery {
   bool redelivered = false;
   Properties properties;
   std::string body;
+  std::chrono::steady_clock::time_point received_at{};  // by this process
 };
 
 }  // namespace amqp

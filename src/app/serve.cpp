@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <random>
@@ -23,7 +24,9 @@
 
 #include "app/command_line.h"
 #include "app/credentials.h"
+#include "app/flow_metrics.h"
 #include "app/open_store.h"
+#include "app/readiness.h"
 #include "ops/health.h"
 #include "ops/http_listener.h"
 #include "ops/metrics_page.h"
@@ -64,8 +67,10 @@ template <class Kind>
 struct Line {
   Line(const boost::asio::any_io_executor& executor, const Configuration& configuration,
        const std::string& queue, const service::ReplyQueue& reply_queue, store::Store& store,
-       service::Clock& clock, std::function<void()> on_change)
+       service::Clock& clock, prometheus::Registry& registry,
+       std::initializer_list<service::Outcome> outcomes, std::function<void()> on_change)
       : queue(queue),
+        metrics(registry, queue, outcomes),
         broker(service::AmqpBrokerOptions{
             .endpoint = configuration.amqp_endpoint,
             .tls = configuration.amqp_tls,
@@ -77,10 +82,10 @@ struct Line {
         handler({.queue = queue,
                  .reply_queue = reply_queue,
                  .bytes_max = configuration.message_bytes_max},
-                store, clock),
+                store, clock, metrics),
         flow(executor,
              {.queue = queue, .batch_max = configuration.batch_max, .seed = std::random_device()()},
-             broker, handler, store, clock, std::move(on_change)) {}
+             broker, handler, store, clock, std::move(on_change), metrics) {}
 
   static std::vector<std::string> other_queues(const std::string& queue,
                                                const service::ReplyQueue& reply_queue) {
@@ -91,7 +96,10 @@ struct Line {
     return queues;
   }
 
+  QueueStatus status() const { return {queue, flow.status()}; }
+
   const std::string& queue;
+  FlowMetrics metrics;
   service::AmqpBroker broker;
   service::BatchHandler<Kind> handler;
   service::Flow flow;
@@ -99,15 +107,18 @@ struct Line {
 
 // Service: everything that runs on the event loop of `serve`.
 class Service {
+  using enum service::Outcome;
+
  public:
   explicit Service(const Configuration& configuration)
       : configuration_(configuration),
         store_(open_store(context_.get_executor(), configuration.database)),
         orders_(context_.get_executor(), configuration, configuration.order_queue,
-                {configuration.order_response_queue, true}, *store_, clock_,
-                [this] { announce(); }),
+                {configuration.order_response_queue, true}, *store_, clock_, *registry_,
+                {accepted, product_not_found, not_enough_stock, conflict}, [this] { announce(); }),
         items_(context_.get_executor(), configuration, configuration.item_queue,
-               {configuration.item_response_queue, false}, *store_, clock_, [this] { announce(); }),
+               {configuration.item_response_queue, false}, *store_, clock_, *registry_,
+               {item_added}, [this] { announce(); }),
         signals_(context_, SIGTERM, SIGINT),
         stopped_(context_, boost::asio::steady_timer::time_point::max()) {
     prometheus::BuildGauge()
@@ -143,12 +154,28 @@ class Service {
            const bool verbose = ops::query_parameter(request.query, "verbose").has_value();
            return ops::readiness(health_checks(), verbose);
          })},
-        {"/metrics", immediately([this](const auto&) { return ops::metrics_page(metrics_); })},
+        {"/metrics", immediately([this](const auto&) { return metrics_page(); })},
     };
   }
 
+  // Until the flows run they have nothing to say.
   std::vector<ops::HealthCheck> health_checks() const {
-    return {{"orders", orders_.flow.status().reason}, {"items", items_.flow.status().reason}};
+    std::vector<QueueStatus> queues{orders_.status(), items_.status()};
+    for (auto& [queue, status] : queues) {
+      if (stopping_) {
+        status = {service::Condition::stopping, "finishing what is in flight"};
+      } else if (running_ == 0 && !database_problem_.empty()) {
+        status = {service::Condition::database_unavailable, database_problem_};
+      }
+    }
+    return readiness_checks(queues, schema_problem_);
+  }
+
+  ops::HttpResponse metrics_page() {
+    const auto now = clock_.steady_now();
+    orders_.metrics.refresh(orders_.flow.status(), now);
+    items_.metrics.refresh(items_.flow.status(), now);
+    return ops::metrics_page(metrics_);
   }
 
   Task<void> work() {
@@ -171,9 +198,13 @@ class Service {
         if (*migrated > 0) {
           spdlog::info("database: applied {} migration(s)", *migrated);
         }
+        schema_problem_.clear();
         co_return true;
       }
       const auto pause = backoff.next();
+      const bool is_away = migrated.error().fault == store::Fault::link_lost;
+      database_problem_ = is_away ? migrated.error().what : "";
+      schema_problem_ = is_away ? "not looked at yet" : migrated.error().what;
       manager_.status("waiting for the database: " + migrated.error().what);
       spdlog::warn("database: {}; trying again in {} ms", migrated.error().what, pause.count());
       stopped_.expires_after(pause);
@@ -257,16 +288,18 @@ class Service {
   boost::asio::io_context context_{1};
   std::unique_ptr<store::Store> store_;
   service::SystemClock clock_;
-  Line<service::Orders> orders_;
-  Line<service::Items> items_;
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
       registry_, std::make_shared<ops::ProcessMetrics>()};
+  Line<service::Orders> orders_;
+  Line<service::Items> items_;
   std::optional<ops::HttpListener> http_;
   boost::asio::signal_set signals_;
   ops::ServiceManager manager_{context_.get_executor()};
   boost::asio::steady_timer stopped_;
   boost::asio::steady_timer budget_{context_};
+  std::string database_problem_;  // while the schema is brought up to date
+  std::string schema_problem_ = "not looked at yet";
   int running_ = 0;
   int exit_status_ = 0;
   bool stopping_ = false;

@@ -111,6 +111,22 @@ bool drop_foreign_headers(amqp::Message& letter) {
   return true;
 }
 
+std::string_view trace_id(const amqp::Properties& properties) {
+  constexpr std::string_view kExample = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const auto header = properties.headers ? properties.headers->find_string("traceparent")
+                                         : std::optional<std::string_view>();
+  if (!header || header->size() < kExample.size() || header->starts_with("ff")) {
+    return {};
+  }
+  for (std::size_t i = 0; i < kExample.size(); ++i) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    const bool fits = kExample[i] == '-' ? (*header)[i] == '-' : kDigits.contains((*header)[i]);
+    if (!fits) return {};
+  }
+  const std::string_view id = header->substr(3, 32);
+  return id.find_first_not_of('0') == std::string_view::npos ? std::string_view() : id;
+}
+
 std::string dead_letter_queue(std::string_view queue) { return std::string(queue) + ".dlq"; }
 
 }  // namespace inventory::service

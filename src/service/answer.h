@@ -9,6 +9,7 @@
 
 #include "amqp/message.h"
 #include "domain/item.h"
+#include "service/observer.h"
 
 namespace inventory::service {
 
@@ -24,6 +25,8 @@ struct Outgoing {
 struct Answer {
   Outgoing reply;
   std::optional<Outgoing> dead_letter;
+  Outcome outcome;
+  bool replayed = false;
 };
 
 // ReplyQueue: where replies go whose request names no reply_to.
@@ -49,6 +52,10 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
 // own four, and says so with the header headers-dropped. What is left fits in the smallest frame
 // that AMQP allows, 4,096 bytes. False if that was done already, or if it is no dead letter.
 bool drop_foreign_headers(amqp::Message& letter);
+
+// The trace that a message belongs to: the trace id of its header traceparent, 32 hexadecimal
+// digits; empty if it has none that is valid (W3C Trace Context, 3.2.2).
+std::string_view trace_id(const amqp::Properties& properties);
 
 // The name of a queue's dead-letter queue.
 std::string dead_letter_queue(std::string_view queue);

@@ -168,5 +168,35 @@ TEST(DeadLetter, OnlyLeavesItsHeadersOutAndNoReplyDoes) {
   EXPECT_FALSE(drop_foreign_headers(reply));
 }
 
+std::string_view trace_id_of(amqp::Properties& properties, std::string_view traceparent) {
+  properties.headers = amqp::HeaderTable();
+  properties.headers->add_string("traceparent", traceparent);
+  return trace_id(properties);
+}
+
+TEST(TraceId, IsThatOfAValidTraceparent) {
+  amqp::Properties properties;
+  EXPECT_EQ(trace_id(properties), "");
+  EXPECT_EQ(trace_id_of(properties, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+            "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(trace_id_of(properties, "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-new"),
+            "0af7651916cd43dd8448eb211c80319c");
+}
+
+TEST(TraceId, IsEmptyForAnyOther) {
+  for (const char* traceparent : {
+           "",
+           "00",
+           "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+           "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+           "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+           "00-0af7651916cd43dd8448eb211c80319 -b7ad6b7169203331-01",
+           "00_0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331_01",
+       }) {
+    amqp::Properties properties;
+    EXPECT_EQ(trace_id_of(properties, traceparent), "") << traceparent;
+  }
+}
+
 }  // namespace
 }  // namespace inventory::service

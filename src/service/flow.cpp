@@ -1,6 +1,7 @@
 #include "service/flow.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -38,10 +39,27 @@ std::vector<Outgoing> collect(std::vector<Answer> answers) {
   return outgoing;
 }
 
+Tally count(std::span<const Answer> answers) {
+  Tally tally;
+  for (const Answer& answer : answers) {
+    ++(answer.replayed ? tally.replays
+                       : tally.decided.at(static_cast<std::size_t>(answer.outcome)));
+  }
+  return tally;
+}
+
+std::vector<Observer::TimePoint> times(std::span<const amqp::Delivery> deliveries) {
+  std::vector<Observer::TimePoint> received;
+  received.reserve(deliveries.size());
+  std::ranges::transform(deliveries, std::back_inserter(received), &amqp::Delivery::received_at);
+  return received;
+}
+
 }  // namespace
 
 Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Broker& broker,
-           Handler& handler, store::Store& store, Clock& clock, std::function<void()> on_change)
+           Handler& handler, store::Store& store, Clock& clock, std::function<void()> on_change,
+           Observer& observer)
     : executor_(executor),
       options_(std::move(options)),
       broker_(broker),
@@ -49,11 +67,13 @@ Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Br
       store_(store),
       clock_(clock),
       on_change_(std::move(on_change)),
+      observer_(observer),
       patience_(options_.pause_after),
       reconnect_backoff_(kReconnectFirst, kReconnectLast, options_.seed),
       pause_(executor, clock),
-      settler_({.queue = options_.queue, .seed = options_.seed}, pause_, clock,
-               [this] { update_status(); }),
+      settler_(
+          {.queue = options_.queue, .seed = options_.seed}, pause_, clock,
+          [this] { update_status(); }, observer),
       reconnects_(clock),
       outages_(clock) {}
 
@@ -90,6 +110,7 @@ Task<Status> Flow::run_once() {
   reconnects_.reset();
   outages_.reset();
   set_session({Condition::consuming, ""});
+  observer_.connected();
   const auto since = clock_.steady_now();
   Pipe pipe(executor_, 1);
   Status why{Condition::broker_unavailable, ""};
@@ -100,6 +121,7 @@ Task<Status> Flow::run_once() {
   link_.reset();
   outage_.reset();
   blocked_.reset();
+  observer_.disconnected();
   if (clock_.steady_now() - since > kReconnectLast) {
     reconnect_backoff_.reset();  // it worked, though perhaps nobody asked anything
   }
@@ -139,11 +161,16 @@ Task<void> Flow::decide_stage(Pipe& pipe, Status& why) {
       }
       break;
     }
+    observer_.received(deliveries->size());
+    const auto since = clock_.steady_now();
     auto answers = co_await decide(*deliveries, why);
     if (!answers) {
       break;
     }
-    Batch batch{deliveries->back().delivery_tag, collect(std::move(*answers))};
+    const Tally tally = count(*answers);
+    observer_.decided(tally, clock_.steady_now() - since);
+    Batch batch{deliveries->back().delivery_tag, times(*deliveries), tally,
+                collect(std::move(*answers))};
     co_await pipe.async_send({}, std::move(batch), redirect_error(use_awaitable, error));
   }
   co_await pipe.async_send({}, std::nullopt, redirect_error(use_awaitable, error));
@@ -155,11 +182,15 @@ Task<void> Flow::reply_stage(Pipe& pipe, Status& why) {
     if (!batch) {
       co_return;
     }
+    const auto since = clock_.steady_now();
     if (auto failure = co_await settler_.settle(*link_, std::move(batch->outgoing))) {
       why = {Condition::broker_unavailable, std::move(*failure)};
       break;
     }
     link_->acknowledge_up_to(batch->last_delivery_tag);
+    const auto now = clock_.steady_now();
+    observer_.settled(now - since);
+    observer_.acknowledged(batch->tally, batch->delivered, now);
     reconnect_backoff_.reset();
   }
   link_->abandon();
@@ -202,6 +233,7 @@ Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Deli
              fmt::format("paused, {} requests given back: {}", deliveries.size(), error.what)};
       co_return std::nullopt;
     }
+    observer_.retried(error.fault);
     if (may_pass_at_once && clock_.steady_now() - since < kConflictsMax) {
       spdlog::debug("{}: repeating a batch: {}", options_.queue, error.what);
       co_await pause_.wait(conflict_backoff.next());
@@ -238,6 +270,7 @@ void Flow::on_blocked(const std::optional<std::string>& reason) {
     spdlog::info("{}: the broker takes messages again", options_.queue);
   }
   blocked_ = reason;
+  observer_.blocked(blocked_.has_value());
   update_status();
 }
 

@@ -16,7 +16,7 @@
 //      up and opens another.
 //   4. It takes requests only while the database can decide and the broker takes answers.
 //
-// Threads: one executor. Broker, handler, store and clock outlive the flow.
+// Threads: one executor. Broker, handler, store, clock and observer outlive the flow.
 // Limits:  at most three batches in hand: one decided, one waiting, one published.
 
 #include <chrono>
@@ -36,6 +36,7 @@
 #include "service/clock.h"
 #include "service/handler.h"
 #include "service/log_throttle.h"
+#include "service/observer.h"
 #include "service/pause.h"
 #include "service/settler.h"
 #include "service/status.h"
@@ -56,7 +57,8 @@ class Flow {
  public:
   // `on_change` is called whenever what status() says has changed.
   Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Broker& broker,
-       Handler& handler, store::Store& store, Clock& clock, std::function<void()> on_change);
+       Handler& handler, store::Store& store, Clock& clock, std::function<void()> on_change,
+       Observer& observer = Observer::none());
 
   // Runs until stop(): whatever fails is opened again, with backoff.
   Task<void> run();
@@ -74,6 +76,8 @@ class Flow {
  private:
   struct Batch {
     std::uint64_t last_delivery_tag;
+    std::vector<Observer::TimePoint> delivered;
+    Tally tally;
     std::vector<Outgoing> outgoing;
   };
   // Ends with nothing: an empty batch says that no other will follow.
@@ -98,6 +102,7 @@ class Flow {
   store::Store& store_;
   Clock& clock_;
   std::function<void()> on_change_;
+  Observer& observer_;
   std::chrono::milliseconds patience_;  // with a database that fails
   Backoff reconnect_backoff_;
   Pause pause_;

@@ -3,6 +3,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,6 +20,34 @@ using ::testing::ElementsAre;
 std::string order(int id) {
   return fmt::format(R"({{"order_id":{},"product_id":1,"quantity":1}})", id);
 }
+
+// What a flow tells its observer, in the order in which it does, as words.
+class RecordingObserver : public Observer {
+ public:
+  void connected() override { events.emplace_back("connected"); }
+  void disconnected() override { events.emplace_back("disconnected"); }
+  void received(std::size_t requests) override { add("received {}", requests); }
+  void retried(store::Fault fault) override { add("retried {}", static_cast<int>(fault)); }
+  void decided(const Tally& tally, Duration) override {
+    add("decided {} {}", fmt::join(tally.decided, ","), tally.replays);
+  }
+  void published(const Published& messages) override {
+    add("published {} {} {} {}", messages.confirmed, messages.returned, messages.given_up,
+        messages.rejected);
+  }
+  void settled(Duration) override { events.emplace_back("settled"); }
+  void acknowledged(const Tally&, std::span<const TimePoint> delivered, TimePoint) override {
+    add("acknowledged {}", delivered.size());
+  }
+
+  std::vector<std::string> events;
+
+ private:
+  template <class... Args>
+  void add(fmt::format_string<Args...> format, Args&&... args) {
+    events.push_back(fmt::format(format, std::forward<Args>(args)...));
+  }
+};
 
 class FlowTest : public ::testing::Test {
  protected:
@@ -50,13 +79,15 @@ class FlowTest : public ::testing::Test {
   testing::FakeClock clock_;
   OrderHandler handler_{{.queue = "orders", .reply_queue = {"replies", true}}, store_, clock_};
   std::function<void()> on_change_ = [] {};
+  RecordingObserver observer_;
   Flow flow_{context_.get_executor(),
              {.queue = "orders", .batch_max = 10},
              broker_,
              handler_,
              store_,
              clock_,
-             [this] { on_change_(); }};
+             [this] { on_change_(); },
+             observer_};
   bool ended_ = false;
 };
 
@@ -443,6 +474,42 @@ TEST_F(FlowTest, GivesABatchBackThatKeepsMeetingConflictsWhenItIsStopped) {
   EXPECT_TRUE(ended_);
   EXPECT_EQ(broker_.acknowledged(), 0U);
   EXPECT_LT(store_.calls(), 10);
+}
+
+TEST_F(FlowTest, TellsItsObserverWhatBecameOfABatch) {
+  settle();
+  broker_.on_publish = [](const amqp::Message& message) {
+    return message.routing_key == "gone" ? Settlement::returned : Settlement::confirmed;
+  };
+  broker_.put(order(1));
+  broker_.put(order(1));
+  broker_.put(R"({"order_id":2,"product_id":2,"quantity":1})");
+  broker_.put(R"({"order_id":3,"product_id":1,"quantity":5000})", "gone");
+  broker_.put(R"({"order_id":1,"product_id":1,"quantity":2})");
+  broker_.put("{}");
+  settle();
+  EXPECT_EQ(observer_.events,
+            (std::vector<std::string>{"connected", "received 6", "decided 1,1,1,1,0,1,0,0 1",
+                                      "published 6 1 0 0", "settled", "acknowledged 6"}));
+}
+
+TEST_F(FlowTest, TellsItsObserverWhatItRepeatsAndWhatItGivesUp) {
+  store_.faults = {Fault::link_lost};
+  int tries = 0;
+  broker_.on_publish = [&tries](const amqp::Message&) {
+    ++tries;
+    return Settlement::rejected;
+  };
+  broker_.put(order(1), "full");
+  settle();
+  const auto count = [this](const std::string& event) {
+    return std::ranges::count(observer_.events, event);
+  };
+  EXPECT_EQ(count(fmt::format("retried {}", static_cast<int>(Fault::link_lost))), 1);
+  EXPECT_EQ(count("published 0 0 0 1"), tries - 1);
+  EXPECT_EQ(count("published 0 0 1 0"), 1);
+  EXPECT_EQ(count("connected"), count("disconnected") + 1);
+  EXPECT_EQ(observer_.events.back(), "acknowledged 1");
 }
 
 }  // namespace

@@ -11,19 +11,26 @@
 //      as invalid and dead-lettered.
 //   3. With an error nothing may be answered; the same deliveries may be passed again.
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "amqp/message.h"
 #include "contract/request_error.h"
+#include "log/fields.h"
+#include "log/limit.h"
 #include "service/answer.h"
 #include "service/broker.h"
 #include "service/clock.h"
+#include "service/observer.h"
 #include "store/store.h"
 
 namespace inventory::service {
@@ -49,9 +56,10 @@ struct HandlerOptions {
 template <class Kind>
 class BatchHandler : public Handler {
  public:
-  // Store and clock outlive the handler.
-  BatchHandler(HandlerOptions options, store::Store& store, const Clock& clock)
-      : options_(std::move(options)), store_(store), clock_(clock) {}
+  // Store, clock and observer outlive the handler.
+  BatchHandler(HandlerOptions options, store::Store& store, const Clock& clock,
+               Observer& observer = Observer::none())
+      : options_(std::move(options)), store_(store), clock_(clock), observer_(observer) {}
 
   Task<store::Result<std::vector<Answer>>> answer(
       std::span<const amqp::Delivery> deliveries) override {
@@ -75,7 +83,7 @@ class BatchHandler : public Handler {
     auto verdict = verdicts.begin();
     for (std::size_t i = 0; i < deliveries.size(); ++i) {
       const auto* error = Kind::error(messages[i]);
-      answers.push_back(error != nullptr ? invalid(deliveries[i], messages[i], *error)
+      answers.push_back(error != nullptr ? invalid_answer(deliveries[i], messages[i], *error)
                                          : decided_answer(deliveries[i], messages[i], *verdict++));
     }
     co_return answers;
@@ -92,7 +100,13 @@ class BatchHandler : public Handler {
     if (requests.empty()) {
       co_return store::Result<void>();
     }
+    const auto since = clock_.steady_now();
     auto decisions = co_await Kind::decide(store_, requests);
+    std::optional<store::Fault> fault;
+    if (!decisions) {
+      fault = decisions.error().fault;
+    }
+    observer_.transaction(clock_.steady_now() - since, fault);
     if (decisions) {
       for (auto& decision : *decisions) {
         verdicts.emplace_back(std::move(decision));
@@ -115,30 +129,55 @@ class BatchHandler : public Handler {
   }
 
   Answer decided_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
-                        const Verdict& verdict) const {
+                        const Verdict& verdict) {
     if (!verdict) {
-      spdlog::error("{}: the database refuses a request, which is dead-lettered: {}",
-                    options_.queue, verdict.error().what);
-      return invalid(delivery, message,
-                     {contract::RequestError::Reason::invalid, "the database refuses it"});
+      log::write(spdlog::level::err, fields(delivery, message),
+                 "{}: the database refuses a request, which is dead-lettered: {}", options_.queue,
+                 verdict.error().what);
+      return invalid(delivery, message, "invalid", "the database refuses it", Outcome::refused);
+    }
+    const Outcome outcome = Kind::outcome(*verdict);
+    if (spdlog::should_log(spdlog::level::debug)) {
+      log::write(spdlog::level::debug, fields(delivery, message), "{}: {}{}", options_.queue,
+                 verdict->replayed ? "decided before: " : "", to_string(outcome));
     }
     return {make_reply(delivery, Kind::reply(message, *verdict), verdict->replayed,
                        options_.reply_queue),
-            std::nullopt};
+            std::nullopt, outcome, verdict->replayed};
+  }
+
+  Answer invalid_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
+                        const contract::RequestError& error) {
+    const bool too_large = error.reason == contract::RequestError::Reason::too_large;
+    const auto* reason = too_large ? "too-large" : "invalid";
+    if (const auto left_out = log_limit_.admit(clock_.steady_now())) {
+      log::write(spdlog::level::warn, fields(delivery, message),
+                 "{}: a request is {} and dead-lettered: {}{}", options_.queue, reason, error.what,
+                 *left_out > 0 ? fmt::format("; {} like it were not logged", *left_out) : "");
+    }
+    return invalid(delivery, message, reason, error.what,
+                   too_large ? Outcome::too_large : Outcome::invalid);
   }
 
   Answer invalid(const amqp::Delivery& delivery, const typename Kind::Message& message,
-                 const contract::RequestError& error) const {
-    const auto* reason =
-        error.reason == contract::RequestError::Reason::too_large ? "too-large" : "invalid";
-    return {
-        make_reply(delivery, Kind::invalid_reply(message, error.what), false, options_.reply_queue),
-        make_dead_letter(delivery, options_.queue, reason, error.what, clock_.now())};
+                 std::string_view reason, std::string_view what, Outcome outcome) const {
+    return {make_reply(delivery, Kind::invalid_reply(message, what), false, options_.reply_queue),
+            make_dead_letter(delivery, options_.queue, reason, what, clock_.now()), outcome};
+  }
+
+  // What a log record about a request says of it.
+  log::Fields fields(const amqp::Delivery& delivery, const typename Kind::Message& message) const {
+    log::Fields fields = Kind::fields(message);
+    fields.queue = options_.queue;
+    fields.trace_id = trace_id(delivery.properties);
+    return fields;
   }
 
   HandlerOptions options_;
   store::Store& store_;
   const Clock& clock_;
+  Observer& observer_;
+  log::Limit log_limit_{10, std::chrono::seconds(10)};  // clients decide how many are invalid
 };
 
 }  // namespace inventory::service

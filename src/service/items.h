@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contract/item_message.h"
+#include "log/fields.h"
 #include "service/handler.h"
 
 namespace inventory::service {
@@ -34,6 +35,8 @@ struct Items {
                                                            std::span<const Request> requests) {
     return store.add_items(requests);
   }
+  static Outcome outcome(const Decision&) { return Outcome::item_added; }
+  static log::Fields fields(const Message&) { return {}; }
   static std::string reply(const Message&, const Decision& decision) {
     return contract::item_reply(decision);
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "contract/order_message.h"
+#include "log/fields.h"
 #include "service/handler.h"
 
 namespace inventory::service {
@@ -29,6 +30,24 @@ struct Orders {
   static Task<store::Result<std::vector<Decision>>> decide(store::Store& store,
                                                            std::span<const Request> requests) {
     return store.decide_orders(requests);
+  }
+  static Outcome outcome(const Decision& decision) {
+    if (decision.conflicts_with) return Outcome::conflict;
+    switch (decision.verdict) {
+      case domain::Verdict::accepted:
+        return Outcome::accepted;
+      case domain::Verdict::product_not_found:
+        return Outcome::product_not_found;
+      case domain::Verdict::not_enough_stock:
+        return Outcome::not_enough_stock;
+    }
+    return Outcome::not_enough_stock;
+  }
+  static log::Fields fields(const Message& message) {
+    log::Fields fields;
+    if (message.order_id) fields.order_id = message.order_id->display();
+    if (message.order) fields.product_id = message.order->product;
+    return fields;
   }
   static std::string reply(const Message& message, const Decision& decision) {
     return contract::order_reply(message, decision);

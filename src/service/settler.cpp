@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "contract/order_message.h"
 #include "service/backoff.h"
 
 namespace inventory::service {
@@ -49,7 +50,11 @@ Task<std::optional<std::string>> Settler::settle(Link& link, std::vector<Outgoin
 
 Task<std::optional<std::string>> Settler::publish_until_settled(Link& link,
                                                                 std::vector<Outgoing> outgoing) {
-  std::erase_if(outgoing, [this](const Outgoing& one) { return is_given_up(one); });
+  const std::size_t harmful =
+      std::erase_if(outgoing, [this](const Outgoing& one) { return is_given_up(one); });
+  if (harmful > 0) {
+    observer_.published({.given_up = harmful});
+  }
   Backoff backoff(kRejectedFirst, kRejectedLast, options_.seed);
   for (int attempt = 1; !outgoing.empty(); ++attempt) {
     std::vector<amqp::Message> messages;
@@ -88,18 +93,24 @@ std::expected<Settler::Again, std::string> Settler::to_publish_again(
     std::span<const amqp::Settlement> settlements, int attempt) {
   Again again;
   std::set<std::string> rejecting;  // clients' queues that may take it on another link
+  Published published;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const bool must_arrive = outgoing[i].must_arrive;
     const std::string& queue = messages[i].routing_key;
     switch (settlements[i]) {
       case amqp::Settlement::confirmed:
+        ++published.confirmed;
         rejecting_links_.erase(queue);
         break;
       case amqp::Settlement::returned:
         if (must_arrive) {
           return std::unexpected(fmt::format("queue {} is gone", queue));
         }
-        spdlog::debug("{}: reply queue {} is gone", options_.queue, queue);
+        ++published.returned;
+        if (spdlog::should_log(spdlog::level::debug)) {
+          log::write(spdlog::level::debug, fields(messages[i]), "{}: reply queue {} is gone",
+                     options_.queue, queue);
+        }
         break;
       case amqp::Settlement::too_large:
         if (!drop_foreign_headers(messages[i])) {
@@ -112,17 +123,22 @@ std::expected<Settler::Again, std::string> Settler::to_publish_again(
         break;
       case amqp::Settlement::rejected:
         if (must_arrive || attempt < kPublishTries) {
+          ++published.rejected;
           again.outgoing.push_back({std::move(messages[i]), must_arrive});
           again.is_rejected = true;
         } else if (is_rejecting_for_good(queue)) {
-          spdlog::error("{}: reply queue {} keeps rejecting: a reply is given up", options_.queue,
-                        queue);
+          log::write(spdlog::level::err, fields(messages[i]),
+                     "{}: reply queue {} keeps rejecting: a reply is given up", options_.queue,
+                     queue);
+          ++published.given_up;
         } else {
+          ++published.rejected;
           rejecting.insert(queue);
         }
         break;
     }
   }
+  observer_.published(published);
   if (rejecting.empty()) {
     return again;
   }
@@ -149,8 +165,9 @@ Task<amqp::Result<std::vector<amqp::Settlement>>> Settler::publish(
     auto settled = co_await link.publish(std::span(&message, 1));
     if (!settled) {
       if (blames_a_message(settled.error())) {
-        spdlog::error("{}: the broker closes the connection on an answer to {}: {}", options_.queue,
-                      message.routing_key, settled.error().what);
+        log::write(spdlog::level::err, fields(message),
+                   "{}: the broker closes the connection on an answer to {}: {}", options_.queue,
+                   message.routing_key, settled.error().what);
         // 406: larger than the broker's max_message_size. That is not the address's fault.
         suspect(settled.error().reply_code == kPreconditionFailed ? fingerprint(message)
                                                                   : message.routing_key);
@@ -161,6 +178,18 @@ Task<amqp::Result<std::vector<amqp::Settlement>>> Settler::publish(
   }
   one_by_one_ = false;
   co_return settlements;
+}
+
+// What a log record about an answer says of its request.
+log::Fields Settler::fields(const amqp::Message& message) const {
+  log::Fields fields;
+  if (const auto order = contract::order_of_reply(message.body)) {
+    fields.order_id = order->id.display();
+    fields.product_id = order->product;
+  }
+  fields.queue = options_.queue;
+  fields.trace_id = trace_id(message.properties);
+  return fields;
 }
 
 bool Settler::is_given_up(const Outgoing& one) const {

@@ -15,7 +15,7 @@
 //              says 406 (too large for it), only that reply
 //
 // It lives longer than a link: what it has learnt about addresses counts on the next one.
-// Threads: one executor. Pause and clock outlive it.
+// Threads: one executor. Pause, clock and observer outlive it.
 
 #include <cstdint>
 #include <expected>
@@ -28,10 +28,12 @@
 
 #include "amqp/error.h"
 #include "amqp/message.h"
+#include "log/fields.h"
 #include "service/answer.h"
 #include "service/broker.h"
 #include "service/clock.h"
 #include "service/log_throttle.h"
+#include "service/observer.h"
 #include "service/pause.h"
 
 namespace inventory::service {
@@ -44,10 +46,12 @@ struct SettlerOptions {
 class Settler {
  public:
   // `on_change` is called whenever what rejection() says has changed.
-  Settler(SettlerOptions options, Pause& pause, const Clock& clock, std::function<void()> on_change)
+  Settler(SettlerOptions options, Pause& pause, const Clock& clock, std::function<void()> on_change,
+          Observer& observer)
       : options_(std::move(options)),
         pause_(pause),
         on_change_(std::move(on_change)),
+        observer_(observer),
         rejections_(clock) {}
 
   // Returns why that is not possible on this link: then nothing of it may be acknowledged.
@@ -71,6 +75,7 @@ class Settler {
                                                      int attempt);
   Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
       Link& link, std::span<const amqp::Message> messages);
+  log::Fields fields(const amqp::Message& message) const;
   bool is_given_up(const Outgoing& one) const;
   bool is_rejecting_for_good(const std::string& queue) const;
   void suspect(const std::string& what);
@@ -79,6 +84,7 @@ class Settler {
   SettlerOptions options_;
   Pause& pause_;
   std::function<void()> on_change_;
+  Observer& observer_;
   bool one_by_one_ = false;                     // publish each answer alone, to find a harmful one
   std::map<std::string, int> suspects_;         // addresses, or replies, on which the broker closed
   std::map<std::string, int> rejecting_links_;  // by client's queue: links on which it rejected

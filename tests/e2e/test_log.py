@@ -20,6 +20,46 @@ def test_every_line_of_a_json_log_is_an_object(broker, database, queues):
             assert {"time", "level", "message"} <= set(json.loads(line))
 
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+
+
+def test_a_line_about_a_request_names_its_order_product_and_trace(
+    broker, database, client, queues
+):
+    order = {"order_id": "o 1", "product_id": 7, "quantity": 0}
+    with Service(broker.url, database.url, queues, ["--log-format=json"]) as service:
+        client.order(order, headers=TRACEPARENT)
+        client.order(order | {"quantity": 1}, headers=TRACEPARENT)
+        assert service.stop() == 0
+        [record] = [json.loads(line) for line in service.lines if "trace_id" in line]
+        assert record["level"] == "warn"
+        assert "a request is invalid and dead-lettered: quantity must be" in record["message"]
+        assert record["queue"] == queues.order
+        assert record["order_id"] == "o 1"
+        assert record["trace_id"] == TRACE
+
+
+def test_at_the_level_debug_there_is_a_line_for_each_order(broker, database, client, queues):
+    with Service(broker.url, database.url, queues, ["--log-level=debug"]) as service:
+        order = {"order_id": "o 1", "product_id": 7, "quantity": 1}
+        client.order(order, headers=TRACEPARENT)
+        fields = f'order_id="o 1" product_id=7 trace_id={TRACE}'
+        service.wait_for_log(f"{queues.order}: product not found {fields}")
+        client.publish(queues.order, order, reply_to="gone", headers=TRACEPARENT)
+        service.wait_for_log(f"{queues.order}: decided before: product not found {fields}")
+        service.wait_for_log(f"{queues.order}: reply queue gone is gone {fields}")
+
+
+def test_a_client_that_sends_nonsense_does_not_fill_the_log(broker, database, client, queues):
+    with Service(broker.url, database.url, queues) as service:
+        for _ in range(500):
+            client.publish(queues.order, b"nonsense", reply_to=client.reply_to)
+        client.receive_all(500)
+        assert service.stop() == 0
+        assert sum("dead-lettered" in line for line in service.lines) < 250
+
+
 @pytest.mark.parametrize("level", ["trace", "info"])
 def test_passwords_stay_out_of_it(broker, postgres, queues, level):
     """PostgreSQL lets everyone in here; that the broker does not is what makes it fail loudly."""

@@ -1,8 +1,11 @@
 """The program under test: its queues, its process, its log, its command line."""
 
+import contextlib
 import dataclasses
+import http.client
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -108,6 +111,27 @@ class Service:
         status = self.process.wait(timeout=DEADLINE_S)
         self.reader.join(timeout=DEADLINE_S)
         return status
+
+    @property
+    def http_port(self):
+        self.wait_for_log("http: listening on http://127.0.0.1:")
+        line = next(line for line in self.lines if "http: listening on" in line)
+        return int(re.search(r"http://127\.0\.0\.1:(\d+)/", line)[1])
+
+    def get(self, target, timeout_s=DEADLINE_S):
+        """The status and the text of a page."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout_s)
+        with contextlib.closing(connection):
+            connection.request("GET", target)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+    def metrics(self):
+        """Values by series: {'inventory_replays_total{queue="q"}': 0.0, ...}."""
+        status, text = self.get("/metrics")
+        assert status == 200
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
     @property
     def log(self):

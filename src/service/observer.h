@@ -1,0 +1,105 @@
+#pragma once
+
+// Observer: what a flow tells of its work while it works, for metrics. An event is a batch's, not a
+// request's, so that it costs little. This class itself is the one that is told and does nothing.
+//
+// Threads: the flow's executor.
+// Not:     an observer must not throw, block or call the flow.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "store/error.h"
+
+namespace inventory::service {
+
+// What became of a request. The last three are dead-lettered as well.
+enum class Outcome : std::uint8_t {
+  accepted,
+  product_not_found,
+  not_enough_stock,
+  conflict,  // the order was decided before, with another quantity
+  item_added,
+  invalid,
+  too_large,
+  refused,  // by the database
+};
+
+// As in logs: "not enough stock".
+constexpr std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::accepted:
+      return "accepted";
+    case Outcome::product_not_found:
+      return "product not found";
+    case Outcome::not_enough_stock:
+      return "not enough stock";
+    case Outcome::conflict:
+      return "conflict with an earlier decision";
+    case Outcome::item_added:
+      return "item added";
+    case Outcome::invalid:
+      return "invalid";
+    case Outcome::too_large:
+      return "too large";
+    case Outcome::refused:
+      return "refused by the database";
+  }
+  return "";
+}
+
+inline constexpr std::size_t kOutcomeCount = 8;
+
+struct Tally {
+  std::array<std::size_t, kOutcomeCount> decided{};  // by Outcome, without replays
+  std::size_t replays = 0;                           // decided before, and answered as then
+};
+
+// How many of the messages that were published ended in which way.
+struct Published {
+  std::size_t confirmed = 0;
+  std::size_t returned = 0;  // their queue is gone
+  std::size_t given_up = 0;  // their queue keeps rejecting, or their address is harmful
+  std::size_t rejected = 0;  // and published again
+};
+
+class Observer {
+ public:
+  using Duration = std::chrono::steady_clock::duration;
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  Observer() = default;
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
+  virtual ~Observer() = default;
+
+  static Observer& none() {
+    static Observer nobody;
+    return nobody;
+  }
+
+  // There is a link to the broker; and there is none any more, so that nothing is in hand.
+  virtual void connected() {}
+  virtual void disconnected() {}
+
+  // The broker takes no messages, or takes them again. May be told again what it knows.
+  virtual void blocked(bool /*is_blocked*/) {}
+
+  virtual void received(std::size_t /*requests*/) {}
+  virtual void transaction(Duration /*took*/, std::optional<store::Fault> /*fault*/) {}
+  virtual void retried(store::Fault /*fault*/) {}  // a batch is decided again
+  virtual void decided(const Tally& /*tally*/, Duration /*took*/) {}
+  virtual void published(const Published& /*messages*/) {}
+  virtual void settled(Duration /*took*/) {}  // everything that a batch causes
+
+  // A batch, whose requests were delivered at these times.
+  virtual void acknowledged(const Tally& /*tally*/, std::span<const TimePoint> /*delivered*/,
+                            TimePoint /*now*/) {}
+};
+
+}  // namespace inventory::service
