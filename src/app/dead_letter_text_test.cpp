@@ -68,7 +68,7 @@ TEST(DeadLetterText, DoesNotFollowHeadersWithoutAnEnd) {
     std::string entry = "\1xF"s;
     const auto size = static_cast<std::uint32_t>(nested.size());
     for (int shift = 24; shift >= 0; shift -= 8) entry += static_cast<char>(size >> shift);
-    nested = entry + nested;
+    nested.insert(0, entry);
   }
   amqp::Delivery delivery;
   delivery.properties.headers.emplace(std::move(nested));

@@ -14,6 +14,7 @@ using Action = DeadLettersCommand::Action;
 std::expected<Invocation, Exit> parse(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {"inventory-service", "dead-letters"});
   std::vector<const char*> argv;
+  argv.reserve(arguments.size());
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   return parse_command_line(
       static_cast<int>(argv.size()), argv.data(),

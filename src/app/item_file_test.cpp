@@ -6,6 +6,7 @@
 namespace inventory::app {
 namespace {
 
+using namespace std::string_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -32,10 +33,11 @@ TEST(ItemFile, HasARowForEachItem) {
 }
 
 TEST(ItemFile, NamesTheLineOfEachBadRow) {
-  const auto file = read(std::string("1,a\n-1,b\n1.5,c\n,d\n1,e,f\n1\n1,\xFF\n1,a\0b\n", 38) +
-                         "1," + std::string(10'001, 'x') + "\n2,\"g\n9007199254740992,h\n");
+  const auto file = read("1,a\n-1,b\n1.5,c\n,d\n1,e,f\n1\n1,\xFF\n1,a\0b\n"s + "1," +
+                         std::string(10'001, 'x') + "\n2,\"g\n9007199254740992,h\n");
   EXPECT_EQ(file.rows.size(), 1U);
   std::vector<std::size_t> lines;
+  lines.reserve(file.bad.size());
   for (const BadRow& bad : file.bad) lines.push_back(bad.line);
   EXPECT_THAT(lines, ElementsAre(3, 4, 5, 6, 7, 8, 9, 10, 11));
   EXPECT_THAT(file.bad[0].what, HasSubstr("quantity takes a whole number from 0 to"));
