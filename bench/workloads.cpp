@@ -66,6 +66,7 @@ amqp::Delivery delivery(std::uint64_t tag, std::string body) {
 std::vector<amqp::Delivery> deliveries(std::size_t count) {
   OrderStream stream({.products = kProducts});
   std::vector<amqp::Delivery> result;
+  result.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     result.push_back(delivery(i + 1, stream.next()));
   }
@@ -74,6 +75,7 @@ std::vector<amqp::Delivery> deliveries(std::size_t count) {
 
 std::vector<domain::Order> orders(OrderStream& stream, std::size_t count) {
   std::vector<domain::Order> result;
+  result.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     result.push_back(*contract::read_order(stream.next(), kBytesMax).order);
   }
@@ -115,9 +117,10 @@ std::function<void()> read_orders(std::size_t batch) {
 std::function<void()> write_replies(std::size_t batch) {
   return [requests = deliveries(batch)] {
     for (const amqp::Delivery& request : requests) {
-      contract::OrderMessage message{.order = domain::Order{domain::OrderId("an-order"), 1, 1},
-                                     .order_id = domain::OrderId("an-order"),
-                                     .object = request.body};
+      const contract::OrderMessage message{
+          .order = domain::Order{domain::OrderId("an-order"), 1, 1},
+          .order_id = domain::OrderId("an-order"),
+          .object = request.body};
       consume(contract::order_reply(message, {.verdict = domain::Verdict::accepted}).size());
     }
   };
@@ -228,6 +231,7 @@ struct OpenStore {
 std::function<void()> decide_in(std::shared_ptr<OpenStore> open, std::size_t batch) {
   run(open->context, open->store->migrate());
   std::vector<domain::NewItem> items;
+  items.reserve(kProducts);
   for (std::int64_t i = 0; i < kProducts; ++i) {
     items.push_back({.identity = fmt::format("mbench-{}", i),
                      .quantity = kStock,

@@ -45,13 +45,14 @@ HttpResponse throw_something(const HttpRequest&) { throw std::runtime_error("a b
 
 // Listener and clients on one event loop: while a test waits for something, all go on.
 class HttpListenerTest : public ::testing::Test {
- protected:
+ public:
   ~HttpListenerTest() override {
     if (listener_) {
       stop();
     }
   }
 
+ protected:
   void start(HttpLimits limits = {}, std::uint16_t port = 0) {
     std::vector<HttpRoute> routes{
         {"/", immediately([](const HttpRequest&) { return HttpResponse{.body = "hello\n"}; })},

@@ -159,7 +159,7 @@ TEST(DeadLetter, FitsInTheSmallestFrameWithoutTheHeadersThatItCameWith) {
   EXPECT_NE(header(letter, "failed-at"), std::nullopt);
   EXPECT_EQ(header(letter, "theirs"), std::nullopt);
   // Seven short strings are left, the frame's and the content header's own bytes, some integers.
-  EXPECT_LT(letter.properties.headers->encoded().size() + 7 * 256 + 64, 4096U);
+  EXPECT_LT(letter.properties.headers->encoded().size() + std::size_t{7} * 256 + 64, 4096U);
   EXPECT_FALSE(drop_foreign_headers(letter));
 }
 

@@ -16,7 +16,7 @@ namespace {
 using std::chrono::seconds;
 
 class LogThrottleTest : public ::testing::Test {
- protected:
+ public:
   LogThrottleTest() {
     spdlog::set_default_logger(std::make_shared<spdlog::logger>(
         "test", std::make_shared<spdlog::sinks::ostream_sink_st>(out_)));
@@ -24,6 +24,7 @@ class LogThrottleTest : public ::testing::Test {
   }
   ~LogThrottleTest() override { spdlog::set_default_logger(before_); }
 
+ protected:
   void pass(seconds duration) {
     passed_ += duration;
     clock_.pass(duration);

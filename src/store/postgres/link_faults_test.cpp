@@ -287,7 +287,7 @@ class SchemaLinkFaults : public LinkFaults {
     if (!first) {
       wait_for_the_server();
     }
-    const bool was_written = schema->sql("SELECT to_regclass('inventory_ledger')") != "";
+    const bool was_written = !schema->sql("SELECT to_regclass('inventory_ledger')").empty();
     EXPECT_TRUE(was_written || !first);
     EXPECT_EQ(run(client->migrate()), was_written ? 0 : 1);
     EXPECT_TRUE(run(client->ready()));
