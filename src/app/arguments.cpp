@@ -139,6 +139,7 @@ void Arguments::define_commands() {
                          kOrderIdBytesMax));
   add_option(order, "--timeout", "SECONDS", "wait so long for the reply (default 10)");
   define_import();
+  define_stock();
   define_dead_letters();
 }
 
@@ -160,6 +161,21 @@ void Arguments::define_import() {
   import.add_flag("--skip-bad")->description("send the good rows where some are bad");
   import.add_flag("--dry-run")->description("check the file, and send nothing");
   add_option(import, "--timeout", "SECONDS", "wait so long for the next reply (default 10)");
+}
+
+void Arguments::define_stock() {
+  CLI::App& stock = add_command(
+      app_, "stock", "Print the items and what is left of them",
+      "As the database has them now; changes nothing, and may run beside a service or against a "
+      "standby.\n\n"
+      "Examples:\n  inventory-service stock --product-id 1\n"
+      "  inventory-service stock --json --after 100 --limit 50\n\n"
+      "Exit codes: 0 printed; 1 there is no such product; 2 wrong command line or setting; 3 "
+      "failed.");
+  add_option(stock, "--product-id", "N", "only this one");
+  add_option(stock, "--after", "N", "only those with a higher id");
+  add_option(stock, "--limit", "N", "at most so many");
+  stock.add_flag("--json")->description("a JSON object each, in a line");
 }
 
 void Arguments::define_dead_letters() {

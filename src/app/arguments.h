@@ -59,6 +59,7 @@ class Arguments {
                                const std::string& description, const std::string& footer);
   void define_commands();
   void define_import();
+  void define_stock();
   void define_dead_letters();
   // From the program to the command that was chosen.
   std::vector<const CLI::App*> chosen() const;

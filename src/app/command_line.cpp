@@ -74,9 +74,26 @@ std::expected<Command, std::string> read_import(const Arguments& arguments) {
   return command;
 }
 
+std::expected<Command, std::string> read_stock(const Arguments& arguments) {
+  StockCommand command;
+  command.json = arguments.flag("--json");
+  for (const auto& [flag, min] :
+       {std::pair("--product-id", 1), std::pair("--after", 0), std::pair("--limit", 1)}) {
+    const auto text = arguments.option(flag);
+    if (!text) continue;
+    const auto number = read_integer(flag, text, min, kIntegerMax);
+    if (!number) return Wrong(number.error());
+    if (std::string_view(flag) == "--product-id") command.product_id = *number;
+    if (std::string_view(flag) == "--after") command.after = *number;
+    if (std::string_view(flag) == "--limit") command.limit = static_cast<std::size_t>(*number);
+  }
+  return command;
+}
+
 std::expected<Command, std::string> read_command(const Arguments& arguments, std::string_view name,
                                                  const Configuration& configuration) {
   if (name.starts_with("dead-letters ")) return read_dead_letters(arguments, configuration);
+  if (name == "stock") return read_stock(arguments);
   if (name == "import") return read_import(arguments);
   if (name == "serve") return ServeCommand{};
   if (name == "migrate") return MigrateCommand{};

@@ -3,12 +3,13 @@
 // Command line: what the program was asked to do, with the configuration that is in force.
 //
 //   inventory-service [settings] serve | migrate | verify | add ... | order ... | import ... |
-//                               dead-letters ...
+//                               stock ... | dead-letters ...
 // Settings may stand before or after the command.
 
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <limits>
 #include <optional>
 #include <string>
 #include <variant>
@@ -61,10 +62,17 @@ struct ImportCommand {
   std::chrono::seconds timeout;  // 1 s to 1 h without any reply
 };
 
+struct StockCommand {
+  std::optional<domain::ProductId> product_id;  // 1 to 2^53 - 1; then the rest is without meaning
+  domain::ProductId after = 0;
+  std::size_t limit = std::numeric_limits<std::size_t>::max();  // items
+  bool json = false;
+};
+
 struct Invocation {
   Configuration configuration;
   std::variant<ServeCommand, MigrateCommand, VerifyCommand, AddCommand, OrderCommand, ImportCommand,
-               DeadLettersCommand>
+               StockCommand, DeadLettersCommand>
       command;
 };
 

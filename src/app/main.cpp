@@ -1,5 +1,5 @@
 // inventory-service: one program, its commands in the order in which a newcomer meets them:
-// serve, add, order, migrate, import, dead-letters, verify.
+// serve, add, order, migrate, import, stock, dead-letters, verify.
 
 #include <csignal>
 #include <cstdio>
@@ -13,6 +13,7 @@
 #include "app/import.h"
 #include "app/requests.h"
 #include "app/serve.h"
+#include "app/stock.h"
 #include "app/verify.h"
 #include "ops/logging.h"
 
@@ -32,6 +33,9 @@ struct Run {
   }
   int operator()(const app::ImportCommand& command) const {
     return app::import_items(configuration, command);
+  }
+  int operator()(const app::StockCommand& command) const {
+    return app::stock(configuration, command);
   }
   int operator()(const app::DeadLettersCommand& command) const {
     return app::dead_letters(configuration, command);

@@ -1,5 +1,6 @@
 #include "app/open_reader.h"
 
+#include <utility>
 #include <variant>
 
 #include "store/postgres/postgres_reader.h"
@@ -7,12 +8,18 @@
 
 namespace inventory::app {
 
-std::unique_ptr<store::Reader> open_reader(const DatabaseUrl& database) {
+std::unique_ptr<store::Reader> open_reader(const DatabaseUrl& database,
+                                           std::optional<std::chrono::milliseconds> deadline) {
   if (const auto* sqlite = std::get_if<SqlitePath>(&database)) {
     return store::sqlite::make_sqlite_reader(sqlite->path);
   }
-  return store::postgres::make_postgres_reader(
-      {.connection_string = std::get<PostgresUrl>(database).url});
+  store::postgres::PostgresOptions options{.connection_string =
+                                               std::get<PostgresUrl>(database).url};
+  if (!deadline) {
+    return store::postgres::make_postgres_reader(std::move(options));
+  }
+  options.connect_timeout = *deadline;
+  return store::postgres::make_postgres_reader(std::move(options), *deadline);
 }
 
 }  // namespace inventory::app

@@ -25,6 +25,8 @@
 #include "app/command_line.h"
 #include "app/credentials.h"
 #include "app/flow_metrics.h"
+#include "app/item_pages.h"
+#include "app/open_reader.h"
 #include "app/open_store.h"
 #include "app/readiness.h"
 #include "ops/health.h"
@@ -154,6 +156,10 @@ class Service {
            const bool verbose = ops::query_parameter(request.query, "verbose").has_value();
            return ops::readiness(health_checks(), verbose);
          })},
+        {"/items/",
+         [this](ops::HttpRequest request) { return item_pages_.one(std::move(request)); }},
+        {"/items",
+         [this](ops::HttpRequest request) { return item_pages_.page(std::move(request)); }},
         {"/metrics", immediately([this](const auto&) { return metrics_page(); })},
     };
   }
@@ -287,6 +293,8 @@ class Service {
   const Configuration& configuration_;
   boost::asio::io_context context_{1};
   std::unique_ptr<store::Store> store_;
+  ItemPages item_pages_{context_.get_executor(),
+                        [this] { return open_reader(configuration_.database, kItemReadTimeout); }};
   service::SystemClock clock_;
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{

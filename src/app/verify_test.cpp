@@ -36,6 +36,9 @@ class FakeReader : public store::Reader {
     }
     return page;
   }
+  store::Result<std::vector<store::StoredItem>> items(domain::ProductId, std::size_t) override {
+    return std::vector<store::StoredItem>();
+  }
   store::Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
                                                  domain::ProductId last) override {
     if (fails()) {

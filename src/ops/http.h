@@ -30,7 +30,8 @@ struct HttpResponse {
   unsigned status = 200;
   std::string body = {};
   std::string content_type = "text/plain; charset=utf-8";
-  std::string allow = {};  // the methods that would do, with 405
+  std::string allow = {};        // the methods that would do, with 405
+  std::string retry_after = {};  // in seconds, with 503
 };
 
 using HttpHandler = std::function<Task<HttpResponse>(HttpRequest)>;

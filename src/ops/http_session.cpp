@@ -181,6 +181,9 @@ Task<bool> HttpSession::write(HttpResponse response, unsigned version, bool keep
   if (!response.allow.empty()) {
     message.set(http::field::allow, response.allow);
   }
+  if (!response.retry_after.empty()) {
+    message.set(http::field::retry_after, response.retry_after);
+  }
   message.keep_alive(keep_alive);
   message.content_length(response.body.size());
   set_deadline(limits_.write);

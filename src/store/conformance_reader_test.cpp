@@ -41,6 +41,26 @@ TEST_P(Conformance, ReadsStockPageByPage) {
   EXPECT_THAT(value(reader->stock(third, 2)), IsEmpty());
 }
 
+TEST_P(Conformance, ReadsItemsPageByPage) {
+  migrate();
+  const auto added =
+      add({{std::nullopt, 5, "Blue \"é\"", domain::Timestamp(std::chrono::microseconds(1))},
+           {std::nullopt, 0, std::nullopt, domain::Timestamp()}});
+  const auto reader = begun(*database_);
+  const auto items = reader->items(kFirst, 10);
+  ASSERT_TRUE(items) << items.error().what;
+  ASSERT_EQ(items->size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const domain::Item& expected = added[i].item;
+    EXPECT_EQ((*items)[i], (StoredItem{expected.id, expected.quantity, expected.description,
+                                       expected.created_at}));
+  }
+  const auto second = reader->items(added[0].item.id, 10);
+  ASSERT_TRUE(second && second->size() == 1);
+  EXPECT_EQ(second->front().id, added[1].item.id);
+  EXPECT_TRUE(reader->items(added[1].item.id, 10)->empty());
+}
+
 TEST_P(Conformance, AddsUpTheLedgerOfARangeOfProducts) {
   migrate();
   const auto first = product(5);

@@ -12,8 +12,11 @@
 // Errors:  values of store::Error. After one, begin() again.
 
 #include <cstddef>
+#include <optional>
+#include <string>
 #include <vector>
 
+#include "domain/item.h"
 #include "domain/order.h"
 #include "store/error.h"
 
@@ -25,6 +28,16 @@ struct Amount {
   domain::Quantity quantity;
 
   friend bool operator==(const Amount&, const Amount&) = default;
+};
+
+// StoredItem: an item as its table has it. A row that was adopted may lack created_at.
+struct StoredItem {
+  domain::ProductId id = 0;
+  domain::Quantity quantity = 0;
+  std::optional<std::string> description;
+  std::optional<domain::Timestamp> created_at;
+
+  friend bool operator==(const StoredItem&, const StoredItem&) = default;
 };
 
 class Reader {
@@ -39,6 +52,9 @@ class Reader {
 
   // The stock of at most `count` products whose ids come after `after`, in the order of ids.
   virtual Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) = 0;
+
+  // The items themselves, of the same products.
+  virtual Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count) = 0;
 
   // The sums of the ledgers of all products with after < id <= last, in the order of ids, without
   // those that are 0.

@@ -22,28 +22,38 @@ constexpr const char* kSettle = "SELECT count(*) FROM inventory_migration";
 constexpr Statement kStock{"stock", R"sql(
 SELECT id::bigint, quantity::bigint FROM inventory WHERE id > $1 ORDER BY id LIMIT $2)sql"};
 
+constexpr Statement kItems{"items", R"sql(
+SELECT id::bigint, quantity::bigint, description::text, created_at::timestamp FROM inventory
+WHERE id > $1 ORDER BY id LIMIT $2)sql"};
+
 constexpr Statement kLedgerSums{"ledger_sums", R"sql(
 SELECT product_id, sum(delta)::bigint FROM inventory_ledger
 WHERE product_id > $1 AND product_id <= $2
 GROUP BY product_id HAVING sum(delta) <> 0 ORDER BY product_id)sql"};
 
-PostgresOptions for_reading(PostgresOptions options) {
+PostgresOptions for_reading(PostgresOptions options, std::chrono::milliseconds call_deadline) {
   options.session_attrs = "any";
   // Deadlines of its own: nobody waits for what it holds.
-  options.statement_timeout = kReaderCallDeadline;
-  options.idle_in_transaction_session_timeout = kReaderCallDeadline;
+  options.statement_timeout = call_deadline;
+  options.idle_in_transaction_session_timeout = call_deadline;
   return options;
 }
 
 class PostgresReader : public Reader {
  public:
-  explicit PostgresReader(PostgresOptions options)
-      : connect_timeout_(options.connect_timeout), info_(for_reading(std::move(options))) {}
+  PostgresReader(PostgresOptions options, std::chrono::milliseconds call_deadline)
+      : connect_timeout_(options.connect_timeout),
+        call_deadline_(call_deadline),
+        info_(for_reading(std::move(options), call_deadline)) {}
 
   Result<void> begin() override { return run(connect_and_begin()); }
 
   Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
     return run(amounts("reading the stock", kStock, after, static_cast<std::int64_t>(count)));
+  }
+
+  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count) override {
+    return run(read_items(after, static_cast<std::int64_t>(count)));
   }
 
   Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
@@ -94,18 +104,40 @@ class PostgresReader : public Reader {
     co_return amounts;
   }
 
-  static Deadline deadline() { return std::chrono::steady_clock::now() + kReaderCallDeadline; }
+  Task<Result<std::vector<StoredItem>>> read_items(std::int64_t after, std::int64_t count) {
+    session_->execute(kItems, {binary_bigint(after), binary_bigint(count)});
+    const auto results = co_await session_->synchronize("reading items", deadline());
+    if (!results) {
+      co_return std::unexpected(results.error());
+    }
+    const PGresult* rows = results->at(0).get();
+    std::vector<StoredItem> items(static_cast<std::size_t>(PQntuples(rows)));
+    for (int row = 0; row < PQntuples(rows); ++row) {
+      StoredItem& item = items[static_cast<std::size_t>(row)];
+      item.id = read_bigint(rows, row, 0);
+      item.quantity = read_bigint(rows, row, 1);
+      item.description = read_nullable_text(rows, row, 2);
+      if (PQgetisnull(rows, row, 3) == 0) {
+        item.created_at = read_timestamp(rows, row, 3);
+      }
+    }
+    co_return items;
+  }
+
+  Deadline deadline() const { return std::chrono::steady_clock::now() + call_deadline_; }
 
   boost::asio::io_context loop_{1};
   std::chrono::milliseconds connect_timeout_;
+  std::chrono::milliseconds call_deadline_;
   ConnectionInfo info_;
   std::unique_ptr<Session> session_;
 };
 
 }  // namespace
 
-std::unique_ptr<Reader> make_postgres_reader(PostgresOptions options) {
-  return std::make_unique<PostgresReader>(std::move(options));
+std::unique_ptr<Reader> make_postgres_reader(PostgresOptions options,
+                                             std::chrono::milliseconds call_deadline) {
+  return std::make_unique<PostgresReader>(std::move(options), call_deadline);
 }
 
 }  // namespace inventory::store::postgres

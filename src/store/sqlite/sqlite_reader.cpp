@@ -6,6 +6,7 @@
 
 #include "store/sqlite/fault.h"
 #include "store/sqlite/statement.h"
+#include "store/sqlite/timestamp.h"
 
 namespace inventory::store::sqlite {
 namespace {
@@ -40,6 +41,30 @@ class SqliteReader : public Reader {
     return amounts("reading the stock",
                    "SELECT id, quantity FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2", after,
                    static_cast<std::int64_t>(count));
+  }
+
+  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count) override {
+    auto statement = Statement::prepare(handle_.get(),
+                                        "SELECT id, quantity, description, created_at "
+                                        "FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2");
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    std::vector<StoredItem> items;
+    auto read = statement->each(
+        "reading items",
+        [&](const Statement& row) {
+          StoredItem& item = items.emplace_back();
+          item.id = row.integer(0);
+          item.quantity = row.integer(1);
+          item.description = row.optional_text(2);
+          item.created_at = to_timestamp(row.text(3));
+        },
+        after, static_cast<std::int64_t>(count));
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    return items;
   }
 
   Result<std::vector<Amount>> ledger_sums(domain::ProductId after,

@@ -1,0 +1,66 @@
+#include "app/stock.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "app/dead_letter_text.h"
+#include "app/item_json.h"
+#include "app/open_reader.h"
+#include "contract/timestamp.h"
+
+namespace inventory::app {
+namespace {
+
+constexpr std::size_t kPage = 1'000;
+
+int report(std::string_view what) {
+  fmt::print(stderr, "inventory-service: {}\n", what);
+  return kExitFailed;
+}
+
+std::string table_line(const store::StoredItem& item) {
+  std::string time(19, ' ');
+  if (item.created_at) {
+    time = contract::format_timestamp(*item.created_at).substr(0, time.size());
+    time[10] = ' ';
+  }
+  return fmt::format("{:>16}  {:>16}  {}  {}", item.id, item.quantity, time,
+                     printable(item.description.value_or("-")));
+}
+
+}  // namespace
+
+int stock(const Configuration& configuration, const StockCommand& command) {
+  const auto reader = open_reader(configuration.database);
+  if (const auto begun = reader->begin(); !begun) return report(begun.error().what);
+  domain::ProductId after = command.product_id ? *command.product_id - 1 : command.after;
+  std::size_t left = command.product_id ? 1 : command.limit;
+  bool is_first = true;
+  while (left > 0) {
+    const std::size_t count = std::min(left, kPage);
+    const auto items = reader->items(after, count);
+    if (!items) return report(items.error().what);
+    for (const store::StoredItem& item : *items) {
+      if (command.product_id && item.id != *command.product_id) break;
+      if (is_first && !command.json) {
+        fmt::print("{:>16}  {:>16}  {:<19}  {}\n", "ID", "QUANTITY", "CREATED (UTC)",
+                   "DESCRIPTION");
+      }
+      is_first = false;
+      fmt::print("{}\n", command.json ? item_json(item) : table_line(item));
+    }
+    if (items->size() < count) break;
+    left -= count;
+    after = items->back().id;
+  }
+  if (std::fflush(stdout) != 0) return report("standard output cannot be written");
+  if (command.product_id && is_first) {
+    fmt::print(stderr, "inventory-service: there is no product {}\n", *command.product_id);
+    return kExitNo;
+  }
+  return kExitDone;
+}
+
+}  // namespace inventory::app

@@ -1,0 +1,100 @@
+"""The command stock, and /items over HTTP: what is in the database, beside a running service."""
+
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+
+from client import Client, new_id
+from database import Postgres
+from servers import Server
+from service import DEADLINE_S, Service, run
+
+
+def command(database, *options):
+    return run("stock", *options, DATABASE_URL=database.url)
+
+
+def fill(broker, queues):
+    """Three items, of which two are sold of the first."""
+    with Client(broker.url, queues) as client:
+        replies = [
+            client.item({"quantity": quantity, "description": description}).json
+            for quantity, description in ((5, 'Blue "T-shirt"'), (0, None), (7, "\x1b[31mred"))
+        ]
+        client.order({"order_id": new_id(), "product_id": replies[0]["id"], "quantity": 2})
+    replies[0]["quantity"] = 3
+    members = ("id", "quantity", "description", "created_at")
+    return [{name: reply[name] for name in members} for reply in replies]
+
+
+def test_stock_is_read_beside_a_running_service(broker, database, queues):
+    with Service(broker.url, database.url, queues):
+        items = fill(broker, queues)
+        first, second, third = (str(item["id"]) for item in items)
+        for options, expected in {
+            (): items,
+            ("--product-id", second): items[1:2],
+            ("--after", first): items[1:],
+            ("--limit", "2"): items[:2],
+            ("--after", first, "--limit", "1"): items[1:2],
+            ("--after", third): [],
+        }.items():
+            done = command(database, "--json", *options)
+            assert done.returncode == 0, done.stderr
+            assert [json.loads(line) for line in done.stdout.splitlines()] == expected, options
+        table = command(database).stdout.splitlines()
+        assert [line.split()[:2] for line in table[1:]] == [[first, "3"], [second, "0"], [third, "7"]]
+        assert "\x1b" not in "".join(table)
+        absent = command(database, "--product-id", "999999")
+        assert absent.returncode == 1 and "no product 999999" in absent.stderr
+
+
+def test_without_a_database_the_status_is_3(folder):
+    for url in (f"sqlite:{folder}/{new_id()}", "postgresql://u:s3cret@127.0.0.1:1/inventory"):
+        done = run("stock", DATABASE_URL=url)
+        assert done.returncode == 3
+        assert done.stderr.count("\n") == 1 and "s3cret" not in done.stderr
+
+
+def get(service, path):
+    """Status and body of an answer."""
+    port = re.search(r"http: listening on \S+:(\d+)/", service.log).group(1)
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=DEADLINE_S) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_items_are_read_over_http(broker, database, queues):
+    with Service(broker.url, database.url, queues) as service:
+        items = fill(broker, queues)
+        status, body = get(service, f"/items/{items[0]['id']}")
+        assert (status, json.loads(body)) == (200, items[0])
+        assert get(service, "/items/999999")[0] == 404
+        assert get(service, "/items?limit=0")[0] == 400
+        read, after = [], 0
+        while after is not None:
+            status, body = get(service, f"/items?after={after}&limit=2")
+            assert status == 200, body
+            page = json.loads(body)
+            read += page["items"]
+            after = page["next"]
+        assert read == items
+
+
+def test_items_are_unavailable_while_the_database_is_away(broker, folder, queues):
+    with Server("postgres", folder / f"postgres-{new_id()}") as postgres:
+        database = Postgres.new_schema(postgres.url)
+        with Service(broker.url, database.url, queues) as service:
+            items = fill(broker, queues)
+            postgres.stop()
+            assert get(service, "/items")[0] == 503
+            assert get(service, "/livez")[0] == 200
+            postgres.start()
+            end = time.monotonic() + DEADLINE_S
+            while (answer := get(service, f"/items/{items[2]['id']}"))[0] != 200:
+                assert time.monotonic() < end, answer
+            assert json.loads(answer[1]) == items[2]
