@@ -123,6 +123,7 @@ std::optional<domain::Order> order_of_reply(std::string_view reply) {
   const auto at = reply.find(kOrderData);
   if (at == std::string_view::npos) return std::nullopt;
   reply.remove_prefix(at + kOrderData.size());
+  if (reply.empty()) return std::nullopt;
   reply.remove_suffix(1);
   OrderMessage message = read_order(reply, reply.size());
   if (!message.order) return std::nullopt;
