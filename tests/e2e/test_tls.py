@@ -207,5 +207,5 @@ def test_postgres_with_a_wrong_certificate_is_refused(tls_postgres, authority, s
     server, show = tls_postgres
     show(shown)
     done = wait_until(lambda done: because in done.stderr, server, authority.file)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr.count("\n") == 1

@@ -82,9 +82,9 @@ def test_a_role_that_may_only_read_can_verify(broker, database, client, queues):
 @pytest.mark.parametrize(
     "url", ["sqlite:/nowhere/inventory.db", "postgresql://u:s3cret@127.0.0.1:1/inventory"]
 )
-def test_without_a_database_the_status_is_2(url):
+def test_without_a_database_the_status_is_3(url):
     done = run("verify", DATABASE_URL=url)
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr.startswith("inventory-service: verify: ") and done.stderr.count("\n") == 1
     assert "s3cret" not in done.stderr
