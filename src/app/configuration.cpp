@@ -111,9 +111,10 @@ std::expected<Found, std::string> find_value(const Setting& setting, const FlagV
     return Found{flag->second, fmt::format("flag --{}", setting.name)};
   }
   if (setting.may_hold_credentials) {
-    auto found = find_in_credential_file(setting, environment);
-    if (!found) return std::unexpected(std::move(found.error()));
-    if (*found) return **std::move(found);
+    auto read = find_in_credential_file(setting, environment);
+    if (!read) return std::unexpected(std::move(read.error()));
+    std::optional<Found>& found = *read;
+    if (found) return *std::move(found);
   }
   if (auto value = look_up(environment, setting.environment)) {
     return Found{*std::move(value), fmt::format("environment {}", setting.environment)};
