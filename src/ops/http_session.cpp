@@ -189,7 +189,7 @@ Task<bool> HttpSession::write(HttpResponse response, unsigned version, bool keep
   set_deadline(limits_.write);
   error_code error;
   if (head) {
-    http::response<http::empty_body> without_body(std::move(message.base()));
+    const http::response<http::empty_body> without_body(std::move(message.base()));
     co_await http::async_write(socket_, without_body, redirect_error(use_awaitable, error));
   } else {
     message.body() = std::move(response.body);
