@@ -21,7 +21,7 @@ WINDOW = 4_000
 BASELINES = ((2000, 500, 1), (400, 100, 1), (4000, 1000, 1), (4000, 500, 4))
 
 # How often each experiment's runs take turns, times --repeat.
-ROUNDS = {"baseline": 2, "throughput": 5, "batch": 2, "latency": 3, "ledger": 3}
+ROUNDS = {"baseline": 2, "throughput": 5, "batch": 2, "latency": 5, "ledger": 3}
 
 
 def few(options, things):
@@ -158,7 +158,7 @@ def batch(servers, options):
 
 
 def latency(servers, options):
-    """At fixed rates: the service, the baseline, and a client of the database that only commits."""
+    """At fixed rates: the service, the baseline, and bare clients of the database."""
     with database(servers, "products", PRODUCTS):
         saturated = on_postgres(servers, closed(options), **tuning(options))["rate"]
         rates = dict(few(options, [("200/s", 200)] + [
@@ -169,17 +169,38 @@ def latency(servers, options):
             runs[f"baseline {name}"] = lambda load=load: baseline(servers, load)
             runs[f"service {name}"] = (
                 lambda load=load: on_postgres(servers, load, **tuning(options)))
-        runs["commit 200/s"] = lambda: bare_commit(servers, options, 200)
+        runs["commit 200/s"] = lambda: bare_client(servers, options, 200, BARE_COMMIT)
+        runs["transaction 200/s"] = lambda: bare_client(servers, options, 200, BARE_TRANSACTION)
         return {"rates": rates} | rounds(options, "latency", runs)
 
 
-def bare_commit(servers, options, rate):
-    """pgbench: one prepared UPDATE of one row, committed, over one connection."""
+# A prepared UPDATE of one row.
+BARE_COMMIT = f"""\\set id random(1, {PRODUCTS})
+UPDATE inventory SET quantity = quantity - 1 WHERE id = :id;
+"""
+
+# What the service does for one order: lock and read, and write only then.
+BARE_TRANSACTION = f"""\\set id random(1, {PRODUCTS})
+\\set order random(1, 9000000000000000000)
+\\startpipeline
+BEGIN;
+SELECT id, quantity FROM inventory WHERE id = :id FOR NO KEY UPDATE;
+SELECT outcome, quantity FROM inventory_ledger WHERE product_id = :id AND identity = 'n' || :order;
+\\endpipeline
+\\startpipeline
+UPDATE inventory SET quantity = quantity - 1 WHERE id = :id;
+INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta)
+ VALUES (:id, 'n' || :order, 'accepted', 1, -1);
+COMMIT;
+\\endpipeline
+"""
+
+
+def bare_client(servers, options, rate, text):
+    """pgbench runs a script, its statements prepared, over one connection."""
     name = servers.copy_database("products").rsplit("/", 1)[1]
-    script = servers.folder / "commit.sql"
-    script.write_text(
-        f"\\set id random(1, {PRODUCTS})\n"
-        "UPDATE inventory SET quantity = quantity - 1 WHERE id = :id;\n")
+    script = servers.folder / "script.sql"
+    script.write_text(text)
     log = servers.folder / name
     try:
         done = subprocess.run(

@@ -101,9 +101,12 @@ std::vector<Host> read_hosts(const Keywords& keywords) {
   return hosts;
 }
 
+// Every statement looks rows up by their keys. The planner would rather read all of a table of some
+// thousand items for a batch of one.
 std::string session_settings(const PostgresOptions& options) {
   return fmt::format(
-      " -c plan_cache_mode=force_generic_plan -c lock_timeout={} -c statement_timeout={}"
+      " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
+      " -c enable_mergejoin=off -c lock_timeout={} -c statement_timeout={}"
       " -c idle_in_transaction_session_timeout={} -c TimeZone=UTC",
       options.lock_timeout.count(), options.statement_timeout.count(),
       options.idle_in_transaction_session_timeout.count());

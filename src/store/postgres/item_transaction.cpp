@@ -48,7 +48,7 @@ void queue_reads(Session& session, std::span<const domain::NewItem> requests) {
       identities.add(request.identity);
     }
   }
-  session.command(kBegin);
+  session.execute(kBegin, {});
   session.execute(kReadRequests, {identities.bytes()});
   session.execute(kDrawIds, {binary_bigint(static_cast<std::int64_t>(requests.size()))});
 }

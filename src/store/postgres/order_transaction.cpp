@@ -84,7 +84,7 @@ void queue_reads(Session& session, const std::vector<domain::LedgerKey>& keys) {
     products.add(keys[at].first);
     identities.add(std::string_view(keys[at].second));
   }
-  session.command(kBegin);
+  session.execute(kBegin, {});
   session.execute(kLockItems, {ids.bytes()});
   session.execute(kReadEarlier, {products.bytes(), identities.bytes()});
 }

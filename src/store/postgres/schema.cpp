@@ -68,7 +68,7 @@ Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_ti
                              Deadline deadline) {
   const auto locked = co_await session.script(
       "locking the schema to migrate it",
-      fmt::format("{}; {} {}", kBegin, fmt::format(kLockForMigration, lock_timeout.count()),
+      fmt::format("{}; {} {}", kBegin.sql, fmt::format(kLockForMigration, lock_timeout.count()),
                   kReadVersion),
       deadline);
   if (!locked) {
@@ -132,7 +132,7 @@ Task<Result<void>> check_ready(Session& session, Deadline deadline) {
   }
   // A standby refuses READ WRITE, and nothing else of a transaction that does not write.
   const auto writable = co_await session.script("checking that the database is writable",
-                                                fmt::format("{}; ROLLBACK", kBegin), deadline);
+                                                fmt::format("{}; ROLLBACK", kBegin.sql), deadline);
   if (!writable) {
     co_return std::unexpected(writable.error());
   }

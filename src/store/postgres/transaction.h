@@ -8,7 +8,7 @@ namespace inventory::store::postgres {
 
 // Said in full, whatever defaults the role or the database has: the statements count on each
 // seeing what was committed before it, and a batch that changes nothing is decided as well.
-inline constexpr const char* kBegin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+inline constexpr Statement kBegin{"begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"};
 
 // For a transaction that writes nothing: with an id of its own its COMMIT waits for the synchronous
 // standby like any other, and by then everything that it read is there too. Without, an answer
