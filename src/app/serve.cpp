@@ -37,6 +37,7 @@
 #include "service/amqp_broker.h"
 #include "service/flow.h"
 #include "service/items.h"
+#include "service/log_throttle.h"
 #include "service/orders.h"
 
 namespace inventory::app {
@@ -198,6 +199,7 @@ class Service {
   // Migrates as soon as the database is there. False if told to stop before.
   Task<bool> bring_up_to_date() {
     service::Backoff backoff(kMigrateFirst, kMigrateLast, std::random_device()());
+    service::LogThrottle failures(clock_);
     while (!stopping_) {
       auto migrated = co_await store_->migrate();
       if (migrated) {
@@ -212,7 +214,8 @@ class Service {
       database_problem_ = is_away ? migrated.error().what : "";
       schema_problem_ = is_away ? "not looked at yet" : migrated.error().what;
       manager_.status("waiting for the database: " + migrated.error().what);
-      spdlog::warn("database: {}; trying again in {} ms", migrated.error().what, pause.count());
+      failures.warn("database", fmt::format("database: {}; trying again in {} ms",
+                                            migrated.error().what, pause.count()));
       stopped_.expires_after(pause);
       boost::system::error_code cancelled;
       co_await stopped_.async_wait(redirect_error(use_awaitable, cancelled));

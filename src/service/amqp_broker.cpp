@@ -1,5 +1,6 @@
 #include "service/amqp_broker.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,9 +23,22 @@ class AmqpLink : public Link {
   Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override {
     return consumer_->receive(count);
   }
+  // RabbitMQ 3.10 rejects what is for a quorum queue on a channel that was opened while the queue's
+  // leader was down, for as long as that node is: so after a rejection the channel is replaced. Not
+  // while the broker takes nothing from this connection: it would not answer.
   Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
       std::span<const amqp::Message> messages) override {
-    return publisher_->publish(messages);
+    if (was_rejected_ && !publishing_->blocked()) {
+      auto publisher = co_await amqp::Publisher::open(*publishing_, {});
+      if (!publisher) {
+        co_return std::unexpected(std::move(publisher.error()));
+      }
+      publisher_ = std::move(*publisher);
+    }
+    auto settlements = co_await publisher_->publish(messages);
+    was_rejected_ =
+        settlements && std::ranges::count(*settlements, amqp::Settlement::rejected) > 0;
+    co_return settlements;
   }
   void acknowledge_up_to(std::uint64_t delivery_tag) override {
     consumer_->acknowledge_up_to(delivery_tag);
@@ -44,6 +58,7 @@ class AmqpLink : public Link {
   std::unique_ptr<amqp::Consumer> consumer_;
   std::shared_ptr<amqp::Connection> publishing_;
   std::unique_ptr<amqp::Publisher> publisher_;
+  bool was_rejected_ = false;
 };
 
 }  // namespace

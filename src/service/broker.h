@@ -38,7 +38,8 @@ class Link {
   // `stopping` once stop_receiving() was called.
   virtual Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) = 0;
 
-  // Sends the messages and waits until each is settled. One answer a message.
+  // Sends the messages and waits until each is settled. One answer a message. After a rejection
+  // the next call goes another way, if the broker has one: a rejection may be the channel's fault.
   virtual Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
       std::span<const amqp::Message> messages) = 0;
 

@@ -21,9 +21,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRejectedFirst{100};
 constexpr milliseconds kRejectedLast{5'000};
-constexpr int kPublishTries = 5;    // of a reply that a client's own queue rejects
-constexpr int kRejectingLinks = 5;  // on which a client's queue rejects so often, before that
-constexpr int kSuspicions = 2;      // after which answers to an address are given up
+constexpr int kPublishTries = 12;       // of a reply that a client's own queue rejects
+constexpr int kPublishTriesToFull = 5;  // where all were in vain before, or when stopping
+constexpr int kSuspicions = 2;          // after which answers to an address are given up
 constexpr std::size_t kSuspectsMax = 1000;
 constexpr std::uint16_t kPreconditionFailed = 406;
 
@@ -74,7 +74,7 @@ Task<std::optional<std::string>> Settler::publish_until_settled(Link& link,
       continue;
     }
     const std::string& queue = outgoing.front().message.routing_key;
-    if (pause_.is_stopping() && attempt >= kPublishTries) {
+    if (pause_.is_stopping() && attempt >= kPublishTriesToFull) {
       co_return fmt::format("stopping while queue {} rejects messages", queue);
     }
     const milliseconds pause = backoff.next();
@@ -92,15 +92,15 @@ std::expected<Settler::Again, std::string> Settler::to_publish_again(
     std::vector<Outgoing> outgoing, std::vector<amqp::Message> messages,
     std::span<const amqp::Settlement> settlements, int attempt) {
   Again again;
-  std::set<std::string> rejecting;  // clients' queues that may take it on another link
   Published published;
+  std::set<std::string> given_up;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const bool must_arrive = outgoing[i].must_arrive;
     const std::string& queue = messages[i].routing_key;
     switch (settlements[i]) {
       case amqp::Settlement::confirmed:
         ++published.confirmed;
-        rejecting_links_.erase(queue);
+        full_.erase(queue);
         break;
       case amqp::Settlement::returned:
         if (must_arrive) {
@@ -122,33 +122,26 @@ std::expected<Settler::Again, std::string> Settler::to_publish_again(
         again.outgoing.push_back({std::move(messages[i]), must_arrive});
         break;
       case amqp::Settlement::rejected:
-        if (must_arrive || attempt < kPublishTries) {
+        if (must_arrive || !is_given_up(queue, attempt)) {
           ++published.rejected;
           again.outgoing.push_back({std::move(messages[i]), must_arrive});
           again.is_rejected = true;
-        } else if (is_rejecting_for_good(queue)) {
+        } else {
           log::write(spdlog::level::err, fields(messages[i]),
                      "{}: reply queue {} keeps rejecting: a reply is given up", options_.queue,
                      queue);
           ++published.given_up;
-        } else {
-          ++published.rejected;
-          rejecting.insert(queue);
+          given_up.insert(queue);
         }
         break;
     }
   }
   observer_.published(published);
-  if (rejecting.empty()) {
-    return again;
+  if (full_.size() + given_up.size() > kSuspectsMax) {
+    full_.clear();
   }
-  if (rejecting_links_.size() >= kSuspectsMax) {
-    rejecting_links_.clear();
-  }
-  for (const std::string& queue : rejecting) {
-    ++rejecting_links_[queue];
-  }
-  return std::unexpected(fmt::format("reply queue {} keeps rejecting", *rejecting.begin()));
+  full_.merge(given_up);
+  return again;
 }
 
 // Publishes all at once; or one by one, after the broker has closed the connection because of one
@@ -202,9 +195,8 @@ bool Settler::is_given_up(const Outgoing& one) const {
                                 (is_reply && is_convicted(fingerprint(one.message))));
 }
 
-bool Settler::is_rejecting_for_good(const std::string& queue) const {
-  const auto links = rejecting_links_.find(queue);
-  return links != rejecting_links_.end() && links->second >= kRejectingLinks - 1;
+bool Settler::is_given_up(const std::string& queue, int attempt) const {
+  return attempt >= (full_.contains(queue) ? kPublishTriesToFull : kPublishTries);
 }
 
 void Settler::suspect(const std::string& what) {

@@ -6,10 +6,9 @@
 //   confirmed  settled
 //   returned   a client's queue: settled, the client is gone. One of ours: the link is of no use
 //   too large  a dead letter: published again without the headers that it came with
-//   rejected   published again: to one of ours until it takes it; to a client's queue five times on
-//              each of five links. The link matters: RabbitMQ 3.10 rejects what is for a quorum
-//              queue on a channel that was opened while the queue's leader was down, for as long as
-//              that node is
+//   rejected   published again: to one of ours until it takes it; to a client's queue twelve times,
+//              about a quarter of a minute, since a quorum queue also rejects while it has no
+//              leader; five times where that was in vain before
 //   the broker closes the connection on a message: published one by one on the next link to find
 //              it; an address that did it twice is given up; where the broker
 //              says 406 (too large for it), only that reply
@@ -22,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -77,7 +77,7 @@ class Settler {
       Link& link, std::span<const amqp::Message> messages);
   log::Fields fields(const amqp::Message& message) const;
   bool is_given_up(const Outgoing& one) const;
-  bool is_rejecting_for_good(const std::string& queue) const;
+  bool is_given_up(const std::string& queue, int attempt) const;
   void suspect(const std::string& what);
   void set_rejection(std::optional<std::string> rejection);
 
@@ -85,9 +85,9 @@ class Settler {
   Pause& pause_;
   std::function<void()> on_change_;
   Observer& observer_;
-  bool one_by_one_ = false;                     // publish each answer alone, to find a harmful one
-  std::map<std::string, int> suspects_;         // addresses, or replies, on which the broker closed
-  std::map<std::string, int> rejecting_links_;  // by client's queue: links on which it rejected
+  bool one_by_one_ = false;              // publish each answer alone, to find a harmful one
+  std::map<std::string, int> suspects_;  // addresses, or replies, on which the broker closed
+  std::set<std::string> full_;           // clients' queues for which a reply was given up
   std::optional<std::string> rejection_;
   LogThrottle rejections_;
 };

@@ -31,13 +31,16 @@ def test_an_address_on_which_the_broker_closes_the_connection_is_given_up(
 def test_a_full_reply_queue_is_given_up(broker, database, queues):
     full = new_id()
     arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
-    with Service(broker.url, database.url, queues), Client(broker.url, queues) as client:
+    with Service(broker.url, database.url, queues) as service, Client(broker.url, queues) as client:
         product = client.add(10)
         client.channel.queue_declare(full, exclusive=True, arguments=arguments)
         for _ in range(3):
             client.publish(queues.order, order(product), reply_to=full)
         assert client.order(order(product)).json["message"] == "Inventory updated"
         assert client.count(full) == 1
+        metrics = service.metrics()
+        assert metrics[f'inventory_replies_given_up_total{{queue="{queues.order}"}}'] == 2
+        assert metrics[f'inventory_reconnects_total{{queue="{queues.order}"}}'] == 0
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
