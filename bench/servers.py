@@ -240,6 +240,7 @@ class Servers:
 
     def measure(self, program, queue, mode, **options):
         """A load, with processor time per order in microseconds, by part, and memory."""
+        os.sync()  # what was copied before must not be written to disk while this is measured
         before, wal = self.used(program), self.wal()
         result = self.load(queue, mode, **options)
         after, wal_after = self.used(program), self.wal()

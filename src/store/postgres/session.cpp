@@ -9,6 +9,8 @@
 namespace inventory::store::postgres {
 namespace {
 
+constexpr Statement kCommit{"commit", "COMMIT"};
+
 std::string_view field(const PGresult* result, int code) {
   const char* value = PQresultErrorField(result, code);
   return value == nullptr ? std::string_view() : value;
@@ -73,7 +75,7 @@ void Session::execute(const Statement& statement,
 }
 
 void Session::commit() {
-  command("COMMIT");
+  execute(kCommit, {});
   committing_ = true;
 }
 
