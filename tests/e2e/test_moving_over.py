@@ -4,6 +4,7 @@ import contextlib
 import json
 import pathlib
 import re
+import subprocess
 import threading
 
 import pika
@@ -12,7 +13,7 @@ import pytest
 
 from client import new_id
 from database import Postgres, stock
-from service import DEADLINE_S, Service, run
+from service import DEADLINE_S, Service, environment, run
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs/moving-over.md").read_text()
 PRODUCTS = 5
@@ -113,6 +114,31 @@ def sold(replies):
 
 def verify(database):
     return run("verify", DATABASE_URL=database.url)
+
+
+def as_the_python_service_has_it(database):
+    return database.url.replace("postgresql://", "postgresql+asyncpg://")
+
+
+def shell(command, folder, database):
+    """Runs a command of the page in Bash, as an operator would."""
+    assert f"`{command}`" in PAGE
+    subprocess.run(
+        ["bash", "-c", command],
+        env=environment(DATABASE_URL=as_the_python_service_has_it(database)),
+        cwd=folder,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        timeout=DEADLINE_S,
+    )
+
+
+def test_the_commands_understand_the_url_of_the_python_service(database, folder):
+    shell('pg_dump --format=custom --file=before.dump "${DATABASE_URL/+asyncpg/}"', folder, database)
+    assert (folder / "before.dump").stat().st_size > 0
+    shell('psql "${DATABASE_URL/+asyncpg/}"', folder, database)
+    done = run("migrate", DATABASE_URL=as_the_python_service_has_it(database))
+    assert done.returncode == 0, done.stderr
 
 
 def test_with_a_pause(broker, database, queues, client, python):

@@ -3,13 +3,12 @@
 import pathlib
 import re
 import shlex
-import subprocess
 
 import pytest
 
 from client import Client
 from database import Postgres, Sqlite, stock
-from servers import SCRIPTS, Server
+from servers import Server
 from service import Queues, Service, run
 
 OPERATIONS = (pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md").read_text()
@@ -55,24 +54,48 @@ def test_what_is_missing_is_named(broker, granted, queues):
         assert client.receive().json["success"]  # it goes on by itself
 
 
-@pytest.fixture
-def confined(folder):
-    """A broker with a user that has the documented permissions."""
+def test_reading_takes_no_more_than_select(granted):
+    database, _ = granted
+    database.execute("CREATE ROLE reader LOGIN")
+    database.execute(block("sql", "GRANT SELECT ON inventory, inventory_ledger"))
+    url = database.url.replace("postgres@", "reader@")
+    try:
+        for command in ("verify", "stock"):
+            done = run(command, DATABASE_URL=url)
+            assert done.returncode == 0, done.stderr
+        database.execute("REVOKE SELECT ON inventory_migration FROM reader")
+        assert run("verify", DATABASE_URL=url).returncode == 3
+    finally:
+        database.execute("DROP OWNED BY reader; DROP ROLE reader")
+
+
+USERS = ("inventory", "operator")
+
+
+@pytest.fixture(scope="module")
+def own_broker(folder):
     with Server("rabbitmq", folder / "confined") as server:
-        script = SCRIPTS / "private-rabbitmq"
+        for user in USERS:
+            server.control("add_user", user, "secret")
+        yield server
 
-        def ctl(*arguments):
-            subprocess.run([script, "ctl", server.folder, *arguments], check=True, timeout=120)
 
-        ctl("add_user", "inventory", "secret")
-        documented = shlex.split(block("sh", "rabbitmqctl set_permissions").replace("\\\n", ""))
-        assert documented.pop(0) == "rabbitmqctl"
-        ctl(*documented)
-        yield server, server.url.replace("guest:guest", "inventory:secret"), ctl
+@pytest.fixture
+def confined(own_broker):
+    """A broker with users that have the documented permissions."""
+    for user in USERS:
+        documented = block("sh", f"rabbitmqctl set_permissions {user}").replace("\\\n", "")
+        own_broker.control(*shlex.split(documented)[1:])
+    return own_broker
+
+
+def as_user(name, server):
+    return server.url.replace("guest:guest", f"{name}:secret")
 
 
 def test_the_documented_permissions_of_the_broker_are_enough(confined, folder):
-    server, url, ctl = confined
+    server, ctl = confined, confined.control
+    url = as_user("inventory", server)
     database = Sqlite(folder)
     queues = Queues()
     with Service(url, database.url, queues), Client(server.url, queues) as client:
@@ -95,3 +118,27 @@ def test_the_documented_permissions_of_the_broker_are_enough(confined, folder):
         service.wait_for_log(f"access to queue '{queues.order}' in vhost '/' refused")
     finally:
         assert service.stop() == 0
+
+
+def test_the_documented_permissions_of_the_tools_are_enough(confined, folder):
+    server = confined
+    tools = {"AMQP_URL": as_user("operator", server)}
+    items = folder / "items.csv"
+    items.write_text("quantity,description\n5,a row\n")
+    queues = Queues()
+    url = as_user("inventory", server)
+    with Service(url, Sqlite(folder).url, queues), Client(server.url, queues) as client:
+        client.publish(queues.order, b"no JSON", reply_to=client.reply_to)
+        client.receive()
+        for command in (
+            ("add", "--quantity", "3"),
+            ("order", "--product-id", "1", "--quantity", "2"),
+            ("import", str(items)),
+            ("dead-letters", "list"),
+            ("dead-letters", "show", "--queue", queues.order, "--position", "1"),
+            ("dead-letters", "replay"),
+            ("dead-letters", "purge", "--yes"),
+        ):
+            done = run(*command, **tools)
+            assert done.returncode == 0, (command, done.stderr)
+        assert client.receive().json["success"] is False  # what was replayed

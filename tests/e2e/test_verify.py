@@ -1,14 +1,17 @@
 """`inventory-service verify`: whether the ledger explains the stock."""
 
 import contextlib
+import pathlib
+import re
 import sqlite3
+import subprocess
 
 import psycopg2
 import pytest
 
 from client import new_id
 from load import Load
-from service import Service, run
+from service import DEADLINE_S, Service, run
 
 ORDERS = 3_000
 
@@ -43,6 +46,27 @@ def test_ledger_and_stock_agree_beside_a_service_under_load(broker, database, cl
             load.wait_for_all()
         assert service.stop() == 0
     assert verify(database).stdout == "5 products compared, 0 disagree\n"
+
+
+CORRECTIONS = re.findall(
+    r"```sql\n(BEGIN.*?)```",
+    (pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md").read_text(),
+    re.DOTALL,
+)
+
+
+def test_a_documented_correction_by_hand_agrees(broker, database, client, queues):
+    tool = {
+        "postgres": ["psql", "-v", "ON_ERROR_STOP=1", database.url],
+        "sqlite": ["sqlite3", "-bail", "-cmd", ".timeout 10000", getattr(database, "path", "")],
+    }[database.kind]
+    documented = CORRECTIONS[database.kind == "sqlite"]
+    with Service(broker.url, database.url, queues):
+        product = [client.add(10) for _ in range(7)][-1]
+        assert product == 7
+        subprocess.run(tool, input=documented, text=True, check=True, timeout=DEADLINE_S)
+        assert client.order({"order_id": 1, "product_id": 7, "quantity": 15}).json["success"]
+    assert verify(database).stdout == "7 products compared, 0 disagree\n"
 
 
 def test_what_disagrees_is_printed_with_status_1(broker, database, client, queues):
