@@ -7,14 +7,16 @@
 //   1. What was taken stays the broker's until it is removed: it puts it back when the channel
 //      ends, however it ends.
 //   2. finish() puts back in order. What was taken is marked as redelivered. A quorum queue puts it
-//      behind what was not taken, counts it, and keeps no order if it loses the channel instead.
+//      behind what was not taken, counts it, and keeps no order if it loses the channel instead,
+//      or if others use the queue meanwhile.
 //
 // Owns:     its channel. The connection is kept alive by it.
 // Threads:  one object on the connection's executor.
 // Suspends: open(), next(), finish(). Destroyed or lost meanwhile: everything is put back.
 // Errors:   link_lost, also when an answer does not come in time: the connection is failed then;
 //           refused (404: there is no such queue).
-// Limits:   none to what is held: the caller bounds it. One message is in memory at a time.
+// Limits:   none to what is held: the caller bounds it. One message is in memory at a time, and the
+//           delivery tags of those held.
 
 #include <chrono>
 #include <cstdint>
@@ -29,7 +31,8 @@ namespace amqp {
 
 struct BrowserOptions {
   std::string queue;
-  std::chrono::milliseconds message_timeout{60'000};  // until a message is there whole
+  std::chrono::milliseconds message_timeout{60'000};   // until a message is there whole
+  std::chrono::milliseconds put_back_timeout{60'000};  // then without order; quorum queues only
 };
 
 // A message, and how many are behind it in the queue.
@@ -57,8 +60,11 @@ class Browser {
   // shows in finish().
   void remove(std::uint64_t delivery_tag);
 
-  // Puts back everything that was taken and not removed (basic.nack), and waits until the broker
-  // has done this and all removals.
+  // Whether what was taken so far came from a quorum queue, as far as can be seen.
+  bool is_quorum() const;
+
+  // Puts back everything that was taken and not removed, and waits until the broker has done this
+  // and all removals. The browser is over then.
   Task<Result<void>> finish();
 
  private:

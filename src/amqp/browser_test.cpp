@@ -66,10 +66,8 @@ Task<void> give_two(FakeBroker& broker) {
   EXPECT_EQ(ack.payload.substr(4), "\0\0\0\0\0\0\0\2\0"s) << "not multiple";
   co_await broker.expect(AMQP_BASIC_GET_METHOD);
   co_await broker.send(get_empty());
-  const auto nack = co_await broker.expect(AMQP_BASIC_NACK_METHOD);
-  EXPECT_EQ(nack.payload.substr(4), "\0\0\0\0\0\0\0\0\3"s) << "all, and requeue";
-  co_await broker.expect(AMQP_BASIC_QOS_METHOD);
-  co_await broker.send(test::frame(1, AMQP_BASIC_QOS_OK_METHOD, amqp_basic_qos_ok_t{}));
+  co_await broker.expect(AMQP_CHANNEL_CLOSE_METHOD);
+  co_await broker.send(test::channel_close_ok(1));
 }
 
 Task<std::optional<Browsed>> next(Browser& browser) {

@@ -33,6 +33,15 @@ Task<Result<void>> Channel::open() {
   co_return Result<void>();
 }
 
+Task<Result<void>> Channel::close() {
+  const auto closed = co_await call<method::ChannelCloseOk>(
+      method::ChannelClose{.reply_code = kReplySuccess, .reply_text = ""});
+  if (!closed) co_return std::unexpected(closed.error());
+  release(false);
+  over({.fault = Fault::stopping, .what = fmt::format("{}: closed", what_), .reply_code = 0});
+  co_return Result<void>();
+}
+
 void Channel::end(Error error) {
   if (state_ == State::attached) release(true);
   over(std::move(error));

@@ -8,7 +8,7 @@
 //   2. Its destructor closes it without waiting; its number is free once the broker has answered.
 //
 // Threads:  one object on the connection's executor.
-// Suspends: open(), call().
+// Suspends: open(), call(), close().
 // Errors:   refused with the broker's code and words; link_lost.
 
 #include <cstddef>
@@ -49,6 +49,10 @@ class Channel {
   // connection, since nobody knows then what it has done.
   template <class Answer, class Request>
   Task<Result<Answer>> call(Request request);
+
+  // Over from this side: waits for channel.close-ok, when the broker has put back what was not
+  // acknowledged.
+  Task<Result<void>> close();
 
   // Over from this side: channel.close, without waiting.
   void end(Error error);

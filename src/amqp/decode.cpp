@@ -105,8 +105,10 @@ method::Incoming incoming(amqp_method_number_t id, const void* decoded) {
       const auto& close = fields<amqp_channel_close_t>(decoded);
       return method::ChannelClose{close.reply_code, text(close.reply_text)};
     }
-    case AMQP_QUEUE_DECLARE_OK_METHOD:
-      return method::QueueDeclareOk{text(fields<amqp_queue_declare_ok_t>(decoded).queue)};
+    case AMQP_QUEUE_DECLARE_OK_METHOD: {
+      const auto& declared = fields<amqp_queue_declare_ok_t>(decoded);
+      return method::QueueDeclareOk{text(declared.queue), declared.message_count};
+    }
     case AMQP_BASIC_CANCEL_METHOD:
       return method::BasicCancel{text(fields<amqp_basic_cancel_t>(decoded).consumer_tag)};
     case AMQP_CONNECTION_OPEN_OK_METHOD:

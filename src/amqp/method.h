@@ -83,6 +83,7 @@ struct QueueDeclare {
 struct QueueDeclareOk {
   static constexpr std::string_view kName = "queue.declare-ok";
   std::string queue;
+  std::uint32_t message_count = 0;  // in the queue, ready
 };
 
 struct BasicQos {

@@ -123,7 +123,6 @@ class Run {
   std::size_t done_ = 0;
   bool declined_ = false;
   bool has_warned_ = false;
-  bool is_quorum_ = false;
   std::map<std::string, std::size_t> left_;  // why, and how many
   std::vector<std::uint64_t> to_purge_;      // delivery tags
 
@@ -135,7 +134,7 @@ class Run {
 Task<Result<void>> Run::look_through() {
   std::size_t total = 0;
   // A quorum queue puts what was taken behind what was not: then all of it is taken.
-  while (!is_enough() || is_quorum_) {
+  while (!is_enough() || browser_->is_quorum()) {
     auto taken = co_await browser_->next();
     if (!taken) co_return std::unexpected(taken.error());
     std::optional<amqp::Browsed>& message = *taken;
@@ -143,7 +142,6 @@ Task<Result<void>> Run::look_through() {
     if (looked_at_ == 0) total = std::size_t{message->messages_behind} + 1;
     progress_.update(++looked_at_, total);
     auto letter = read_dead_letter(queue_, looked_at_, std::move(message->delivery));
-    is_quorum_ = letter.deliveries.has_value();
     warn_of_deliveries(letter);
     const bool is_wanted = !is_enough() &&
                            (!command_.position || *command_.position == looked_at_) &&

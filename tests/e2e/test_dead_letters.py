@@ -10,6 +10,7 @@ import time
 import pytest
 
 from client import Client, new_id
+from database import Sqlite
 from killing_gate import KillingGate
 from service import DEADLINE_S, PROGRAM, Service, environment, run
 
@@ -81,6 +82,43 @@ def test_list_shows_what_is_there_and_leaves_it_in_order(broker, queues, dead):
     assert all(text in table for text in (*orders, item, queues.item_dead, "too-large"))
     assert "\x1b" not in table
     assert ids(listed(broker, queues)) == orders + [item]
+
+
+def test_a_look_at_many_letters_leaves_them_in_the_queue_and_the_service_at_work(
+    broker, queues, folder
+):
+    letters = 10_000
+    with Service(broker.url, Sqlite(folder).url, queues), Client(broker.url, queues) as client:
+        for n in range(letters):
+            client.publish(queues.order_dead, b"%d" % n)
+
+        def ready():
+            return client.channel.queue_declare(queues.order_dead, passive=True).method.message_count
+
+        def wait_until_ready(count):
+            end = time.monotonic() + DEADLINE_S
+            while ready() != count:
+                assert time.monotonic() < end, f"{ready()} of {count} letters are in the queue"
+
+        wait_until_ready(letters)
+        assert [letter["body"] for letter in listed(broker, queues)] == [
+            str(n) for n in range(letters)
+        ]
+        assert "Invalid order" in client.order({"order_id": "wrong"}).json["message"]
+        assert client.add(1) > 0
+        wait_until_ready(letters + 1)
+
+
+def test_a_long_quorum_queue_stays_in_order(broker, queues, client):
+    for queue in (queues.order_dead, queues.item_dead):
+        arguments = {"x-queue-type": "quorum"}
+        client.channel.queue_declare(queue, durable=True, arguments=arguments)
+    client.channel.confirm_delivery()
+    letters = [put(client, queues.order_dead, b"{}") for _ in range(200)]
+    for _ in range(3):
+        assert ids(listed(broker, queues)) == letters
+    for queue in (queues.order_dead, queues.item_dead):
+        client.channel.queue_delete(queue)
 
 
 def test_filters_name_what_is_meant(broker, queues, dead):
