@@ -11,18 +11,7 @@ using namespace std::chrono_literals;
 using namespace std::string_literals;
 using test::FakeBroker;
 
-class BrowserTest : public testing::Test {
- protected:
-  void run(Task<void> broker, Task<void> client) {
-    std::vector<Task<void>> both;
-    both.push_back(std::move(broker));
-    both.push_back(std::move(client));
-    test::run(io_, std::move(both));
-  }
-
-  boost::asio::io_context io_;
-  FakeBroker broker_{io_};
-};
+class BrowserTest : public test::FakeBrokerTest {};
 
 // A connection with a browser of the queue "letters".
 struct Client {

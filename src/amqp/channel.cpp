@@ -9,8 +9,6 @@ namespace {
 // that announces 512 MiB costs nothing yet.
 constexpr std::uint64_t kBodyReserveMax = std::uint64_t{1} << 20;
 
-constexpr std::uint16_t kReplySuccess = 200;
-
 }  // namespace
 
 Channel::Channel(std::shared_ptr<ConnectionImpl> connection, std::string what)

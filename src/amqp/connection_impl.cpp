@@ -17,7 +17,6 @@ constexpr int kSilentBeatsMax = 4;
 constexpr std::chrono::seconds kFarewellTimeout{1};
 constexpr std::size_t kIdleBufferMax = std::size_t{1} << 20;
 constexpr std::uint16_t kConnectionForced = 320;
-constexpr std::uint16_t kReplySuccess = 200;
 
 using Failure = std::unexpected<std::string>;
 

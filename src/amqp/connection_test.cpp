@@ -15,18 +15,7 @@ using test::FakeBroker;
 
 const ConnectionOptions kOptions{};
 
-class ConnectionTest : public testing::Test {
- protected:
-  void run(Task<void> broker, Task<void> client) {
-    std::vector<Task<void>> both;
-    both.push_back(std::move(broker));
-    both.push_back(std::move(client));
-    test::run(io_, std::move(both));
-  }
-
-  boost::asio::io_context io_;
-  FakeBroker broker_{io_};
-};
+class ConnectionTest : public test::FakeBrokerTest {};
 
 Task<Result<std::shared_ptr<Connection>>> open(Endpoint endpoint, ConnectionOptions options = {}) {
   const Host host = endpoint.hosts.front();

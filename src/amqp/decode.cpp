@@ -14,7 +14,6 @@ namespace amqp {
 namespace {
 
 constexpr std::size_t kPoolPageSize = 4096;
-constexpr std::uint16_t kBasicClass = 60;
 
 std::string text(const amqp_bytes_t& bytes) {
   return {static_cast<const char*>(bytes.bytes), bytes.len};

@@ -15,7 +15,6 @@ namespace {
 constexpr std::size_t kMethodIdSize = 4;
 constexpr std::size_t kContentHeaderFixedSize = 12;  // class, weight, body size
 constexpr std::size_t kShortStringMax = 255;
-constexpr std::uint16_t kBasicClass = 60;
 
 // rabbitmq-c only reads what it encodes, though its types say otherwise.
 amqp_bytes_t bytes(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }

@@ -45,6 +45,13 @@ void run(asio::io_context& io, std::vector<Task<void>> coroutines) {
   EXPECT_EQ(running, 0U) << "coroutines of the test did not end";
 }
 
+void FakeBrokerTest::run(Task<void> broker, Task<void> client) {
+  std::vector<Task<void>> both;
+  both.push_back(std::move(broker));
+  both.push_back(std::move(client));
+  test::run(io_, std::move(both));
+}
+
 Task<void> start_beside(Task<void> coroutine) {
   asio::co_spawn(co_await asio::this_coro::executor, std::move(coroutine),
                  [](const std::exception_ptr& thrown) {

@@ -18,6 +18,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <gtest/gtest.h>
 
 #include "amqp/connection.h"
 #include "amqp/endpoint.h"
@@ -91,6 +92,15 @@ class FakeBroker {
   boost::asio::ip::tcp::socket socket_;
   FrameReader reader_;
   std::size_t bytes_sent_ = 0;
+};
+
+// FakeBrokerTest: a fake broker, and a client that talks to it.
+class FakeBrokerTest : public testing::Test {
+ protected:
+  void run(Task<void> broker, Task<void> client);
+
+  boost::asio::io_context io_;
+  FakeBroker broker_{io_};
 };
 
 // Frames as a broker sends them.

@@ -17,6 +17,7 @@ namespace amqp {
 inline constexpr std::size_t kFrameHeaderSize = 7;
 inline constexpr std::size_t kFrameOverhead = kFrameHeaderSize + 1;
 inline constexpr char kFrameEnd = static_cast<char>(0xCE);
+inline constexpr std::uint16_t kBasicClass = 60;  // of every content header
 
 // What this side proposes. The whole frame counts, its 8 bytes of overhead too. A proposal of 0
 // would negotiate 4096 with Debian's patched rabbitmq-c, which RabbitMQ 4.1 refuses.

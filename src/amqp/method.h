@@ -10,6 +10,8 @@
 
 namespace amqp {
 
+inline constexpr std::uint16_t kReplySuccess = 200;  // AMQP 0-9-1, 1.2: of a close without a fault
+
 namespace method {
 
 struct ConnectionStart {

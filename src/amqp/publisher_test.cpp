@@ -14,18 +14,7 @@ using namespace std::string_literals;
 using enum Settlement;
 using test::FakeBroker;
 
-class PublisherTest : public testing::Test {
- protected:
-  void run(Task<void> broker, Task<void> client) {
-    std::vector<Task<void>> both;
-    both.push_back(std::move(broker));
-    both.push_back(std::move(client));
-    test::run(io_, std::move(both));
-  }
-
-  boost::asio::io_context io_;
-  FakeBroker broker_{io_};
-};
+class PublisherTest : public test::FakeBrokerTest {};
 
 struct Client {
   std::shared_ptr<Connection> connection;

@@ -1,6 +1,7 @@
 #include "app/command_line.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
@@ -125,6 +126,11 @@ std::expected<LoadedConfiguration, std::string> load(const Arguments& arguments,
 }
 
 }  // namespace
+
+int report_failure(std::string_view why) {
+  fmt::print(stderr, "inventory-service: {}\n", why);
+  return kExitFailed;
+}
 
 std::expected<Invocation, Exit> parse_command_line(int argc, const char* const* argv,
                                                    const EnvironmentLookup& environment) {

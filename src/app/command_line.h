@@ -12,6 +12,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -81,6 +82,9 @@ inline constexpr int kExitDone = 0;
 inline constexpr int kExitNo = 1;      // done, and the answer is no: rejected, or something is left
 inline constexpr int kExitUsage = 2;   // a wrong command line or setting
 inline constexpr int kExitFailed = 3;  // could not be done: no broker, no database, no answer
+
+// Says on standard error why a command could not be done. Returns kExitFailed.
+int report_failure(std::string_view why);
 
 // What ends the program at once. Code 0: the text is what was asked for (help, version,
 // configuration) and goes to standard output. Otherwise it says what is wrong, to standard error.

@@ -10,7 +10,7 @@ using testing::ElementsAre;
 using Records = std::vector<std::vector<std::string>>;
 
 // "line: what" for a record that is wrong.
-Records read(std::string_view text, std::vector<std::size_t>* lines = nullptr) {
+Records read_records(std::string_view text, std::vector<std::size_t>* lines = nullptr) {
   CsvReader reader(text);
   Records records;
   while (auto record = reader.next()) {
@@ -23,20 +23,20 @@ Records read(std::string_view text, std::vector<std::size_t>* lines = nullptr) {
 
 TEST(Csv, SplitsLinesAndFields) {
   const Records expected{{"a", "b"}, {"", ""}, {"c"}};
-  EXPECT_EQ(read("a,b\n,\nc"), expected);
-  EXPECT_EQ(read("a,b\r\n,\r\nc\r\n"), expected);
-  EXPECT_EQ(read("\xEF\xBB\xBF\n\na,b\n\n\r\n,\nc\n\n"), expected);
-  EXPECT_EQ(read(""), Records());
-  EXPECT_EQ(read("a,"), (Records{{"a", ""}}));
+  EXPECT_EQ(read_records("a,b\n,\nc"), expected);
+  EXPECT_EQ(read_records("a,b\r\n,\r\nc\r\n"), expected);
+  EXPECT_EQ(read_records("\xEF\xBB\xBF\n\na,b\n\n\r\n,\nc\n\n"), expected);
+  EXPECT_EQ(read_records(""), Records());
+  EXPECT_EQ(read_records("a,"), (Records{{"a", ""}}));
 }
 
 TEST(Csv, TakesCommasQuotesAndLineEndsInQuotes) {
-  EXPECT_EQ(read("\"a,\"\"b\"\"\r\n\",\"\"\n\"\"\"\"\r\n"), (Records{{"a,\"b\"\r\n", ""}, {"\""}}));
+  EXPECT_EQ(read_records("\"a,\"\"b\"\"\r\n\",\"\"\n\"\"\"\"\r\n"), (Records{{"a,\"b\"\r\n", ""}, {"\""}}));
 }
 
 TEST(Csv, CountsTheLinesInQuotesToo) {
   std::vector<std::size_t> lines;
-  read("a\n\"b\n\n\",c\r\n\nd\n", &lines);
+  read_records("a\n\"b\n\n\",c\r\n\nd\n", &lines);
   EXPECT_THAT(lines, ElementsAre(1, 2, 6));
 }
 
@@ -47,7 +47,7 @@ TEST(Csv, GoesOnAfterARecordThatIsWrong) {
                          {"wrong: text after a closing quote"},
                          {"d"},
                          {"wrong: a quote that is not closed"}};
-  EXPECT_EQ(read("a\"b\",x\nc\n\"x\" ,y\nd\n1,\"2\n3", &lines), expected);
+  EXPECT_EQ(read_records("a\"b\",x\nc\n\"x\" ,y\nd\n1,\"2\n3", &lines), expected);
   EXPECT_THAT(lines, ElementsAre(1, 2, 3, 4, 5));
 }
 

@@ -289,25 +289,20 @@ std::string explain(const std::string& queue, const amqp::Error& error) {
   return fmt::format("there is no queue {}: has the service been started?", printable(queue));
 }
 
-int report(std::string_view what) {
-  fmt::print(stderr, "inventory-service: {}\n", what);
-  return kExitFailed;
-}
-
 Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& command) {
   const domain::Timestamp now =
       std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   // Two connections: a broker that is low on memory blocks the one that publishes, not the other.
   auto browsing = co_await connect(configuration, "inventory-service dead-letters");
-  if (!browsing) co_return report(browsing.error().what);
+  if (!browsing) co_return report_failure(browsing.error().what);
   std::shared_ptr<amqp::Connection> publishing;
   std::unique_ptr<amqp::Publisher> publisher;
   if (command.action == Action::replay && !command.dry_run) {
     auto connection = co_await connect(configuration, "inventory-service dead-letters replay");
-    if (!connection) co_return report(connection.error().what);
+    if (!connection) co_return report_failure(connection.error().what);
     publishing = *connection;
     auto opened = co_await amqp::Publisher::open(*publishing, {});
-    if (!opened) co_return report(opened.error().what);
+    if (!opened) co_return report_failure(opened.error().what);
     publisher = std::move(*opened);
   }
   int status = kExitDone;
@@ -318,7 +313,7 @@ Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& 
     const auto ended = co_await run.run(**browsing, publisher.get());
     if (!ended) {
       run.summarize();
-      co_return report(explain(queue, ended.error()));
+      co_return report_failure(explain(queue, ended.error()));
     }
     status = std::max(status, *ended);
     matched += run.matched();
@@ -330,7 +325,7 @@ Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& 
     fmt::print(stderr, "inventory-service: no such dead letter\n");
     co_return kExitNo;
   }
-  if (std::fflush(stdout) != 0) co_return report("standard output cannot be written");
+  if (std::fflush(stdout) != 0) co_return report_failure("standard output cannot be written");
   co_return status;
 }
 
@@ -339,7 +334,7 @@ Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& 
 int dead_letters(const Configuration& configuration, const DeadLettersCommand& command) {
   const bool asks = command.action == Action::purge && !command.yes && !command.dry_run;
   if (asks && !is_terminal(STDIN_FILENO)) {
-    report("dead-letters purge: without a terminal to ask on it needs --yes, or --dry-run");
+    report_failure("dead-letters purge: without a terminal to ask on it needs --yes, or --dry-run");
     return kExitUsage;
   }
   return run_to_end(run_all(configuration, command));

@@ -11,7 +11,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Action = DeadLettersCommand::Action;
 
-std::expected<Invocation, Exit> parse(std::vector<std::string> arguments) {
+std::expected<Invocation, Exit> parse_dead_letters(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {"inventory-service", "dead-letters"});
   std::vector<const char*> argv;
   argv.reserve(arguments.size());
@@ -22,13 +22,13 @@ std::expected<Invocation, Exit> parse(std::vector<std::string> arguments) {
 }
 
 DeadLettersCommand command_of(std::vector<std::string> arguments) {
-  const auto invocation = parse(std::move(arguments));
+  const auto invocation = parse_dead_letters(std::move(arguments));
   if (!invocation) throw std::runtime_error(invocation.error().text);
   return std::get<DeadLettersCommand>(invocation->command);
 }
 
-std::string error_of(std::vector<std::string> arguments) {
-  const auto invocation = parse(std::move(arguments));
+std::string error_of_dead_letters(std::vector<std::string> arguments) {
+  const auto invocation = parse_dead_letters(std::move(arguments));
   if (invocation) return "no error";
   EXPECT_EQ(invocation.error().code, 2);
   return invocation.error().text;
@@ -46,7 +46,7 @@ TEST(DeadLettersOptions, NameARequestQueueOrItsDeadLetterQueue) {
     EXPECT_THAT(command_of({"--order-queue", "orders", "list", "--queue", name}).request_queues,
                 ElementsAre("orders"));
   }
-  EXPECT_THAT(error_of({"list", "--queue", "other"}),
+  EXPECT_THAT(error_of_dead_letters({"list", "--queue", "other"}),
               HasSubstr(R"(--queue takes "order_validate" or "inventory_new_item"; not "other")"));
 }
 
@@ -60,7 +60,7 @@ TEST(DeadLettersOptions, AreFilters) {
   EXPECT_EQ(filter.text, "a b");
   EXPECT_EQ(filter.id, "7");
   for (const char* age : {"", "2", "h", "-1h", "1.5h", "2w", "3651d", "99999999999999999999s"}) {
-    EXPECT_THAT(error_of({"list", "--older-than", age}),
+    EXPECT_THAT(error_of_dead_letters({"list", "--older-than", age}),
                 HasSubstr("--older-than takes a number with a unit, such as 90s, 5m, 2h or 7d"))
         << age;
   }
@@ -71,8 +71,8 @@ TEST(DeadLettersOptions, ShowOneLetter) {
   EXPECT_EQ(command.action, Action::show);
   EXPECT_EQ(command.position, 3U);
   EXPECT_EQ(command.limit, 1U);
-  EXPECT_THAT(error_of({"show", "--position", "3"}), HasSubstr("--position needs --queue"));
-  EXPECT_THAT(error_of({"show", "--queue", "order_validate", "--position", "0"}),
+  EXPECT_THAT(error_of_dead_letters({"show", "--position", "3"}), HasSubstr("--position needs --queue"));
+  EXPECT_THAT(error_of_dead_letters({"show", "--queue", "order_validate", "--position", "0"}),
               HasSubstr("--position takes a whole number from 1"));
 }
 
@@ -82,21 +82,21 @@ TEST(DeadLettersOptions, SayHowToReplayAndPurge) {
   EXPECT_EQ(replay.to, "other");
   EXPECT_EQ(replay.limit, 5U);
   EXPECT_TRUE(replay.dry_run);
-  EXPECT_THAT(error_of({"replay", "--to="}), HasSubstr("--to takes a queue's name"));
+  EXPECT_THAT(error_of_dead_letters({"replay", "--to="}), HasSubstr("--to takes a queue's name"));
   const auto purge = command_of({"purge", "--yes"});
   EXPECT_EQ(purge.action, Action::purge);
   EXPECT_TRUE(purge.yes);
 }
 
 TEST(DeadLettersOptions, NeedAnAction) {
-  EXPECT_THAT(error_of({}), HasSubstr("replay"));
-  EXPECT_THAT(error_of({"burn"}), HasSubstr("burn"));
-  EXPECT_THAT(error_of({"list", "--yes"}), HasSubstr("no option is called --yes"));
+  EXPECT_THAT(error_of_dead_letters({}), HasSubstr("replay"));
+  EXPECT_THAT(error_of_dead_letters({"burn"}), HasSubstr("burn"));
+  EXPECT_THAT(error_of_dead_letters({"list", "--yes"}), HasSubstr("no option is called --yes"));
 }
 
 TEST(DeadLettersOptions, AreExplained) {
   for (const char* action : {"list", "show", "replay", "purge"}) {
-    const auto help = parse({action, "--help"});
+    const auto help = parse_dead_letters({action, "--help"});
     ASSERT_FALSE(help);
     EXPECT_EQ(help.error().code, 0);
     EXPECT_THAT(help.error().text, HasSubstr("--older-than"));

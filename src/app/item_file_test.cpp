@@ -10,7 +10,7 @@ using namespace std::string_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-ItemFile read(std::string_view rows, std::string_view name = "items.csv") {
+ItemFile read_rows(std::string_view rows, std::string_view name = "items.csv") {
   auto file = read_item_file("quantity,description\n" + std::string(rows), name);
   if (!file) throw std::runtime_error(file.error());
   return *file;
@@ -18,12 +18,12 @@ ItemFile read(std::string_view rows, std::string_view name = "items.csv") {
 
 std::vector<std::string> identities(std::string_view rows, std::string_view name = "items.csv") {
   std::vector<std::string> result;
-  for (const ItemRow& row : read(rows, name).rows) result.push_back(row.identity);
+  for (const ItemRow& row : read_rows(rows, name).rows) result.push_back(row.identity);
   return result;
 }
 
 TEST(ItemFile, HasARowForEachItem) {
-  const auto rows = read("10,\"Blue T-shirt, size M\"\n0,\n9007199254740991,\"\"\n").rows;
+  const auto rows = read_rows("10,\"Blue T-shirt, size M\"\n0,\n9007199254740991,\"\"\n").rows;
   ASSERT_EQ(rows.size(), 3U);
   EXPECT_EQ(rows[0].line, 2U);
   EXPECT_EQ(rows[0].quantity, 10);
@@ -33,7 +33,7 @@ TEST(ItemFile, HasARowForEachItem) {
 }
 
 TEST(ItemFile, NamesTheLineOfEachBadRow) {
-  const auto file = read("1,a\n-1,b\n1.5,c\n,d\n1,e,f\n1\n1,\xFF\n1,a\0b\n"s + "1," +
+  const auto file = read_rows("1,a\n-1,b\n1.5,c\n,d\n1,e,f\n1\n1,\xFF\n1,a\0b\n"s + "1," +
                          std::string(10'001, 'x') + "\n2,\"g\n9007199254740992,h\n");
   EXPECT_EQ(file.rows.size(), 1U);
   std::vector<std::size_t> lines;

@@ -36,7 +36,7 @@ Items read_now(const ItemPages::OpenReader& open, domain::ProductId after, std::
   return reader->items(after, count);
 }
 
-ops::HttpResponse json(std::string body) {
+ops::HttpResponse json_response(std::string body) {
   return {.body = std::move(body), .content_type = "application/json"};
 }
 
@@ -97,7 +97,7 @@ ops::Task<ops::HttpResponse> ItemPages::one(ops::HttpRequest request) {
   if (items->empty() || items->front().id != *id) {
     co_return ops::HttpResponse{.status = 404, .body = "there is no such item\n"};
   }
-  co_return json(item_json(items->front()) + "\n");
+  co_return json_response(item_json(items->front()) + "\n");
 }
 
 ops::Task<ops::HttpResponse> ItemPages::page(ops::HttpRequest request) {
@@ -117,7 +117,7 @@ ops::Task<ops::HttpResponse> ItemPages::page(ops::HttpRequest request) {
   }
   const bool is_last = items->size() < static_cast<std::size_t>(*limit);
   body += fmt::format(R"(],"next":{}}})", is_last ? "null" : fmt::to_string(items->back().id));
-  co_return json(body + "\n");
+  co_return json_response(body + "\n");
 }
 
 }  // namespace inventory::app

@@ -10,9 +10,9 @@ namespace inventory::app {
 namespace {
 
 // Items with the ids 1 to 5; fails, or waits to be let go.
-class FakeReader : public store::Reader {
+class FiveItemsReader : public store::Reader {
  public:
-  FakeReader(bool fails, std::latch* latch) : fails_(fails), latch_(latch) {}
+  FiveItemsReader(bool fails, std::latch* latch) : fails_(fails), latch_(latch) {}
 
   store::Result<void> begin() override {
     if (latch_ != nullptr) latch_->wait();
@@ -62,7 +62,7 @@ class ItemPagesTest : public testing::Test {
   std::latch latch_{1};
   boost::asio::io_context loop_{1};
   ItemPages pages_{loop_.get_executor(), [this] {
-                     return std::make_unique<FakeReader>(fails_, hangs_ ? &latch_ : nullptr);
+                     return std::make_unique<FiveItemsReader>(fails_, hangs_ ? &latch_ : nullptr);
                    }};
 };
 

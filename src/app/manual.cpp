@@ -3,6 +3,7 @@
 //
 //   manual docs/inventory-service.1.in >inventory-service.1
 
+#include <cctype>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -39,6 +40,16 @@ std::string literal(std::string_view text) {
   return written;
 }
 
+// A new sentence begins on a line of its own, for the formatter to space: mdoc(7).
+std::string sentences(std::string text) {
+  for (std::size_t at = 0; (at = text.find(". ", at)) != std::string::npos; ++at) {
+    if (at + 2 < text.size() && std::isupper(static_cast<unsigned char>(text[at + 2])) != 0) {
+      text[at + 1] = '\n';
+    }
+  }
+  return text;
+}
+
 // Empty lines part paragraphs; indented lines are examples.
 std::string paragraphs(const std::string& text) {
   std::string written;
@@ -52,7 +63,7 @@ std::string paragraphs(const std::string& text) {
       written += fmt::format(".Dl \"{}\"\n", literal(line.substr(2)));
       before = "Dl";
     } else {
-      written += literal(line) + "\n";
+      written += sentences(literal(line)) + "\n";
       before = "text";
     }
   }

@@ -33,10 +33,7 @@ int send(const Configuration& configuration, std::string queue, std::string body
                         .body = std::move(body),
                         .id = to_string(boost::uuids::random_generator()())};
   const auto reply = ask(configuration, std::move(request), timeout);
-  if (!reply) {
-    fmt::print(stderr, "inventory-service: {}\n", reply.error());
-    return kExitFailed;
-  }
+  if (!reply) return report_failure(reply.error());
   fmt::print("{}\n", *reply);
   return is_success(*reply) ? kExitDone : kExitNo;
 }

@@ -45,7 +45,6 @@ namespace {
 
 using boost::asio::redirect_error;
 using boost::asio::use_awaitable;
-using service::Task;
 
 constexpr std::chrono::milliseconds kMigrateFirst{250};
 constexpr std::chrono::milliseconds kMigrateLast{10'000};
@@ -185,7 +184,7 @@ class Service {
     return ops::metrics_page(metrics_);
   }
 
-  Task<void> work() {
+  service::Task<void> work() {
     manager_.ready();
     if (co_await bring_up_to_date()) {
       running_ = 2;
@@ -197,7 +196,7 @@ class Service {
   }
 
   // Migrates as soon as the database is there. False if told to stop before.
-  Task<bool> bring_up_to_date() {
+  service::Task<bool> bring_up_to_date() {
     service::Backoff backoff(kMigrateFirst, kMigrateLast, std::random_device()());
     service::LogThrottle failures(clock_);
     while (!stopping_) {
@@ -223,14 +222,14 @@ class Service {
     co_return false;
   }
 
-  Task<void> run_flow(service::Flow& flow) {
+  service::Task<void> run_flow(service::Flow& flow) {
     co_await flow.run();
     if (--running_ == 0) {
       finish();
     }
   }
 
-  Task<void> watch_signals() {
+  service::Task<void> watch_signals() {
     boost::system::error_code cancelled;
     const int signal = co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
     if (cancelled) {
@@ -254,7 +253,7 @@ class Service {
     }
   }
 
-  Task<void> bound_shutdown() {
+  service::Task<void> bound_shutdown() {
     budget_.expires_after(configuration_.shutdown_budget);
     boost::system::error_code cancelled;
     co_await budget_.async_wait(redirect_error(use_awaitable, cancelled));

@@ -13,12 +13,7 @@
 namespace inventory::app {
 namespace {
 
-constexpr std::size_t kPage = 1'000;
-
-int report(std::string_view what) {
-  fmt::print(stderr, "inventory-service: {}\n", what);
-  return kExitFailed;
-}
+constexpr std::size_t kItemsAtOnce = 1'000;
 
 std::string table_line(const store::StoredItem& item) {
   std::string time(19, ' ');
@@ -34,14 +29,14 @@ std::string table_line(const store::StoredItem& item) {
 
 int stock(const Configuration& configuration, const StockCommand& command) {
   const auto reader = open_reader(configuration.database);
-  if (const auto begun = reader->begin(); !begun) return report(begun.error().what);
+  if (const auto begun = reader->begin(); !begun) return report_failure(begun.error().what);
   domain::ProductId after = command.product_id ? *command.product_id - 1 : command.after;
   std::size_t left = command.product_id ? 1 : command.limit;
   bool is_first = true;
   while (left > 0) {
-    const std::size_t count = std::min(left, kPage);
+    const std::size_t count = std::min(left, kItemsAtOnce);
     const auto items = reader->items(after, count);
-    if (!items) return report(items.error().what);
+    if (!items) return report_failure(items.error().what);
     for (const store::StoredItem& item : *items) {
       if (command.product_id && item.id != *command.product_id) break;
       if (is_first && !command.json) {
@@ -55,7 +50,7 @@ int stock(const Configuration& configuration, const StockCommand& command) {
     left -= count;
     after = items->back().id;
   }
-  if (std::fflush(stdout) != 0) return report("standard output cannot be written");
+  if (std::fflush(stdout) != 0) return report_failure("standard output cannot be written");
   if (command.product_id && is_first) {
     fmt::print(stderr, "inventory-service: there is no product {}\n", *command.product_id);
     return kExitNo;

@@ -60,8 +60,8 @@ std::string describe(const Disagreement& disagreement) {
                      difference);
 }
 
-// Progress: a line on a terminal that counts, once it takes long enough to be looked at.
-class Progress {
+// CountingLine: a line on a terminal that counts, once it takes long enough to be looked at.
+class CountingLine {
  public:
   void operator()(const Compared& compared) {
     const auto now = std::chrono::steady_clock::now();
@@ -117,7 +117,7 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
 
 int verify(const Configuration& configuration) {
   const auto reader = open_reader(configuration.database);
-  Progress progress;
+  CountingLine progress;
   const auto compared = compare(
       *reader, kPage,
       [&](const Disagreement& disagreement) {

@@ -13,9 +13,9 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // A database in memory; its calls fail from the `fails_at`th on.
-class FakeReader : public store::Reader {
+class MemoryReader : public store::Reader {
  public:
-  FakeReader(std::vector<Amount> stock, std::vector<Amount> ledger)
+  MemoryReader(std::vector<Amount> stock, std::vector<Amount> ledger)
       : stock_(std::move(stock)), ledger_(std::move(ledger)) {}
 
   store::Result<void> begin() override {
@@ -66,46 +66,46 @@ class FakeReader : public store::Reader {
   int calls_ = 0;
 };
 
-struct Outcome {
+struct Comparison {
   std::vector<Disagreement> disagreements;
   Compared compared;
 };
 
-Outcome compare_all(std::vector<Amount> stock, std::vector<Amount> ledger, std::size_t page) {
-  FakeReader reader(std::move(stock), std::move(ledger));
-  Outcome outcome;
+Comparison compare_all(std::vector<Amount> stock, std::vector<Amount> ledger, std::size_t page) {
+  MemoryReader reader(std::move(stock), std::move(ledger));
+  Comparison comparison;
   const auto compared = compare(
-      reader, page, [&](const auto& one) { outcome.disagreements.push_back(one); },
+      reader, page, [&](const auto& one) { comparison.disagreements.push_back(one); },
       [](const Compared&) {});
   EXPECT_TRUE(compared);
-  outcome.compared = compared.value_or(Compared{});
-  EXPECT_EQ(outcome.compared.disagreements, outcome.disagreements.size());
-  return outcome;
+  comparison.compared = compared.value_or(Compared{});
+  EXPECT_EQ(comparison.compared.disagreements, comparison.disagreements.size());
+  return comparison;
 }
 
 TEST(Verify, AgreesWhereEachSumIsTheStock) {
-  const auto outcome = compare_all({{1, 5}, {2, 0}, {3, 7}}, {{1, 5}, {3, 7}}, 100);
-  EXPECT_THAT(outcome.disagreements, IsEmpty());
-  EXPECT_EQ(outcome.compared.products, 3U);
+  const auto comparison = compare_all({{1, 5}, {2, 0}, {3, 7}}, {{1, 5}, {3, 7}}, 100);
+  EXPECT_THAT(comparison.disagreements, IsEmpty());
+  EXPECT_EQ(comparison.compared.products, 3U);
 }
 
 TEST(Verify, FindsWhatDisagreesWhereverThePagesEnd) {
   const std::vector<Amount> stock{{2, 5}, {4, 1}, {6, 0}, {8, 3}};
   const std::vector<Amount> ledger{{1, 9}, {2, 4}, {5, -1}, {6, 2}, {8, 3}, {9, 1}};
   for (std::size_t page = 1; page < 6; ++page) {
-    const auto outcome = compare_all(stock, ledger, page);
-    EXPECT_THAT(outcome.disagreements,
+    const auto comparison = compare_all(stock, ledger, page);
+    EXPECT_THAT(comparison.disagreements,
                 ElementsAre(Disagreement{1, std::nullopt, 9}, Disagreement{2, 5, 4},
                             Disagreement{4, 1, 0}, Disagreement{5, std::nullopt, -1},
                             Disagreement{6, 0, 2}, Disagreement{9, std::nullopt, 1}))
         << "pages of " << page;
-    EXPECT_EQ(outcome.compared.products, 7U);
+    EXPECT_EQ(comparison.compared.products, 7U);
   }
 }
 
 TEST(Verify, FailsWhereAnyReadFails) {
   for (int fails_at = 1; fails_at <= 7; ++fails_at) {
-    FakeReader reader({{1, 1}, {2, 2}}, {{1, 1}, {2, 2}});
+    MemoryReader reader({{1, 1}, {2, 2}}, {{1, 1}, {2, 2}});
     reader.fails_at = fails_at;
     EXPECT_FALSE(compare(
         reader, 1, [](const Disagreement&) {}, [](const Compared&) {}))

@@ -13,7 +13,7 @@ namespace {
 using Reason = RequestError::Reason;
 
 constexpr std::size_t kDescriptionBytesMax = 10'000;
-constexpr std::array<std::string_view, 2> kMembers{"quantity", "description"};
+constexpr std::array<std::string_view, 2> kItemMembers{"quantity", "description"};
 
 // Text is what JSON can hold: the JSON reader is the judge of UTF-8.
 bool is_text(std::string_view bytes) {
@@ -65,7 +65,7 @@ ItemMessage read_item(std::string_view body, std::size_t bytes_max) {
                      fmt::format("body of {} bytes is larger than {}", body.size(), bytes_max)};
     return message;
   }
-  auto object = read_json_object(body, kMembers);
+  auto object = read_json_object(body, kItemMembers);
   if (!object) {
     message.error = RequestError{Reason::invalid, std::move(object.error())};
     return message;

@@ -9,12 +9,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kBytesMax = 65'536;
+constexpr std::size_t kItemBytesMax = 65'536;
 constexpr domain::Timestamp kTime{std::chrono::sys_days(std::chrono::year(2026) / 11 / 23) + 3h +
                                   123'456us};
 
-std::string error_of(std::string_view body) {
-  const auto message = read_item(body, kBytesMax);
+std::string item_error(std::string_view body) {
+  const auto message = read_item(body, kItemBytesMax);
   return message.error ? message.error->what : "no error";
 }
 
@@ -24,32 +24,32 @@ TEST(Timestamp, HasSixDigitsOfASecondAndTheZone) {
 }
 
 TEST(ItemMessage, ReadsQuantityAndDescription) {
-  const auto message = read_item(R"({"quantity":10,"description":"Blue T-shirt"})", kBytesMax);
+  const auto message = read_item(R"({"quantity":10,"description":"Blue T-shirt"})", kItemBytesMax);
   EXPECT_FALSE(message.error);
   EXPECT_EQ(message.quantity, 10);
   EXPECT_EQ(message.description, "Blue T-shirt");
 }
 
 TEST(ItemMessage, NeedsNoDescription) {
-  EXPECT_EQ(error_of(R"({"quantity":0})"), "no error");
-  EXPECT_EQ(error_of(R"({"quantity":0,"description":null})"), "no error");
-  EXPECT_EQ(read_item(R"({"quantity":0,"description":""})", kBytesMax).description, "");
+  EXPECT_EQ(item_error(R"({"quantity":0})"), "no error");
+  EXPECT_EQ(item_error(R"({"quantity":0,"description":null})"), "no error");
+  EXPECT_EQ(read_item(R"({"quantity":0,"description":""})", kItemBytesMax).description, "");
 }
 
 TEST(ItemMessage, NamesTheMemberThatIsWrong) {
-  EXPECT_EQ(error_of("{}"), "quantity is missing");
+  EXPECT_EQ(item_error("{}"), "quantity is missing");
   for (const auto* number : {"-1", "1.0", "\"1\"", "true", "null", "9007199254740992"}) {
-    EXPECT_EQ(error_of(std::string(R"({"quantity":)") + number + "}"),
+    EXPECT_EQ(item_error(std::string(R"({"quantity":)") + number + "}"),
               "quantity must be an integer between 0 and 9007199254740991");
   }
   for (const auto* text : {"1", "true", "[]", "{}", R"("a\u0000")"}) {
-    EXPECT_EQ(error_of(std::string(R"({"quantity":1,"description":)") + text + "}"),
+    EXPECT_EQ(item_error(std::string(R"({"quantity":1,"description":)") + text + "}"),
               "description must be null or a string of at most 10000 bytes without the character "
               "NUL");
   }
   const std::string longest(10'000, 'x');
-  EXPECT_EQ(error_of(R"({"quantity":1,"description":")" + longest + "\"}"), "no error");
-  EXPECT_NE(error_of(R"({"quantity":1,"description":"x)" + longest + "\"}"), "no error");
+  EXPECT_EQ(item_error(R"({"quantity":1,"description":")" + longest + "\"}"), "no error");
+  EXPECT_NE(item_error(R"({"quantity":1,"description":"x)" + longest + "\"}"), "no error");
 }
 
 TEST(ItemMessage, AnswersAnAddedItemInTheContractsWords) {
@@ -64,7 +64,7 @@ TEST(ItemMessage, AnswersAnAddedItemInTheContractsWords) {
 }
 
 TEST(ItemMessage, AnswersAnInvalidRequestWithWhatWasValid) {
-  const auto message = read_item(R"({"quantity":-1,"description":"a"})", kBytesMax);
+  const auto message = read_item(R"({"quantity":-1,"description":"a"})", kItemBytesMax);
   EXPECT_EQ(invalid_item_reply(message, message.error->what),
             R"({"id":null,"quantity":null,"description":"a","created_at":null,"success":false,)"
             R"("message":"Invalid item: quantity must be an integer between 0 and )"
@@ -72,7 +72,7 @@ TEST(ItemMessage, AnswersAnInvalidRequestWithWhatWasValid) {
 }
 
 TEST(ItemMessage, DoesNotLookAtABodyThatIsTooLarge) {
-  const auto message = read_item(std::string(kBytesMax + 1, ' '), kBytesMax);
+  const auto message = read_item(std::string(kItemBytesMax + 1, ' '), kItemBytesMax);
   ASSERT_TRUE(message.error);
   EXPECT_EQ(message.error->reason, RequestError::Reason::too_large);
 }

@@ -14,7 +14,7 @@ using Reason = RequestError::Reason;
 
 constexpr std::size_t kOrderIdBytesMax = 128;
 constexpr std::string_view kOrderData = R"(,"order_data":)";  // the last member of a reply
-constexpr std::array<std::string_view, 3> kMembers{"order_id", "product_id", "quantity"};
+constexpr std::array<std::string_view, 3> kOrderMembers{"order_id", "product_id", "quantity"};
 
 std::expected<domain::OrderId, std::string> read_order_id(JsonValue value) {
   if (std::holds_alternative<Absent>(value)) {
@@ -87,13 +87,13 @@ OrderMessage read_order(std::string_view body, std::size_t bytes_max) {
     auto what = fmt::format("body of {} bytes is larger than {}", body.size(), bytes_max);
     return {std::unexpected(RequestError{Reason::too_large, std::move(what)}), {}, {}};
   }
-  auto object = read_json_object(body, kMembers);
+  auto object = read_json_object(body, kOrderMembers);
   if (!object) {
     return {std::unexpected(RequestError{Reason::invalid, std::move(object.error())}), {}, {}};
   }
   auto id = read_order_id(std::move(object->values[0]));
-  const auto product = read_positive(kMembers[1], object->values[1]);
-  const auto quantity = read_positive(kMembers[2], object->values[2]);
+  const auto product = read_positive(kOrderMembers[1], object->values[1]);
+  const auto quantity = read_positive(kOrderMembers[2], object->values[2]);
   auto known_id = id ? std::optional(*id) : std::nullopt;
   if (!id || !product || !quantity) {
     RequestError error{Reason::invalid, !id        ? id.error()

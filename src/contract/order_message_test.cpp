@@ -5,24 +5,24 @@
 namespace inventory::contract {
 namespace {
 
-constexpr std::size_t kBytesMax = 65'536;
+constexpr std::size_t kOrderBytesMax = 65'536;
 constexpr std::string_view kValid = R"({"order_id":123,"product_id":1,"quantity":2})";
 
 using domain::Verdict;
 
-std::string error_of(std::string_view body) {
-  const auto message = read_order(body, kBytesMax);
+std::string order_error(std::string_view body) {
+  const auto message = read_order(body, kOrderBytesMax);
   return message.order ? "no error" : message.order.error().what;
 }
 
 TEST(OrderMessage, ReadsAnIntegerAndAStringOrderId) {
-  const auto with_integer = read_order(kValid, kBytesMax);
+  const auto with_integer = read_order(kValid, kOrderBytesMax);
   ASSERT_TRUE(with_integer.order);
   EXPECT_EQ(with_integer.order->id, domain::OrderId(123));
   EXPECT_EQ(with_integer.order->product, 1);
   EXPECT_EQ(with_integer.order->quantity, 2);
   const auto with_string =
-      read_order(R"({"quantity":1,"order_id":"123","product_id":1,"x":[]})", kBytesMax);
+      read_order(R"({"quantity":1,"order_id":"123","product_id":1,"x":[]})", kOrderBytesMax);
   ASSERT_TRUE(with_string.order);
   EXPECT_EQ(with_string.order->id, domain::OrderId("123"));
 }
@@ -30,14 +30,14 @@ TEST(OrderMessage, ReadsAnIntegerAndAStringOrderId) {
 TEST(OrderMessage, RepeatsTheOrderIdInItsTypeAndTheRequestAsItCame) {
   const std::string body =
       R"( {"order_id":"q\"\u00e9", "product_id":1,"quantity":2,"x":1E+2,"y":[1e400]} )";
-  const auto message = read_order(body, kBytesMax);
+  const auto message = read_order(body, kOrderBytesMax);
   EXPECT_EQ(order_reply(message, {.verdict = Verdict::accepted}),
             R"({"order_id":"q\"é","success":true,"message":"Inventory updated","order_data":)"
             R"({"order_id":"q\"\u00e9", "product_id":1,"quantity":2,"x":1E+2,"y":[1e400]}})");
 }
 
 TEST(OrderMessage, SaysEachVerdictInTheContractsWords) {
-  const auto message = read_order(kValid, kBytesMax);
+  const auto message = read_order(kValid, kOrderBytesMax);
   const auto reply = [&](domain::OrderDecision decision) { return order_reply(message, decision); };
   const std::string data = R"("order_data":)" + std::string(kValid) + "}";
   EXPECT_EQ(reply({.verdict = Verdict::accepted}),
@@ -53,34 +53,34 @@ TEST(OrderMessage, SaysEachVerdictInTheContractsWords) {
 }
 
 TEST(OrderMessage, AnswersAReplayWordForWord) {
-  const auto message = read_order(kValid, kBytesMax);
+  const auto message = read_order(kValid, kOrderBytesMax);
   EXPECT_EQ(order_reply(message, {.verdict = Verdict::not_enough_stock, .replayed = true}),
             order_reply(message, {.verdict = Verdict::not_enough_stock}));
 }
 
 TEST(OrderMessage, NamesTheMemberThatIsWrong) {
-  EXPECT_EQ(error_of("{}"), "order_id is missing");
-  EXPECT_EQ(error_of(R"({"order_id":1})"), "product_id is missing");
-  EXPECT_EQ(error_of(R"({"order_id":1,"product_id":1})"), "quantity is missing");
+  EXPECT_EQ(order_error("{}"), "order_id is missing");
+  EXPECT_EQ(order_error(R"({"order_id":1})"), "product_id is missing");
+  EXPECT_EQ(order_error(R"({"order_id":1,"product_id":1})"), "quantity is missing");
   for (const auto* id : {"null", "true", "1.0", "\"\"", "[]", "{}", "9007199254740992"}) {
-    EXPECT_EQ(error_of(std::string(R"({"product_id":1,"quantity":1,"order_id":)") + id + "}"),
+    EXPECT_EQ(order_error(std::string(R"({"product_id":1,"quantity":1,"order_id":)") + id + "}"),
               "order_id must be an integer between -9007199254740991 and 9007199254740991, or a "
               "string of 1 to 128 bytes")
         << id;
   }
   for (const auto* number : {"0", "-1", "2.0", "\"2\"", "true", "null", "9007199254740992"}) {
-    EXPECT_EQ(error_of(std::string(R"({"order_id":1,"quantity":1,"product_id":)") + number + "}"),
+    EXPECT_EQ(order_error(std::string(R"({"order_id":1,"quantity":1,"product_id":)") + number + "}"),
               "product_id must be an integer between 1 and 9007199254740991");
-    EXPECT_EQ(error_of(std::string(R"({"order_id":1,"product_id":1,"quantity":)") + number + "}"),
+    EXPECT_EQ(order_error(std::string(R"({"order_id":1,"product_id":1,"quantity":)") + number + "}"),
               "quantity must be an integer between 1 and 9007199254740991");
   }
-  EXPECT_EQ(error_of(R"({"order_id":"a\u0000b","product_id":1,"quantity":1})"),
+  EXPECT_EQ(order_error(R"({"order_id":"a\u0000b","product_id":1,"quantity":1})"),
             "order_id must not contain the character NUL");
 }
 
 TEST(OrderMessage, BoundsAStringOrderIdInBytes) {
   const auto with_id = [](const std::string& id) {
-    return error_of(R"({"product_id":1,"quantity":1,"order_id":")" + id + "\"}");
+    return order_error(R"({"product_id":1,"quantity":1,"order_id":")" + id + "\"}");
   };
   EXPECT_EQ(with_id(std::string(128, 'x')), "no error");
   EXPECT_NE(with_id(std::string(129, 'x')), "no error");
@@ -89,7 +89,7 @@ TEST(OrderMessage, BoundsAStringOrderIdInBytes) {
 
 TEST(OrderMessage, KeepsAValidOrderIdAndTheObjectOfAnInvalidRequest) {
   const std::string body = R"({"order_id":"a","product_id":0})";
-  const auto message = read_order(body, kBytesMax);
+  const auto message = read_order(body, kOrderBytesMax);
   ASSERT_FALSE(message.order);
   EXPECT_EQ(invalid_order_reply(message, message.order.error().what),
             R"({"order_id":"a","success":false,"message":"Invalid order: product_id must be an )"
@@ -98,16 +98,16 @@ TEST(OrderMessage, KeepsAValidOrderIdAndTheObjectOfAnInvalidRequest) {
 }
 
 TEST(OrderMessage, AnswersABodyThatIsNoObjectWithNulls) {
-  const auto message = read_order("[1]", kBytesMax);
+  const auto message = read_order("[1]", kOrderBytesMax);
   EXPECT_EQ(invalid_order_reply(message, message.order.error().what),
             R"({"order_id":null,"success":false,"message":"Invalid order: body is not a JSON )"
             R"(object","order_data":null})");
 }
 
 TEST(OrderMessage, DoesNotLookAtABodyThatIsTooLarge) {
-  const std::string body = std::string(kValid) + std::string(kBytesMax - kValid.size(), ' ');
-  EXPECT_TRUE(read_order(body, kBytesMax).order);
-  const auto message = read_order(body + " ", kBytesMax);
+  const std::string body = std::string(kValid) + std::string(kOrderBytesMax - kValid.size(), ' ');
+  EXPECT_TRUE(read_order(body, kOrderBytesMax).order);
+  const auto message = read_order(body + " ", kOrderBytesMax);
   ASSERT_FALSE(message.order);
   EXPECT_EQ(message.order.error().reason, RequestError::Reason::too_large);
   EXPECT_EQ(message.order.error().what, "body of 65537 bytes is larger than 65536");

@@ -16,7 +16,7 @@ namespace {
 using testing::FakeClock;
 using testing::FakeStore;
 
-amqp::Delivery order(int id) {
+amqp::Delivery order_delivery(int id) {
   amqp::Delivery delivery;
   delivery.body = fmt::format(R"({{"order_id":{},"product_id":1,"quantity":1}})", id);
   return delivery;
@@ -50,7 +50,7 @@ class HandlerTest : public ::testing::Test {
 
 TEST_F(HandlerTest, AnswersEachDeliveryInItsPlaceValidOrNot) {
   store_.view.on_hand[1] = 1;
-  const std::vector deliveries{delivery("?"), order(1), delivery("{}"), order(2)};
+  const std::vector deliveries{delivery("?"), order_delivery(1), delivery("{}"), order_delivery(2)};
   const auto answers = answer(orders_, deliveries);
   ASSERT_TRUE(answers);
   ASSERT_EQ(answers->size(), 4U);
@@ -81,8 +81,8 @@ TEST_F(HandlerTest, NamesTheReasonOfADeadLetter) {
 
 TEST_F(HandlerTest, MarksAReplayAndRepeatsItsReplyWordForWord) {
   store_.view.on_hand[1] = 1;
-  const auto first = answer(orders_, {order(1)});
-  const auto second = answer(orders_, {order(1)});
+  const auto first = answer(orders_, {order_delivery(1)});
+  const auto second = answer(orders_, {order_delivery(1)});
   EXPECT_EQ((*first)[0].reply.message.body, (*second)[0].reply.message.body);
   EXPECT_FALSE((*first)[0].reply.message.properties.headers);
   EXPECT_TRUE((*second)[0].reply.message.properties.headers);
@@ -91,7 +91,7 @@ TEST_F(HandlerTest, MarksAReplayAndRepeatsItsReplyWordForWord) {
 TEST_F(HandlerTest, AnswersAConflictWithoutADeadLetter) {
   store_.view.on_hand[1] = 5;
   const auto answers =
-      answer(orders_, {order(1), delivery(R"({"order_id":1,"product_id":1,"quantity":2})")});
+      answer(orders_, {order_delivery(1), delivery(R"({"order_id":1,"product_id":1,"quantity":2})")});
   EXPECT_TRUE((*answers)[1].reply.message.body.contains(
       "Invalid order: order_id 1 was already decided for product 1 with quantity 1"));
   EXPECT_FALSE((*answers)[1].dead_letter);
@@ -104,7 +104,7 @@ TEST_F(HandlerTest, FindsTheRequestsThatTheStoreRefusesAndDecidesTheOthers) {
   std::vector<amqp::Delivery> deliveries;
   deliveries.reserve(9);
   for (int id = 0; id < 9; ++id) {
-    deliveries.push_back(order(id));
+    deliveries.push_back(order_delivery(id));
   }
   const auto answers = answer(orders_, deliveries);
   ASSERT_TRUE(answers);
@@ -120,7 +120,7 @@ TEST_F(HandlerTest, FindsTheRequestsThatTheStoreRefusesAndDecidesTheOthers) {
 
 TEST_F(HandlerTest, AnswersNothingIfTheStoreFails) {
   store_.faults = {store::Fault::in_doubt};
-  const auto answers = answer(orders_, {order(1), delivery("?")});
+  const auto answers = answer(orders_, {order_delivery(1), delivery("?")});
   ASSERT_FALSE(answers);
   EXPECT_EQ(answers.error().fault, store::Fault::in_doubt);
 }

@@ -6,6 +6,7 @@
 // its own, and gone with the object. The suite looks into a database only through TestDatabase.
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <future>
 #include <memory>
@@ -25,6 +26,8 @@
 #include "store/store.h"
 
 namespace inventory::store::conformance {
+
+inline constexpr std::int64_t kMax = 9'007'199'254'740'991;  // 2^53 - 1: the contract's largest
 
 // TestDatabase: one database of an adapter, and a way to look into it beside the store.
 class TestDatabase {

@@ -13,7 +13,6 @@ using domain::NewItem;
 using domain::Timestamp;
 using std::chrono::microseconds;
 
-constexpr std::int64_t kMax = 9'007'199'254'740'991;                // 2^53 - 1
 constexpr Timestamp kCreated{microseconds(1'795'402'800'123'456)};  // with odd microseconds
 
 NewItem request(std::optional<std::string> identity, domain::Quantity quantity,

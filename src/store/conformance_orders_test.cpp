@@ -10,8 +10,6 @@ namespace {
 
 using domain::Order;
 
-constexpr std::int64_t kMax = 9'007'199'254'740'991;  // 2^53 - 1: the contract's largest integer
-
 // Valid order ids of which some layer between the flow and the disk might make something else.
 std::vector<std::string> odd_ids() {
   return {

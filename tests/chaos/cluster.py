@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 from servers import Server
-from world import wait_for
+from waiting import wait_for
 
 NAMES = ["one", "two", "three"]
 

@@ -13,7 +13,8 @@ from database import Postgres, Sqlite
 from gate import Gate
 from servers import Server
 from service import Queues
-from world import World, wait_for
+from waiting import wait_for
+from world import World
 
 
 @pytest.fixture(scope="module")

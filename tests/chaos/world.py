@@ -10,6 +10,7 @@ import promises
 from client import Client
 from service import Service, run
 from traffic import Requests, Traffic
+from waiting import wait_for
 
 FEW = {"products": 3, "quantity": 500}  # all want these
 MANY = {"products": 60, "quantity": 40}
@@ -91,7 +92,7 @@ class World:
     def _check(self, opening):
         with Client(self.broker_urls[0]) as client:
             for queue in (self.queues.order, self.queues.item):
-                wait_for(lambda: client.count(queue) == 0, f"{queue} to be empty")
+                wait_for(lambda: client.count(queue) == 0, f"{queue} is empty", DRAIN_S)
             dead = [
                 {message.properties.correlation_id for message in _take_all(client, queue)}
                 for queue in (self.queues.order_dead, self.queues.item_dead)
@@ -103,13 +104,6 @@ class World:
         assert verified.returncode == 0, verified.stdout + verified.stderr
         books = promises.Books.read(self.database)
         self.figures.update(promises.check(self.traffic, opening, books, dead))
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + DRAIN_S
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.1)
 
 
 def _take_all(client, queue):

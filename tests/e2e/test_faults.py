@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 
 import psycopg2
 import pytest
@@ -17,6 +16,7 @@ from client import Client, new_id
 from database import Postgres, stock
 from servers import SCRIPTS, Server
 from service import DEADLINE_S, Service
+from waiting import wait_for
 
 SMALL_FRAME = 8192
 LARGEST = 65_536  # bytes of a message that the broker takes
@@ -141,11 +141,11 @@ def test_an_alarm_that_outlasts_the_consumer_timeout_costs_one_redelivery(own_br
                 os.kill(service.process.pid, signal.SIGCONT)
                 service.wait_for_log("the broker takes no messages: low on memory")
                 before = service.log.count("trying again")  # it was stopped for a while
-                wait_until(lambda: shirts.client.count(queue) == len(ids))  # taken back
+                wait_for(lambda: shirts.client.count(queue) == len(ids), "the broker took them back")
                 assert service.log.count("trying again") == before
             for order_id in ids:
                 shirts.wait_for_answer(order_id)
-            wait_until(lambda: shirts.client.count(queue) == 0)
+            wait_for(lambda: shirts.client.count(queue) == 0, "the queue is empty")
             assert service.stop() == 0
             assert service.log.count("trying again") == before + 1
     assert stock(shirts.database)[shirts.product] == 997
@@ -224,7 +224,7 @@ def test_a_service_that_cannot_finish_in_time_ends_with_status_1(own_broker, own
             try:
                 order = {"order_id": 1, "product_id": shirt, "quantity": 1}
                 client.publish(queues.order, order, reply_to=client.reply_to)
-                wait_until(lambda: client.count(queues.order) == 0)
+                wait_for(lambda: client.count(queues.order) == 0, "the service took the request")
                 assert service.stop() == 1
             finally:
                 for pid in pids:
@@ -232,10 +232,3 @@ def test_a_service_that_cannot_finish_in_time_ends_with_status_1(own_broker, own
             assert "delivers again what was in flight" in service.log
         with Service(own_broker.url, database.url, queues):
             assert client.receive().json["success"]
-
-
-def wait_until(condition):
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, f"not within {DEADLINE_S} s"
-        time.sleep(0.05)

@@ -12,6 +12,7 @@ from client import Client, new_id
 from database import Postgres, Sqlite
 from servers import Server
 from service import DEADLINE_S, Service
+from waiting import wait_for
 
 CHECKS = ["broker", "database", "schema", "draining", "blocked", "paused"]
 ALL_WELL = "".join(f"[+]{name} ok\n" for name in CHECKS) + "readyz check passed\n"
@@ -27,14 +28,6 @@ def own_broker(folder):
 def own_postgres(folder):
     with Server("postgres", folder / f"http-postgres.{new_id()}") as server:
         yield server
-
-
-def wait_for(condition, what):
-    end = time.monotonic() + DEADLINE_S
-    while not (result := condition()):
-        assert time.monotonic() < end, f"not within {DEADLINE_S} s: {what}"
-        time.sleep(0.05)
-    return result
 
 
 def wait_ready(service):
@@ -128,7 +121,8 @@ def test_while_the_broker_blocks_and_while_it_drains_it_is_not_ready(own_broker,
         client.publish(queues.order, order, reply_to=client.reply_to)
         wait_for(lambda: client.count(queues.order) == 1, "the order is in the queue")
         # The broker blocks a connection at its first publish: the service's, with its reply.
-        with memory_alarm(own_broker), Service(own_broker.url, database.url, queues) as service:
+        service = Service(own_broker.url, database.url, queues)
+        with memory_alarm(own_broker), service.running():
             page = wait_for_failure(service, ["blocked"])
             assert f"{queues.order}: the broker takes no messages" in page
             blocked = f'inventory_blocked_seconds_total{{queue="{queues.order}"}}'

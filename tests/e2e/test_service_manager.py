@@ -1,6 +1,7 @@
 """What the service tells systemd (sd_notify(3)), to a socket that the test owns."""
 
 import contextlib
+import pathlib
 import signal
 import socket
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from database import Sqlite
 from service import DEADLINE_S, Service
+from waiting import wait_for
 
 
 class Manager:
@@ -79,13 +81,17 @@ def test_it_says_that_it_consumes_and_that_it_stops(broker, folder, queues, mana
         assert manager.wait_for("STOPPING=1") == "STOPPING=1\nEXTEND_TIMEOUT_USEC=30000000"
 
 
+def is_stopped(process):
+    return "\nState:\tT" in pathlib.Path(f"/proc/{process}/status").read_text()
+
+
 def test_a_process_that_hangs_feeds_no_watchdog(broker, folder, queues, manager):
     with watched(Service(broker.url, Sqlite(folder).url, queues), manager) as service:
         for _ in range(3):
             manager.wait_for("WATCHDOG=1")
         service.process.send_signal(signal.SIGSTOP)
         try:
-            time.sleep(0.1)  # what was on its way
+            wait_for(lambda: is_stopped(service.process.pid), "the process is stopped")
             manager.drain()
             manager.socket.settimeout(1)
             with pytest.raises(TimeoutError):

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import time
 
+from waiting import wait_for
+
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = CHECKOUT / "build/release"
 DEADLINE_S = 300
@@ -168,10 +170,12 @@ class Machine:
         self.process.wait()
         self.log.close()
         folders = sorted(self.group.glob("**/"), key=lambda path: -len(path.parts))
-        end = time.monotonic() + DEADLINE_S
-        while (self.group / "cgroup.events").read_text().startswith("populated 1"):
-            assert time.monotonic() < end, "processes of the machine still run"
-            time.sleep(0.1)
+        events = self.group / "cgroup.events"
+        wait_for(
+            lambda: events.read_text().startswith("populated 0"),
+            "no process of the machine runs",
+            DEADLINE_S,
+        )
         for folder in folders:
             folder.rmdir()
 

@@ -3,10 +3,10 @@
 import signal
 import socket
 import subprocess
-import time
 
 import dockerfile
 from machine import CHECKOUT, DEADLINE_S
+from waiting import wait_for
 
 
 def free_port():
@@ -16,10 +16,10 @@ def free_port():
 
 
 def wait_for_health(stage, check, status):
-    end = time.monotonic() + DEADLINE_S
-    while subprocess.run(stage.inside(*check), capture_output=True).returncode != status:
-        assert time.monotonic() < end, f"the health check does not come to {status}"
-        time.sleep(0.5)
+    def is_met():
+        return subprocess.run(stage.inside(*check), capture_output=True).returncode == status
+
+    wait_for(is_met, f"the health check comes to {status}", DEADLINE_S, interval_s=0.5)
 
 
 def test_it_builds_runs_as_an_ordinary_user_and_stops_as_process_1(new_root, broker):

@@ -137,6 +137,15 @@ class Service:
     def log(self):
         return "".join(self.lines)
 
+    @contextlib.contextmanager
+    def running(self):
+        """Inside it runs, ready or not; after, it has ended."""
+        self.start()
+        try:
+            yield
+        finally:
+            self.__exit__()
+
     def __enter__(self):
         try:
             return (self if self.process else self.start()).wait_ready()

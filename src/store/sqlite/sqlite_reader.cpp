@@ -11,7 +11,7 @@
 namespace inventory::store::sqlite {
 namespace {
 
-constexpr int kBusyTimeoutMs = 2'000;  // while a service recovers a log that a crash left
+constexpr int kRecoveryWaitMs = 2'000;  // while a service recovers a log that a crash left
 
 class SqliteReader : public Reader {
  public:
@@ -27,7 +27,7 @@ class SqliteReader : public Reader {
     if (code != SQLITE_OK) {
       return std::unexpected(error_of(handle, path_, "opening it to read"));
     }
-    sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+    sqlite3_busy_timeout(handle, kRecoveryWaitMs);
     // A transaction sees the file as it is at its first read.
     for (const char* sql : {"BEGIN", "SELECT count(*) FROM inventory_migration"}) {
       if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
