@@ -31,7 +31,8 @@ TEST(Csv, SplitsLinesAndFields) {
 }
 
 TEST(Csv, TakesCommasQuotesAndLineEndsInQuotes) {
-  EXPECT_EQ(read_records("\"a,\"\"b\"\"\r\n\",\"\"\n\"\"\"\"\r\n"), (Records{{"a,\"b\"\r\n", ""}, {"\""}}));
+  EXPECT_EQ(read_records("\"a,\"\"b\"\"\r\n\",\"\"\n\"\"\"\"\r\n"),
+            (Records{{"a,\"b\"\r\n", ""}, {"\""}}));
 }
 
 TEST(Csv, CountsTheLinesInQuotesToo) {

@@ -71,7 +71,8 @@ TEST(DeadLettersOptions, ShowOneLetter) {
   EXPECT_EQ(command.action, Action::show);
   EXPECT_EQ(command.position, 3U);
   EXPECT_EQ(command.limit, 1U);
-  EXPECT_THAT(error_of_dead_letters({"show", "--position", "3"}), HasSubstr("--position needs --queue"));
+  EXPECT_THAT(error_of_dead_letters({"show", "--position", "3"}),
+              HasSubstr("--position needs --queue"));
   EXPECT_THAT(error_of_dead_letters({"show", "--queue", "order_validate", "--position", "0"}),
               HasSubstr("--position takes a whole number from 1"));
 }

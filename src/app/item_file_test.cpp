@@ -34,7 +34,7 @@ TEST(ItemFile, HasARowForEachItem) {
 
 TEST(ItemFile, NamesTheLineOfEachBadRow) {
   const auto file = read_rows("1,a\n-1,b\n1.5,c\n,d\n1,e,f\n1\n1,\xFF\n1,a\0b\n"s + "1," +
-                         std::string(10'001, 'x') + "\n2,\"g\n9007199254740992,h\n");
+                              std::string(10'001, 'x') + "\n2,\"g\n9007199254740992,h\n");
   EXPECT_EQ(file.rows.size(), 1U);
   std::vector<std::size_t> lines;
   lines.reserve(file.bad.size());

@@ -69,10 +69,12 @@ TEST(OrderMessage, NamesTheMemberThatIsWrong) {
         << id;
   }
   for (const auto* number : {"0", "-1", "2.0", "\"2\"", "true", "null", "9007199254740992"}) {
-    EXPECT_EQ(order_error(std::string(R"({"order_id":1,"quantity":1,"product_id":)") + number + "}"),
-              "product_id must be an integer between 1 and 9007199254740991");
-    EXPECT_EQ(order_error(std::string(R"({"order_id":1,"product_id":1,"quantity":)") + number + "}"),
-              "quantity must be an integer between 1 and 9007199254740991");
+    EXPECT_EQ(
+        order_error(std::string(R"({"order_id":1,"quantity":1,"product_id":)") + number + "}"),
+        "product_id must be an integer between 1 and 9007199254740991");
+    EXPECT_EQ(
+        order_error(std::string(R"({"order_id":1,"product_id":1,"quantity":)") + number + "}"),
+        "quantity must be an integer between 1 and 9007199254740991");
   }
   EXPECT_EQ(order_error(R"({"order_id":"a\u0000b","product_id":1,"quantity":1})"),
             "order_id must not contain the character NUL");

@@ -36,8 +36,7 @@ class AmqpLink : public Link {
       publisher_ = std::move(*publisher);
     }
     auto settlements = co_await publisher_->publish(messages);
-    was_rejected_ =
-        settlements && std::ranges::count(*settlements, amqp::Settlement::rejected) > 0;
+    was_rejected_ = settlements && std::ranges::count(*settlements, amqp::Settlement::rejected) > 0;
     co_return settlements;
   }
   void acknowledge_up_to(std::uint64_t delivery_tag) override {

@@ -90,8 +90,8 @@ TEST_F(HandlerTest, MarksAReplayAndRepeatsItsReplyWordForWord) {
 
 TEST_F(HandlerTest, AnswersAConflictWithoutADeadLetter) {
   store_.view.on_hand[1] = 5;
-  const auto answers =
-      answer(orders_, {order_delivery(1), delivery(R"({"order_id":1,"product_id":1,"quantity":2})")});
+  const auto answers = answer(
+      orders_, {order_delivery(1), delivery(R"({"order_id":1,"product_id":1,"quantity":2})")});
   EXPECT_TRUE((*answers)[1].reply.message.body.contains(
       "Invalid order: order_id 1 was already decided for product 1 with quantity 1"));
   EXPECT_FALSE((*answers)[1].dead_letter);

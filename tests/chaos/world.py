@@ -67,7 +67,8 @@ class World:
             make_faults(self, chance, say)
             say("no more faults")
             self.traffic.drain(DRAIN_S)
-            self._stop_services()
+            for number in range(self.instances):
+                self.stop_service(number)
         self._check(few | many)
         say(f"every promise held for {len(self.traffic.sent)} requests")
         self.figures["seeds"] = 1
@@ -78,10 +79,11 @@ class World:
             client.publish(client.queues.item, {"quantity": quantity}, reply_to=client.reply_to)
         return {reply.json["id"]: quantity for reply in client.receive_all(products)}
 
-    def _stop_services(self):
-        for service in self.services:
-            status = service.stop()
-            assert status == 0, f"inventory-service ended with {status}"
+    def stop_service(self, number):
+        service = self.services[number]
+        service.wait_for_log("inventory-service ")  # from then on it listens to signals
+        status = service.stop()
+        assert status == 0, f"inventory-service ended with {status}"
 
     def _kill_services(self):
         for service in self.services:
