@@ -8,6 +8,7 @@
 #include <amqp_framing.h>
 #include <fmt/format.h>
 
+#include "amqp/frame.h"
 #include "amqp/wire.h"
 
 namespace amqp {
