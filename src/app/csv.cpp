@@ -47,7 +47,9 @@ std::expected<std::string, std::string> CsvReader::take_quoted_field() {
     line_ += static_cast<std::size_t>(std::ranges::count(part, '\n'));
     field += part;
     rest_.remove_prefix(part.size());
-    if (quote == std::string_view::npos) return std::unexpected("a quote that is not closed");
+    if (quote == std::string_view::npos) {
+      return std::unexpected("a quote that is not closed; the rest of the file is in it");
+    }
     rest_.remove_prefix(1);
     if (!rest_.starts_with('"')) break;
     field += '"';

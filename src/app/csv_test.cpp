@@ -47,7 +47,7 @@ TEST(Csv, GoesOnAfterARecordThatIsWrong) {
                          {"c"},
                          {"wrong: text after a closing quote"},
                          {"d"},
-                         {"wrong: a quote that is not closed"}};
+                         {"wrong: a quote that is not closed; the rest of the file is in it"}};
   EXPECT_EQ(read_records("a\"b\",x\nc\n\"x\" ,y\nd\n1,\"2\n3", &lines), expected);
   EXPECT_THAT(lines, ElementsAre(1, 2, 3, 4, 5));
 }

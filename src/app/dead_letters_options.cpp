@@ -1,5 +1,6 @@
 #include "app/dead_letters_options.h"
 
+#include <algorithm>
 #include <limits>
 
 #include <fmt/format.h>
@@ -57,8 +58,19 @@ Read read_count(const Arguments& arguments, const std::string& flag,
   return {};
 }
 
+// As the header has it, or as labels of metrics do: with an underscore.
+Read read_reason(const Arguments& arguments, std::optional<std::string>& to) {
+  to = arguments.option("--reason");
+  if (!to) return {};
+  const std::string given = *to;
+  std::ranges::replace(*to, '_', '-');
+  if (*to == "invalid" || *to == "too-large") return {};
+  return Wrong(
+      fmt::format("--reason takes invalid or too-large; not {}", quoted_for_message(given)));
+}
+
 Read read_filter(const Arguments& arguments, DeadLetterFilter& to) {
-  to.reason = arguments.option("--reason");
+  if (auto read = read_reason(arguments, to.reason); !read) return read;
   to.text = arguments.option("--text");
   to.id = arguments.option("--id");
   if (auto read = read_age(arguments, "--older-than", to.older_than); !read) return read;

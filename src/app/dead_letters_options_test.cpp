@@ -66,6 +66,15 @@ TEST(DeadLettersOptions, AreFilters) {
   }
 }
 
+TEST(DeadLettersOptions, TakeOnlyReasonsThatThereAre) {
+  EXPECT_EQ(command_of({"list", "--reason", "too-large"}).filter.reason, "too-large");
+  EXPECT_EQ(command_of({"list", "--reason", "too_large"}).filter.reason, "too-large");
+  for (const char* reason : {"refused", "too_huge", "INVALID", ""}) {
+    EXPECT_THAT(error_of_dead_letters({"list", "--reason", reason}),
+                HasSubstr(std::string("--reason takes invalid or too-large; not \"") + reason));
+  }
+}
+
 TEST(DeadLettersOptions, ShowOneLetter) {
   const auto command = command_of({"show", "--queue", "order_validate", "--position", "3"});
   EXPECT_EQ(command.action, Action::show);
