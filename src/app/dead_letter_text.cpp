@@ -21,25 +21,14 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kReasonColumns = 9;
-constexpr std::size_t kIdColumns = 36;  // a UUID
-constexpr int kDepthMax = 8;            // of nested headers that are shown
+constexpr std::size_t kMessageColumns = 40;  // longer ones are not cut
+constexpr int kDepthMax = 8;                 // of nested headers that are shown
 
 // Whether a terminal might obey it: C0, DEL, and C1 as UTF-8 has it.
 bool is_control(std::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);
   if (character.size() == 1) return first < 0x20 || first == 0x7F;
   return first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
-}
-
-// At most that many characters; the last is an ellipsis if some are left out.
-std::string cut(std::string_view text, std::size_t columns) {
-  std::size_t characters = 0;
-  std::size_t end_of_cut = 0;
-  for (std::size_t i = 0; i < text.size(); i += ops::utf8_character_size(text.substr(i))) {
-    if (++characters == columns) end_of_cut = i;
-    if (characters > columns) return std::string(text.substr(0, end_of_cut)) + "…";
-  }
-  return std::string(text);
 }
 
 std::string to_base64(std::string_view bytes) {
@@ -172,18 +161,31 @@ std::string printable(std::string_view text, bool keep_lines) {
   return result;
 }
 
-std::string table_head() {
-  return fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", "#", "FAILED AT (UTC)", "REASON",
-                     kReasonColumns, "BYTES", "ID", kIdColumns, "MESSAGE");
+std::string cut(std::string_view text, std::size_t columns) {
+  if (columns == 0) return std::string(text);
+  std::size_t characters = 0;
+  std::size_t end_of_cut = 0;
+  for (std::size_t i = 0; i < text.size(); i += ops::utf8_character_size(text.substr(i))) {
+    if (++characters == columns) end_of_cut = i;
+    if (characters > columns) return std::string(text.substr(0, end_of_cut)) + "…";
+  }
+  return std::string(text);
+}
+
+std::string table_head(std::size_t columns) {
+  return cut(fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", "#", "FAILED AT (UTC)",
+                         "REASON", kReasonColumns, "BYTES", "MESSAGE", kMessageColumns, "ID"),
+             columns);
 }
 
 std::string table_line(const DeadLetter& letter, std::size_t columns) {
-  const std::string line = fmt::format(
-      "{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", letter.position, time_text(letter.failed_at),
-      cut(printable(letter.reason.value_or("-")), kReasonColumns), kReasonColumns,
-      letter.delivery.body.size(), cut(id_of(letter.delivery.properties), kIdColumns), kIdColumns,
-      printable(letter.message.value_or("-")));
-  return columns == 0 ? line : cut(line, columns);
+  return cut(
+      fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", letter.position,
+                  time_text(letter.failed_at),
+                  cut(printable(letter.reason.value_or("-")), kReasonColumns), kReasonColumns,
+                  letter.delivery.body.size(), printable(letter.message.value_or("-")),
+                  kMessageColumns, id_of(letter.delivery.properties)),
+      columns);
 }
 
 std::string full_text(const DeadLetter& letter) {

@@ -13,8 +13,8 @@
 namespace inventory::app {
 
 // A table: its head, and one line a letter, at most `columns` wide (0: as wide as it gets). Without
-// line ends.
-std::string table_head();
+// line ends. The message comes before the identity: on 80 columns it is the one that is seen.
+std::string table_head(std::size_t columns);
 std::string table_line(const DeadLetter& letter, std::size_t columns);
 
 // The whole letter: properties, headers, body; several lines, the last one ended.
@@ -27,5 +27,8 @@ std::string json_line(const DeadLetter& letter);
 // Text that a terminal can be given: control characters and bytes that are no UTF-8 as \xNN. Line
 // ends and tabs stay if they are asked for.
 std::string printable(std::string_view text, bool keep_lines = false);
+
+// At most that many characters (0: all); the last is an ellipsis if some are left out.
+std::string cut(std::string_view text, std::size_t columns);
 
 }  // namespace inventory::app

@@ -66,9 +66,9 @@ class Run {
         command_(command),
         queue_(std::move(queue)),
         now_(now),
-        columns_(terminal_columns()),
+        columns_(terminal_columns(STDOUT_FILENO)),
         progress_(
-            fmt::format("looking through {}", queue_),
+            fmt::format("looking through {}", printable(queue_)),
             is_terminal(STDERR_FILENO) && (!is_terminal(STDOUT_FILENO) || !prints_letters())) {}
 
   // Returns the exit status.
@@ -122,6 +122,7 @@ class Run {
   std::size_t matched_ = 0;
   std::size_t done_ = 0;
   bool declined_ = false;
+  bool output_failed_ = false;
   bool has_warned_ = false;
   std::map<std::string, std::size_t> left_;  // why, and how many
   std::vector<std::uint64_t> to_purge_;      // delivery tags
@@ -134,7 +135,7 @@ class Run {
 Task<Result<void>> Run::look_through() {
   std::size_t total = 0;
   // A quorum queue puts what was taken behind what was not: then all of it is taken.
-  while (!is_enough() || browser_->is_quorum()) {
+  while ((!is_enough() && !output_failed_) || browser_->is_quorum()) {
     auto taken = co_await browser_->next();
     if (!taken) co_return std::unexpected(taken.error());
     std::optional<amqp::Browsed>& message = *taken;
@@ -143,7 +144,7 @@ Task<Result<void>> Run::look_through() {
     progress_.update(++looked_at_, total);
     auto letter = read_dead_letter(queue_, looked_at_, std::move(message->delivery));
     warn_of_deliveries(letter);
-    const bool is_wanted = !is_enough() &&
+    const bool is_wanted = !is_enough() && !output_failed_ &&
                            (!command_.position || *command_.position == looked_at_) &&
                            matches(letter, command_.filter, now_);
     if (is_wanted) {
@@ -154,6 +155,7 @@ Task<Result<void>> Run::look_through() {
     if (looked_at_ >= total) break;
   }
   progress_.clear();
+  if (output_failed_) co_return std::unexpected(failed("standard output cannot be written"));
   co_return Result<void>();
 }
 
@@ -165,14 +167,16 @@ Task<Result<void>> Run::take(DeadLetter letter) {
 }
 
 void Run::print(const DeadLetter& letter) {
+  std::string text;
   if (command_.json) {
-    fmt::print("{}\n", json_line(letter));
+    text = json_line(letter) + '\n';
   } else if (command_.action == Action::show) {
-    fmt::print("{}", full_text(letter));
+    text = full_text(letter);
   } else {
-    if (matched_ == 1) fmt::print("{}\n{}\n", printable(queue_), table_head());
-    fmt::print("{}\n", table_line(letter, columns_));
+    if (matched_ == 1) text = fmt::format("{}\n{}\n", printable(queue_), table_head(columns_));
+    text += table_line(letter, columns_) + '\n';
   }
+  output_failed_ = std::fwrite(text.data(), 1, text.size(), stdout) != text.size();
 }
 
 void Run::warn_of_deliveries(const DeadLetter& letter) {
@@ -312,6 +316,7 @@ Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& 
     Run run(configuration, command, queue, now);
     const auto ended = co_await run.run(**browsing, publisher.get());
     if (!ended) {
+      if (std::ferror(stdout) != 0) co_return kExitFailed;  // which main() explains
       run.summarize();
       co_return report_failure(explain(queue, ended.error()));
     }
@@ -325,7 +330,6 @@ Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& 
     fmt::print(stderr, "inventory-service: no such dead letter\n");
     co_return kExitNo;
   }
-  if (std::fflush(stdout) != 0) co_return report_failure("standard output cannot be written");
   co_return status;
 }
 

@@ -19,6 +19,7 @@
 #include "amqp/consumer.h"
 #include "amqp/publisher.h"
 #include "app/broker_client.h"
+#include "app/dead_letter_text.h"
 #include "app/item_file.h"
 #include "app/options.h"
 #include "app/progress.h"
@@ -59,16 +60,19 @@ class Import {
       : configuration_(configuration),
         command_(command),
         rows_(rows),
-        progress_(fmt::format("importing {}", command.name), is_terminal(STDERR_FILENO)) {}
+        name_(printable(command.name)),
+        progress_(fmt::format("importing {}", name_), is_terminal(STDERR_FILENO)) {}
 
   Task<int> run() {
     auto done = co_await send_all();
     progress_.clear();
-    fmt::print("{}: {} added, {} were there already, {} rejected, {} not answered\n", command_.name,
-               added_, earlier_, rejected_, rows_.size() - added_ - earlier_ - rejected_);
+    fmt::print("{}: {} added, {} were there already, {} rejected, {} not answered\n", name_, added_,
+               earlier_, rejected_, rows_.size() - added_ - earlier_ - rejected_);
     if (done) co_return rejected_ == 0 ? kExitDone : kExitNo;
-    fmt::print(stderr, "inventory-service: {}. Run it again: what is there is recognised\n",
-               done.error());
+    fmt::print(
+        stderr,
+        "inventory-service: {}\ninventory-service: run it again: what is there is recognised\n",
+        done.error());
     co_return kExitFailed;
   }
 
@@ -101,6 +105,7 @@ class Import {
   const Configuration& configuration_;
   const ImportCommand& command_;
   const std::span<const ItemRow> rows_;
+  const std::string name_;
   Progress progress_;
   std::string reply_queue_;
   std::size_t added_ = 0;
@@ -174,7 +179,7 @@ void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
   if (!is_success(reply.body)) {
     ++rejected_;
     progress_.clear();
-    fmt::print(stderr, "{}:{}: {}\n", command_.name, row.line, reply.body);
+    fmt::print(stderr, "{}:{}: {}\n", name_, row.line, printable(reply.body));
     return;
   }
   const auto& headers = reply.properties.headers;
@@ -185,8 +190,9 @@ void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
 }  // namespace
 
 int import_items(const Configuration& configuration, const ImportCommand& command) {
+  const std::string name = printable(command.name);
   const auto fail = [&](const std::string& what) {
-    fmt::print(stderr, "inventory-service: {}: {}\n", command.name, what);
+    fmt::print(stderr, "inventory-service: {}: {}\n", name, what);
     return kExitFailed;
   };
   const auto text = read_file(command.path);
@@ -194,16 +200,16 @@ int import_items(const Configuration& configuration, const ImportCommand& comman
   const auto file = read_item_file(*text, command.name);
   if (!file) return fail(file.error());
   for (const BadRow& bad : file->bad) {
-    fmt::print(stderr, "{}:{}: {}\n", command.name, bad.line, bad.what);
+    fmt::print(stderr, "{}:{}: {}\n", name, bad.line, printable(bad.what));
   }
   if (!file->bad.empty()) {
-    fmt::print(stderr, "inventory-service: {}: {} bad and {} good rows{}\n", command.name,
-               file->bad.size(), file->rows.size(),
+    fmt::print(stderr, "inventory-service: {}: {} bad and {} good rows{}\n", name, file->bad.size(),
+               file->rows.size(),
                command.skip_bad ? "" : "; nothing was sent; --skip-bad sends the good ones");
     if (!command.skip_bad) return kExitNo;
   }
   if (command.dry_run) {
-    fmt::print("{}: would have sent {} rows\n", command.name, file->rows.size());
+    fmt::print("{}: would have sent {} rows\n", name, file->rows.size());
     return file->bad.empty() ? kExitDone : kExitNo;
   }
   Import import(configuration, command, file->rows);

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <poll.h>
+#include <unistd.h>
 #include <variant>
 
 #include <fmt/format.h>
@@ -52,15 +54,28 @@ int run(int argc, const char* const* argv) {
   return std::visit(Run{invocation->configuration}, invocation->command);
 }
 
+bool is_output_written() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+
+// Whoever has read enough (`| head`) is not told of it.
+bool has_reader_gone() {
+  pollfd output{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   // A peer that has gone is an error of the write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  int status = app::kExitFailed;
   try {
-    return run(argc, argv);
+    status = run(argc, argv);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "inventory-service: {}\n", error.what());
-    return inventory::app::kExitFailed;
+    if (std::ferror(stdout) == 0) fmt::print(stderr, "inventory-service: {}\n", error.what());
   }
+  if (is_output_written()) return status;
+  if (!has_reader_gone()) {
+    fmt::print(stderr, "inventory-service: standard output cannot be written\n");
+  }
+  return app::kExitFailed;
 }

@@ -30,12 +30,14 @@ class Progress {
   std::chrono::steady_clock::time_point next_draw_;
 };
 
-// The bar as text: "replaying orders.dlq [#####     ] 512 of 1024".
-std::string progress_bar(std::string_view what, std::size_t done, std::size_t total);
+// The bar as text, "replaying orders.dlq [#####     ] 512 of 1024": shorter than `columns`, since a
+// full line might wrap (0: as wide as it gets).
+std::string progress_bar(std::string_view what, std::size_t done, std::size_t total,
+                         std::size_t columns);
 
 bool is_terminal(int descriptor);
 
-// The width of the terminal on standard output in columns; 0 if there is none.
-std::size_t terminal_columns();
+// The width of the terminal in columns; 0 if the descriptor is none.
+std::size_t terminal_columns(int descriptor);
 
 }  // namespace inventory::app

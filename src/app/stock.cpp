@@ -50,7 +50,6 @@ int stock(const Configuration& configuration, const StockCommand& command) {
     left -= count;
     after = items->back().id;
   }
-  if (std::fflush(stdout) != 0) return report_failure("standard output cannot be written");
   if (command.product_id && is_first) {
     fmt::print(stderr, "inventory-service: there is no product {}\n", *command.product_id);
     return kExitNo;
