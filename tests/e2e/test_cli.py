@@ -1,11 +1,12 @@
 """The command line: what it prints, and its exit status."""
 
 import json
+import subprocess
 import uuid
 
 import pytest
 
-from service import Service, run
+from service import DEADLINE_S, PROGRAM, Service, environment, run
 
 SECRET = "s3cret-w0rd"
 
@@ -125,6 +126,23 @@ def test_migrate_says_in_one_line_that_there_is_no_database():
     assert done.returncode == 3
     assert one_line(done.stderr)
     assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [["--print-config"], ["--help"], ["verify"]])
+def test_output_that_cannot_be_written_has_status_3(database, command):
+    assert run("migrate", DATABASE_URL=database.url).returncode == 0
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [PROGRAM, *command],
+            env=environment(DATABASE_URL=database.url),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+    assert done.returncode == 3
+    assert done.stderr == "inventory-service: standard output cannot be written\n"
 
 
 def test_print_config_masks_credentials():

@@ -121,6 +121,22 @@ def test_a_long_quorum_queue_stays_in_order(broker, queues, client):
         client.channel.queue_delete(queue)
 
 
+def test_a_reader_that_goes_leaves_the_letters_in_order_and_hears_nothing(broker, queues, dead):
+    letters = [put(dead, queues.order_dead, b"{}", message=200 * "x") for _ in range(100)]
+    process = subprocess.Popen(
+        [PROGRAM, "dead-letters", "list", "--queue", queues.order, *queues.options()],
+        env=environment(AMQP_URL=broker.url),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(timeout=DEADLINE_S)) == ("", 3)
+    process.stderr.close()
+    assert ids(listed(broker, queues)) == letters
+
+
 def test_filters_name_what_is_meant(broker, queues, dead):
     old = put(dead, queues.order_dead, b"{}", age_s=7200)
     large = put(dead, queues.order_dead, b"{}", reason="too-large", message="too many bytes")
