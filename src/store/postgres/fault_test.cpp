@@ -21,6 +21,14 @@ TEST(FaultOf, TellsAKeyThatAnotherInstanceTookFromAnyOtherUniqueKey) {
 TEST(FaultOf, BlamesABatchOnlyForItsData) {
   EXPECT_EQ(fault_of("22021", ""), Fault::refused);
   EXPECT_EQ(fault_of("23514", "a_check"), Fault::refused);
+  EXPECT_EQ(fault_of("23P01", "an_exclusion"), Fault::refused);
+  EXPECT_EQ(fault_of("54000", "", "indextuple.c"), Fault::refused);  // too long for an index
+}
+
+TEST(FaultOf, DoesNotBlameABatchForALimitOfTheDatabase) {
+  for (const auto* source : {"varsup.c", "multixact.c", "md.c", "bufmgr.c"}) {
+    EXPECT_EQ(fault_of("54000", "", source), Fault::unavailable) << source;
+  }
 }
 
 TEST(Fault, DoesNotBlameARequestForAMistakeOfTheSchema) {

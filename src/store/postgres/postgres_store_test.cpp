@@ -305,6 +305,37 @@ TEST_F(PostgresStore, RefusesABatchForItsDataAndTakesTheNextOne) {
   EXPECT_EQ(schema->connections(), 1);
 }
 
+TEST_F(PostgresStore, RefusesADescriptionThatIsTooLongForTheOwnersIndexAndNoOther) {
+  schema->sql("CREATE INDEX ON inventory (description)");
+  std::mt19937 random(7);
+  auto bad = item("m2", 2);
+  bad.description = std::string(9'000, ' ');  // that no compression makes short enough
+  for (char& letter : *bad.description) {
+    letter = static_cast<char>(' ' + random() % 95);
+  }
+  const Items items{item("m1", 1), bad, item("m3", 3)};
+  const auto error = error_of(run(made->add_items(items)));
+  EXPECT_EQ(error.fault, Fault::refused);
+  EXPECT_THAT(error.what, HasSubstr("54000"));
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "0");
+
+  // As the service halves the batch.
+  EXPECT_TRUE(run(made->add_items(std::span(items).first(1))));
+  EXPECT_EQ(error_of(run(made->add_items(std::span(items).subspan(1)))).fault, Fault::refused);
+  EXPECT_EQ(error_of(run(made->add_items(std::span(items).subspan(1, 1)))).fault, Fault::refused);
+  EXPECT_TRUE(run(made->add_items(std::span(items).subspan(2))));
+  EXPECT_EQ(schema->sql("SELECT string_agg(quantity::text, ' ' ORDER BY id) FROM inventory"),
+            "1 3");
+}
+
+TEST_F(PostgresStore, RefusesAnItemThatAnExclusionOfTheOwnersForbids) {
+  schema->sql("ALTER TABLE inventory ADD EXCLUDE USING btree (description WITH =)");
+  EXPECT_TRUE(run(made->add_items(Items{item("m1", 1)})));
+  const auto error = error_of(run(made->add_items(Items{item("m2", 2)})));
+  EXPECT_EQ(error.fault, Fault::refused);
+  EXPECT_THAT(error.what, HasSubstr("23P01"));
+}
+
 TEST_F(PostgresStore, IsUnavailableWhereTheDatabaseDoesNotLetItWrite) {
   put_item(1, 10);
   schema->sql(

@@ -219,7 +219,8 @@ Error Session::server_error(const char* doing, const PGresult* result) {
   const auto sqlstate = field(result, PG_DIAG_SQLSTATE);
   const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   const auto text = fmt::format("{} ({})", field(result, PG_DIAG_MESSAGE_PRIMARY), sqlstate);
-  const Fault fault = fault_of(sqlstate, field(result, PG_DIAG_CONSTRAINT_NAME));
+  const Fault fault = fault_of(sqlstate, field(result, PG_DIAG_CONSTRAINT_NAME),
+                               field(result, PG_DIAG_SOURCE_FILE));
   if (severity == "FATAL" || severity == "PANIC") {  // the server closes the connection after it
     Error error = lose(doing, text);
     error.fault = committing_ ? error.fault : fault;

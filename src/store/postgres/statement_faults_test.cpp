@@ -26,6 +26,8 @@ constexpr std::array kFailures{
     Failure{"ERRCODE = '23505', CONSTRAINT = 'inventory_ledger_pkey'", Fault::retryable},
     Failure{"ERRCODE = '23505', CONSTRAINT = 'of_the_owner'", Fault::refused},
     Failure{"ERRCODE = '23514'", Fault::refused},      // a CHECK
+    Failure{"ERRCODE = '23P01'", Fault::refused},      // an EXCLUDE
+    Failure{"ERRCODE = '54000'", Fault::refused},      // too long for an index
     Failure{"ERRCODE = '57014'", Fault::unavailable},  // statement timeout, cancelled
     Failure{"ERRCODE = '57P01'", Fault::unavailable},  // shutting down
     Failure{"ERRCODE = '53100'", Fault::unavailable},  // disk full
