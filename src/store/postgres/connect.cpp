@@ -64,6 +64,10 @@ Task<Result<std::vector<std::string>>> look_up(boost::asio::any_io_executor exec
   co_return std::move(lookup->addresses);
 }
 
+// libpq writes a notice to stderr unless it is told otherwise; what is meant for a log is in the
+// errors. Also the words of a server that ends a session which it has just begun are a notice.
+void ignore_notice(void*, const PGresult*) {}
+
 ConnectionHandle start(const ConnectionInfo& info, const Host& host) {
   std::vector<const char*> keywords{"host", "hostaddr", "port"};
   std::vector<const char*> values{host.name.c_str(), host.address.c_str(), host.port.c_str()};
@@ -73,7 +77,9 @@ ConnectionHandle start(const ConnectionInfo& info, const Host& host) {
   }
   keywords.push_back(nullptr);
   values.push_back(nullptr);
-  return ConnectionHandle(PQconnectStartParams(keywords.data(), values.data(), 0));
+  ConnectionHandle connection(PQconnectStartParams(keywords.data(), values.data(), 0));
+  PQsetNoticeReceiver(connection.get(), ignore_notice, nullptr);
+  return connection;
 }
 
 // libpq offers a failed attempt's SQLSTATE only within its verbose text: `FATAL:  28P01: ...`.

@@ -4,6 +4,7 @@
 #include <random>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
@@ -398,6 +399,36 @@ TEST_F(PostgresStore, NamesWhatTheServerHasAgainstTheConnection) {
   EXPECT_THAT(error.what, HasSubstr("3D000"));
   EXPECT_THAT(error.what, HasSubstr("no_such_database"));
   EXPECT_THAT(error.what, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(PostgresStore, WritesNothingToStderrWhereTheServerEndsASessionThatItHasJustBegun) {
+  using namespace std::string_literals;
+  using boost::asio::ip::tcp;
+  const std::string words =
+      "SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"s;
+  const std::string answer =
+      "R\0\0\0\x08\0\0\0\0"s  // authenticated
+      "Z\0\0\0\x05I"s         // ready for a query
+      "E\0\0\0"s +
+      static_cast<char>(words.size() + 4) + words;
+  tcp::acceptor server(loop, {boost::asio::ip::address_v4::loopback(), 0});
+  tcp::socket session(loop);
+  std::array<char, 1'000> startup{};
+  server.async_accept(session, [&](auto) {
+    session.async_read_some(boost::asio::buffer(startup), [&](auto, auto) {
+      boost::asio::write(session, boost::asio::buffer(answer));
+      session.shutdown(tcp::socket::shutdown_send);
+    });
+  });
+  auto options = schema->options();
+  options.connection_string =
+      fmt::format("postgresql://user@127.0.0.1:{}/stock?sslmode=disable&gssencmode=disable",
+                  server.local_endpoint().port());
+  const auto ending = store(options);
+  testing::internal::CaptureStderr();
+  const auto ready = run(ending->ready());
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(error_of(ready).fault, Fault::link_lost);
 }
 
 TEST_F(PostgresStore, KeepsNoConnectionOfACallThatWasGivenUp) {
