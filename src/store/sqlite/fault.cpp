@@ -1,12 +1,29 @@
 #include "store/sqlite/fault.h"
 
+#include <algorithm>
+#include <array>
+
 #include <fmt/format.h>
 
 namespace inventory::store::sqlite {
 namespace {
 
+// SQLite's text where an item has the id of another one, or of one that was deleted.
+constexpr std::array<std::string_view, 2> kIdTaken = {
+    "UNIQUE constraint failed: inventory.id",
+    "UNIQUE constraint failed: inventory_ledger.product_id, inventory_ledger.identity"};
+
+bool is_id_taken(int extended_code, std::string_view text) {
+  return extended_code == SQLITE_CONSTRAINT_PRIMARYKEY &&
+         std::ranges::find(kIdTaken, text) != kIdTaken.end();
+}
+
 // What an operator must know beyond SQLite's own words.
-std::string_view hint_of(int extended_code) {
+std::string_view hint_of(int extended_code, std::string_view text) {
+  if (is_id_taken(extended_code, text)) {
+    return "; sqlite_sequence was changed, and its ids were given before: set the seq of inventory "
+           "to the highest product_id in inventory_ledger whose identity is 'opening'";
+  }
   switch (extended_code & 0xff) {
     case SQLITE_CORRUPT:
       return "; the file is damaged: restore it from a backup";
@@ -21,10 +38,9 @@ std::string_view hint_of(int extended_code) {
 
 }  // namespace
 
-Fault fault_of(int extended_code) {
-  if (extended_code == SQLITE_CONSTRAINT_PRIMARYKEY || extended_code == SQLITE_CONSTRAINT_UNIQUE ||
-      extended_code == SQLITE_CONSTRAINT_ROWID) {
-    return Fault::retryable;  // an identity that another writer has just stored
+Fault fault_of(int extended_code, std::string_view text) {
+  if (is_id_taken(extended_code, text)) {
+    return Fault::unavailable;
   }
   switch (extended_code & 0xff) {
     case SQLITE_BUSY:
@@ -42,8 +58,9 @@ Fault fault_of(int extended_code) {
 
 Error error_of(sqlite3* database, std::string_view file, std::string_view doing) {
   const int code = sqlite3_extended_errcode(database);
-  return {fault_of(code), fmt::format("SQLite database {}: {}: {} (code {}){}", file, doing,
-                                      sqlite3_errmsg(database), code, hint_of(code))};
+  const char* text = sqlite3_errmsg(database);
+  return {fault_of(code, text), fmt::format("SQLite database {}: {}: {} (code {}){}", file, doing,
+                                            text, code, hint_of(code, text))};
 }
 
 }  // namespace inventory::store::sqlite

@@ -9,24 +9,25 @@ namespace inventory::store::sqlite {
 namespace {
 
 TEST(Fault, IsRetryableWhereAnotherWriterWasInTheWay) {
-  for (const int code : {SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_LOCKED,
-                         SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE}) {
-    EXPECT_EQ(fault_of(code), Fault::retryable) << code;
+  for (const int code : {SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_LOCKED}) {
+    EXPECT_EQ(fault_of(code, ""), Fault::retryable) << code;
   }
 }
 
 TEST(Fault, IsRefusedWhereTheTablesDoNotTakeTheData) {
   for (const int code :
        {SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_DATATYPE,
-        SQLITE_MISMATCH, SQLITE_TOOBIG, SQLITE_RANGE}) {
-    EXPECT_EQ(fault_of(code), Fault::refused) << code;
+        SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_MISMATCH, SQLITE_TOOBIG,
+        SQLITE_RANGE}) {
+    EXPECT_EQ(fault_of(code, "UNIQUE constraint failed: of_the_owner.description"), Fault::refused)
+        << code;
   }
 }
 
 TEST(Fault, IsUnavailableWhereTheFileCannotBeUsed) {
   for (const int code : {SQLITE_FULL, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_IOERR_FSYNC,
                          SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_NOMEM, SQLITE_ERROR}) {
-    EXPECT_EQ(fault_of(code), Fault::unavailable) << code;
+    EXPECT_EQ(fault_of(code, ""), Fault::unavailable) << code;
   }
 }
 

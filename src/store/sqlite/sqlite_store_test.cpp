@@ -303,6 +303,26 @@ TEST_F(SqliteStore, RefusesWhatTheTablesDoNotTakeAndWritesNothingOfTheBatch) {
   EXPECT_FALSE(add({items[0]}).at(0).replayed);
 }
 
+TEST_F(SqliteStore, IsUnavailableWhereIdsWereGivenBeforeAndSaysWhatToDo) {
+  migrate();
+  const auto last = product(1);
+  const std::vector<NewItem> items{{"m1", 1, "a shirt", {}}};
+  const auto expect_a_wrong_sequence = [&] {
+    file().execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'inventory'");
+    const auto added = run(store_->add_items(items));
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error().fault, Fault::unavailable);
+    EXPECT_THAT(added.error().what, HasSubstr("sqlite_sequence"));
+  };
+  expect_a_wrong_sequence();  // of an item that is there
+  file().execute("DELETE FROM inventory");
+  expect_a_wrong_sequence();  // of one that was
+  file().execute(
+      "UPDATE sqlite_sequence SET seq = (SELECT max(product_id) FROM inventory_ledger WHERE "
+      "identity = 'opening') WHERE name = 'inventory'");
+  EXPECT_EQ(add(items).at(0).item.id, last + 1);
+}
+
 TEST_F(SqliteStore, RefusesABatchThatIsTooLarge) {
   migrate();
   const std::vector orders(kBatchMax + 1, order(1, 1, 1));
