@@ -331,15 +331,20 @@ TEST_F(SqliteStore, RefusesABatchThatIsTooLarge) {
   EXPECT_EQ(run(store_->add_items(items)).error().fault, Fault::refused);
 }
 
-TEST_F(SqliteStore, RefusesAnItemWhereNoIdIsLeft) {
+TEST_F(SqliteStore, IsUnavailableWhereNoIdIsLeftAndSaysWhatToDo) {
   migrate();
+  const auto last = product(1);
   file().execute("INSERT INTO inventory (id, quantity) VALUES (9007199254740990, 1)");
   EXPECT_EQ(product(1), 9'007'199'254'740'991);
   const std::vector<NewItem> items(1);
   const auto added = run(store_->add_items(items));
   ASSERT_FALSE(added);
-  EXPECT_EQ(added.error().fault, Fault::refused);
-  EXPECT_THAT(added.error().what, HasSubstr("no item ids are left"));
+  EXPECT_EQ(added.error().fault, Fault::unavailable);
+  EXPECT_THAT(added.error().what, AllOf(HasSubstr("no item ids are left after 9007199254740991"),
+                                        HasSubstr("sqlite_sequence")));
+  file().execute("DELETE FROM inventory WHERE id >= 9007199254740990");
+  file().execute(fmt::format("UPDATE sqlite_sequence SET seq = {} WHERE name = 'inventory'", last));
+  EXPECT_EQ(add(items).at(0).item.id, last + 1);
 }
 
 TEST_F(SqliteStore, SaysWhichStoredAnswerItCannotRead) {

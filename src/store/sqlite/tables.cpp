@@ -217,8 +217,11 @@ Result<std::vector<domain::ProductId>> Tables::fresh_ids(std::size_t count) {
   }
   if (last > kIdMax - static_cast<std::int64_t>(count)) {
     return std::unexpected(
-        Error{Fault::refused,
-              fmt::format("SQLite database {}: no item ids are left after {}", file_, last)});
+        Error{Fault::unavailable,
+              fmt::format("SQLite database {}: no item ids are left after {}, which someone "
+                          "inserted: delete that item, and set the seq of inventory in "
+                          "sqlite_sequence to the highest id that was given before it",
+                          file_, last)});
   }
   std::vector<domain::ProductId> ids(count);
   std::iota(ids.begin(), ids.end(), last + 1);
