@@ -65,8 +65,12 @@ Confirms::Sent* Confirms::find(std::string_view message_id, std::string_view rou
     const auto digits = message_id.substr(message_id_prefix_.size());
     std::uint64_t tag = 0;
     std::from_chars(digits.data(), digits.data() + digits.size(), tag);
-    const bool is_ours = tag >= first_tag_ && tag < first_tag_ + sent_.size();
-    return is_ours ? &sent_[tag - first_tag_] : nullptr;
+    if (tag >= first_tag_ && tag < first_tag_ + sent_.size()) {
+      Sent& sent = sent_[tag - first_tag_];
+      const Message& message = messages_[sent.message];
+      const bool is_ours = !message.properties.message_id && !message.keeps_properties;
+      if (is_ours && message.routing_key == routing_key) return &sent;
+    }  // else a client has taken the id of a reply for its own request
   }
   for (std::size_t i = first_unsettled_; i < sent_.size(); ++i) {
     Sent& sent = sent_[i];

@@ -50,6 +50,11 @@ class Confirms {
 
   std::size_t unsettled() const { return unsettled_; }
 
+  // nullptr if there is none.
+  const Message* first_unsettled() const {
+    return unsettled_ == 0 ? nullptr : &messages_[sent_[first_unsettled_].message];
+  }
+
   // One a message, in their order: too_large for those that were not sent.
   std::vector<Settlement> take() { return std::move(settlements_); }
 

@@ -62,6 +62,20 @@ TEST_F(ConfirmsTest, FindsAReturnedMessageByItsIdWhoeverGaveIt) {
   EXPECT_EQ(confirms_.take(), (Settlements{returned, confirmed, returned}));
 }
 
+// A client has seen the id in a reply, and uses it for a request of its own that is dead-lettered.
+TEST_F(ConfirmsTest, TellsAMessageThatBearsOurIdFromOurs) {
+  messages_.resize(2);
+  messages_[0].routing_key = "reply queue";
+  confirms_.begin(messages_);
+  messages_[1].routing_key = "dead letters";
+  messages_[1].properties.message_id = confirms_.next_message_id();
+  confirms_.sent(0);
+  confirms_.sent(1);
+  confirms_.returned(*messages_[1].properties.message_id, "dead letters");
+  EXPECT_TRUE(confirms_.confirm(2, true, confirmed));
+  EXPECT_EQ(confirms_.take(), (Settlements{confirmed, returned}));
+}
+
 TEST_F(ConfirmsTest, IgnoresAReturnForAnotherQueueOrOfAnotherPublisher) {
   send(1);
   confirms_.returned("theirs", "another queue");

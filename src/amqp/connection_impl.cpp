@@ -132,6 +132,7 @@ Task<void> ConnectionImpl::write_loop(std::shared_ptr<ConnectionImpl> self) {
       continue;
     }
     std::swap(self->out_, self->writing_);
+    const bool is_heartbeat = self->writing_.size() == kFrameOverhead;
     const auto written = co_await self->transport_.write(self->writing_);
     self->writing_.clear();
     if (self->writing_.capacity() > kIdleBufferMax) self->writing_.shrink_to_fit();
@@ -139,6 +140,7 @@ Task<void> ConnectionImpl::write_loop(std::shared_ptr<ConnectionImpl> self) {
       self->fail(self->link_lost(written.error()));
       break;
     }
+    if (is_heartbeat) continue;  // it comes by itself, whatever becomes of the messages
     for (const auto& [number, channel] : self->channels_) {
       if (channel != nullptr) channel->on_progress();
     }

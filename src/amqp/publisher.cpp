@@ -109,9 +109,12 @@ Task<void> PublisherImpl::wait_for_progress() {
     co_await progress_.wait_until(deadline);
     co_return;
   }
-  connection().fail(
-      connection().link_lost(fmt::format("no confirm for {} ms while {} messages wait for theirs",
-                                         options_.confirm_timeout.count(), confirms_.unsettled())));
+  std::string why = fmt::format("no confirm for {} ms while {} messages wait for theirs",
+                                options_.confirm_timeout.count(), confirms_.unsettled());
+  if (const Message* first = confirms_.first_unsettled(); first != nullptr) {
+    why += fmt::format(", the first for queue {}", first->routing_key);
+  }
+  connection().fail(connection().link_lost(why));
 }
 
 bool PublisherImpl::on_method(const method::Incoming& method) {

@@ -159,6 +159,26 @@ TEST_F(PublisherTest, FailsTheConnectionWhenNoConfirmComes) {
                      "no confirm for 50 ms while 1 messages wait", {.confirm_timeout = 50ms}));
 }
 
+Task<void> confirm_nothing_but_live(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_publisher();
+  (void)co_await broker.receive_messages(1);
+  for (int i = 0; i < 2; ++i) {
+    co_await broker.receive_heartbeat();
+    co_await broker.send(test::raw_frame(8, 0, ""));
+  }
+  co_await broker.expect_hang_up();
+}
+
+TEST_F(PublisherTest, WaitsNoLongerForAConfirmBecauseHeartbeatsGoOn) {
+  Endpoint endpoint = broker_.endpoint();
+  endpoint.heartbeat = 1s;
+  run(confirm_nothing_but_live(broker_),
+      expect_failure(endpoint, messages(1), Fault::link_lost, 0,
+                     "messages wait for theirs, the first for queue q",
+                     {.confirm_timeout = 1'200ms}));
+}
+
 // ---- the broker takes nothing
 
 Task<void> block_for_a_while(FakeBroker& broker) {

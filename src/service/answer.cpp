@@ -111,6 +111,15 @@ bool drop_foreign_headers(amqp::Message& letter) {
   return true;
 }
 
+void drop_body(amqp::Message& letter) {
+  if (!letter.properties.headers) {
+    letter.properties.headers.emplace();
+  }
+  letter.properties.headers->add_string("body-dropped",
+                                        std::to_string(letter.body.size()) + " bytes");
+  letter.body.clear();
+}
+
 std::string_view trace_id(const amqp::Properties& properties) {
   constexpr std::string_view kExample = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const auto header = properties.headers ? properties.headers->find_string("traceparent")

@@ -53,6 +53,10 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
 // that AMQP allows, 4,096 bytes. False if that was done already, or if it is no dead letter.
 bool drop_foreign_headers(amqp::Message& letter);
 
+// For a dead letter that is larger than the broker takes: leaves out its body, and says with the
+// header body-dropped how many bytes it had.
+void drop_body(amqp::Message& letter);
+
 // The trace that a message belongs to: the trace id of its header traceparent, 32 hexadecimal
 // digits; empty if it has none that is valid (W3C Trace Context, 3.2.2).
 std::string_view trace_id(const amqp::Properties& properties);

@@ -185,6 +185,9 @@ Task<void> Flow::reply_stage(Pipe& pipe, Status& why) {
     const auto since = clock_.steady_now();
     if (auto failure = co_await settler_.settle(*link_, std::move(batch->outgoing))) {
       why = {Condition::broker_unavailable, std::move(*failure)};
+      if (settler_.has_learnt()) {
+        reconnect_backoff_.reset();
+      }
       break;
     }
     link_->acknowledge_up_to(batch->last_delivery_tag);

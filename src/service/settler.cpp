@@ -20,10 +20,15 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kRejectedFirst{100};
-constexpr milliseconds kRejectedLast{5'000};
-constexpr int kPublishTries = 12;       // of a reply that a client's own queue rejects
+constexpr milliseconds kRejectedLast{2'000};
+constexpr int kPublishTries = 10;       // of a reply that a client's own queue rejects
 constexpr int kPublishTriesToFull = 5;  // where all were in vain before, or when stopping
-constexpr int kSuspicions = 2;          // after which answers to an address are given up
+
+// How often in a row the broker may close the connection on an answer that was published alone. A
+// direct reply-to address holds what the broker reads; the name of a queue does not, and what
+// closed the connection may have been something else.
+constexpr std::string_view kDirectReplyTo = "amq.rabbitmq.reply-to.";
+constexpr int kSuspicionsOfAQueue = 5;
 constexpr std::size_t kSuspectsMax = 1000;
 constexpr std::uint16_t kPreconditionFailed = 406;
 
@@ -34,9 +39,16 @@ bool blames_a_message(const amqp::Error& error) {
   return std::ranges::find(kCodes, error.reply_code) != kCodes.end();
 }
 
-// A reply and its queue. The reply to a request is the same each time, byte for byte.
+// An answer and its queue. That to a request is the same each time, byte for byte. No queue's name
+// is as long.
 std::string fingerprint(const amqp::Message& message) {
-  return fmt::format("{} {:x}", message.routing_key, std::hash<std::string>()(message.body));
+  return fmt::format("{:256} {:x}", message.routing_key, std::hash<std::string>()(message.body));
+}
+
+// One answer is known by what it holds, and the broker says that it is too large.
+int convicting_count(const std::string& what) {
+  const bool is_queue = what.size() <= 255 && !what.starts_with(kDirectReplyTo);
+  return is_queue ? kSuspicionsOfAQueue : 1;
 }
 
 }  // namespace
@@ -50,11 +62,7 @@ Task<std::optional<std::string>> Settler::settle(Link& link, std::vector<Outgoin
 
 Task<std::optional<std::string>> Settler::publish_until_settled(Link& link,
                                                                 std::vector<Outgoing> outgoing) {
-  const std::size_t harmful =
-      std::erase_if(outgoing, [this](const Outgoing& one) { return is_given_up(one); });
-  if (harmful > 0) {
-    observer_.published({.given_up = harmful});
-  }
+  give_up_harmful(outgoing);
   Backoff backoff(kRejectedFirst, kRejectedLast, options_.seed);
   for (int attempt = 1; !outgoing.empty(); ++attempt) {
     std::vector<amqp::Message> messages;
@@ -101,6 +109,7 @@ std::expected<Settler::Again, std::string> Settler::to_publish_again(
       case amqp::Settlement::confirmed:
         ++published.confirmed;
         full_.erase(queue);
+        suspects_.erase(queue);
         break;
       case amqp::Settlement::returned:
         if (must_arrive) {
@@ -164,6 +173,7 @@ Task<amqp::Result<std::vector<amqp::Settlement>>> Settler::publish(
         // 406: larger than the broker's max_message_size. That is not the address's fault.
         suspect(settled.error().reply_code == kPreconditionFailed ? fingerprint(message)
                                                                   : message.routing_key);
+        has_learnt_ = true;
       }
       co_return std::unexpected(std::move(settled.error()));
     }
@@ -185,14 +195,40 @@ log::Fields Settler::fields(const amqp::Message& message) const {
   return fields;
 }
 
-bool Settler::is_given_up(const Outgoing& one) const {
-  const auto is_convicted = [this](const std::string& what) {
-    const auto suspect = suspects_.find(what);
-    return suspect != suspects_.end() && suspect->second >= kSuspicions;
+// What the broker has closed the connection on: replies are left out, dead letters lose their body.
+void Settler::give_up_harmful(std::vector<Outgoing>& outgoing) {
+  if (suspects_.empty()) {
+    return;
+  }
+  for (Outgoing& one : outgoing) {
+    if (one.message.keeps_properties && is_convicted(fingerprint(one.message))) {
+      log::write(spdlog::level::err, fields(one.message),
+                 "{}: a dead letter leaves out its body of {} bytes, which is larger than the "
+                 "broker takes",
+                 options_.queue, one.message.body.size());
+      drop_body(one.message);
+    }
+  }
+  const auto is_harmful = [this](const Outgoing& one) {
+    return !one.message.keeps_properties &&
+           ((!one.must_arrive && is_convicted(one.message.routing_key)) ||
+            is_convicted(fingerprint(one.message)));
   };
-  const bool is_reply = !one.message.keeps_properties;
-  return !suspects_.empty() && ((!one.must_arrive && is_convicted(one.message.routing_key)) ||
-                                (is_reply && is_convicted(fingerprint(one.message))));
+  for (const Outgoing& one : outgoing) {
+    if (is_harmful(one)) {
+      log::write(spdlog::level::err, fields(one.message),
+                 "{}: the broker has closed the connection on an answer to {}: a reply is given up",
+                 options_.queue, one.message.routing_key);
+    }
+  }
+  if (const std::size_t harmful = std::erase_if(outgoing, is_harmful); harmful > 0) {
+    observer_.published({.given_up = harmful});
+  }
+}
+
+bool Settler::is_convicted(const std::string& what) const {
+  const auto suspect = suspects_.find(what);
+  return suspect != suspects_.end() && suspect->second >= convicting_count(what);
 }
 
 bool Settler::is_given_up(const std::string& queue, int attempt) const {

@@ -6,12 +6,13 @@
 //   confirmed  settled
 //   returned   a client's queue: settled, the client is gone. One of ours: the link is of no use
 //   too large  a dead letter: published again without the headers that it came with
-//   rejected   published again: to one of ours until it takes it; to a client's queue twelve times,
-//              about a quarter of a minute, since a quorum queue also rejects while it has no
-//              leader; five times where that was in vain before
+//   rejected   published again: to one of ours until it takes it; to a client's queue ten times,
+//              some seconds, since a quorum queue also rejects while it has no leader; five times
+//              where that was in vain before
 //   the broker closes the connection on a message: published one by one on the next link to find
-//              it; an address that did it twice is given up; where the broker
-//              says 406 (too large for it), only that reply
+//              it. A direct reply-to address is given up then, a client's queue after five times in
+//              a row. Where the broker says 406 (too large for it), that reply is given up, or the
+//              dead letter loses its body
 //
 // It lives longer than a link: what it has learnt about addresses counts on the next one.
 // Threads: one executor. Pause, clock and observer outlive it.
@@ -24,6 +25,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "amqp/error.h"
@@ -57,6 +59,9 @@ class Settler {
   // Returns why that is not possible on this link: then nothing of it may be acknowledged.
   Task<std::optional<std::string>> settle(Link& link, std::vector<Outgoing> outgoing);
 
+  // Whether settling failed, since this was asked last, in a way that the next link can avoid.
+  bool has_learnt() { return std::exchange(has_learnt_, false); }
+
   // While a queue rejects messages, and they wait to be published again: which.
   const std::optional<std::string>& rejection() const { return rejection_; }
 
@@ -76,7 +81,8 @@ class Settler {
   Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
       Link& link, std::span<const amqp::Message> messages);
   log::Fields fields(const amqp::Message& message) const;
-  bool is_given_up(const Outgoing& one) const;
+  void give_up_harmful(std::vector<Outgoing>& outgoing);
+  bool is_convicted(const std::string& what) const;
   bool is_given_up(const std::string& queue, int attempt) const;
   void suspect(const std::string& what);
   void set_rejection(std::optional<std::string> rejection);
@@ -85,6 +91,7 @@ class Settler {
   Pause& pause_;
   std::function<void()> on_change_;
   Observer& observer_;
+  bool has_learnt_ = false;
   bool one_by_one_ = false;              // publish each answer alone, to find a harmful one
   std::map<std::string, int> suspects_;  // addresses, or replies, on which the broker closed
   std::set<std::string> full_;           // clients' queues for which a reply was given up
