@@ -89,9 +89,11 @@ def _frozen(find):
 
 @contextlib.contextmanager
 def _memory_alarm(world, _):
-    world.broker.control("set_vm_memory_high_watermark", "0.0000001")
-    yield
-    world.broker.control("set_vm_memory_high_watermark", "0.4")
+    try:
+        world.broker.control("set_vm_memory_high_watermark", "0.0000001")
+        yield
+    finally:  # else everything that follows on this broker waits
+        world.broker.control("set_vm_memory_high_watermark", "0.4")
 
 
 @contextlib.contextmanager

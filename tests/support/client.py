@@ -9,6 +9,8 @@ import pika
 
 from service import DEADLINE_S
 
+BLOCKED_S = 300  # an alarm that a test forgot must not stop the next one for ever
+
 
 @dataclasses.dataclass
 class Message:
@@ -35,7 +37,9 @@ class Client:
 
     def __init__(self, url, queues=None):
         self.queues = queues
-        self.connection = pika.BlockingConnection(pika.URLParameters(url))
+        parameters = pika.URLParameters(url)
+        parameters.blocked_connection_timeout = BLOCKED_S
+        self.connection = pika.BlockingConnection(parameters)
         self.channel = self.connection.channel()
         self.reply_to = self.channel.queue_declare("", exclusive=True).method.queue
         self.inbox = []
