@@ -48,4 +48,5 @@ ${entries}  };
 "
     @ONLY)
   target_sources(${EMBED_TARGET} PRIVATE ${output})
+  set_source_files_properties(${output} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()

@@ -22,11 +22,9 @@ void copy_trace_context(const amqp::HeaderTable& from, amqp::HeaderTable& to) {
   }
 }
 
-// A reply to a live direct reply-to address is delivered, and returned all the same if it is
-// mandatory (RabbitMQ 3.10).
-bool is_direct_reply(std::string_view queue) { return queue.starts_with(kDirectReplyTo); }
-
 }  // namespace
+
+bool is_direct_reply(std::string_view queue) { return queue.starts_with(kDirectReplyTo); }
 
 Outgoing make_reply(const amqp::Delivery& request, std::string body, bool replayed,
                     const ReplyQueue& fallback) {
@@ -35,6 +33,8 @@ Outgoing make_reply(const amqp::Delivery& request, std::string body, bool replay
   const auto& reply_to = request.properties.reply_to;
   message.routing_key = reply_to && !reply_to->empty() ? *reply_to : fallback.name;
   reply.must_arrive = fallback.declared_by_us && message.routing_key == fallback.name;
+  // To a live address it is delivered, and returned all the same if it is mandatory
+  // (RabbitMQ 3.10).
   message.mandatory = !is_direct_reply(message.routing_key);
   message.properties.content_type = "application/json";
   message.properties.delivery_mode = 2;

@@ -57,6 +57,9 @@ bool drop_foreign_headers(amqp::Message& letter);
 // header body-dropped how many bytes it had.
 void drop_body(amqp::Message& letter);
 
+// Whether that is an address of direct reply-to (https://www.rabbitmq.com/docs/direct-reply-to).
+bool is_direct_reply(std::string_view queue);
+
 // The trace that a message belongs to: the trace id of its header traceparent, 32 hexadecimal
 // digits; empty if it has none that is valid (W3C Trace Context, 3.2.2).
 std::string_view trace_id(const amqp::Properties& properties);

@@ -27,7 +27,6 @@ constexpr int kPublishTriesToFull = 5;  // where all were in vain before, or whe
 // How often in a row the broker may close the connection on an answer that was published alone. A
 // direct reply-to address holds what the broker reads; the name of a queue does not, and what
 // closed the connection may have been something else.
-constexpr std::string_view kDirectReplyTo = "amq.rabbitmq.reply-to.";
 constexpr int kSuspicionsOfAQueue = 5;
 constexpr std::size_t kSuspectsMax = 1000;
 constexpr std::uint16_t kPreconditionFailed = 406;
@@ -47,7 +46,7 @@ std::string fingerprint(const amqp::Message& message) {
 
 // One answer is known by what it holds, and the broker says that it is too large.
 int convicting_count(const std::string& what) {
-  const bool is_queue = what.size() <= 255 && !what.starts_with(kDirectReplyTo);
+  const bool is_queue = what.size() <= 255 && !is_direct_reply(what);
   return is_queue ? kSuspicionsOfAQueue : 1;
 }
 

@@ -63,7 +63,7 @@ Task<amqp::Result<std::vector<amqp::Settlement>>> SimulatedLink::publish(
       }
     }
     amqp::Message message = messages[i];
-    if (!message.properties.message_id) {
+    if (!message.properties.message_id && !message.keeps_properties) {
       message.properties.message_id = state.confirms.next_message_id();
     }
     state.confirms.sent(i);
