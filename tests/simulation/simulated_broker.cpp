@@ -104,10 +104,16 @@ void SimulatedBroker::handle_publish(const LinkPointer& link, std::uint64_t tag,
   answer.must_arrive = answer.is_dead_letter || (request != nullptr && request->is_order &&
                                                  message.routing_key == kOrderReplies);
   Time confirm_after = environment_.latency();
-  if (environment_.faults.strikes(Fault::publish_nacked)) {
+  Time& full_until = full_until_[message.routing_key];
+  if (environment_.scheduler.now() < full_until) {
+    answer.is_positive = false;
+  } else if (environment_.faults.strikes(Fault::publish_nacked)) {
     answer.is_positive = false;  // and nobody knows whether it was routed
     if (environment_.random.chance(500)) {
       route(message);
+    }
+    if (environment_.random.chance(500)) {
+      full_until = environment_.scheduler.now() + Time(environment_.random.below(60'000'000));
     }
   } else if (!route(message) && message.mandatory) {
     environment_.scheduler.at(in_order(link->publishing.to_client, environment_.scheduler.now()),

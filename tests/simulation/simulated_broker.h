@@ -136,7 +136,8 @@ class SimulatedBroker {
 
   Environment& environment_;
   std::map<std::string, Queue> queues_;
-  std::vector<LinkPointer> links_;  // with a wire at the broker
+  std::vector<LinkPointer> links_;          // with a wire at the broker
+  std::map<std::string, Time> full_until_;  // queues that reject what is published
   std::uint64_t last_place_ = 0;
   std::uint64_t starts_ = 1;
   bool is_up_ = true;
