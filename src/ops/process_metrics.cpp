@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -58,14 +59,14 @@ bool read_stat(Stat& stat) {
   return true;
 }
 
-// Seconds since the epoch; 0 if unknown.
-double boot_time() {
-  std::ifstream file("/proc/stat");
-  for (std::string word; file >> word;) {
-    if (double seconds = 0; word == "btime" && file >> seconds) return seconds;
-  }
-  return 0;
+double seconds_of(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + (static_cast<double>(now.tv_nsec) / 1e9);
 }
+
+// Seconds since the epoch. /proc/stat has it too, but cannot be seen under ProcSubset=pid.
+double boot_time() { return seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME); }
 
 }  // namespace
 
@@ -81,10 +82,10 @@ std::vector<MetricFamily> ProcessMetrics::Collect() const {
     families.push_back(family("process_virtual_memory_bytes", "Address space.", MetricType::Gauge,
                               stat.virtual_bytes));
     families.push_back(family("process_threads", "Threads.", MetricType::Gauge, stat.threads));
-    if (const double boot = boot_time(); boot > 0) {
-      families.push_back(family("process_start_time_seconds", "When it began, since the epoch.",
-                                MetricType::Gauge, boot + stat.start_ticks / ticks_per_s));
-    }
+    // Once: clocks may be set, and a start that moves looks like a restart.
+    static const double start_time = boot_time() + (stat.start_ticks / ticks_per_s);
+    families.push_back(family("process_start_time_seconds", "When it began, since the epoch.",
+                              MetricType::Gauge, start_time));
   }
   std::error_code error;
   const std::filesystem::directory_iterator open_fds("/proc/self/fd", error);
