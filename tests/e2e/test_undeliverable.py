@@ -5,6 +5,7 @@ import pytest
 
 from client import Client, new_id
 from service import Service
+from waiting import wait_for
 
 # RabbitMQ 3.10 closes the connection that publishes to these.
 HARMFUL = ("amq.rabbitmq.reply-to.x.y", "amq.rabbitmq.reply-to.AAAA.BBBB")
@@ -38,9 +39,9 @@ def test_a_full_reply_queue_is_given_up(broker, database, queues):
             client.publish(queues.order, order(product), reply_to=full)
         assert client.order(order(product)).json["message"] == "Inventory updated"
         assert client.count(full) == 1
-        metrics = service.metrics()
-        assert metrics[f'inventory_replies_given_up_total{{queue="{queues.order}"}}'] == 2
-        assert metrics[f'inventory_reconnects_total{{queue="{queues.order}"}}'] == 0
+        given_up = f'inventory_replies_given_up_total{{queue="{queues.order}"}}'
+        wait_for(lambda: service.metrics()[given_up] == 2, "two replies are given up")
+        assert service.metrics()[f'inventory_reconnects_total{{queue="{queues.order}"}}'] == 0
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
