@@ -296,18 +296,16 @@ def start(servers, options):
 
 
 def memory(servers, options):
-    """At half of the saturated rate, for long: memory."""
+    """Saturated, for long: memory."""
+    load = closed(options, products=PRODUCTS) | {"seconds": options.memory_minutes * 60}
+    queue = servers.fresh_name()
     with database(servers, "products", PRODUCTS):
-        saturated = on_postgres(servers, closed(options), **tuning(options))["rate"]
-        load = {"mode": "paced", "rate": round(saturated / 2, 1), "warmup": 0,
-                "seconds": options.memory_minutes * 60, "products": PRODUCTS}
-        queue = servers.fresh_name()
         with servers.service(
             servers.database_url("products"), queue, **tuning(options)
         ) as program, Memory(program.pid) as samples:
             result = servers.measure(program, queue, **load)
     result["memory_mib"] = samples.samples
-    say(f"{options.memory_minutes} min at {load['rate']:.0f} orders/s:"
+    say(f"{options.memory_minutes} min at {result['rate']:.0f} orders/s:"
         f" {min(samples.samples)} to {max(samples.samples)} MiB")
     return result
 
