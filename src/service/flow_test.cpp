@@ -566,5 +566,24 @@ TEST_F(FlowTest, TellsItsObserverWhatItRepeatsAndWhatItGivesUp) {
   EXPECT_EQ(observer_.events.back(), "acknowledged 1");
 }
 
+TEST_F(FlowTest, CountsAReplyThatItGivesUpOnceHoweverOftenTheRequestComesAgain) {
+  int losses = 3;
+  broker_.on_publish = [&losses](const amqp::Message& message) -> amqp::Result<Settlement> {
+    if (message.routing_key == "amq.rabbitmq.reply-to.x.y") {
+      return std::unexpected(amqp::Error{amqp::Fault::link_lost, "INTERNAL_ERROR", 541});
+    }
+    if (message.routing_key == "late" && losses-- > 0) {
+      return std::unexpected(amqp::Error{amqp::Fault::link_lost, "connection reset"});
+    }
+    return Settlement::confirmed;
+  };
+  broker_.put(order(1), "amq.rabbitmq.reply-to.x.y");
+  broker_.put(order(2), "late");
+  settle();
+  EXPECT_EQ(std::ranges::count(observer_.events, "published 0 0 1 0"), 1);
+  EXPECT_EQ(losses, -1);
+  EXPECT_EQ(broker_.acknowledged(), 2U);
+}
+
 }  // namespace
 }  // namespace inventory::service

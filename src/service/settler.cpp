@@ -61,7 +61,7 @@ Task<std::optional<std::string>> Settler::settle(Link& link, std::vector<Outgoin
 
 Task<std::optional<std::string>> Settler::publish_until_settled(Link& link,
                                                                 std::vector<Outgoing> outgoing) {
-  give_up_harmful(outgoing);
+  std::size_t given_up = give_up_harmful(outgoing);
   Backoff backoff(kRejectedFirst, kRejectedLast, options_.seed);
   for (int attempt = 1; !outgoing.empty(); ++attempt) {
     std::vector<amqp::Message> messages;
@@ -77,6 +77,7 @@ Task<std::optional<std::string>> Settler::publish_until_settled(Link& link,
       co_return std::move(again.error());
     }
     outgoing = std::move(again->outgoing);
+    given_up += again->given_up;
     if (!again->is_rejected) {
       continue;
     }
@@ -91,6 +92,9 @@ Task<std::optional<std::string>> Settler::publish_until_settled(Link& link,
                            options_.queue, outgoing.size(), queue, pause.count()));
     set_rejection(fmt::format("queue {} rejects messages", queue));
     co_await pause_.wait(pause);
+  }
+  if (given_up > 0) {  // counted here, since on another link all of it is given up again
+    observer_.published({.given_up = given_up});
   }
   co_return std::nullopt;
 }
@@ -138,7 +142,7 @@ std::expected<Settler::Again, std::string> Settler::to_publish_again(
           log::write(spdlog::level::err, fields(messages[i]),
                      "{}: reply queue {} keeps rejecting: a reply is given up", options_.queue,
                      queue);
-          ++published.given_up;
+          ++again.given_up;
           given_up.insert(queue);
         }
         break;
@@ -195,9 +199,10 @@ log::Fields Settler::fields(const amqp::Message& message) const {
 }
 
 // What the broker has closed the connection on: replies are left out, dead letters lose their body.
-void Settler::give_up_harmful(std::vector<Outgoing>& outgoing) {
+// Returns how many replies.
+std::size_t Settler::give_up_harmful(std::vector<Outgoing>& outgoing) {
   if (suspects_.empty()) {
-    return;
+    return 0;
   }
   for (Outgoing& one : outgoing) {
     if (one.message.keeps_properties && is_convicted(fingerprint(one.message))) {
@@ -220,9 +225,7 @@ void Settler::give_up_harmful(std::vector<Outgoing>& outgoing) {
                  options_.queue, one.message.routing_key);
     }
   }
-  if (const std::size_t harmful = std::erase_if(outgoing, is_harmful); harmful > 0) {
-    observer_.published({.given_up = harmful});
-  }
+  return std::erase_if(outgoing, is_harmful);
 }
 
 bool Settler::is_convicted(const std::string& what) const {

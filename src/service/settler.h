@@ -17,6 +17,7 @@
 // It lives longer than a link: what it has learnt about addresses counts on the next one.
 // Threads: one executor. Pause, clock and observer outlive it.
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -73,6 +74,7 @@ class Settler {
   struct Again {
     std::vector<Outgoing> outgoing;
     bool is_rejected = false;  // at least one: the queue needs time
+    std::size_t given_up = 0;
   };
   std::expected<Again, std::string> to_publish_again(std::vector<Outgoing> outgoing,
                                                      std::vector<amqp::Message> messages,
@@ -81,7 +83,7 @@ class Settler {
   Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
       Link& link, std::span<const amqp::Message> messages);
   log::Fields fields(const amqp::Message& message) const;
-  void give_up_harmful(std::vector<Outgoing>& outgoing);
+  std::size_t give_up_harmful(std::vector<Outgoing>& outgoing);
   bool is_convicted(const std::string& what) const;
   bool is_given_up(const std::string& queue, int attempt) const;
   void suspect(const std::string& what);
