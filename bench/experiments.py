@@ -1,6 +1,7 @@
 """The experiments: what is compared with what. Each returns what goes into the results."""
 
 import contextlib
+import os
 import pathlib
 import statistics
 import subprocess
@@ -13,12 +14,16 @@ from servers import Failed, resident_mib
 PRODUCTS = 1_000
 PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
 
-# Orders that wait for their answers where as many are sent as are answered. The same for all: the
-# broker's cost of an order grows with the length of the queue.
-WINDOW = 4_000
+# Orders that wait for their answers where as many are sent as are answered. More than any prefetch
+# here: where the program holds them all, the broker's queue is empty, which costs it less, and
+# nothing is saturated. The same for all, for an order costs the broker more in a longer queue.
+WINDOW = 6_000
 
 # Prefetch, batch and lanes of the baseline, of which the fastest is taken.
-BASELINES = ((2000, 500, 1), (400, 100, 1), (4000, 1000, 1), (4000, 500, 4))
+BASELINES = (
+    *((prefetch, batch, 1) for prefetch in (1000, 2000, 4000) for batch in (100, 250, 500)),
+    (4000, 1000, 1), (4000, 500, 4),
+)
 
 # How often each experiment's runs take turns, times --repeat.
 ROUNDS = {"baseline": 2, "throughput": 5, "batch": 2, "latency": 5, "ledger": 3}
@@ -270,9 +275,13 @@ def backlog(servers, options):
         with servers.service(url, queue):
             pass  # it declares its queues
         servers.load(queue, "fill", count=count)
+        os.sync()
+        started = time.monotonic()
         with servers.service(url, queue, **tuning(options)) as program:
             with Memory(program.pid) as memory:
                 result = servers.measure(program, queue, "drain", count=count)
+            # From the start of the service: it takes orders before the load waits for answers.
+            result["rate"] = round(count / (time.monotonic() - started), 1)
         result["memory_mib"] = memory.samples
         results["drained"] = result
         say(f"{result['rate']:.0f} orders/s, saturated {saturated['rate']:.0f},"

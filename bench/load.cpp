@@ -5,8 +5,9 @@
 //   bench-load fill --count 1000000                 only sends
 //   bench-load drain --count 1000000                only takes the answers to what `fill` sent
 //
-// A paced load counts each latency from the time at which the order should have been sent, so that
-// a stall of anybody's, its own included, is not hidden.
+// A paced load counts each latency from the time at which the order should have been sent, and
+// every order that was due in the measured time, so that a stall of anybody's, its own included, is
+// not hidden. Ends with 1 if nothing moves for a minute.
 
 #include <algorithm>
 #include <charconv>
@@ -50,7 +51,7 @@ constexpr std::size_t kUnwrittenMax = std::size_t{256} << 10U;
 constexpr std::size_t kInFlightMax = std::size_t{1} << 20U;
 constexpr std::size_t kFillBatch = 1'000;
 constexpr std::uint16_t kPrefetch = 20'000;
-constexpr std::chrono::seconds kLastAnswers{180};  // how long they may take once all is sent
+constexpr std::chrono::seconds kStalled{60};  // without an order sent or answered
 
 struct Options {
   std::string url = "amqp://localhost";
@@ -100,6 +101,7 @@ class Load {
   }
 
   Task<void> paced() {
+    counts_when_due_ = true;
     co_await open();
     co_await begin_sending();
     Sender& sender = *sender_;
@@ -116,7 +118,7 @@ class Load {
         co_await timer.async_wait(boost::asio::use_awaitable);
       }
       while (!sender.may_send() && !sender.failure()) {
-        co_await sender.written().wait_until(end_);
+        co_await sender.written().wait();
       }
       send(intended);
     }
@@ -169,6 +171,21 @@ class Load {
     co_await connection_->close();
   }
 
+  // Throws once nothing has moved for too long.
+  Task<void> watch() {
+    boost::asio::steady_timer timer(context_);
+    for (;;) {
+      const auto before = moved();
+      timer.expires_after(kStalled);
+      co_await timer.async_wait(boost::asio::use_awaitable);
+      if (moved() == before) {
+        throw std::runtime_error(
+            fmt::format("nothing moves any more: {} orders sent to {}, {} answered", report_.sent,
+                        options_.queue, report_.answered));
+      }
+    }
+  }
+
   const Report& report() const { return report_; }
 
  private:
@@ -177,6 +194,8 @@ class Load {
     Clock::time_point at;
     bool answered = true;
   };
+
+  std::uint64_t moved() const { return report_.sent + report_.answered + report_.repeated; }
 
   Task<void> open() {
     const auto endpoint = amqp::parse_url(options_.url);
@@ -200,17 +219,19 @@ class Load {
     sender_ = std::make_unique<Sender>(*connection_);
     or_throw(co_await sender_->open());
     consumer_ = or_throw(co_await open_consumer());
-    boost::asio::co_spawn(context_, receive(), rethrow);
     began_ = Clock::now();
+    boost::asio::co_spawn(context_, receive(), rethrow);
     measured_from_ = began_ + duration_cast<Clock::duration>(duration<double>(options_.warmup));
     end_ = measured_from_ + duration_cast<Clock::duration>(duration<double>(options_.seconds));
     report_.measured = end_ - measured_from_;
   }
 
   Task<void> end_sending() {
-    const auto deadline = Clock::now() + kLastAnswers;
-    while (report_.answered < report_.sent && Clock::now() < deadline && !sender_->failure()) {
-      co_await sender_->written().wait_until(deadline);
+    while (report_.answered < report_.sent && !sender_->failure()) {
+      co_await sender_->written().wait();
+    }
+    if (const auto& failure = sender_->failure()) {
+      throw std::runtime_error(failure->what);
     }
     consumer_->stop();
     co_await connection_->close();
@@ -264,7 +285,8 @@ class Load {
     sent.answered = true;
     ++report_.answered;
     count_verdict(reply);
-    if (now < measured_from_ || now >= end_) {
+    const auto counts_at = counts_when_due_ ? sent.at : now;
+    if (counts_at < measured_from_ || counts_at >= end_) {
       return;
     }
     ++report_.in_time;
@@ -299,7 +321,8 @@ class Load {
     }
     next_progress_ = now + std::chrono::milliseconds(200);
     const double elapsed = duration<double>(now - began_).count();
-    const auto count = static_cast<double>(std::max(report_.answered, report_.in_time));
+    // `fill` waits for no answers.
+    const auto count = static_cast<double>(report_.answered > 0 ? report_.answered : report_.sent);
     fmt::print(stderr, "\r{}\033[K",
                progress_line(done, total, options_.count > 0 ? "orders" : "s", count / elapsed));
   }
@@ -315,12 +338,15 @@ class Load {
   Clock::time_point measured_from_;
   Clock::time_point end_;
   Clock::time_point next_progress_;
+  bool counts_when_due_ = false;  // in the measured time; otherwise when answered
   Report report_;
 };
 
 int run(int argc, char** argv) {
   Options options;
-  CLI::App app("Sends orders and measures the answers.");
+  CLI::App app(
+      "Sends orders and measures the answers. They are real orders, for the products 1 to "
+      "--products, and the queue of the answers stays.");
   app.option_defaults()->always_capture_default();
   app.fallthrough();
   app.require_subcommand(1);
@@ -332,8 +358,9 @@ int run(int argc, char** argv) {
   app.add_option("--queue-type", options.queue_type, "of the answers' queue")
       ->transform(CLI::CheckedTransformer(types))
       ->default_str("classic");
-  app.add_option("--seconds", options.seconds, "how long it is measured");
-  app.add_option("--warmup", options.warmup, "seconds before that");
+  const CLI::Range seconds(0.0, 86'400.0);
+  app.add_option("--seconds", options.seconds, "how long it is measured")->check(seconds);
+  app.add_option("--warmup", options.warmup, "seconds before that")->check(seconds);
   app.add_option("--products", options.stream.products, "ids 1 to this")
       ->check(CLI::PositiveNumber);
   const std::map<std::string, Skew> skews{{"uniform", Skew::uniform}, {"zipf", Skew::zipf}};
@@ -342,16 +369,22 @@ int run(int argc, char** argv) {
       ->default_str("uniform");
   app.add_option("--duplicates", options.stream.duplicates, "share of orders that repeat another")
       ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--seed", options.stream.seed, "of ids and products");
+  app.add_option("--seed", options.stream.seed,
+                 "of ids and products; the same again repeats orders")
+      ->default_str("random");
   auto* closed = app.add_subcommand("closed", "as many orders as are answered");
   closed->add_option("--window", options.window, "orders that may wait for their answer")
       ->check(CLI::Range(std::size_t{1}, kInFlightMax));
   auto* paced = app.add_subcommand("paced", "at a fixed rate");
-  paced->add_option("--rate", options.rate, "orders a second")->check(CLI::PositiveNumber);
+  paced->add_option("--rate", options.rate, "orders a second")->check(CLI::Range(0.001, 1e6));
   auto* fill = app.add_subcommand("fill", "sends, and waits for the broker only");
-  fill->add_option("--count", options.count, "orders")->required();
+  fill->add_option("--count", options.count, "orders")
+      ->required()
+      ->check(CLI::Range(1, 1'000'000'000));
   auto* drain = app.add_subcommand("drain", "takes the answers to what fill has sent");
-  drain->add_option("--count", options.count, "orders")->required();
+  drain->add_option("--count", options.count, "orders")
+      ->required()
+      ->check(CLI::Range(1, 1'000'000'000));
   CLI11_PARSE(app, argc, argv);
 
   boost::asio::io_context context{1};
@@ -360,13 +393,17 @@ int run(int argc, char** argv) {
                     : paced->parsed() ? &Load::paced
                     : fill->parsed()  ? &Load::fill
                                       : &Load::drain;
-  boost::asio::co_spawn(context, (load.*task)(), rethrow);
+  boost::asio::co_spawn(context, load.watch(), rethrow);
+  boost::asio::co_spawn(context, (load.*task)(), [&context](const std::exception_ptr& error) {
+    rethrow(error);
+    context.stop();
+  });
   context.run();
   if (isatty(STDERR_FILENO) == 1) {
     fmt::print(stderr, "\r\033[K");
   }
   fmt::print("{}\n", to_json(load.report()));
-  return load.report().answered == load.report().sent || fill->parsed() ? 0 : 1;
+  return 0;
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ struct StreamOptions {
   std::int64_t products = 1'000;  // their ids are 1 to this
   Skew skew = Skew::uniform;
   double duplicates = 0;  // share of orders that repeat one of the last kRecentMax
-  std::uint64_t seed = 1;
+  std::uint64_t seed = std::random_device{}();
 };
 
 class OrderStream {

@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -12,8 +13,8 @@ std::uint32_t percentile(const std::vector<std::uint32_t>& sorted, double share)
   if (sorted.empty()) {
     return 0;
   }
-  const auto rank = static_cast<std::size_t>(share * static_cast<double>(sorted.size()));
-  return sorted[std::min(rank, sorted.size() - 1)];
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::clamp(rank, std::size_t{1}, sorted.size()) - 1];
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ amqp::Delivery delivery(std::uint64_t tag, std::string body) {
 }
 
 std::vector<amqp::Delivery> deliveries(std::size_t count) {
-  OrderStream stream({.products = kProducts});
+  OrderStream stream({.products = kProducts, .seed = 1});
   std::vector<amqp::Delivery> result;
   result.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -127,7 +127,7 @@ std::function<void()> write_replies(std::size_t batch) {
 }
 
 std::function<void()> decide(std::size_t batch) {
-  OrderStream stream({.products = kProducts});
+  OrderStream stream({.products = kProducts, .seed = 1});
   domain::BatchView view;
   for (domain::ProductId product = 1; product <= kProducts; ++product) {
     view.on_hand[product] = kStock;
