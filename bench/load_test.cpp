@@ -1,0 +1,73 @@
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "order_stream.h"
+#include "report.h"
+
+namespace inventory::bench {
+namespace {
+
+using testing::HasSubstr;
+
+std::vector<std::string> orders(const StreamOptions& options, std::size_t count) {
+  OrderStream stream(options);
+  std::vector<std::string> made(count);
+  std::ranges::generate(made, [&] { return stream.next(); });
+  return made;
+}
+
+TEST(Report, PercentilesAreNearestRanks) {
+  Report report;
+  for (std::uint32_t latency = 100; latency > 0; --latency) {
+    report.latencies_us.push_back(latency);
+  }
+  EXPECT_THAT(
+      to_json(report),
+      HasSubstr(R"("latency_us": {"p50": 50, "p90": 90, "p99": 99, "p999": 100, "max": 100})"));
+  report.latencies_us = {2, 1};
+  EXPECT_THAT(to_json(report), HasSubstr(R"("p50": 1, "p90": 2)"));
+}
+
+TEST(Report, CountsWhatHasNoAnswer) {
+  Report report;
+  report.sent = 5;
+  report.answered = 3;
+  EXPECT_THAT(to_json(report), HasSubstr(R"("answered": 3, "unanswered": 2)"));
+}
+
+TEST(OrderStream, RepeatsItselfWithTheSameSeedOnly) {
+  EXPECT_EQ(orders({.seed = 1}, 100), orders({.seed = 1}, 100));
+  const auto one = orders({.seed = 1}, 1'000);
+  const auto other = orders({.seed = 2}, 1'000);
+  std::set<std::string> all(one.begin(), one.end());
+  all.insert(other.begin(), other.end());
+  EXPECT_EQ(all.size(), 2'000U);
+}
+
+TEST(OrderStream, MakesFreshOrdersIfNoSeedIsGiven) { EXPECT_NE(orders({}, 1), orders({}, 1)); }
+
+TEST(OrderStream, RepeatsTheShareOfOrdersThatIsAskedFor) {
+  const auto made = orders({.duplicates = 0.3, .seed = 1}, 10'000);
+  const std::set<std::string> different(made.begin(), made.end());
+  EXPECT_NEAR(static_cast<double>(different.size()), 7'000, 200);
+}
+
+TEST(OrderStream, AsksForTheFirstProductsMostIfTheSkewSaysSo) {
+  const auto made = orders({.products = 100, .skew = Skew::zipf, .seed = 1}, 10'000);
+  const auto count = [&](const std::string& product) {
+    return std::ranges::count_if(made, [&](const std::string& order) {
+      return order.contains(R"("product_id": )" + product + ",");
+    });
+  };
+  EXPECT_GT(count("1"), 1'500);
+  EXPECT_GT(count("1"), count("2"));
+  EXPECT_GT(count("2"), count("50"));
+}
+
+}  // namespace
+}  // namespace inventory::bench
