@@ -66,7 +66,7 @@ struct Options {
   StreamOptions stream;
 };
 
-// Sender: a channel that publishes without confirms: an order that gets lost shows as unanswered.
+// Sender: a channel that publishes without confirms: an order that gets lost is never answered.
 class Sender : public amqp::Channel {
  public:
   explicit Sender(const amqp::Connection& connection) : Channel(connection.impl(), "sender") {}
@@ -376,7 +376,7 @@ int run(int argc, char** argv) {
   closed->add_option("--window", options.window, "orders that may wait for their answer")
       ->check(CLI::Range(std::size_t{1}, kInFlightMax));
   auto* paced = app.add_subcommand("paced", "at a fixed rate");
-  paced->add_option("--rate", options.rate, "orders a second")->check(CLI::Range(0.001, 1e6));
+  paced->add_option("--rate", options.rate, "orders a second")->check(CLI::Range(0.1, 1e6));
   auto* fill = app.add_subcommand("fill", "sends, and waits for the broker only");
   fill->add_option("--count", options.count, "orders")
       ->required()

@@ -33,13 +33,6 @@ TEST(Report, PercentilesAreNearestRanks) {
   EXPECT_THAT(to_json(report), HasSubstr(R"("p50": 1, "p90": 2)"));
 }
 
-TEST(Report, CountsWhatHasNoAnswer) {
-  Report report;
-  report.sent = 5;
-  report.answered = 3;
-  EXPECT_THAT(to_json(report), HasSubstr(R"("answered": 3, "unanswered": 2)"));
-}
-
 TEST(OrderStream, RepeatsItselfWithTheSameSeedOnly) {
   EXPECT_EQ(orders({.seed = 1}, 100), orders({.seed = 1}, 100));
   const auto one = orders({.seed = 1}, 1'000);

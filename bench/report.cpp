@@ -25,13 +25,12 @@ std::string to_json(Report report) {
   const double seconds = report.measured.count();
   const double rate = seconds > 0 ? static_cast<double>(report.in_time) / seconds : 0;
   return fmt::format(
-      R"({{"sent": {}, "answered": {}, "unanswered": {}, "repeated": {}, "accepted": {}, )"
+      R"({{"sent": {}, "answered": {}, "repeated": {}, "accepted": {}, )"
       R"("seconds": {:.3f}, "rate": {:.1f}, "latency_us": {{"p50": {}, "p90": {}, "p99": {}, )"
       R"("p999": {}, "max": {}}}}})",
-      report.sent, report.answered, report.sent - report.answered, report.repeated, report.accepted,
-      seconds, rate, percentile(latencies, 0.5), percentile(latencies, 0.9),
-      percentile(latencies, 0.99), percentile(latencies, 0.999),
-      latencies.empty() ? 0 : latencies.back());
+      report.sent, report.answered, report.repeated, report.accepted, seconds, rate,
+      percentile(latencies, 0.5), percentile(latencies, 0.9), percentile(latencies, 0.99),
+      percentile(latencies, 0.999), latencies.empty() ? 0 : latencies.back());
 }
 
 std::string progress_line(double done, double total, const char* unit, double rate) {
