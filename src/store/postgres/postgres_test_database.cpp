@@ -111,9 +111,11 @@ void PostgresTestDatabase::terminate_connections() const {
 }
 
 conformance::Adapter postgres_adapter() {
-  return {.name = "Postgres", .several_instances = true, .make_database = [] {
-            return std::make_unique<PostgresTestDatabase>();
-          }};
+  return {
+      .name = "Postgres",
+      .several_instances = true,
+      .make_database = [] { return std::make_unique<PostgresTestDatabase>(); },
+      .unavailable = PostgresTestDatabase::available() ? "" : PostgresTestDatabase::kUnavailable};
 }
 
 }  // namespace inventory::store::postgres
