@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/url/parse.hpp>
+
 namespace inventory::ops {
 namespace {
 
@@ -36,6 +38,11 @@ std::optional<std::string_view> query_parameter(std::string_view query, std::str
 }
 
 HttpRequest make_request(std::string_view method, std::string_view target) {
+  if (const auto url = boost::urls::parse_absolute_uri(target)) {
+    const std::string_view path = url->encoded_path();
+    return {std::string(method), std::string(path.empty() ? "/" : path),
+            std::string(url->encoded_query())};
+  }
   const auto question = target.find('?');
   const bool has_query = question != std::string_view::npos;
   return {std::string(method), std::string(target.substr(0, question)),

@@ -48,7 +48,8 @@ HttpHandler immediately(std::function<HttpResponse(const HttpRequest&)> answer);
 // nothing if there is no such parameter.
 std::optional<std::string_view> query_parameter(std::string_view query, std::string_view name);
 
-// Splits a request's target at its question mark.
+// Splits a request's target at its question mark. Of one that names a host as well, as clients of
+// proxies send it (RFC 9112, 3.2.2), path and query count.
 HttpRequest make_request(std::string_view method, std::string_view target);
 
 // The answer of the first route that fits; 404 where none does, 405 for other methods.

@@ -28,6 +28,13 @@ TEST(HandleRequest, FindsARouteByItsPathOrByWhatItsPathBeginsWith) {
   EXPECT_EQ(ask("HEAD", "/items/7").body, "one /items/7 ");
 }
 
+TEST(HandleRequest, FindsThePathInATargetThatNamesAHost) {
+  EXPECT_EQ(ask("GET", "http://inventory:9090/items?after=3").body, "list /items after=3");
+  EXPECT_EQ(ask("GET", "HTTP://[::1]/items/7").body, "one /items/7 ");
+  EXPECT_EQ(ask("GET", "http://inventory").status, 404U);
+  EXPECT_EQ(ask("GET", "http://inventory?after=3").status, 404U);
+}
+
 TEST(HandleRequest, Answers404WhereNoRouteFits) {
   for (const auto* target : {"/", "", "*", "/item", "/itemsx", "//items", "/items%2F7"}) {
     EXPECT_EQ(ask("GET", target).status, 404U) << target;
