@@ -382,6 +382,8 @@ struct Nonsense {
   std::string error;
 };
 
+void PrintTo(const Nonsense& nonsense, std::ostream* out) { *out << nonsense.name; }
+
 class ConnectionNonsense : public ConnectionTest, public testing::WithParamInterface<Nonsense> {};
 
 Task<void> say_nonsense(FakeBroker& broker, std::string bytes) {

@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -62,6 +63,8 @@ struct Adapter {
   std::function<std::unique_ptr<TestDatabase>()> make_database;
   std::string unavailable = {};  // why it makes no database here; empty where it does
 };
+
+inline void PrintTo(const Adapter& adapter, std::ostream* out) { *out << adapter.name; }
 
 using OrderDecisions = std::vector<domain::OrderDecision>;
 using ItemDecisions = std::vector<domain::ItemDecision>;
