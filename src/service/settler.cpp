@@ -180,6 +180,9 @@ Task<amqp::Result<std::vector<amqp::Settlement>>> Settler::publish(
       }
       co_return std::unexpected(std::move(settled.error()));
     }
+    if (settled->front() == amqp::Settlement::confirmed) {
+      suspects_.erase(message.routing_key);  // at once: a later message may end the link
+    }
     settlements.push_back(settled->front());
   }
   one_by_one_ = false;

@@ -130,6 +130,25 @@ TEST_F(SettlerTest, GivesNoReplyUpBecauseTheBrokerClosedTheConnectionOnItsQueueN
   EXPECT_EQ(broker_.published().size(), 3U);
 }
 
+TEST_F(SettlerTest, TakesAQueueForHarmlessOnceItConfirmsThoughTheLinkIsLostBehindIt) {
+  int tries = 0;
+  int others = 0;
+  broker_.on_publish = [&](const amqp::Message& message) -> amqp::Result<Settlement> {
+    if (message.routing_key == "honest" && ++tries != 6 && tries != 8) {
+      return std::unexpected(amqp::Error{amqp::Fault::link_lost, "INTERNAL_ERROR", 541});
+    }
+    if (message.routing_key == "other" && ++others == 1) {
+      return std::unexpected(amqp::Error{amqp::Fault::link_lost, "connection reset"});
+    }
+    return Settlement::confirmed;
+  };
+  broker_.put(order(1), "honest");
+  broker_.put(order(2), "other");
+  settle();
+  EXPECT_EQ(tries, 8) << "never five times in a row";
+  EXPECT_EQ(broker_.acknowledged(), 2U);
+}
+
 TEST_F(SettlerTest, GivesAQueueUpOnWhichTheBrokerAlwaysClosesTheConnection) {
   broker_.on_publish = [&](const amqp::Message& message) -> amqp::Result<Settlement> {
     if (message.routing_key == "harmful") {
