@@ -69,7 +69,8 @@ inline void PrintTo(const Adapter& adapter, std::ostream* out) { *out << adapter
 using OrderDecisions = std::vector<domain::OrderDecision>;
 using ItemDecisions = std::vector<domain::ItemDecision>;
 
-// StoreOnLoop: a store on a test's database, and the event loop that its calls run on.
+// StoreOnLoop: a store on a test's database, and the event loop that its calls run on. Without a
+// database there is no store, and the test is skipped.
 class StoreOnLoop {
  public:
   explicit StoreOnLoop(std::unique_ptr<TestDatabase> database)
