@@ -47,6 +47,9 @@ struct Delivery {
   Properties properties;
   std::string body;
   std::chrono::steady_clock::time_point received_at{};  // by this process
+  // Why the content could not be decoded, if it could not: the properties are then those that were
+  // understood, and the body is as it came.
+  std::optional<std::string> undecodable = std::nullopt;
 };
 
 }  // namespace amqp

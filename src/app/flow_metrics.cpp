@@ -60,6 +60,10 @@ const char* word(store::Fault fault) {
       return "link_lost";
     case store::Fault::unavailable:
       return "unavailable";
+    case store::Fault::locked:
+      return "locked";
+    case store::Fault::failing:
+      return "failing";
     case store::Fault::refused:
       return "refused";
   }

@@ -216,7 +216,7 @@ class FakeStore : public store::Store {
   }
 
   Task<store::Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders) override {
+      std::span<const domain::Order> orders, store::Locks /*locks*/) override {
     ++calls_;
     if (!faults.empty()) {
       const store::Fault fault = faults.front();

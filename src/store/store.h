@@ -30,6 +30,12 @@ namespace inventory::store {
 
 inline constexpr std::size_t kBatchMax = 10'000;
 
+// What a batch does where somebody else holds a row that it needs.
+enum class Locks {
+  wait,  // for some moments; then the batch fails with `locked`
+  skip,  // not at all: the batch fails with `locked` at once and names the products
+};
+
 template <class T>
 using Task = boost::asio::awaitable<T>;
 
@@ -50,7 +56,7 @@ class Store {
 
   // Decides the orders in their order. One decision an order.
   virtual Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders) = 0;
+      std::span<const domain::Order> orders, Locks locks = Locks::wait) = 0;
 
   // Adds the items in their order. One decision a request.
   virtual Task<Result<std::vector<domain::ItemDecision>>> add_items(

@@ -28,7 +28,7 @@ Task<store::Result<void>> SimulatedStore::ready() {
 }
 
 Task<store::Result<std::vector<domain::OrderDecision>>> SimulatedStore::decide_orders(
-    std::span<const domain::Order> orders) {
+    std::span<const domain::Order> orders, store::Locks /*locks*/) {
   const auto transaction = co_await begin();
   if (!transaction) {
     co_return std::unexpected(transaction.error());

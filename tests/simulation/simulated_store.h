@@ -23,7 +23,7 @@ class SimulatedStore : public store::Store {
   Task<store::Result<int>> migrate() override { co_return 0; }
   Task<store::Result<void>> ready() override;
   Task<store::Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders) override;
+      std::span<const domain::Order> orders, store::Locks locks) override;
   Task<store::Result<std::vector<domain::ItemDecision>>> add_items(
       std::span<const domain::NewItem> requests) override;
 

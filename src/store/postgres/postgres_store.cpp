@@ -30,7 +30,7 @@ class PostgresStore final : public Store {
   Task<Result<void>> ready() override { return run<void>(&check_ready, options_.call_deadline); }
 
   Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders) override {
+      std::span<const domain::Order> orders, Locks /*locks*/) override {
     if (orders.empty()) {
       co_return std::vector<domain::OrderDecision>();
     }

@@ -42,7 +42,7 @@ class SqliteStore : public Store {
   }
 
   Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders) override {
+      std::span<const domain::Order> orders, Locks /*locks*/) override {
     return on_thread<Result<std::vector<domain::OrderDecision>>>(
         [orders](Session& session) { return session.decide_orders(orders); });
   }
