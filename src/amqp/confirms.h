@@ -1,21 +1,20 @@
 #pragma once
 
-// Confirms: which messages of a batch the broker has answered for, and how (RabbitMQ's publisher
-// confirms, https://www.rabbitmq.com/docs/confirms). Pure: no I/O, no time.
+// Confirms: which of the messages that were sent the broker has answered for, and how (RabbitMQ's
+// publisher confirms, https://www.rabbitmq.com/docs/confirms). Pure: no I/O, no time.
 //
 // Invariants:
 //   1. A message is settled only by its own confirm: the broker's confirms come out of order, and
 //      one without `multiple` says nothing of lower tags.
-//   2. Delivery tags count from 1, over all batches. A confirm for an earlier batch changes
-//   nothing.
+//   2. Delivery tags count from 1, for ever. Each message is told of once.
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <deque>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "amqp/message.h"
 
@@ -28,18 +27,19 @@ enum class Settlement {
   too_large,  // its properties do not fit in a frame; it was not sent
 };
 
+// What becomes of a message, by the token that its sender gave it.
+using OnSettled = std::function<void(std::uint64_t token, Settlement settlement)>;
+
 class Confirms {
  public:
-  // Begins a batch, in which nothing is sent yet. The messages stay valid until end().
-  void begin(std::span<const Message> messages);
-  void end();
+  explicit Confirms(OnSettled on_settled) : on_settled_(std::move(on_settled)) {}
 
   // What messages are given as message_id which have none begins with this. Unique in the world.
   void set_message_id_prefix(std::string prefix) { message_id_prefix_ = std::move(prefix); }
   std::string next_message_id() const;
 
-  // The message at this place of the batch was sent, with the next delivery tag.
-  void sent(std::size_t index);
+  // The message was sent, with the next delivery tag.
+  void sent(std::uint64_t token, const Message& message);
 
   // basic.ack and basic.nack. False: a delivery tag that was never given.
   bool confirm(std::uint64_t delivery_tag, bool multiple, Settlement settlement);
@@ -50,18 +50,16 @@ class Confirms {
 
   std::size_t unsettled() const { return unsettled_; }
 
-  // nullptr if there is none.
-  const Message* first_unsettled() const {
-    return unsettled_ == 0 ? nullptr : &messages_[sent_[first_unsettled_].message];
-  }
-
-  // One a message, in their order: too_large for those that were not sent.
-  std::vector<Settlement> take() { return std::move(settlements_); }
+  // The queue of the first message without an answer; nullptr if there is none.
+  const std::string* first_unsettled() const;
 
  private:
   // One message with a delivery tag: that of sent_[i] is first_tag_ + i.
   struct Sent {
-    std::size_t message;
+    std::uint64_t token;
+    std::string routing_key;
+    std::optional<std::string> message_id;  // its own; not one that it was given
+    bool has_given_id;
     bool is_settled = false;
     bool is_returned = false;
   };
@@ -69,13 +67,10 @@ class Confirms {
   void settle(Sent& sent, Settlement settlement);
   Sent* find(std::string_view message_id, std::string_view routing_key);
 
+  OnSettled on_settled_;
   std::string message_id_prefix_;
-  std::uint64_t next_tag_ = 1;
-  std::span<const Message> messages_;
-  std::vector<Settlement> settlements_;
   std::uint64_t first_tag_ = 1;
-  std::vector<Sent> sent_;
-  std::size_t first_unsettled_ = 0;  // all below it are settled
+  std::deque<Sent> sent_;  // from the first that is not settled
   std::size_t unsettled_ = 0;
 };
 

@@ -26,8 +26,9 @@ class ConsumerImpl : public Channel, public std::enable_shared_from_this<Consume
   ~ConsumerImpl() override { discard(); }
 
   Task<Result<void>> start();
-  Task<Result<std::vector<Delivery>>> receive(std::size_t count);
-  void acknowledge_up_to(std::uint64_t delivery_tag);
+  Task<Result<std::vector<Delivery>>> receive(std::size_t count, Clock::time_point deadline);
+  void acknowledge(std::uint64_t delivery_tag, bool multiple);
+  std::size_t waiting() const { return waiting_.size(); }
   void stop();
 
   Error stopping() const {
@@ -70,9 +71,12 @@ Task<Result<void>> ConsumerImpl::start() {
   co_return Result<void>();
 }
 
-Task<Result<std::vector<Delivery>>> ConsumerImpl::receive(std::size_t count) {
+Task<Result<std::vector<Delivery>>> ConsumerImpl::receive(std::size_t count,
+                                                          Clock::time_point deadline) {
   const auto self = shared_from_this();
-  while (waiting_.empty() && !is_stopped_ && !failure()) co_await arrived_.wait();
+  while (waiting_.empty() && !is_stopped_ && !failure() && Clock::now() < deadline) {
+    co_await arrived_.wait_until(deadline);
+  }
   if (is_stopped_) co_return std::unexpected(stopping());
   if (const auto& failed = failure()) co_return std::unexpected(*failed);
   std::vector<Delivery> taken;
@@ -86,9 +90,9 @@ Task<Result<std::vector<Delivery>>> ConsumerImpl::receive(std::size_t count) {
   co_return taken;
 }
 
-void ConsumerImpl::acknowledge_up_to(std::uint64_t delivery_tag) {
+void ConsumerImpl::acknowledge(std::uint64_t delivery_tag, bool multiple) {
   if (failure()) return;
-  connection().send(number(), method::BasicAck{.delivery_tag = delivery_tag, .multiple = true});
+  connection().send(number(), method::BasicAck{.delivery_tag = delivery_tag, .multiple = multiple});
 }
 
 void ConsumerImpl::stop() {
@@ -159,13 +163,18 @@ Task<Result<std::unique_ptr<Consumer>>> Consumer::open(Connection& connection,
   co_return std::make_unique<Consumer>(impl);
 }
 
-Task<Result<std::vector<Delivery>>> Consumer::receive(std::size_t count) {
-  return impl_->receive(count);
+Task<Result<std::vector<Delivery>>> Consumer::receive(
+    std::size_t count, std::chrono::steady_clock::time_point deadline) {
+  return impl_->receive(count, deadline);
 }
 
 void Consumer::acknowledge_up_to(std::uint64_t delivery_tag) {
-  impl_->acknowledge_up_to(delivery_tag);
+  impl_->acknowledge(delivery_tag, true);
 }
+
+void Consumer::acknowledge(std::uint64_t delivery_tag) { impl_->acknowledge(delivery_tag, false); }
+
+std::size_t Consumer::waiting() const { return impl_->waiting(); }
 
 void Consumer::stop() { impl_->stop(); }
 

@@ -16,6 +16,7 @@
 //           was deleted); stopping, once stop() was called.
 // Limits:   at most `prefetch` deliveries without an acknowledgement.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -45,14 +46,21 @@ class Consumer {
   Consumer& operator=(const Consumer&) = delete;
   ~Consumer();
 
-  // Waits for at least one delivery and takes what is there, at most `count`. One caller at a time.
+  // Waits for at least one delivery, until `deadline` at the latest, and takes what is there, at
+  // most `count`: none once the deadline has passed. One caller at a time.
   // End it with stop(), not by `receive() || timer`: deliveries that are taken in the turn in which
   // the timer wins would be lost until the connection closes.
-  Task<Result<std::vector<Delivery>>> receive(std::size_t count);
+  Task<Result<std::vector<Delivery>>> receive(std::size_t count,
+                                              std::chrono::steady_clock::time_point deadline =
+                                                  std::chrono::steady_clock::time_point::max());
 
-  // Acknowledges every delivery up to this tag (basic.ack, multiple). Returns at once; an error
-  // shows in the next receive().
+  // Acknowledge every delivery up to this tag (basic.ack, multiple), or this one alone. They return
+  // at once; an error shows in the next receive().
   void acknowledge_up_to(std::uint64_t delivery_tag);
+  void acknowledge(std::uint64_t delivery_tag);
+
+  // Deliveries that wait to be handed out.
+  std::size_t waiting() const;
 
   // Stops consuming (basic.cancel): a waiting receive() and later ones return `stopping`. What was
   // handed out can still be acknowledged; what was not goes back to the queue when the connection

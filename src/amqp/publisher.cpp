@@ -26,33 +26,43 @@ std::string random_prefix() {
 class PublisherImpl : public Channel, public std::enable_shared_from_this<PublisherImpl> {
  public:
   PublisherImpl(const std::shared_ptr<ConnectionImpl>& connection, PublisherOptions options)
-      : Channel(connection, "publisher"), options_(options), progress_(connection->executor()) {
+      : Channel(connection, "publisher"),
+        options_(std::move(options)),
+        progress_(connection->executor()),
+        confirms_([this](std::uint64_t token, Settlement settlement) { tell(token, settlement); }) {
     confirms_.set_message_id_prefix(random_prefix());
   }
 
   Task<Result<void>> start();
   Task<Result<std::vector<Settlement>>> publish(std::span<const Message> messages);
-
-  // What is under way at the end of a call, if it was cancelled, is nobody's any more: confirms and
-  // returns for it find nothing.
-  struct Batch {
-    explicit Batch(PublisherImpl& publisher) : publisher_(publisher) {}
-    Batch(const Batch&) = delete;
-    Batch& operator=(const Batch&) = delete;
-    ~Batch() { publisher_.confirms_.end(); }
-
-   private:
-    PublisherImpl& publisher_;
-  };
+  Task<Result<std::size_t>> send(std::span<const Outbound> messages);
+  void stop_sending() {
+    takes_no_more_ = true;
+    progress_.notify();
+  }
+  std::size_t unsettled() const { return confirms_.unsettled(); }
 
  private:
-  void send(const Message& message, std::size_t index);
+  // What publish() waits for. If it is cancelled, its tokens are nobody's any more.
+  struct Batch {
+    std::uint64_t first_token;
+    std::vector<Settlement> settlements;
+    std::size_t unsettled;
+  };
+  struct Waiting;
+
+  void tell(std::uint64_t token, Settlement settlement);
+  bool send(std::uint64_t token, const Message& message);
   Task<void> wait_for_progress();
   bool on_method(const method::Incoming& method) override;
   bool on_confirm(std::uint64_t delivery_tag, bool multiple, Settlement settlement);
   void on_content(Content content) override;
   void on_progress() override;
-  void on_over() override { progress_.notify(); }
+  void on_over() override {
+    progress_.notify();
+    const bool is_destroyed = failure()->fault == Fault::stopping;
+    if (options_.on_over && !is_destroyed) options_.on_over(*failure());
+  }
   bool may_send() {
     return !connection().blocked() && connection().unwritten_bytes() < kUnwrittenMax;
   }
@@ -61,7 +71,25 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
   Signal progress_;
   Clock::time_point last_progress_;
   Confirms confirms_;
+  std::optional<Batch> batch_;
+  std::uint64_t next_batch_token_ = std::uint64_t{1} << 63U;  // apart from those of send()
   bool in_confirm_mode_ = false;
+  bool takes_no_more_ = false;
+};
+
+// While it lives, publish() waits for its batch.
+struct PublisherImpl::Waiting {
+  Waiting(PublisherImpl& of, std::size_t count) : publisher(of) {
+    publisher.batch_ = Batch{.first_token = publisher.next_batch_token_,
+                             .settlements = std::vector(count, Settlement::too_large),
+                             .unsettled = 0};
+    publisher.next_batch_token_ += count;
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() { publisher.batch_.reset(); }
+
+  PublisherImpl& publisher;
 };
 
 Task<Result<void>> PublisherImpl::start() {
@@ -75,27 +103,51 @@ Task<Result<void>> PublisherImpl::start() {
 
 Task<Result<std::vector<Settlement>>> PublisherImpl::publish(std::span<const Message> messages) {
   const auto self = shared_from_this();
-  const Batch batch(*this);
-  confirms_.begin(messages);
+  const Waiting waiting(*this, messages.size());
   last_progress_ = Clock::now();
   for (std::size_t i = 0; i < messages.size() && !failure(); ++i) {
     while (!failure() && !may_send()) co_await wait_for_progress();
-    if (!failure()) send(messages[i], i);
+    if (!failure() && send(batch_->first_token + i, messages[i])) ++batch_->unsettled;
   }
-  while (!failure() && confirms_.unsettled() > 0) co_await wait_for_progress();
+  while (!failure() && batch_->unsettled > 0) co_await wait_for_progress();
   if (const auto& failed = failure()) co_return std::unexpected(*failed);
-  co_return confirms_.take();
+  co_return std::move(batch_->settlements);
 }
 
-void PublisherImpl::send(const Message& message, std::size_t index) {
+Task<Result<std::size_t>> PublisherImpl::send(std::span<const Outbound> messages) {
+  const auto self = shared_from_this();
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    while (!failure() && !takes_no_more_ && !may_send()) co_await progress_.wait();
+    if (const auto& failed = failure()) co_return std::unexpected(*failed);
+    if (takes_no_more_) co_return i;
+    if (!send(messages[i].token, *messages[i].message)) {
+      options_.on_settled(messages[i].token, Settlement::too_large);
+    }
+  }
+  co_return messages.size();
+}
+
+// False: too large.
+bool PublisherImpl::send(std::uint64_t token, const Message& message) {
   std::string generated;
   std::optional<std::string_view> message_id;
   if (!message.properties.message_id && !message.keeps_properties) {
     generated = confirms_.next_message_id();
     message_id = generated;
   }
-  if (!connection().send_message(number(), message, message_id)) return;  // too_large
-  confirms_.sent(index);
+  if (!connection().send_message(number(), message, message_id)) return false;
+  confirms_.sent(token, message);
+  return true;
+}
+
+void PublisherImpl::tell(std::uint64_t token, Settlement settlement) {
+  const bool is_sent_alone = token < std::uint64_t{1} << 63U;
+  if (is_sent_alone) {
+    options_.on_settled(token, settlement);
+  } else if (batch_ && token >= batch_->first_token) {
+    batch_->settlements[token - batch_->first_token] = settlement;
+    --batch_->unsettled;
+  }
 }
 
 Task<void> PublisherImpl::wait_for_progress() {
@@ -111,8 +163,8 @@ Task<void> PublisherImpl::wait_for_progress() {
   }
   std::string why = fmt::format("no confirm for {} ms while {} messages wait for theirs",
                                 options_.confirm_timeout.count(), confirms_.unsettled());
-  if (const Message* first = confirms_.first_unsettled(); first != nullptr) {
-    why += fmt::format(", the first for queue {}", first->routing_key);
+  if (const std::string* queue = confirms_.first_unsettled(); queue != nullptr) {
+    why += fmt::format(", the first for queue {}", *queue);
   }
   connection().fail(connection().link_lost(why));
 }
@@ -132,7 +184,7 @@ bool PublisherImpl::on_method(const method::Incoming& method) {
 bool PublisherImpl::on_confirm(std::uint64_t delivery_tag, bool multiple, Settlement settlement) {
   if (!confirms_.confirm(delivery_tag, multiple, settlement)) return false;
   last_progress_ = Clock::now();
-  if (confirms_.unsettled() == 0) progress_.notify();
+  if (batch_ && batch_->unsettled == 0) progress_.notify();
   return true;
 }
 
@@ -154,7 +206,7 @@ Publisher::~Publisher() {
 
 Task<Result<std::unique_ptr<Publisher>>> Publisher::open(Connection& connection,
                                                          PublisherOptions options) {
-  const auto impl = std::make_shared<PublisherImpl>(connection.impl(), options);
+  const auto impl = std::make_shared<PublisherImpl>(connection.impl(), std::move(options));
   auto started = co_await impl->start();
   if (!started) co_return std::unexpected(std::move(started.error()));
   co_return std::make_unique<Publisher>(impl);
@@ -163,5 +215,13 @@ Task<Result<std::unique_ptr<Publisher>>> Publisher::open(Connection& connection,
 Task<Result<std::vector<Settlement>>> Publisher::publish(std::span<const Message> messages) {
   return impl_->publish(messages);
 }
+
+Task<Result<std::size_t>> Publisher::send(std::span<const Outbound> messages) {
+  return impl_->send(messages);
+}
+
+void Publisher::stop_sending() { impl_->stop_sending(); }
+
+std::size_t Publisher::unsettled() const { return impl_->unsettled(); }
 
 }  // namespace amqp

@@ -1,21 +1,24 @@
 #pragma once
 
-// Publisher: sends messages and waits until the broker has answered for each.
+// Publisher: sends messages, and tells what the broker answers for each.
 //
 // Invariants:
 //   1. A message is settled only by its own confirm: the broker's confirms come out of order, and
 //      one without `multiple` says nothing of lower tags.
 //   2. While the broker blocks the connection (memory or disk alarm) nothing new is written, and
-//      the confirm deadline does not run.
+//      the confirm deadline of publish() does not run.
 //
 // Owns:     its channel, in confirm mode. The connection is kept alive by it.
 // Threads:  one object on the connection's executor.
-// Suspends: open(), publish(). Destroyed or lost meanwhile: what was sent is unknown.
-// Errors:   link_lost, also when a confirm does not come within the deadline: the connection is
-//           failed then, since what it answers is unknown; refused.
+// Suspends: open(), publish(), send(). Destroyed or lost meanwhile: what was sent is unknown.
+// Errors:   link_lost, also when a confirm does not come within the deadline of publish(): the
+//           connection is failed then, since what it answers is unknown; refused; stopping.
 // Not:      does not publish again.
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -26,8 +29,20 @@
 
 namespace amqp {
 
+// Outbound: a message, and the token by which its sender is told what became of it.
+struct Outbound {
+  std::uint64_t token;
+  const Message* message;  // valid until send() returns
+};
+
 struct PublisherOptions {
-  std::chrono::milliseconds confirm_timeout{30'000};  // without any confirm while some are missing
+  // Of publish(): without any confirm while some are missing.
+  std::chrono::milliseconds confirm_timeout{30'000};
+  // Of send(): what became of each message, in the turn of the event loop in which the broker says
+  // it. Must not call the publisher, nor destroy it. Not called any more once on_over was.
+  OnSettled on_settled = nullptr;
+  // Called once, when the publisher is lost or refused; not when it is destroyed. Like on_settled.
+  std::function<void(const Error&)> on_over = nullptr;
 };
 
 class PublisherImpl;
@@ -45,8 +60,19 @@ class Publisher {
   // Sends all messages, in order, and waits until each is settled. One answer a message, in the
   // order of the messages. A message without message_id gets a unique one, since a returned message
   // is recognised by it, unless it keeps its properties. The messages stay valid until the call
-  // returns. One caller at a time.
+  // returns. One caller of publish() and send() at a time.
   Task<Result<std::vector<Settlement>>> publish(std::span<const Message> messages);
+
+  // Sends the messages in order, without waiting for answers: waits only while the broker blocks
+  // the connection, or the socket takes no more. Returns how many were sent: fewer than there are
+  // after stop_sending().
+  Task<Result<std::size_t>> send(std::span<const Outbound> messages);
+
+  // Ends a send() that waits. What was sent is still told of. Idempotent.
+  void stop_sending();
+
+  // Messages of send() and publish() that the broker has not answered for.
+  std::size_t unsettled() const;
 
  private:
   std::shared_ptr<PublisherImpl> impl_;

@@ -3,8 +3,9 @@
 // What the flow needs of a broker: the port through which requests come and answers go.
 //
 // Threads: one executor. Everything that suspends ends within the adapter's deadlines, but for
-// receive(), which waits for requests, and publish() while the broker blocks publishers.
+// receive(), which waits for requests, and send() while the broker takes no messages.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -25,8 +26,40 @@ namespace inventory::service {
 template <class T>
 using Task = boost::asio::awaitable<T>;
 
-// Link: one session with the broker for one request queue. Once a function has returned link_lost
-// or refused, the link is over; its deliveries come again on another link.
+// Told by an outlet, in the turn of the event loop in which the broker says it. None of them may
+// call the outlet or destroy it.
+struct OutletEvents {
+  amqp::OnSettled on_settled;                       // what became of a message
+  std::function<void(const amqp::Error&)> on_lost;  // once; then nothing is told any more
+  // The broker takes no messages, with its reason ("low on memory"), or takes them again (nothing).
+  std::function<void(const std::optional<std::string>& reason)> on_blocked;
+};
+
+// Outlet: a connection of a link's own over which messages are published. What one outlet suffers
+// from a message, a closed connection or one that the broker does not read, others do not.
+class Outlet {
+ public:
+  Outlet() = default;
+  Outlet(const Outlet&) = delete;
+  Outlet& operator=(const Outlet&) = delete;
+  virtual ~Outlet() = default;
+
+  // Sends the messages in order; does not wait for what becomes of them. Returns how many were
+  // sent: fewer than there are after stop_sending(). One caller at a time.
+  virtual Task<amqp::Result<std::size_t>> send(std::span<const amqp::Outbound> messages) = 0;
+
+  // Ends a send() that waits. What was sent is still told of.
+  virtual void stop_sending() = 0;
+
+  // Declares a queue unless it exists.
+  virtual Task<amqp::Result<void>> ensure_queue(std::string name) = 0;
+
+  // Closes in order.
+  virtual Task<void> close() = 0;
+};
+
+// Link: one session with the broker for one request queue. Once receive() has returned link_lost or
+// refused, the link is over; its deliveries come again on another link.
 class Link {
  public:
   Link() = default;
@@ -34,17 +67,23 @@ class Link {
   Link& operator=(const Link&) = delete;
   virtual ~Link() = default;
 
-  // Waits for at least one delivery and takes what is there, at most `count`, in arrival order.
-  // `stopping` once stop_receiving() was called.
-  virtual Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) = 0;
+  // A new connection to publish over.
+  virtual Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(OutletEvents events) = 0;
 
-  // Sends the messages and waits until each is settled. One answer a message. After a rejection
-  // the next call goes another way, if the broker has one: a rejection may be the channel's fault.
-  virtual Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
-      std::span<const amqp::Message> messages) = 0;
+  // Begins to consume.
+  virtual Task<amqp::Result<void>> start_receiving() = 0;
 
-  // Acknowledges every delivery up to this one.
+  // Waits for at least one delivery, at most `wait_max`, and takes what is there, at most `count`,
+  // in arrival order: none after `wait_max`. `stopping` once stop_receiving() was called.
+  virtual Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
+      std::size_t count, std::optional<std::chrono::milliseconds> wait_max) = 0;
+
+  // Deliveries that wait to be received.
+  virtual std::size_t waiting() const = 0;
+
+  // Acknowledge every delivery up to this one, or this one alone.
   virtual void acknowledge_up_to(std::uint64_t delivery_tag) = 0;
+  virtual void acknowledge(std::uint64_t delivery_tag) = 0;
 
   // Takes no further deliveries: receive() returns `stopping` from now on. What was received can
   // still be answered and acknowledged.
@@ -57,11 +96,6 @@ class Link {
   virtual Task<void> close() = 0;
 };
 
-// Called when the broker blocks a link's publishing, with its reason ("low on memory"), and with
-// nothing when it takes messages again. A broker says so at the first message that it does not
-// take.
-using OnBlocked = std::function<void(const std::optional<std::string>& reason)>;
-
 class Broker {
  public:
   Broker() = default;
@@ -69,9 +103,8 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
   virtual ~Broker() = default;
 
-  // Connects, sees to the queues, and begins to consume. One try, at one of the broker's hosts.
-  // `on_blocked` is not called any more once the link is lost or given up.
-  virtual Task<amqp::Result<std::unique_ptr<Link>>> open(OnBlocked on_blocked) = 0;
+  // Connects and sees to the queues. One try, at one of the broker's hosts.
+  virtual Task<amqp::Result<std::unique_ptr<Link>>> open() = 0;
 };
 
 }  // namespace inventory::service

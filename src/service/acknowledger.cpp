@@ -1,0 +1,45 @@
+#include "service/acknowledger.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+namespace inventory::service {
+
+void Acknowledger::received(std::uint64_t delivery_tag) {
+  if (!deliveries_.empty() && delivery_tag <= deliveries_.back().tag) {
+    std::abort();  // a bug: tags of two links are mixed
+  }
+  deliveries_.push_back({delivery_tag});
+  ++in_hand_;
+}
+
+void Acknowledger::settled(std::uint64_t delivery_tag) {
+  const auto found = std::ranges::lower_bound(deliveries_, delivery_tag, {}, &Delivery::tag);
+  if (found == deliveries_.end() || found->tag != delivery_tag || found->state != State::in_hand) {
+    std::abort();  // a bug: it was not received, or is settled twice
+  }
+  found->state = State::settled;
+  settled_.push_back(delivery_tag);
+  --in_hand_;
+}
+
+Acknowledger::Due Acknowledger::take() {
+  Due due;
+  while (!deliveries_.empty() && deliveries_.front().state != State::in_hand) {
+    // A broker refuses `multiple` up to a tag that it does not wait for any more.
+    if (deliveries_.front().state == State::settled) due.up_to = deliveries_.front().tag;
+    deliveries_.pop_front();
+  }
+  for (const std::uint64_t tag : std::exchange(settled_, {})) {
+    if (deliveries_.empty() || tag < deliveries_.front().tag) continue;  // covered
+    std::ranges::lower_bound(deliveries_, tag, {}, &Delivery::tag)->state = State::acknowledged;
+    due.alone.push_back(tag);
+  }
+  std::ranges::sort(due.alone);
+  return due;
+}
+
+void Acknowledger::reset() { *this = {}; }
+
+}  // namespace inventory::service

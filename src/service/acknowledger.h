@@ -1,0 +1,51 @@
+#pragma once
+
+// Acknowledger: which deliveries to acknowledge, since requests are settled in any order: one whose
+// reply waits, or which waits for the database, does not hold up those behind it. Pure.
+//
+// Invariants:
+//   1. A delivery is acknowledged only after it was settled, and once.
+//   2. While they are settled in the order in which they came, one acknowledgement with `multiple`
+//      covers all that was settled.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace inventory::service {
+
+class Acknowledger {
+ public:
+  struct Due {
+    std::optional<std::uint64_t> up_to;  // with `multiple`
+    std::vector<std::uint64_t> alone;    // beyond it, in their order
+  };
+
+  // Delivery tags grow.
+  void received(std::uint64_t delivery_tag);
+  void settled(std::uint64_t delivery_tag);
+
+  // What was settled since it was asked last.
+  Due take();
+
+  // Received, and not settled.
+  std::size_t in_hand() const { return in_hand_; }
+
+  // Another link: nothing is in hand.
+  void reset();
+
+ private:
+  enum class State : std::uint8_t { in_hand, settled, acknowledged };
+  struct Delivery {
+    std::uint64_t tag;
+    State state = State::in_hand;
+  };
+
+  std::deque<Delivery> deliveries_;     // from the first in hand, by tag
+  std::vector<std::uint64_t> settled_;  // since take()
+  std::size_t in_hand_ = 0;
+};
+
+}  // namespace inventory::service
