@@ -35,7 +35,7 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
 
   Task<Result<void>> start();
   Task<Result<std::vector<Settlement>>> publish(std::span<const Message> messages);
-  Task<Result<std::size_t>> send(std::span<const Outbound> messages);
+  Task<Result<std::size_t>> send(std::span<const std::uint64_t> tokens, const FindMessage& find);
   void stop_sending() {
     takes_no_more_ = true;
     progress_.notify();
@@ -114,17 +114,19 @@ Task<Result<std::vector<Settlement>>> PublisherImpl::publish(std::span<const Mes
   co_return std::move(batch_->settlements);
 }
 
-Task<Result<std::size_t>> PublisherImpl::send(std::span<const Outbound> messages) {
+Task<Result<std::size_t>> PublisherImpl::send(std::span<const std::uint64_t> tokens,
+                                              const FindMessage& find) {
   const auto self = shared_from_this();
-  for (std::size_t i = 0; i < messages.size(); ++i) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
     while (!failure() && !takes_no_more_ && !may_send()) co_await progress_.wait();
     if (const auto& failed = failure()) co_return std::unexpected(*failed);
     if (takes_no_more_) co_return i;
-    if (!send(messages[i].token, *messages[i].message)) {
-      options_.on_settled(messages[i].token, Settlement::too_large);
+    const Message* const message = find(tokens[i]);
+    if (message != nullptr && !send(tokens[i], *message)) {
+      options_.on_settled(tokens[i], Settlement::too_large);
     }
   }
-  co_return messages.size();
+  co_return tokens.size();
 }
 
 // False: too large.
@@ -216,8 +218,9 @@ Task<Result<std::vector<Settlement>>> Publisher::publish(std::span<const Message
   return impl_->publish(messages);
 }
 
-Task<Result<std::size_t>> Publisher::send(std::span<const Outbound> messages) {
-  return impl_->send(messages);
+Task<Result<std::size_t>> Publisher::send(std::span<const std::uint64_t> tokens,
+                                          const FindMessage& find) {
+  return impl_->send(tokens, find);
 }
 
 void Publisher::stop_sending() { impl_->stop_sending(); }

@@ -29,11 +29,9 @@
 
 namespace amqp {
 
-// Outbound: a message, and the token by which its sender is told what became of it.
-struct Outbound {
-  std::uint64_t token;
-  const Message* message;  // valid until send() returns
-};
+// The message of a token, which its sender chose; nullptr if it is not to be sent any more. Asked
+// when the message is written, which may be long after send() was called.
+using FindMessage = std::function<const Message*(std::uint64_t token)>;
 
 struct PublisherOptions {
   // Of publish(): without any confirm while some are missing.
@@ -63,10 +61,10 @@ class Publisher {
   // returns. One caller of publish() and send() at a time.
   Task<Result<std::vector<Settlement>>> publish(std::span<const Message> messages);
 
-  // Sends the messages in order, without waiting for answers: waits only while the broker blocks
-  // the connection, or the socket takes no more. Returns how many were sent: fewer than there are
-  // after stop_sending().
-  Task<Result<std::size_t>> send(std::span<const Outbound> messages);
+  // Sends the messages of these tokens (below 2^63) in order, without waiting for answers: waits
+  // only while the broker blocks the connection, or the socket takes no more. Returns how many were
+  // written: fewer than there are after stop_sending(). The tokens and `find` outlive the call.
+  Task<Result<std::size_t>> send(std::span<const std::uint64_t> tokens, const FindMessage& find);
 
   // Ends a send() that waits. What was sent is still told of. Idempotent.
   void stop_sending();

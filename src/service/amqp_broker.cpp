@@ -11,95 +11,133 @@
 namespace inventory::service {
 namespace {
 
+Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(
+    AmqpBrokerOptions options, amqp::Host host, std::string_view purpose,
+    std::function<void(const std::optional<std::string>&)> on_blocked) {
+  amqp::ConnectionOptions connection;
+  connection.name = fmt::format("inventory-service {} {}", purpose, options.request_queue);
+  connection.tls = options.tls;
+  connection.on_blocked = std::move(on_blocked);
+  co_return co_await amqp::Connection::open(options.endpoint, host, std::move(connection));
+}
+
+class AmqpOutlet : public Outlet {
+ public:
+  AmqpOutlet(std::shared_ptr<amqp::Connection> connection, amqp::QueueType queue_type,
+             OutletEvents events)
+      : connection_(std::move(connection)), queue_type_(queue_type), events_(std::move(events)) {}
+
+  Task<amqp::Result<void>> open() {
+    auto publisher = co_await amqp::Publisher::open(
+        *connection_, {.on_settled =
+                           [this](std::uint64_t token, amqp::Settlement settlement) {
+                             was_rejected_ |= settlement == amqp::Settlement::rejected;
+                             events_.on_settled(token, settlement);
+                           },
+                       .on_over = [this](const amqp::Error& error) { events_.on_lost(error); }});
+    if (!publisher) co_return std::unexpected(std::move(publisher.error()));
+    was_rejected_ = false;
+    publishers_.push_back(std::move(*publisher));
+    co_return amqp::Result<void>();
+  }
+
+  // RabbitMQ 3.10 rejects what is for a quorum queue on a channel that was opened while the queue's
+  // leader was down, for as long as that node is: so after a rejection there is another channel.
+  // Not while the broker takes nothing from this connection: it would not answer.
+  Task<amqp::Result<std::size_t>> send(std::span<const std::uint64_t> tokens,
+                                       const amqp::FindMessage& find) override {
+    if (was_rejected_ && !connection_->blocked()) {
+      auto opened = co_await open();
+      if (!opened) co_return std::unexpected(std::move(opened.error()));
+      std::erase_if(publishers_, [this](const auto& publisher) {
+        return publisher != publishers_.back() && publisher->unsettled() == 0;
+      });
+    }
+    co_return co_await publishers_.back()->send(tokens, find);
+  }
+  void stop_sending() override {
+    for (const auto& publisher : publishers_) publisher->stop_sending();
+  }
+  Task<amqp::Result<void>> ensure_queue(std::string name) override {
+    return connection_->ensure_queue(std::move(name), queue_type_);
+  }
+  Task<void> close() override { return connection_->close(); }
+
+ private:
+  std::shared_ptr<amqp::Connection> connection_;
+  amqp::QueueType queue_type_;
+  OutletEvents events_;
+  // The last one sends, the others wait for answers. Destroyed before the connection, so that they
+  // do not tell of its end.
+  std::vector<std::unique_ptr<amqp::Publisher>> publishers_;
+  bool was_rejected_ = false;
+};
+
 class AmqpLink : public Link {
  public:
-  AmqpLink(std::shared_ptr<amqp::Connection> consuming, std::unique_ptr<amqp::Consumer> consumer,
-           std::shared_ptr<amqp::Connection> publishing, std::unique_ptr<amqp::Publisher> publisher)
-      : consuming_(std::move(consuming)),
-        consumer_(std::move(consumer)),
-        publishing_(std::move(publishing)),
-        publisher_(std::move(publisher)) {}
+  AmqpLink(AmqpBrokerOptions options, amqp::Host host, std::shared_ptr<amqp::Connection> consuming)
+      : options_(std::move(options)), host_(std::move(host)), consuming_(std::move(consuming)) {}
 
-  Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override {
-    return consumer_->receive(count);
-  }
-  // RabbitMQ 3.10 rejects what is for a quorum queue on a channel that was opened while the queue's
-  // leader was down, for as long as that node is: so after a rejection the channel is replaced. Not
-  // while the broker takes nothing from this connection: it would not answer.
-  Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
-      std::span<const amqp::Message> messages) override {
-    if (was_rejected_ && !publishing_->blocked()) {
-      auto publisher = co_await amqp::Publisher::open(*publishing_, {});
-      if (!publisher) {
-        co_return std::unexpected(std::move(publisher.error()));
-      }
-      publisher_ = std::move(*publisher);
+  Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(OutletEvents events) override {
+    auto connection = co_await connect(options_, host_, "publishes", events.on_blocked);
+    if (!connection) co_return std::unexpected(std::move(connection.error()));
+    auto outlet = std::make_unique<AmqpOutlet>(std::move(*connection), options_.queue_type,
+                                               std::move(events));
+    if (auto opened = co_await outlet->open(); !opened) {
+      co_return std::unexpected(std::move(opened.error()));
     }
-    auto settlements = co_await publisher_->publish(messages);
-    was_rejected_ = settlements && std::ranges::count(*settlements, amqp::Settlement::rejected) > 0;
-    co_return settlements;
+    co_return outlet;
   }
+
+  Task<amqp::Result<void>> start_receiving() override {
+    auto consumer = co_await amqp::Consumer::open(
+        *consuming_, {.queue = options_.request_queue, .prefetch = options_.prefetch});
+    if (!consumer) co_return std::unexpected(std::move(consumer.error()));
+    consumer_ = std::move(*consumer);
+    if (is_stopped_) consumer_->stop();
+    co_return amqp::Result<void>();
+  }
+
+  Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
+      std::size_t count, std::optional<std::chrono::milliseconds> wait_max) override {
+    using TimePoint = std::chrono::steady_clock::time_point;
+    return consumer_->receive(
+        count, wait_max ? std::chrono::steady_clock::now() + *wait_max : TimePoint::max());
+  }
+  std::size_t waiting() const override { return consumer_ ? consumer_->waiting() : 0; }
   void acknowledge_up_to(std::uint64_t delivery_tag) override {
     consumer_->acknowledge_up_to(delivery_tag);
   }
-  void stop_receiving() override { consumer_->stop(); }
-  void abandon() override {
-    publishing_->drop();
-    consuming_->drop();
+  void acknowledge(std::uint64_t delivery_tag) override { consumer_->acknowledge(delivery_tag); }
+  void stop_receiving() override {
+    is_stopped_ = true;
+    if (consumer_) consumer_->stop();
   }
-  Task<void> close() override {
-    co_await publishing_->close();
-    co_await consuming_->close();
-  }
+  void abandon() override { consuming_->drop(); }
+  Task<void> close() override { return consuming_->close(); }
 
  private:
+  AmqpBrokerOptions options_;
+  amqp::Host host_;
   std::shared_ptr<amqp::Connection> consuming_;
   std::unique_ptr<amqp::Consumer> consumer_;
-  std::shared_ptr<amqp::Connection> publishing_;
-  std::unique_ptr<amqp::Publisher> publisher_;
-  bool was_rejected_ = false;
+  bool is_stopped_ = false;
 };
 
 }  // namespace
 
-Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open(OnBlocked on_blocked) {
+Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open() {
   const amqp::Host host = options_.endpoint.hosts[next_host_++ % options_.endpoint.hosts.size()];
-  auto publishing = co_await connect(host, "publishes", std::move(on_blocked));
-  if (!publishing) {
-    co_return std::unexpected(std::move(publishing.error()));
-  }
+  auto consuming = co_await connect(options_, host, "consumes", nullptr);
+  if (!consuming) co_return std::unexpected(std::move(consuming.error()));
   std::vector<std::string> queues = options_.other_queues;
   queues.push_back(options_.request_queue);
   for (const std::string& queue : queues) {
-    if (auto there = co_await (*publishing)->ensure_queue(queue, options_.queue_type); !there) {
+    if (auto there = co_await (*consuming)->ensure_queue(queue, options_.queue_type); !there) {
       co_return std::unexpected(std::move(there.error()));
     }
   }
-  auto publisher = co_await amqp::Publisher::open(**publishing, {});
-  if (!publisher) {
-    co_return std::unexpected(std::move(publisher.error()));
-  }
-  auto consuming = co_await connect(host, "consumes", nullptr);
-  if (!consuming) {
-    co_return std::unexpected(std::move(consuming.error()));
-  }
-  auto consumer = co_await amqp::Consumer::open(
-      **consuming, {.queue = options_.request_queue, .prefetch = options_.prefetch});
-  if (!consumer) {
-    co_return std::unexpected(std::move(consumer.error()));
-  }
-  co_return std::make_unique<AmqpLink>(std::move(*consuming), std::move(*consumer),
-                                       std::move(*publishing), std::move(*publisher));
-}
-
-Task<amqp::Result<std::shared_ptr<amqp::Connection>>> AmqpBroker::connect(const amqp::Host& host,
-                                                                          std::string purpose,
-                                                                          OnBlocked on_blocked) {
-  amqp::ConnectionOptions options;
-  options.name = fmt::format("inventory-service {} {}", purpose, options_.request_queue);
-  options.tls = options_.tls;
-  options.on_blocked = std::move(on_blocked);
-  co_return co_await amqp::Connection::open(options_.endpoint, host, std::move(options));
+  co_return std::make_unique<AmqpLink>(options_, host, std::move(*consuming));
 }
 
 }  // namespace inventory::service

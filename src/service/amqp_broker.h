@@ -3,10 +3,10 @@
 // AmqpBroker: the flow's broker, a RabbitMQ.
 //
 // Invariants:
-//   1. Two connections a link: a memory alarm blocks a connection that publishes; acknowledgements
-//      go on over the other.
-//   2. It consumes last, when everything else works.
-//   3. Queues that exist are joined as they are; the others are declared durable.
+//   1. Requests come over one connection, answers go over others: a memory alarm blocks a
+//   connection
+//      that publishes; acknowledgements go on over the other. All are to one host.
+//   2. Queues that exist are joined as they are; the others are declared durable.
 //
 // Not: does not repeat a try. Each open() tries the next of the endpoint's hosts.
 
@@ -35,13 +35,9 @@ class AmqpBroker : public Broker {
  public:
   explicit AmqpBroker(AmqpBrokerOptions options) : options_(std::move(options)) {}
 
-  Task<amqp::Result<std::unique_ptr<Link>>> open(OnBlocked on_blocked) override;
+  Task<amqp::Result<std::unique_ptr<Link>>> open() override;
 
  private:
-  Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(const amqp::Host& host,
-                                                                std::string purpose,
-                                                                OnBlocked on_blocked);
-
   AmqpBrokerOptions options_;
   std::size_t next_host_ = 0;
 };

@@ -90,6 +90,20 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
   return letter;
 }
 
+Outgoing make_kept_reply(Outgoing reply, std::string kept_queue, domain::Timestamp kept_at) {
+  amqp::Message& message = reply.message;
+  if (!message.properties.headers) message.properties.headers.emplace();
+  amqp::HeaderTable& headers = *message.properties.headers;
+  headers.add_string("error-reason", "undelivered");
+  headers.add_string("error-message", "the reply queue takes no messages");
+  headers.add_string("original-queue", message.routing_key);
+  headers.add_string("failed-at", contract::format_timestamp(kept_at));
+  message.routing_key = std::move(kept_queue);
+  message.mandatory = true;
+  reply.must_arrive = true;
+  return reply;
+}
+
 bool drop_foreign_headers(amqp::Message& letter) {
   if (!letter.properties.headers) {
     return false;
@@ -137,5 +151,7 @@ std::string_view trace_id(const amqp::Properties& properties) {
 }
 
 std::string dead_letter_queue(std::string_view queue) { return std::string(queue) + ".dlq"; }
+
+std::string kept_queue(std::string_view queue) { return std::string(queue) + ".undelivered"; }
 
 }  // namespace inventory::service

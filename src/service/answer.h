@@ -2,6 +2,8 @@
 
 // Answer: everything that one request causes to be published, and how it is made.
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,9 +25,11 @@ struct Outgoing {
 // A request and its answers are acknowledged together: one reply, and the request itself as a dead
 // letter if it can never be processed.
 struct Answer {
+  std::uint64_t delivery_tag;
+  std::chrono::steady_clock::time_point received_at;
   Outgoing reply;
-  std::optional<Outgoing> dead_letter;
-  Outcome outcome;
+  std::optional<Outgoing> dead_letter = std::nullopt;
+  Outcome outcome = Outcome::invalid;
   bool replayed = false;
 };
 
@@ -48,6 +52,10 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
                           std::string_view reason, std::string_view what,
                           domain::Timestamp failed_at);
 
+// A reply whose client's queue takes none, for the service's own queue `kept_queue`, with the
+// headers of a dead letter: original-queue is the client's queue, to which it can be sent on.
+Outgoing make_kept_reply(Outgoing reply, std::string kept_queue, domain::Timestamp kept_at);
+
 // For a dead letter whose headers do not fit in a frame of this connection: leaves out all but our
 // own four, and says so with the header headers-dropped. What is left fits in the smallest frame
 // that AMQP allows, 4,096 bytes. False if that was done already, or if it is no dead letter.
@@ -64,7 +72,9 @@ bool is_direct_reply(std::string_view queue);
 // digits; empty if it has none that is valid (W3C Trace Context, 3.2.2).
 std::string_view trace_id(const amqp::Properties& properties);
 
-// The name of a queue's dead-letter queue.
+// The names of a request queue's dead-letter queue, and of the queue that keeps the replies to its
+// requests which their clients' queues did not take.
 std::string dead_letter_queue(std::string_view queue);
+std::string kept_queue(std::string_view queue);
 
 }  // namespace inventory::service

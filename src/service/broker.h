@@ -44,9 +44,11 @@ class Outlet {
   Outlet& operator=(const Outlet&) = delete;
   virtual ~Outlet() = default;
 
-  // Sends the messages in order; does not wait for what becomes of them. Returns how many were
-  // sent: fewer than there are after stop_sending(). One caller at a time.
-  virtual Task<amqp::Result<std::size_t>> send(std::span<const amqp::Outbound> messages) = 0;
+  // Sends the messages of these tokens in order; does not wait for what becomes of them. Returns
+  // how many were sent: fewer than there are after stop_sending(). One caller at a time; the tokens
+  // and `find` outlive the call.
+  virtual Task<amqp::Result<std::size_t>> send(std::span<const std::uint64_t> tokens,
+                                               const amqp::FindMessage& find) = 0;
 
   // Ends a send() that waits. What was sent is still told of.
   virtual void stop_sending() = 0;

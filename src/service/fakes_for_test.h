@@ -68,7 +68,8 @@ class FakeClock : public Clock {
 };
 
 // FakeBroker: one request queue. What was delivered and not acknowledged is delivered again on the
-// next link. A test sets `on_publish` to say what becomes of each message.
+// next link. A test sets `on_publish` to say what becomes of each message; an error closes the
+// outlet. Messages for a queue of `silent` have no answer until answer() is called.
 class FakeBroker : public Broker {
  public:
   using Settler = std::function<amqp::Result<amqp::Settlement>(const amqp::Message&)>;
@@ -84,9 +85,8 @@ class FakeBroker : public Broker {
     changed_.notify();
   }
 
-  Task<amqp::Result<std::unique_ptr<Link>>> open(OnBlocked on_blocked) override {
+  Task<amqp::Result<std::unique_ptr<Link>>> open() override {
     ++opened_;
-    say_blocked = std::move(on_blocked);
     if (failing_opens_ > 0) {
       --failing_opens_;
       co_return std::unexpected(amqp::Error{amqp::Fault::link_lost, "connection refused"});
@@ -107,25 +107,98 @@ class FakeBroker : public Broker {
     changed_.notify();
   }
 
+  // The silent queue answers for all that was sent to it.
+  void answer(const std::string& queue, amqp::Settlement settlement) {
+    silent.erase(queue);
+    for (auto& unanswered : std::exchange(unanswered_, {})) {
+      if (unanswered.queue != queue) {
+        unanswered_.push_back(unanswered);
+      } else if (outlets_.contains(unanswered.outlet)) {
+        unanswered.outlet->events.on_settled(unanswered.token, settlement);
+      }
+    }
+  }
+
   Settler on_publish = [](const amqp::Message&) { return amqp::Settlement::confirmed; };
   std::function<void()> on_acknowledge = [] {};
-  OnBlocked say_blocked = [](const std::optional<std::string>&) {};
+  std::function<void(const std::optional<std::string>&)> say_blocked = [](const auto&) {};
+  std::set<std::string> silent;
+  // So many messages without an answer, and an outlet's further ones are not looked at.
+  std::size_t unanswered_max = 1'000'000;
 
   // What was published and confirmed, in order.
   const std::vector<amqp::Message>& published() const { return published_; }
+  // How often a message was published to this queue, whatever became of it.
+  std::size_t tries(const std::string& queue) const {
+    return static_cast<std::size_t>(std::ranges::count(tried_, queue));
+  }
   std::size_t acknowledged() const { return acknowledged_; }
   std::size_t waiting() const { return ready_.size(); }
   std::size_t unacknowledged() const { return unacknowledged_.size(); }
   int opened() const { return opened_; }
+  int outlets_opened() const { return outlets_opened_; }
   const std::vector<std::size_t>& batches() const { return batches_; }
 
  private:
+  class FakeOutlet : public Outlet {
+   public:
+    FakeOutlet(FakeBroker& broker, OutletEvents what) : events(std::move(what)), broker_(broker) {
+      broker_.outlets_.insert(this);
+    }
+    ~FakeOutlet() override { broker_.outlets_.erase(this); }
+
+    Task<amqp::Result<std::size_t>> send(std::span<const std::uint64_t> tokens,
+                                         const amqp::FindMessage& find) override {
+      for (const std::uint64_t token : tokens) {
+        const amqp::Message* const message = find(token);
+        if (message == nullptr) continue;
+        if (broker_.lost_) co_return lose({amqp::Fault::link_lost, "connection reset"});
+        broker_.tried_.push_back(message->routing_key);
+        if (broker_.silent.contains(message->routing_key) ||
+            broker_.unanswered_of(this) >= broker_.unanswered_max) {
+          broker_.unanswered_.push_back({this, token, message->routing_key});
+          continue;
+        }
+        auto settlement = broker_.on_publish(*message);
+        if (!settlement) co_return lose(std::move(settlement.error()));
+        if (*settlement == amqp::Settlement::confirmed) broker_.published_.push_back(*message);
+        events.on_settled(token, *settlement);
+      }
+      co_return tokens.size();
+    }
+    void stop_sending() override {}
+    Task<amqp::Result<void>> ensure_queue(std::string) override { co_return amqp::Result<void>(); }
+    Task<void> close() override { co_return; }
+
+    OutletEvents events;
+
+   private:
+    std::unexpected<amqp::Error> lose(amqp::Error error) {
+      events.on_lost(error);
+      return std::unexpected(std::move(error));
+    }
+
+    FakeBroker& broker_;
+  };
+
   class FakeLink : public Link {
    public:
     explicit FakeLink(FakeBroker& broker) : broker_(broker) {}
 
-    Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override {
+    Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(OutletEvents events) override {
+      ++broker_.outlets_opened_;
+      broker_.say_blocked = events.on_blocked;
+      co_return std::make_unique<FakeOutlet>(broker_, std::move(events));
+    }
+    Task<amqp::Result<void>> start_receiving() override { co_return amqp::Result<void>(); }
+
+    Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
+        std::size_t count, std::optional<std::chrono::milliseconds> wait_max) override {
       while (broker_.ready_.empty() && !broker_.lost_ && !broker_.stopped_) {
+        if (wait_max) {
+          broker_.pass(*wait_max);
+          co_return std::vector<amqp::Delivery>();
+        }
         co_await broker_.changed_.wait();
       }
       if (broker_.lost_) {
@@ -145,38 +218,14 @@ class FakeBroker : public Broker {
       broker_.batches_.push_back(deliveries.size());
       co_return deliveries;
     }
-
-    Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
-        std::span<const amqp::Message> messages) override {
-      std::vector<amqp::Settlement> settlements;
-      for (const amqp::Message& message : messages) {
-        if (broker_.lost_) {
-          co_return std::unexpected(amqp::Error{amqp::Fault::link_lost, "connection reset"});
-        }
-        auto settlement = broker_.on_publish(message);
-        if (!settlement) {
-          co_return std::unexpected(settlement.error());
-        }
-        if (*settlement == amqp::Settlement::confirmed) {
-          broker_.published_.push_back(message);
-        }
-        settlements.push_back(*settlement);
-      }
-      co_return settlements;
-    }
+    std::size_t waiting() const override { return 0; }
 
     void acknowledge_up_to(std::uint64_t delivery_tag) override {
-      if (broker_.lost_) {
-        return;
-      }
-      const auto end = std::ranges::find_if(
-          broker_.unacknowledged_,
-          [&](const amqp::Delivery& delivery) { return delivery.delivery_tag > delivery_tag; });
-      broker_.acknowledged_ += static_cast<std::size_t>(end - broker_.unacknowledged_.begin());
-      broker_.unacknowledged_.erase(broker_.unacknowledged_.begin(), end);
-      broker_.on_acknowledge();
+      acknowledge_if([=](const auto& delivery) { return delivery.delivery_tag <= delivery_tag; });
     }
-
+    void acknowledge(std::uint64_t delivery_tag) override {
+      acknowledge_if([=](const auto& delivery) { return delivery.delivery_tag == delivery_tag; });
+    }
     void stop_receiving() override {
       broker_.stopped_ = true;
       broker_.changed_.notify();
@@ -185,18 +234,44 @@ class FakeBroker : public Broker {
     Task<void> close() override { co_return; }
 
    private:
+    template <class Predicate>
+    void acknowledge_if(Predicate predicate) {
+      if (broker_.lost_) return;
+      broker_.acknowledged_ += std::erase_if(broker_.unacknowledged_, predicate);
+      broker_.on_acknowledge();
+    }
+
     FakeBroker& broker_;
     std::uint64_t last_tag_ = 0;
   };
 
+  struct Unanswered {
+    FakeOutlet* outlet;
+    std::uint64_t token;
+    std::string queue;
+  };
+  std::size_t unanswered_of(const FakeOutlet* outlet) const {
+    return static_cast<std::size_t>(
+        std::ranges::count(unanswered_, outlet, [](const auto& one) { return one.outlet; }));
+  }
+
+ public:
+  // How time passes while nothing comes.
+  std::function<void(std::chrono::milliseconds)> pass = [](auto) {};
+
+ private:
   boost::asio::any_io_executor executor_;
   Event changed_;
   std::deque<amqp::Delivery> ready_;
   std::deque<amqp::Delivery> unacknowledged_;
   std::vector<amqp::Message> published_;
+  std::vector<std::string> tried_;
+  std::vector<Unanswered> unanswered_;
+  std::set<FakeOutlet*> outlets_;
   std::vector<std::size_t> batches_;
   std::size_t acknowledged_ = 0;
   int opened_ = 0;
+  int outlets_opened_ = 0;
   int failing_opens_ = 0;
   bool lost_ = false;
   bool stopped_ = false;
@@ -216,17 +291,28 @@ class FakeStore : public store::Store {
   }
 
   Task<store::Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders, store::Locks /*locks*/) override {
+      std::span<const domain::Order> orders, store::Locks locks) override {
     ++calls_;
     if (!faults.empty()) {
       const store::Fault fault = faults.front();
       faults.pop_front();
       co_return std::unexpected(store::Error{fault, "a fault of the test"});
     }
+    std::vector<domain::ProductId> skipped;
     for (const domain::Order& order : orders) {
       if (poison.contains(order.id.display())) {
         co_return std::unexpected(store::Error{store::Fault::refused, "poison"});
       }
+      if (failing.contains(order.product)) {
+        co_return std::unexpected(store::Error{store::Fault::failing, "a trigger says no"});
+      }
+      if (locked.contains(order.product)) skipped.push_back(order.product);
+    }
+    if (!skipped.empty()) {
+      if (locks == store::Locks::wait) ++waits_for_locks_;
+      co_return std::unexpected(
+          store::Error{store::Fault::locked, "locked",
+                       locks == store::Locks::skip ? skipped : std::vector<domain::ProductId>()});
     }
     auto outcome = domain::decide_orders(orders, view);
     for (const auto& [product, quantity] : outcome.changed_stock) {
@@ -253,16 +339,20 @@ class FakeStore : public store::Store {
 
   void fail_ready(int count) { unready_ = count; }
   int calls() const { return calls_; }
+  int waits_for_locks() const { return waits_for_locks_; }
 
   domain::BatchView view;
   std::deque<store::Fault> faults;
-  std::set<std::string> poison;  // order ids that this database refuses
+  std::set<std::string> poison;         // order ids that this database refuses
+  std::set<domain::ProductId> failing;  // for whose orders a trigger fails
+  std::set<domain::ProductId> locked;   // which somebody keeps locked
 
  private:
   std::map<std::string, domain::Item> items_;
   domain::ProductId last_id_ = 0;
   int unready_ = 0;
   int calls_ = 0;
+  int waits_for_locks_ = 0;
 };
 
 }  // namespace inventory::service::testing

@@ -26,18 +26,8 @@ constexpr milliseconds kOutageLast{5'000};
 constexpr milliseconds kConflictsMax{10'000};  // a row that somebody keeps locked is an outage
 constexpr int kStoppingConflictsMax = 5;
 constexpr milliseconds kPatienceMax{600'000};  // well below RabbitMQ's consumer timeout
-
-std::vector<Outgoing> collect(std::vector<Answer> answers) {
-  std::vector<Outgoing> outgoing;
-  outgoing.reserve(answers.size());
-  for (Answer& answer : answers) {
-    outgoing.push_back(std::move(answer.reply));
-    if (answer.dead_letter) {
-      outgoing.push_back(std::move(*answer.dead_letter));
-    }
-  }
-  return outgoing;
-}
+constexpr milliseconds kFinishMax{5'000};      // for answers to what was published, when stopping
+constexpr milliseconds kFullPause{100};        // where no more requests may be put aside
 
 Tally count(std::span<const Answer> answers) {
   Tally tally;
@@ -48,14 +38,20 @@ Tally count(std::span<const Answer> answers) {
   return tally;
 }
 
-std::vector<Observer::TimePoint> times(std::span<const amqp::Delivery> deliveries) {
-  std::vector<Observer::TimePoint> received;
-  received.reserve(deliveries.size());
-  std::ranges::transform(deliveries, std::back_inserter(received), &amqp::Delivery::received_at);
-  return received;
-}
-
 }  // namespace
+
+struct Flow::Outage {
+  Outage(std::chrono::steady_clock::time_point began, std::uint32_t seed)
+      : since(began),
+        conflict_backoff(kConflictFirst, kOutageLast, seed),
+        outage_backoff(kOutageFirst, kOutageLast, seed) {}
+
+  std::chrono::steady_clock::time_point since;
+  Backoff conflict_backoff;
+  Backoff outage_backoff;
+  bool was_told = false;
+  int stopping_conflicts = 0;
+};
 
 Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Broker& broker,
            Handler& handler, store::Store& store, Clock& clock, std::function<void()> on_change,
@@ -71,9 +67,15 @@ Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Br
       patience_(options_.pause_after),
       reconnect_backoff_(kReconnectFirst, kReconnectLast, options_.seed),
       pause_(executor, clock),
-      settler_(
-          {.queue = options_.queue, .seed = options_.seed}, pause_, clock,
-          [this] { update_status(); }, observer),
+      settler_(executor,
+               {.queue = options_.queue,
+                .kept_queue = kept_queue(options_.queue),
+                .seed = options_.seed},
+               clock,
+               {.on_settled = [this](const SettledRequest& request) { on_settled(request); },
+                .on_late = [this] { acknowledge(); },
+                .on_change = [this] { update_status(); }},
+               observer),
       reconnects_(clock),
       outages_(clock) {}
 
@@ -95,6 +97,7 @@ Task<void> Flow::run() {
 
 void Flow::stop() {
   pause_.stop();
+  settler_.stop();
   if (link_) {
     link_->stop_receiving();
   }
@@ -114,13 +117,18 @@ Task<Status> Flow::run_once() {
   const auto since = clock_.steady_now();
   Pipe pipe(executor_, 1);
   Status why{Condition::broker_unavailable, ""};
-  // They end together: the first stage tells the second through the pipe, the second tells the
-  // first by abandoning the link.
-  co_await (decide_stage(pipe, why) && reply_stage(pipe, why));
+  // They end together: the first stage tells the second through the pipe; the others tell the first
+  // by abandoning the link.
+  co_await (decide_stage(pipe, why) && reply_stage(pipe, why) && tend_stage(pipe, why));
+  const bool in_order = why.condition == Condition::stopping || why.condition == Condition::paused;
+  co_await settler_.end(in_order);
   co_await link_->close();
   link_.reset();
+  handler_.forget();
+  acknowledger_.reset();
+  settled_ = {};
   outage_.reset();
-  blocked_.reset();
+  suspicion_.reset();
   observer_.disconnected();
   if (clock_.steady_now() - since > kReconnectLast) {
     reconnect_backoff_.reset();  // it worked, though perhaps nobody asked anything
@@ -138,118 +146,176 @@ Task<std::optional<Status>> Flow::open() {
   if (pause_.is_stopping()) {
     co_return Status{Condition::stopping, "stopping"};
   }
-  auto link = co_await broker_.open([this](const auto& reason) { on_blocked(reason); });
-  if (!link) {
-    co_return Status{Condition::broker_unavailable,
-                     fmt::format("the broker is not ready: {}", link.error().what)};
-  }
+  const auto not_ready = [](const amqp::Error& error) {
+    return Status{Condition::broker_unavailable,
+                  fmt::format("the broker is not ready: {}", error.what)};
+  };
+  auto link = co_await broker_.open();
+  if (!link) co_return not_ready(link.error());
   link_ = std::move(*link);
   if (pause_.is_stopping()) {
     link_->stop_receiving();
+  }
+  if (auto begun = co_await settler_.begin(*link_); !begun) {
+    link_.reset();
+    co_return not_ready(begun.error());
+  }
+  if (auto receiving = co_await link_->start_receiving(); !receiving) {
+    co_await settler_.end(false);
+    link_.reset();
+    co_return not_ready(receiving.error());
   }
   co_return std::nullopt;
 }
 
 Task<void> Flow::decide_stage(Pipe& pipe, Status& why) {
   boost::system::error_code error;
+  std::optional<Outage> outage;
   while (!error) {
-    auto deliveries = co_await link_->receive(options_.batch_max);
-    if (!deliveries) {
-      if (why.reason.empty()) {
-        why = {Condition::broker_unavailable,
-               fmt::format("no more requests from the broker: {}", deliveries.error().what)};
-      }
-      break;
+    std::vector<amqp::Delivery> deliveries;
+    if (!outage) {
+      auto received = co_await receive(why);
+      if (!received) break;
+      deliveries = std::move(*received);
     }
-    observer_.received(deliveries->size());
     const auto since = clock_.steady_now();
-    auto answers = co_await decide(*deliveries, why);
-    if (!answers) {
-      break;
+    auto answered = co_await handler_.answer(std::move(deliveries));
+    if (!answered.answers.empty()) {
+      observer_.decided(count(answered.answers), clock_.steady_now() - since);
+      co_await pipe.async_send({}, std::move(answered.answers),
+                               redirect_error(use_awaitable, error));
     }
-    const Tally tally = count(*answers);
-    observer_.decided(tally, clock_.steady_now() - since);
-    Batch batch{deliveries->back().delivery_tag, times(*deliveries), tally,
-                collect(std::move(*answers))};
-    co_await pipe.async_send({}, std::move(batch), redirect_error(use_awaitable, error));
+    if (auto suspicion = handler_.suspicion(); suspicion != suspicion_) {
+      suspicion_ = std::move(suspicion);
+      update_status();
+    }
+    if (answered.outage) {
+      if (!outage) outage.emplace(since, options_.seed);
+      const bool goes_on = co_await wait_out(*outage, *answered.outage, why);
+      if (!goes_on) break;
+    } else {
+      if (outage && outage->was_told) {
+        spdlog::info("{}: the database decides again", options_.queue);
+        outages_.reset();
+        set_outage({});
+      }
+      outage.reset();
+      patience_ = options_.pause_after;
+    }
   }
   co_await pipe.async_send({}, std::nullopt, redirect_error(use_awaitable, error));
+}
+
+// Waits for requests, or until one that was put aside is due: then there may be none. Nothing: why
+// there will be none any more.
+Task<std::optional<std::vector<amqp::Delivery>>> Flow::receive(Status& why) {
+  std::optional<milliseconds> wait_max;
+  if (const auto next = handler_.next_try()) {
+    wait_max =
+        std::max(milliseconds(1), std::chrono::ceil<milliseconds>(*next - clock_.steady_now()));
+  }
+  if (handler_.is_full() && !pause_.is_stopping()) {
+    co_await pause_.wait(wait_max.value_or(kFullPause));
+    co_return std::vector<amqp::Delivery>();
+  }
+  auto deliveries = co_await link_->receive(options_.batch_max, wait_max);
+  if (!deliveries) {
+    if (why.reason.empty()) {
+      const bool is_stopping = deliveries.error().fault == amqp::Fault::stopping;
+      why = {is_stopping ? Condition::stopping : Condition::broker_unavailable,
+             fmt::format("no more requests from the broker: {}", deliveries.error().what)};
+    }
+    co_return std::nullopt;
+  }
+  for (const amqp::Delivery& delivery : *deliveries) acknowledger_.received(delivery.delivery_tag);
+  if (!deliveries->empty()) observer_.received(deliveries->size());
+  co_return std::move(*deliveries);
 }
 
 Task<void> Flow::reply_stage(Pipe& pipe, Status& why) {
   for (;;) {
     auto batch = co_await pipe.async_receive(use_awaitable);
     if (!batch) {
+      co_await settler_.finish(pause_.is_stopping() ? kFinishMax : milliseconds(0));
+      acknowledge();
       co_return;
     }
     const auto since = clock_.steady_now();
-    if (auto failure = co_await settler_.settle(*link_, std::move(batch->outgoing))) {
+    auto failure = co_await settler_.settle(std::move(*batch));
+    if (!failure) observer_.settled(clock_.steady_now() - since);
+    acknowledge();
+    if (failure) {
       why = {Condition::broker_unavailable, std::move(*failure)};
-      if (settler_.has_learnt()) {
-        reconnect_backoff_.reset();
-      }
       break;
     }
-    link_->acknowledge_up_to(batch->last_delivery_tag);
-    const auto now = clock_.steady_now();
-    observer_.settled(now - since);
-    observer_.acknowledged(batch->tally, batch->delivered, now);
-    reconnect_backoff_.reset();
   }
   link_->abandon();
   pipe.cancel();
   pipe.close();
 }
 
-// Repeats the batch until it is decided. Nothing if it cannot be, for now: then nothing of it may
-// be acknowledged.
-Task<std::optional<std::vector<Answer>>> Flow::decide(std::span<const amqp::Delivery> deliveries,
-                                                      Status& why) {
-  Backoff conflict_backoff(kConflictFirst, kOutageLast, options_.seed);
-  Backoff outage_backoff(kOutageFirst, kOutageLast, options_.seed);
-  const auto since = clock_.steady_now();
-  bool failed = false;
-  int stopping_conflicts = 0;
-  for (;;) {
-    auto answers = co_await handler_.answer(deliveries);
-    if (answers) {
-      if (failed) {
-        spdlog::info("{}: the database decides again", options_.queue);
-        outages_.reset();
-        set_outage({});
-      }
-      patience_ = options_.pause_after;
-      co_return std::move(*answers);
-    }
-    const store::Error& error = answers.error();
-    const bool may_pass_at_once = error.fault == store::Fault::retryable;
-    if (pause_.is_stopping() &&
-        (!may_pass_at_once || ++stopping_conflicts > kStoppingConflictsMax)) {
-      why = {Condition::stopping, fmt::format("stopping while the database fails: {}", error.what)};
-      co_return std::nullopt;
-    }
-    if (clock_.steady_now() - since >= patience_) {
-      // A full disk, for one, shows only when something is written. To begin again in vain costs
-      // each request a redelivery, so the next time it is tried for longer.
-      patience_ = std::min(2 * patience_, std::max(kPatienceMax, options_.pause_after));
-      why = {Condition::paused,
-             fmt::format("paused, {} requests given back: {}", deliveries.size(), error.what)};
-      co_return std::nullopt;
-    }
-    observer_.retried(error.fault);
-    if (may_pass_at_once && clock_.steady_now() - since < kConflictsMax) {
-      spdlog::debug("{}: repeating a batch: {}", options_.queue, error.what);
-      co_await pause_.wait(conflict_backoff.next());
-      continue;
-    }
-    const milliseconds pause = outage_backoff.next();
-    outages_.warn("database",
-                  fmt::format("{}: {} requests wait for the database: {}; trying again in {} ms",
-                              options_.queue, deliveries.size(), error.what, pause.count()));
-    failed = true;
-    set_outage(fmt::format("{} requests wait for the database: {}", deliveries.size(), error.what));
-    co_await pause_.wait(pause);
+// What waits beside the batches.
+Task<void> Flow::tend_stage(Pipe& pipe, Status& why) {
+  if (auto failure = co_await settler_.tend()) {
+    if (why.reason.empty()) why = {Condition::broker_unavailable, std::move(*failure)};
+    link_->abandon();
+    pipe.cancel();
+    pipe.close();
   }
+}
+
+void Flow::on_settled(const SettledRequest& request) {
+  acknowledger_.settled(request.delivery_tag);
+  ++(request.replayed ? settled_.tally.replays
+                      : settled_.tally.decided.at(static_cast<std::size_t>(request.outcome)));
+  settled_.delivered.push_back(request.received_at);
+}
+
+void Flow::acknowledge() {
+  if (settled_.delivered.empty()) return;
+  const auto due = acknowledger_.take();
+  if (due.up_to) link_->acknowledge_up_to(*due.up_to);
+  for (const std::uint64_t delivery_tag : due.alone) link_->acknowledge(delivery_tag);
+  observer_.acknowledged(settled_.tally, settled_.delivered, clock_.steady_now());
+  settled_.tally = {};
+  settled_.delivered.clear();
+  reconnect_backoff_.reset();
+}
+
+// Waits before the next try. False if there is none, for now: then nothing of what waits may be
+// acknowledged.
+Task<bool> Flow::wait_out(Outage& outage, const store::Error& error, Status& why) {
+  if (!why.reason.empty()) co_return false;  // the link is lost meanwhile
+  const bool may_pass_at_once = error.fault == store::Fault::retryable;
+  if (pause_.is_stopping() &&
+      (!may_pass_at_once || ++outage.stopping_conflicts > kStoppingConflictsMax)) {
+    why = {Condition::stopping, fmt::format("stopping while the database fails: {}", error.what)};
+    co_return false;
+  }
+  const auto now = clock_.steady_now();
+  const std::size_t requests = acknowledger_.in_hand() + link_->waiting();
+  if (now - outage.since >= patience_) {
+    // A full disk, for one, shows only when something is written. To begin again in vain costs
+    // each request a redelivery, so the next time it is tried for longer.
+    patience_ = std::min(2 * patience_, std::max(kPatienceMax, options_.pause_after));
+    why = {Condition::paused,
+           fmt::format("paused, {} requests given back: {}", requests, error.what)};
+    co_return false;
+  }
+  observer_.retried(error.fault);
+  if (may_pass_at_once && now - outage.since < kConflictsMax) {
+    spdlog::debug("{}: repeating a batch: {}", options_.queue, error.what);
+    co_await pause_.wait(outage.conflict_backoff.next());
+    co_return true;
+  }
+  const milliseconds pause = outage.outage_backoff.next();
+  outages_.warn("database",
+                fmt::format("{}: {} requests wait for the database: {}; trying again in {} ms",
+                            options_.queue, requests, error.what, pause.count()));
+  outage.was_told = true;
+  set_outage(fmt::format("{} requests wait for the database: {}", requests, error.what));
+  co_await pause_.wait(pause);
+  co_return true;
 }
 
 void Flow::set_session(Status session) {
@@ -262,21 +328,6 @@ void Flow::set_outage(std::optional<std::string> outage) {
   update_status();
 }
 
-// The broker blocks and unblocks publishers; the link keeps what it has, and goes on by itself.
-void Flow::on_blocked(const std::optional<std::string>& reason) {
-  if (reason && !blocked_) {
-    spdlog::warn(
-        "{}: the broker takes no messages: {}; answers wait, nothing is lost: free memory or disk "
-        "at the broker, and they go out",
-        options_.queue, *reason);
-  } else if (!reason && blocked_) {
-    spdlog::info("{}: the broker takes messages again", options_.queue);
-  }
-  blocked_ = reason;
-  observer_.blocked(blocked_.has_value());
-  update_status();
-}
-
 void Flow::update_status() {
   Status status = session_;
   if (pause_.is_stopping() && session_.condition != Condition::stopped) {
@@ -284,10 +335,12 @@ void Flow::update_status() {
   } else if (session_.condition == Condition::consuming) {
     if (outage_) {
       status = {Condition::database_unavailable, *outage_};
-    } else if (blocked_) {
-      status = {Condition::blocked, fmt::format("the broker takes no messages: {}", *blocked_)};
-    } else if (const auto& rejection = settler_.rejection()) {
-      status = {Condition::rejected, *rejection};
+    } else if (suspicion_) {
+      status = {Condition::database_unavailable, *suspicion_};
+    } else if (const auto& blocked = settler_.blocked()) {
+      status = {Condition::blocked, fmt::format("the broker takes no messages: {}", *blocked)};
+    } else if (const auto& trouble = settler_.trouble()) {
+      status = {Condition::rejected, *trouble};
     }
   }
   if (status_ != status) {

@@ -5,19 +5,22 @@
 //   receive -> decide and commit -> publish -> settled -> acknowledge
 //
 // Batches form by themselves: what has gathered while one batch was decided is the next. Two stages
-// overlap: while one batch is published, the next is decided.
+// overlap: while one batch is published, the next is decided. A request that cannot be decided now,
+// or whose reply cannot be delivered now, leaves its batch and waits beside the flow.
 //
 // Invariants:
 //   1. A request is acknowledged only after its decision is committed and all that it causes is
-//      settled: confirmed by the broker, or undeliverable through the client's own doing: its queue
-//      is gone, keeps rejecting, or its address or the reply's size makes the broker refuse it.
-//   2. Batches are decided, published and acknowledged in the order in which they were received.
+//      settled: confirmed by the broker, kept by the service, or undeliverable through the client's
+//      own doing: its queue is gone, keeps rejecting, or its address or the reply's size makes the
+//      broker refuse it.
+//   2. Requests for one product are decided in the order in which they were received.
 //   3. The flow holds nothing that the broker does not send again: on any doubt it gives the link
 //      up and opens another.
 //   4. It takes requests only while the database can decide and the broker takes answers.
 //
 // Threads: one executor. Broker, handler, store, clock and observer outlive the flow.
-// Limits:  at most three batches in hand: one decided, one waiting, one published.
+// Limits:  in hand are at most as many requests as the broker delivers without an acknowledgement;
+//          at most three batches of them on their way, the others wait beside the flow.
 
 #include <chrono>
 #include <cstddef>
@@ -31,6 +34,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/experimental/channel.hpp>
 
+#include "service/acknowledger.h"
 #include "service/backoff.h"
 #include "service/broker.h"
 #include "service/clock.h"
@@ -74,25 +78,24 @@ class Flow {
   bool is_consuming() const { return status_.condition == Condition::consuming; }
 
  private:
-  struct Batch {
-    std::uint64_t last_delivery_tag;
-    std::vector<Observer::TimePoint> delivered;
-    Tally tally;
-    std::vector<Outgoing> outgoing;
-  };
+  using Batch = std::vector<Answer>;
   // Ends with nothing: an empty batch says that no other will follow.
   using Pipe =
       boost::asio::experimental::channel<void(boost::system::error_code, std::optional<Batch>)>;
+  // The database fails: since when, and how long to wait before the next try.
+  struct Outage;
 
   Task<Status> run_once();
   Task<std::optional<Status>> open();
   Task<void> decide_stage(Pipe& pipe, Status& why);
   Task<void> reply_stage(Pipe& pipe, Status& why);
-  Task<std::optional<std::vector<Answer>>> decide(std::span<const amqp::Delivery> deliveries,
-                                                  Status& why);
+  Task<void> tend_stage(Pipe& pipe, Status& why);
+  Task<std::optional<std::vector<amqp::Delivery>>> receive(Status& why);
+  Task<bool> wait_out(Outage& outage, const store::Error& error, Status& why);
+  void on_settled(const SettledRequest& request);
+  void acknowledge();
   void set_session(Status session);
   void set_outage(std::optional<std::string> outage);
-  void on_blocked(const std::optional<std::string>& reason);
   void update_status();
 
   boost::asio::any_io_executor executor_;
@@ -110,11 +113,16 @@ class Flow {
   LogThrottle reconnects_;
   LogThrottle outages_;
   std::unique_ptr<Link> link_;  // of the session that runs
+  Acknowledger acknowledger_;
+  struct {
+    Tally tally;
+    std::vector<Observer::TimePoint> delivered;
+  } settled_;  // and not acknowledged yet
 
   // What the status is made of.
-  Status session_;                      // consuming while there is a link
-  std::optional<std::string> outage_;   // requests in hand wait for the database
-  std::optional<std::string> blocked_;  // the broker's reason
+  Status session_;                        // consuming while there is a link
+  std::optional<std::string> outage_;     // requests in hand wait for the database
+  std::optional<std::string> suspicion_;  // nothing is decided, though the database answers
   Status status_;
 };
 

@@ -44,7 +44,7 @@ TEST_F(FlowTest, AcknowledgesOnlyAfterTheReplyIsSettled) {
   EXPECT_EQ(broker_.acknowledged(), 1U);
 }
 
-TEST_F(FlowTest, AcknowledgesNothingOfABatchWhoseRepliesAreNotConfirmed) {
+TEST_F(FlowTest, AcknowledgesOfABatchOnlyThoseWhoseRepliesAreConfirmed) {
   int confirmed = 0;
   broker_.on_publish = [&](const amqp::Message&) -> amqp::Result<Settlement> {
     if (++confirmed == 3) {
@@ -59,8 +59,7 @@ TEST_F(FlowTest, AcknowledgesNothingOfABatchWhoseRepliesAreNotConfirmed) {
   settle();
   EXPECT_EQ(broker_.opened(), 2);
   EXPECT_EQ(broker_.acknowledged(), 4U);
-  EXPECT_EQ(broker_.published().size(), 6U);  // two of them twice, always the same
-  EXPECT_EQ(broker_.published()[0].body, broker_.published()[2].body);
+  EXPECT_EQ(broker_.published().size(), 4U);  // each once
   EXPECT_EQ(store_.view.on_hand[1], 996);
 }
 
@@ -278,7 +277,7 @@ TEST_F(FlowTest, TellsItsObserverWhatItRepeatsAndWhatItGivesUp) {
     return std::ranges::count(observer_.events, event);
   };
   EXPECT_EQ(count(fmt::format("retried {}", static_cast<int>(Fault::link_lost))), 1);
-  EXPECT_EQ(count("published 0 0 0 1"), tries - 1);
+  EXPECT_EQ(count("published 0 0 0 1"), tries);
   EXPECT_EQ(count("published 0 0 1 0"), 1);
   EXPECT_EQ(count("connected"), count("disconnected") + 1);
   EXPECT_EQ(observer_.events.back(), "acknowledged 1");

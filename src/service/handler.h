@@ -6,13 +6,22 @@
 // BatchHandler makes a Handler of it. A new kind of request is a new such type, nothing else.
 //
 // Invariants:
-//   1. One answer a delivery, in their order.
-//   2. A request that the store refuses does not fail the others: it is found by halving, answered
-//      as invalid and dead-lettered.
-//   3. With an error nothing may be answered; the same deliveries may be passed again.
+//   1. One answer a delivery, once; what cannot be decided now is kept until it can.
+//   2. What the database does not do for one request costs that request: it is found by parts, and
+//      the others are decided. Where repeating is useless it is answered as invalid and
+//      dead-lettered at once. Otherwise it is put aside, tried again ahead of later requests for
+//      its products, and dead-lettered only after minutes in which others passed.
+//   3. With an outage nothing of what was not answered is decided, or it is not known; the ledger
+//      tells when it is tried again.
 
+#include <algorithm>
 #include <chrono>
-#include <memory>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <iterator>
+#include <limits>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -28,12 +37,20 @@
 #include "log/fields.h"
 #include "log/limit.h"
 #include "service/answer.h"
+#include "service/backlog.h"
 #include "service/broker.h"
 #include "service/clock.h"
 #include "service/observer.h"
 #include "store/store.h"
 
 namespace inventory::service {
+
+// What became of deliveries so far. Where the database as a whole cannot work, `outage` says why,
+// and those without an answer wait.
+struct Answered {
+  std::vector<Answer> answers;  // in the order of arrival
+  std::optional<store::Error> outage;
+};
 
 class Handler {
  public:
@@ -42,16 +59,37 @@ class Handler {
   Handler& operator=(const Handler&) = delete;
   virtual ~Handler() = default;
 
-  // The deliveries outlive the call.
-  virtual Task<store::Result<std::vector<Answer>>> answer(
-      std::span<const amqp::Delivery> deliveries) = 0;
+  // Decides the deliveries, and those of earlier calls that wait and are due.
+  virtual Task<Answered> answer(std::vector<amqp::Delivery> deliveries) = 0;
+
+  // Those that wait, because of an outage or put aside.
+  virtual std::size_t undecided() const = 0;
+
+  // Whether as many are put aside as may be: no more should be passed until some are decided.
+  virtual bool is_full() const = 0;
+
+  // When one that was put aside is to be tried again; nothing if none was.
+  virtual std::optional<std::chrono::steady_clock::time_point> next_try() const = 0;
+
+  // Why, where requests are put aside and none was decided since the first of them failed: it may
+  // be more than those requests.
+  virtual std::optional<std::string> suspicion() const = 0;
+
+  // The link is lost: what waits will be delivered again.
+  virtual void forget() = 0;
 };
 
 struct HandlerOptions {
   std::string queue;               // where the requests come from
   ReplyQueue reply_queue;          // where replies go whose request names no reply_to
   std::size_t bytes_max = 65'536;  // of a request's body
+  std::size_t aside_max = 1'500;   // requests put aside, with those that wait behind them
 };
+
+// How long a request may fail by itself while others pass. What is locked passes by itself, so it
+// may take longer; both are well below RabbitMQ's consumer timeout of 30 minutes.
+inline constexpr std::chrono::minutes kFailingMax{3};
+inline constexpr std::chrono::minutes kLockedMax{10};
 
 template <class Kind>
 class BatchHandler : public Handler {
@@ -61,89 +99,277 @@ class BatchHandler : public Handler {
                Observer& observer = Observer::none())
       : options_(std::move(options)), store_(store), clock_(clock), observer_(observer) {}
 
-  Task<store::Result<std::vector<Answer>>> answer(
-      std::span<const amqp::Delivery> deliveries) override {
+  Task<Answered> answer(std::vector<amqp::Delivery> deliveries) override {
+    Answered answered;
+    answered.answers.reserve(deliveries.size());
     std::vector<typename Kind::Message> messages;
     std::vector<typename Kind::Request> requests;
+    std::vector<std::size_t> places;  // of the requests
     messages.reserve(deliveries.size());
     requests.reserve(deliveries.size());
+    places.reserve(deliveries.size());
     for (const amqp::Delivery& delivery : deliveries) {
       messages.push_back(Kind::read(delivery, options_.bytes_max));
-      if (Kind::error(messages.back()) == nullptr) {
+      if (const auto error = error_of(delivery, messages.back())) {
+        answered.answers.push_back(invalid_answer(delivery, messages.back(), *error));
+      } else {
+        places.push_back(messages.size() - 1);
         requests.push_back(Kind::request(messages.back(), delivery, clock_.now()));
       }
     }
-    std::vector<Verdict> verdicts;
-    verdicts.reserve(requests.size());
-    if (auto decided = co_await decide(requests, verdicts); !decided) {
-      co_return std::unexpected(std::move(decided.error()));
+    bool is_decided = requests.empty();
+    if (!is_decided && backlog_.size() == 0) {
+      auto decisions = co_await decide(requests, store::Locks::wait);
+      is_decided = decisions.has_value();
+      for (std::size_t i = 0; is_decided && i < places.size(); ++i) {
+        answered.answers.push_back(
+            decided_answer(deliveries[places[i]], messages[places[i]], (*decisions)[i]));
+      }
+      if (!is_decided && !concerns_requests(decisions.error().fault)) {
+        answered.outage = std::move(decisions.error());
+      }
     }
-    std::vector<Answer> answers;
-    answers.reserve(deliveries.size());
-    auto verdict = verdicts.begin();
-    for (std::size_t i = 0; i < deliveries.size(); ++i) {
-      const auto* error = Kind::error(messages[i]);
-      answers.push_back(error != nullptr ? invalid_answer(deliveries[i], messages[i], *error)
-                                         : decided_answer(deliveries[i], messages[i], *verdict++));
+    for (std::size_t i = 0; !is_decided && i < places.size(); ++i) {
+      keep(std::move(deliveries[places[i]]), std::move(requests[i]));
     }
-    co_return answers;
+    if (!answered.outage && backlog_.size() > 0) {
+      answered.outage = co_await work_off_backlog(answered.answers);
+    }
+    if (!std::ranges::is_sorted(answered.answers, {}, &Answer::delivery_tag)) {
+      std::ranges::sort(answered.answers, {}, &Answer::delivery_tag);
+    }
+    observer_.put_aside(backlog_.failures().size());
+    co_return answered;
+  }
+
+  std::size_t undecided() const override { return backlog_.size(); }
+  bool is_full() const override { return backlog_.size() >= options_.aside_max; }
+  std::optional<std::chrono::steady_clock::time_point> next_try() const override {
+    return backlog_.next_try();
+  }
+
+  std::optional<std::string> suspicion() const override {
+    const auto failures = backlog_.failures();
+    if (failures.empty() || have_passed_since(*failures.front().second) ||
+        clock_.steady_now() - failures.front().second->first < kSuspicionAfter) {
+      return std::nullopt;
+    }
+    return fmt::format("{} requests wait for the database: {}", backlog_.size(),
+                       failures.front().second->error.what);
+  }
+
+  void forget() override {
+    backlog_.clear();
+    kept_.clear();
   }
 
  private:
-  // What a valid request gets: its decision, or why the store refuses it.
-  using Verdict = std::expected<typename Kind::Decision, store::Error>;
+  using Id = Backlog::Id;
+  using Ids = std::vector<Id>;
 
-  // Decides the requests in their order. Parts of a batch are committed before others where it has
-  // to be halved; if a later part fails, the ledger replays them when the batch comes again.
-  Task<store::Result<void>> decide(std::span<const typename Kind::Request> requests,
-                                   std::vector<Verdict>& verdicts) {
-    if (requests.empty()) {
-      co_return store::Result<void>();
+  // A request that waits. Its message points into its delivery.
+  struct Kept {
+    Kept(amqp::Delivery of, typename Kind::Request what, std::size_t bytes_max)
+        : delivery(std::move(of)),
+          message(Kind::read(delivery, bytes_max)),
+          request(std::move(what)) {}
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
+
+    amqp::Delivery delivery;
+    typename Kind::Message message;
+    typename Kind::Request request;
+  };
+
+  static constexpr std::chrono::seconds kSuspicionAfter{10};
+  // Transactions in which requests are tried again, a call: the others of a call wait for them.
+  static constexpr int kTriesAgainMax = 32;
+  static constexpr std::chrono::milliseconds kTriesAgainPause{100};
+  // Each so many failures on a lock it is awaited instead of skipped: other instances may be
+  // queueing for it.
+  static constexpr int kPatientFailure = 8;
+
+  // Whether an error is about some of the requests, rather than about the database.
+  static bool concerns_requests(store::Fault fault) {
+    return fault == store::Fault::refused || fault == store::Fault::failing ||
+           fault == store::Fault::locked;
+  }
+
+  static std::optional<contract::RequestError> error_of(const amqp::Delivery& delivery,
+                                                        const typename Kind::Message& message) {
+    if (delivery.undecodable) {
+      return contract::RequestError{contract::RequestError::Reason::invalid,
+                                    "the message cannot be decoded: " + *delivery.undecodable};
     }
+    const auto* error = Kind::error(message);
+    return error == nullptr ? std::nullopt : std::optional(*error);
+  }
+
+  void keep(amqp::Delivery delivery, typename Kind::Request request) {
+    const Id id = backlog_.add(Kind::products(request), clock_.steady_now());
+    kept_.try_emplace(id, std::move(delivery), std::move(request), options_.bytes_max);
+  }
+
+  Task<store::Result<std::vector<typename Kind::Decision>>> decide(
+      std::span<const typename Kind::Request> requests, store::Locks locks) {
     const auto since = clock_.steady_now();
-    auto decisions = co_await Kind::decide(store_, requests);
+    auto decisions = co_await Kind::decide(store_, requests, locks);
+    const auto now = clock_.steady_now();
     std::optional<store::Fault> fault;
-    if (!decisions) {
-      fault = decisions.error().fault;
+    if (!decisions) fault = decisions.error().fault;
+    observer_.transaction(now - since, fault);
+    if (decisions) last_passed_ = now;
+    co_return decisions;
+  }
+
+  // Tries what may be tried, those first that failed before, until all is decided or waits.
+  Task<std::optional<store::Error>> work_off_backlog(std::vector<Answer>& answers) {
+    int tries_left = kTriesAgainMax;
+    for (;;) {
+      auto due = backlog_.due(clock_.steady_now());
+      const bool again = !due.again.empty();
+      if (!again && due.first.empty()) break;
+      int unlimited = std::numeric_limits<int>::max();
+      const store::Locks locks = again ? locks_for(due.again) : store::Locks::wait;
+      auto outage = co_await try_all(again ? std::move(due.again) : std::move(due.first), locks,
+                                     again ? tries_left : unlimited, answers);
+      if (outage) co_return outage;
+      refuse_overdue(answers);
     }
-    observer_.transaction(clock_.steady_now() - since, fault);
+    co_return std::nullopt;
+  }
+
+  store::Locks locks_for(const Ids& ids) const {
+    const bool is_patient = std::ranges::any_of(ids, [this](Id id) {
+      const auto* failure = backlog_.failure(id);
+      return failure->error.fault == store::Fault::locked && failure->count % kPatientFailure == 0;
+    });
+    return is_patient ? store::Locks::wait : store::Locks::skip;
+  }
+
+  // Afterwards each is answered, or failed, or waits behind one that failed; unless there is an
+  // outage.
+  // NOLINTNEXTLINE(misc-no-recursion): halves, so it is as deep as a batch has binary digits
+  Task<std::optional<store::Error>> try_all(Ids ids, store::Locks locks, int& tries_left,
+                                            std::vector<Answer>& answers) {
+    ids = backlog_.unblocked(ids);
+    if (ids.empty()) co_return std::nullopt;
+    if (tries_left == 0) {
+      for (const Id id : ids) backlog_.postpone(id, clock_.steady_now() + kTriesAgainPause);
+      co_return std::nullopt;
+    }
+    --tries_left;
+    std::vector<typename Kind::Request> requests;
+    requests.reserve(ids.size());
+    for (const Id id : ids) requests.push_back(kept_.at(id).request);
+    auto decisions = co_await decide(requests, locks);
     if (decisions) {
-      for (auto& decision : *decisions) {
-        verdicts.emplace_back(std::move(decision));
+      for (std::size_t i = 0; i < ids.size(); ++i) take_answer(ids[i], (*decisions)[i], answers);
+      co_return std::nullopt;
+    }
+    store::Error& error = decisions.error();
+    if (!concerns_requests(error.fault)) co_return std::move(error);
+    if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
+      co_return co_await try_others(std::move(ids), named, std::move(error), locks, tries_left,
+                                    answers);
+    }
+    if (error.fault == store::Fault::locked && locks == store::Locks::wait) {
+      co_return co_await try_all(std::move(ids), store::Locks::skip, tries_left, answers);
+    }
+    if (ids.size() == 1) {
+      fail(ids.front(), std::move(error), answers);
+      co_return std::nullopt;
+    }
+    const auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
+    auto outage = co_await try_all(Ids(ids.begin(), middle), locks, tries_left, answers);
+    if (outage) co_return outage;
+    co_return co_await try_all(Ids(middle, ids.end()), locks, tries_left, answers);
+  }
+
+  // For each product that an error names, its first request fails; the others wait behind it.
+  // NOLINTNEXTLINE(misc-no-recursion): see try_all
+  Task<std::optional<store::Error>> try_others(Ids ids, const Ids& named, store::Error error,
+                                               store::Locks locks, int& tries_left,
+                                               std::vector<Answer>& answers) {
+    for (const Id id : named) {
+      if (!backlog_.unblocked(std::span(&id, 1)).empty()) fail(id, error, answers);
+    }
+    Ids others;
+    std::ranges::set_difference(ids, named, std::back_inserter(others));
+    co_return co_await try_all(std::move(others), locks, tries_left, answers);
+  }
+
+  void fail(Id id, store::Error error, std::vector<Answer>& answers) {
+    if (error.fault == store::Fault::refused) {
+      refuse(id, error.what, "invalid", answers);
+      return;
+    }
+    const Kept& kept = kept_.at(id);
+    if (const auto left_out = log_limit_.admit(clock_.steady_now())) {
+      log::write(spdlog::level::warn, fields(kept.delivery, kept.message),
+                 "{}: a request waits, others go on: {}{}", options_.queue, error.what,
+                 left_out_text(*left_out));
+    }
+    backlog_.failed(id, std::move(error), clock_.steady_now());
+  }
+
+  void refuse_overdue(std::vector<Answer>& answers) {
+    const auto now = clock_.steady_now();
+    std::vector<std::pair<Id, std::string>> overdue;
+    for (const auto& [id, failure] : backlog_.failures()) {
+      const bool is_locked = failure->error.fault == store::Fault::locked;
+      const bool is_overdue = now - failure->first >= (is_locked ? kLockedMax : kFailingMax);
+      const bool is_in_the_way = is_full() && !is_locked;
+      if ((is_overdue || is_in_the_way) && have_passed_since(*failure)) {
+        overdue.emplace_back(id, failure->error.what);
       }
-      co_return store::Result<void>();
     }
-    if (decisions.error().fault != store::Fault::refused) {
-      co_return std::unexpected(std::move(decisions.error()));
+    for (const auto& [id, why] : overdue) refuse(id, why, "refused", answers);
+  }
+
+  bool have_passed_since(const Backlog::Failure& failure) const {
+    return last_passed_ && *last_passed_ > failure.first;
+  }
+
+  void take_answer(Id id, const typename Kind::Decision& decision, std::vector<Answer>& answers) {
+    const Kept& kept = kept_.at(id);
+    answers.push_back(decided_answer(kept.delivery, kept.message, decision));
+    backlog_.remove(id);
+    kept_.erase(id);
+  }
+
+  void refuse(Id id, const std::string& why, std::string_view reason,
+              std::vector<Answer>& answers) {
+    const Kept& kept = kept_.at(id);
+    if (const auto left_out = log_limit_.admit(clock_.steady_now())) {
+      log::write(spdlog::level::err, fields(kept.delivery, kept.message),
+                 "{}: the database refuses a request, which is dead-lettered: {}{}", options_.queue,
+                 why, left_out_text(*left_out));
     }
-    if (requests.size() == 1) {
-      verdicts.emplace_back(std::unexpected(std::move(decisions.error())));
-      co_return store::Result<void>();
+    answers.push_back(
+        invalid(kept.delivery, kept.message, reason, "the database refuses it", Outcome::refused));
+    if (backlog_.failure(id) != nullptr) {
+      backlog_.give_up(id, clock_.steady_now());
+    } else {
+      backlog_.remove(id);
     }
-    const std::size_t half = requests.size() / 2;
-    auto first = co_await decide(requests.first(half), verdicts);
-    if (!first) {
-      co_return first;
-    }
-    co_return co_await decide(requests.subspan(half), verdicts);
+    kept_.erase(id);
   }
 
   Answer decided_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
-                        const Verdict& verdict) {
-    if (!verdict) {
-      log::write(spdlog::level::err, fields(delivery, message),
-                 "{}: the database refuses a request, which is dead-lettered: {}", options_.queue,
-                 verdict.error().what);
-      return invalid(delivery, message, "invalid", "the database refuses it", Outcome::refused);
-    }
-    const Outcome outcome = Kind::outcome(*verdict);
+                        const typename Kind::Decision& decision) {
+    const Outcome outcome = Kind::outcome(decision);
     if (spdlog::should_log(spdlog::level::debug)) {
       log::write(spdlog::level::debug, fields(delivery, message), "{}: {}{}", options_.queue,
-                 verdict->replayed ? "decided before: " : "", to_string(outcome));
+                 decision.replayed ? "decided before: " : "", to_string(outcome));
     }
-    return {make_reply(delivery, Kind::reply(message, *verdict), verdict->replayed,
-                       options_.reply_queue),
-            std::nullopt, outcome, verdict->replayed};
+    return {.delivery_tag = delivery.delivery_tag,
+            .received_at = delivery.received_at,
+            .reply = make_reply(delivery, Kind::reply(message, decision), decision.replayed,
+                                options_.reply_queue),
+            .dead_letter = std::nullopt,
+            .outcome = outcome,
+            .replayed = decision.replayed};
   }
 
   Answer invalid_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
@@ -153,16 +379,24 @@ class BatchHandler : public Handler {
     if (const auto left_out = log_limit_.admit(clock_.steady_now())) {
       log::write(spdlog::level::warn, fields(delivery, message),
                  "{}: a request is {} and dead-lettered: {}{}", options_.queue, reason, error.what,
-                 *left_out > 0 ? fmt::format("; {} like it were not logged", *left_out) : "");
+                 left_out_text(*left_out));
     }
     return invalid(delivery, message, reason, error.what,
                    too_large ? Outcome::too_large : Outcome::invalid);
   }
 
+  static std::string left_out_text(std::size_t left_out) {
+    return left_out > 0 ? fmt::format("; {} like it were not logged", left_out) : "";
+  }
+
   Answer invalid(const amqp::Delivery& delivery, const typename Kind::Message& message,
                  std::string_view reason, std::string_view what, Outcome outcome) const {
-    return {make_reply(delivery, Kind::invalid_reply(message, what), false, options_.reply_queue),
-            make_dead_letter(delivery, options_.queue, reason, what, clock_.now()), outcome};
+    return {.delivery_tag = delivery.delivery_tag,
+            .received_at = delivery.received_at,
+            .reply = make_reply(delivery, Kind::invalid_reply(message, what), false,
+                                options_.reply_queue),
+            .dead_letter = make_dead_letter(delivery, options_.queue, reason, what, clock_.now()),
+            .outcome = outcome};
   }
 
   // What a log record about a request says of it.
@@ -177,6 +411,9 @@ class BatchHandler : public Handler {
   store::Store& store_;
   const Clock& clock_;
   Observer& observer_;
+  Backlog backlog_;
+  std::map<Id, Kept> kept_;  // those of the backlog
+  std::optional<std::chrono::steady_clock::time_point> last_passed_;
   log::Limit log_limit_{10, std::chrono::seconds(10)};  // clients decide how many are invalid
 };
 

@@ -1,5 +1,11 @@
 #include "service/handler.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
@@ -28,22 +34,34 @@ amqp::Delivery delivery(std::string body) {
   return result;
 }
 
+amqp::Delivery order_for(int id, int product) {
+  return delivery(fmt::format(R"({{"order_id":{},"product_id":{},"quantity":1}})", id, product));
+}
+
 class HandlerTest : public ::testing::Test {
  protected:
-  store::Result<std::vector<Answer>> answer(Handler& handler,
-                                            const std::vector<amqp::Delivery>& deliveries) {
+  Answered answer_all(Handler& handler, std::vector<amqp::Delivery> deliveries) {
+    for (amqp::Delivery& delivery : deliveries) delivery.delivery_tag = ++last_tag_;
     context_.restart();
-    auto result =
-        boost::asio::co_spawn(context_, handler.answer(deliveries), boost::asio::use_future);
+    auto result = boost::asio::co_spawn(context_, handler.answer(std::move(deliveries)),
+                                        boost::asio::use_future);
     context_.run();
     return result.get();
+  }
+  std::vector<Answer> answer(Handler& handler, std::vector<amqp::Delivery> deliveries) {
+    auto answered = answer_all(handler, std::move(deliveries));
+    EXPECT_FALSE(answered.outage) << answered.outage->what;
+    return std::move(answered.answers);
   }
 
   boost::asio::io_context context_;
   FakeStore store_;
   FakeClock clock_;
+  std::uint64_t last_tag_ = 0;
   OrderHandler orders_{
-      {.queue = "orders", .reply_queue = {"replies", true}, .bytes_max = 100}, store_, clock_};
+      {.queue = "orders", .reply_queue = {"replies", true}, .bytes_max = 100, .aside_max = 20},
+      store_,
+      clock_};
   ItemHandler items_{
       {.queue = "items", .reply_queue = {"item replies", false}, .bytes_max = 100}, store_, clock_};
 };
@@ -52,28 +70,26 @@ TEST_F(HandlerTest, AnswersEachDeliveryInItsPlaceValidOrNot) {
   store_.view.on_hand[1] = 1;
   const std::vector deliveries{delivery("?"), order_delivery(1), delivery("{}"), order_delivery(2)};
   const auto answers = answer(orders_, deliveries);
-  ASSERT_TRUE(answers);
-  ASSERT_EQ(answers->size(), 4U);
-  EXPECT_TRUE(
-      (*answers)[0].reply.message.body.contains("Invalid order: body cannot be read as JSON"));
-  EXPECT_TRUE((*answers)[1].reply.message.body.contains("Inventory updated"));
-  EXPECT_TRUE((*answers)[2].reply.message.body.contains("Invalid order: order_id is missing"));
-  EXPECT_TRUE((*answers)[3].reply.message.body.contains("Not enough inventory"));
-  EXPECT_TRUE((*answers)[0].dead_letter);
-  EXPECT_FALSE((*answers)[1].dead_letter);
-  EXPECT_TRUE((*answers)[2].dead_letter);
-  EXPECT_FALSE((*answers)[3].dead_letter);
+  ASSERT_EQ(answers.size(), 4U);
+  EXPECT_TRUE(answers[0].reply.message.body.contains("Invalid order: body cannot be read as JSON"));
+  EXPECT_TRUE(answers[1].reply.message.body.contains("Inventory updated"));
+  EXPECT_TRUE(answers[2].reply.message.body.contains("Invalid order: order_id is missing"));
+  EXPECT_TRUE(answers[3].reply.message.body.contains("Not enough inventory"));
+  EXPECT_TRUE(answers[0].dead_letter);
+  EXPECT_FALSE(answers[1].dead_letter);
+  EXPECT_TRUE(answers[2].dead_letter);
+  EXPECT_FALSE(answers[3].dead_letter);
 }
 
 TEST_F(HandlerTest, DoesNotAskTheStoreForABatchWithoutAValidRequest) {
-  ASSERT_TRUE(answer(orders_, {delivery("?")}));
+  EXPECT_EQ(answer(orders_, {delivery("?")}).size(), 1U);
   EXPECT_EQ(store_.calls(), 0);
 }
 
 TEST_F(HandlerTest, NamesTheReasonOfADeadLetter) {
   const auto answers = answer(orders_, {delivery("?"), delivery(std::string(101, ' '))});
   const auto reason = [&](std::size_t i) {
-    return (*answers)[i].dead_letter->message.properties.headers->find_string("error-reason");
+    return answers[i].dead_letter->message.properties.headers->find_string("error-reason");
   };
   EXPECT_EQ(reason(0), "invalid");
   EXPECT_EQ(reason(1), "too-large");
@@ -83,19 +99,19 @@ TEST_F(HandlerTest, MarksAReplayAndRepeatsItsReplyWordForWord) {
   store_.view.on_hand[1] = 1;
   const auto first = answer(orders_, {order_delivery(1)});
   const auto second = answer(orders_, {order_delivery(1)});
-  EXPECT_EQ((*first)[0].reply.message.body, (*second)[0].reply.message.body);
-  EXPECT_FALSE((*first)[0].reply.message.properties.headers);
-  EXPECT_TRUE((*second)[0].reply.message.properties.headers);
+  EXPECT_EQ(first[0].reply.message.body, second[0].reply.message.body);
+  EXPECT_FALSE(first[0].reply.message.properties.headers);
+  EXPECT_TRUE(second[0].reply.message.properties.headers);
 }
 
 TEST_F(HandlerTest, AnswersAConflictWithoutADeadLetter) {
   store_.view.on_hand[1] = 5;
   const auto answers = answer(
       orders_, {order_delivery(1), delivery(R"({"order_id":1,"product_id":1,"quantity":2})")});
-  EXPECT_TRUE((*answers)[1].reply.message.body.contains(
+  EXPECT_TRUE(answers[1].reply.message.body.contains(
       "Invalid order: order_id 1 was already decided for product 1 with quantity 1"));
-  EXPECT_FALSE((*answers)[1].dead_letter);
-  EXPECT_FALSE((*answers)[1].reply.message.properties.headers);
+  EXPECT_FALSE(answers[1].dead_letter);
+  EXPECT_FALSE(answers[1].reply.message.properties.headers);
 }
 
 TEST_F(HandlerTest, FindsTheRequestsThatTheStoreRefusesAndDecidesTheOthers) {
@@ -107,22 +123,176 @@ TEST_F(HandlerTest, FindsTheRequestsThatTheStoreRefusesAndDecidesTheOthers) {
     deliveries.push_back(order_delivery(id));
   }
   const auto answers = answer(orders_, deliveries);
-  ASSERT_TRUE(answers);
   for (std::size_t id = 0; id < 9; ++id) {
     const bool poison = id == 3 || id == 6;
-    EXPECT_EQ((*answers)[id].dead_letter.has_value(), poison) << id;
-    EXPECT_TRUE((*answers)[id].reply.message.body.contains(
+    EXPECT_EQ(answers[id].dead_letter.has_value(), poison) << id;
+    EXPECT_TRUE(answers[id].reply.message.body.contains(
         poison ? "Invalid order: the database refuses it" : "Inventory updated"));
-    EXPECT_TRUE((*answers)[id].reply.message.body.contains(fmt::format(R"("order_id":{})", id)));
+    EXPECT_TRUE(answers[id].reply.message.body.contains(fmt::format(R"("order_id":{})", id)));
   }
   EXPECT_EQ(store_.view.on_hand[1], 93);
 }
 
-TEST_F(HandlerTest, AnswersNothingIfTheStoreFails) {
-  store_.faults = {store::Fault::in_doubt};
-  const auto answers = answer(orders_, {order_delivery(1), delivery("?")});
-  ASSERT_FALSE(answers);
-  EXPECT_EQ(answers.error().fault, store::Fault::in_doubt);
+TEST_F(HandlerTest, KeepsWhatAnOutageLeavesUndecidedAndTriesItWhenItIsCalledAgain) {
+  store_.view.on_hand[1] = 5;
+  store_.faults = {store::Fault::in_doubt, store::Fault::unavailable};
+  auto answered = answer_all(orders_, {order_delivery(1), delivery("?")});
+  ASSERT_TRUE(answered.outage);
+  EXPECT_EQ(answered.outage->fault, store::Fault::in_doubt);
+  EXPECT_EQ(answered.answers.size(), 1U) << "what is invalid needs no database";
+  EXPECT_EQ(orders_.undecided(), 1U);
+  answered = answer_all(orders_, {});
+  ASSERT_TRUE(answered.outage);
+  EXPECT_EQ(answered.outage->fault, store::Fault::unavailable);
+  answered = answer_all(orders_, {order_delivery(2)});
+  ASSERT_FALSE(answered.outage);
+  ASSERT_EQ(answered.answers.size(), 2U);
+  EXPECT_EQ(answered.answers[0].delivery_tag, 1U);
+  EXPECT_EQ(store_.view.on_hand[1], 3);
+}
+
+TEST_F(HandlerTest, ForgetsWhatWillBeDeliveredAgain) {
+  store_.faults = {store::Fault::link_lost};
+  (void)answer_all(orders_, {order_delivery(1)});
+  orders_.forget();
+  EXPECT_EQ(orders_.undecided(), 0U);
+  EXPECT_TRUE(answer(orders_, {}).empty());
+}
+
+TEST_F(HandlerTest, PutsAsideWhatFailsAndDecidesTheOthers) {
+  for (int product = 1; product <= 3; ++product) store_.view.on_hand[product] = 10;
+  store_.failing = {2};
+  std::vector<amqp::Delivery> deliveries;
+  for (int id = 0; id < 9; ++id) deliveries.push_back(order_for(id, id % 3 + 1));
+  EXPECT_EQ(answer(orders_, std::move(deliveries)).size(), 6U);
+  EXPECT_EQ(orders_.undecided(), 3U);
+  EXPECT_EQ(store_.view.on_hand[2], 10);
+  EXPECT_TRUE(orders_.next_try());
+
+  // The next for product 2 waits behind them, others go on.
+  EXPECT_EQ(answer(orders_, {order_for(9, 2), order_for(10, 1)}).size(), 1U);
+  store_.failing.clear();
+  clock_.pass(std::chrono::seconds(20));
+  const auto answers = answer(orders_, {});
+  ASSERT_EQ(answers.size(), 4U);
+  EXPECT_TRUE(std::ranges::is_sorted(answers, {}, &Answer::delivery_tag));
+  EXPECT_EQ(store_.view.on_hand[2], 6);
+  EXPECT_FALSE(orders_.next_try());
+}
+
+TEST_F(HandlerTest, DecidesRequestsForAProductInTheOrderInWhichTheyCameAlsoAfterAFailure) {
+  store_.view.on_hand[1] = 1;
+  store_.failing = {1};
+  EXPECT_TRUE(answer(orders_, {order_for(1, 1)}).empty());
+  store_.failing.clear();
+  EXPECT_TRUE(answer(orders_, {order_for(2, 1)}).empty()) << "it overtakes the first";
+  clock_.pass(std::chrono::seconds(1));
+  const auto answers = answer(orders_, {order_for(3, 1)});
+  ASSERT_EQ(answers.size(), 3U);
+  EXPECT_EQ(answers[0].outcome, Outcome::accepted);
+  EXPECT_EQ(answers[1].outcome, Outcome::not_enough_stock);
+}
+
+TEST_F(HandlerTest, WaitsForALockOnceAndThenSkipsWhatSomebodyKeepsLocked) {
+  store_.view.on_hand[1] = store_.view.on_hand[2] = 100;
+  store_.locked = {2};
+  EXPECT_EQ(answer(orders_, {order_for(1, 1), order_for(2, 2), order_for(3, 1)}).size(), 2U);
+  const int waits = store_.waits_for_locks();
+  for (int id = 4; id < 8; ++id) {
+    clock_.pass(std::chrono::milliseconds(100));
+    EXPECT_EQ(answer(orders_, {order_for(id, 1)}).size(), 1U);
+  }
+  EXPECT_EQ(store_.waits_for_locks(), waits);
+  store_.locked.clear();
+  clock_.pass(std::chrono::seconds(5));
+  EXPECT_EQ(answer(orders_, {}).size(), 1U);
+}
+
+// Another instance may be the next in the queue for it, each time.
+TEST_F(HandlerTest, AwaitsALockNowAndThenThatItAlwaysFindsTaken) {
+  store_.locked = {2};
+  for (int i = 0; i < 20; ++i) {
+    (void)answer_all(orders_,
+                     i == 0 ? std::vector{order_for(1, 2)} : std::vector<amqp::Delivery>());
+    clock_.pass(std::chrono::seconds(5));
+  }
+  EXPECT_GE(store_.waits_for_locks(), 3);
+  EXPECT_LE(store_.waits_for_locks(), 5);
+}
+
+TEST_F(HandlerTest, DeadLettersWhatFailsForMinutesWhileOthersPass) {
+  store_.view.on_hand[1] = store_.view.on_hand[2] = 1'000;
+  store_.failing = {2};
+  EXPECT_TRUE(answer(orders_, {order_for(1, 2), order_for(2, 2)}).empty());
+  std::vector<Answer> refused;
+  for (int second = 0; second < 200; ++second) {
+    clock_.pass(std::chrono::seconds(1));
+    for (Answer& one : answer(orders_, {order_for(100 + second, 1)})) {
+      if (one.dead_letter) refused.push_back(std::move(one));
+    }
+    if (second < 178) {
+      EXPECT_TRUE(refused.empty()) << second;
+    }
+  }
+  ASSERT_EQ(refused.size(), 2U);
+  EXPECT_EQ(refused[0].outcome, Outcome::refused);
+  EXPECT_EQ(refused[0].dead_letter->message.properties.headers->find_string("error-reason"),
+            "refused");
+  EXPECT_TRUE(refused[0].reply.message.body.contains("Invalid order: the database refuses it"));
+  EXPECT_EQ(orders_.undecided(), 0U);
+}
+
+TEST_F(HandlerTest, DeadLettersNothingWhileNothingPasses) {
+  store_.failing = {1, 2, 3};
+  EXPECT_TRUE(answer(orders_, {order_for(1, 1), order_for(2, 2), order_for(3, 3)}).empty());
+  EXPECT_FALSE(orders_.suspicion());
+  for (int minute = 0; minute < 60; ++minute) {
+    clock_.pass(std::chrono::minutes(1));
+    EXPECT_TRUE(answer(orders_, {}).empty());
+  }
+  EXPECT_EQ(orders_.suspicion(), "3 requests wait for the database: a trigger says no");
+  store_.failing.clear();
+  clock_.pass(std::chrono::minutes(1));
+  EXPECT_EQ(answer(orders_, {}).size(), 3U);
+  EXPECT_FALSE(orders_.suspicion());
+}
+
+TEST_F(HandlerTest, MakesRoomForOthersWhereTooManyWaitForAProductThatFails) {
+  store_.view.on_hand[1] = 1'000;
+  store_.failing = {2};
+  std::size_t refused = 0;
+  for (int id = 0; id < 60; ++id) {
+    for (const Answer& one : answer(orders_, {order_for(2 * id, 2), order_for(2 * id + 1, 1)})) {
+      refused += one.dead_letter ? 1U : 0U;
+    }
+    EXPECT_LE(orders_.undecided(), 20U);
+    clock_.pass(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(store_.view.on_hand[1], 940);
+  EXPECT_EQ(refused, 60U - orders_.undecided());
+}
+
+// What keeps a row locked lets go of it one day.
+TEST_F(HandlerTest, IsFullRatherThanRefuseRequestsForALockedProduct) {
+  store_.view.on_hand[1] = 1'000;
+  store_.locked = {2};
+  for (int id = 0; id < 20; ++id) {
+    EXPECT_FALSE(orders_.is_full());
+    EXPECT_EQ(answer(orders_, {order_for(2 * id, 2), order_for(2 * id + 1, 1)}).size(), 1U);
+  }
+  EXPECT_TRUE(orders_.is_full());
+}
+
+TEST_F(HandlerTest, AnswersAndDeadLettersWhatCannotBeDecoded) {
+  amqp::Delivery bad = order_delivery(1);
+  bad.undecodable = "undefined property flag 0x0002";
+  const auto answers = answer(orders_, {bad});
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_TRUE(answers[0].reply.message.body.contains(
+      "the message cannot be decoded: undefined property flag 0x0002"));
+  ASSERT_TRUE(answers[0].dead_letter);
+  EXPECT_EQ(answers[0].dead_letter->message.body, bad.body);
+  EXPECT_EQ(store_.calls(), 0);
 }
 
 TEST_F(HandlerTest, AddsAnItemOnceForAMessageIdAndSaysSo) {
@@ -130,10 +300,10 @@ TEST_F(HandlerTest, AddsAnItemOnceForAMessageIdAndSaysSo) {
   request.properties.message_id = "m";
   const auto first = answer(items_, {request});
   const auto second = answer(items_, {request});
-  EXPECT_TRUE((*first)[0].reply.message.body.contains(R"("id":1,)"));
-  EXPECT_EQ((*first)[0].reply.message.body, (*second)[0].reply.message.body);
-  EXPECT_TRUE((*second)[0].reply.message.properties.headers);
-  EXPECT_EQ((*first)[0].reply.message.routing_key, "item replies");
+  EXPECT_TRUE(first[0].reply.message.body.contains(R"("id":1,)"));
+  EXPECT_EQ(first[0].reply.message.body, second[0].reply.message.body);
+  EXPECT_TRUE(second[0].reply.message.properties.headers);
+  EXPECT_EQ(first[0].reply.message.routing_key, "item replies");
 }
 
 }  // namespace

@@ -32,9 +32,11 @@ struct Items {
         message.description, now};
   }
   static Task<store::Result<std::vector<Decision>>> decide(store::Store& store,
-                                                           std::span<const Request> requests) {
+                                                           std::span<const Request> requests,
+                                                           store::Locks) {
     return store.add_items(requests);
   }
+  static std::vector<domain::ProductId> products(const Request&) { return {}; }
   static Outcome outcome(const Decision&) { return Outcome::item_added; }
   static log::Fields fields(const Message&) { return {}; }
   static std::string reply(const Message&, const Decision& decision) {

@@ -66,6 +66,9 @@ struct Published {
   std::size_t returned = 0;  // their queue is gone
   std::size_t given_up = 0;  // their queue keeps rejecting, or their address is harmful
   std::size_t rejected = 0;  // and published again
+  std::size_t kept = 0;      // in the service's own queue, since the client's queue takes none
+
+  friend bool operator==(const Published&, const Published&) = default;
 };
 
 class Observer {
@@ -92,10 +95,12 @@ class Observer {
 
   virtual void received(std::size_t /*requests*/) {}
   virtual void transaction(Duration /*took*/, std::optional<store::Fault> /*fault*/) {}
-  virtual void retried(store::Fault /*fault*/) {}  // a batch is decided again
+  virtual void retried(store::Fault /*fault*/) {}      // a batch is decided again
+  virtual void put_aside(std::size_t /*requests*/) {}  // that fail by themselves, now
   virtual void decided(const Tally& /*tally*/, Duration /*took*/) {}
   virtual void published(const Published& /*messages*/) {}
-  virtual void settled(Duration /*took*/) {}  // everything that a batch causes
+  virtual void waiting(std::size_t /*replies*/) {}  // for queues that take none, now
+  virtual void settled(Duration /*took*/) {}        // everything that a batch causes
 
   // A batch, whose requests were delivered at these times.
   virtual void acknowledged(const Tally& /*tally*/, std::span<const TimePoint> /*delivered*/,

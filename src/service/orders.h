@@ -28,8 +28,12 @@ struct Orders {
     return *message.order;
   }
   static Task<store::Result<std::vector<Decision>>> decide(store::Store& store,
-                                                           std::span<const Request> requests) {
-    return store.decide_orders(requests);
+                                                           std::span<const Request> requests,
+                                                           store::Locks locks) {
+    return store.decide_orders(requests, locks);
+  }
+  static std::vector<domain::ProductId> products(const Request& request) {
+    return {request.product};
   }
   static Outcome outcome(const Decision& decision) {
     if (decision.conflicts_with) return Outcome::conflict;

@@ -1,104 +1,272 @@
 #pragma once
 
-// Settler: publishes what a batch causes until all of it is settled: confirmed by the broker, or
-// undeliverable through the client's own doing.
+// Settler: publishes what requests cause, and says of each request when all of that is settled:
+// confirmed by the broker, undeliverable through the client's own doing, or kept by the service.
+//
+// A reply that cannot be delivered now holds up no other: it leaves its batch and waits beside the
+// flow, its request unacknowledged.
 //
 //   confirmed  settled
 //   returned   a client's queue: settled, the client is gone. One of ours: the link is of no use
-//   too large  a dead letter: published again without the headers that it came with
-//   rejected   published again: to one of ours until it takes it; to a client's queue ten times,
-//              some seconds, since a quorum queue also rejects while it has no leader; five times
-//              where that was in vain before
-//   the broker closes the connection on a message: published one by one on the next link to find
-//              it. A direct reply-to address is given up then, a client's queue after five times in
-//              a row. Where the broker says 406 (too large for it), that reply is given up, or the
-//              dead letter loses its body
+//   rejected   its queue is tried again with one message, with backoff. A client's queue that
+//              rejects for ten seconds (five, where that was in vain before) loses the reply
+//   no answer  its queue is silent, if others were answered behind it: the message stays under way,
+//              others for the queue wait. After half a minute a client's reply is kept in
+//              the queue `kept_queue` and so settled
+//   the broker closes the connection on a message: those that may be the cause are published one by
+//              one over a connection of their own. A direct reply-to address is given up then, a
+//              queue after five times in a row. With 406 (too large for the broker) that reply is
+//              given up, or the dead letter loses its body
+//
+// Connections, each opened when it is needed first:
+//   replies    all but the following; a queue that is silent makes the broker stop reading a
+//              connection, so this one is replaced then, and the old one kept for its answers
+//   unproven   to direct reply-to addresses that have not taken a reply yet: the broker may close
+//   it suspects   one message at a time, after the broker has closed a connection retries    to
+//   queues that are tried again
+//
+// Invariants:
+//   1. A request is settled once, and only after all that it causes is.
+//   2. Nothing that was confirmed is published again. A message that is under way is published
+//      again only when its connection is lost or given up.
+//   3. What waits is bounded: of one queue, of all, and in time. What exceeds it is kept or given
+//   up.
 //
 // It lives longer than a link: what it has learnt about addresses counts on the next one.
 // Threads: one executor. Pause, clock and observer outlive it.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <expected>
+#include <deque>
 #include <functional>
+#include <list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
-#include <span>
 #include <string>
-#include <utility>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
-#include "amqp/error.h"
-#include "amqp/message.h"
 #include "log/fields.h"
+#include "log/limit.h"
 #include "service/answer.h"
+#include "service/backoff.h"
 #include "service/broker.h"
 #include "service/clock.h"
 #include "service/log_throttle.h"
 #include "service/observer.h"
-#include "service/pause.h"
+#include "service/wakeup.h"
 
 namespace inventory::service {
 
 struct SettlerOptions {
   std::string queue;       // of the requests, for logs
+  std::string kept_queue;  // for replies to clients' queues that are silent
+  // Of replies that wait: of one client's queue, and of all.
+  std::size_t waiting_of_queue_max = 500;
+  std::size_t waiting_max = 1'500;
   std::uint32_t seed = 0;  // of the jitter
+};
+
+// A request all of whose messages are settled.
+struct SettledRequest {
+  std::uint64_t delivery_tag;
+  Observer::TimePoint received_at;
+  Outcome outcome;
+  bool replayed;
 };
 
 class Settler {
  public:
-  // `on_change` is called whenever what rejection() says has changed.
-  Settler(SettlerOptions options, Pause& pause, const Clock& clock, std::function<void()> on_change,
-          Observer& observer)
-      : options_(std::move(options)),
-        pause_(pause),
-        on_change_(std::move(on_change)),
-        observer_(observer),
-        rejections_(clock) {}
+  // `on_settled` is called for each request, in a turn of the event loop of the link that it came
+  // from, and `on_late` when such calls came outside of settle(); neither may call the settler.
+  // `on_change` is called whenever what trouble() or blocked() says has changed.
+  struct Events {
+    std::function<void(const SettledRequest&)> on_settled;
+    std::function<void()> on_late;
+    std::function<void()> on_change;
+  };
 
-  // Returns why that is not possible on this link: then nothing of it may be acknowledged.
-  Task<std::optional<std::string>> settle(Link& link, std::vector<Outgoing> outgoing);
+  Settler(const boost::asio::any_io_executor& executor, SettlerOptions options, Clock& clock,
+          Events events, Observer& observer);
 
-  // Whether settling failed, since this was asked last, in a way that the next link can avoid.
-  bool has_learnt() { return std::exchange(has_learnt_, false); }
+  // Begins a session over a link, which outlives it: opens the connection for replies.
+  Task<amqp::Result<void>> begin(Link& link);
 
-  // While a queue rejects messages, and they wait to be published again: which.
-  const std::optional<std::string>& rejection() const { return rejection_; }
+  // Publishes, and waits until all is settled or waits beside the flow. Returns why the link is of
+  // no use any more, if it is.
+  Task<std::optional<std::string>> settle(std::vector<Answer> answers);
+
+  // Runs beside settle() until finish() or a failure: sees to what waits. Returns why the link is
+  // of no use.
+  Task<std::optional<std::string>> tend();
+
+  // From now on settle() does not wait for queues of the service's own that take nothing.
+  void stop();
+
+  // Waits, at most so long, for what is under way to queues that answer; ends tend().
+  Task<void> finish(std::chrono::milliseconds at_most);
+
+  // Ends the session: closes the connections, in order or at once, and forgets what is not settled.
+  Task<void> end(bool in_order);
+
+  // While a queue of the service's own takes no messages: which, and why.
+  const std::optional<std::string>& trouble() const { return trouble_text_; }
+
+  // The broker's reason for taking no messages, while it takes none.
+  const std::optional<std::string>& blocked() const { return blocked_; }
 
  private:
-  Task<std::optional<std::string>> publish_until_settled(Link& link,
-                                                         std::vector<Outgoing> outgoing);
-  // What became of messages that were published: what has to be published again, or why the link
-  // is of no use.
-  struct Again {
-    std::vector<Outgoing> outgoing;
-    bool is_rejected = false;  // at least one: the queue needs time
-    std::size_t given_up = 0;
-  };
-  std::expected<Again, std::string> to_publish_again(std::vector<Outgoing> outgoing,
-                                                     std::vector<amqp::Message> messages,
-                                                     std::span<const amqp::Settlement> settlements,
-                                                     int attempt);
-  Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
-      Link& link, std::span<const amqp::Message> messages);
-  log::Fields fields(const amqp::Message& message) const;
-  std::size_t give_up_harmful(std::vector<Outgoing>& outgoing);
-  bool is_convicted(const std::string& what) const;
-  bool is_given_up(const std::string& queue, int attempt) const;
-  void suspect(const std::string& what);
-  void set_rejection(std::optional<std::string> rejection);
+  using TimePoint = std::chrono::steady_clock::time_point;
+  using Token = std::uint64_t;
+  using Tokens = std::vector<Token>;
+  enum class Purpose : std::uint8_t { replies, unproven, suspects, retries };
 
+  // A connection, and what goes over it.
+  struct Lane {
+    Purpose purpose;
+    std::unique_ptr<Outlet> outlet = nullptr;
+    std::deque<Token> outbox = {};  // to be sent
+    std::deque<Token> sent = {};    // in order, from the first without an answer
+    std::uint64_t sent_count = 0;
+    std::uint64_t last_answered = 0;  // the highest place with an answer
+    TimePoint last_progress = {};     // of answers; or since when there may be some
+    TimePoint next_open = {};
+    bool is_sending = false;
+    bool is_retired = false;  // sends nothing more; waits for its answers
+    bool has_confirmed = false;
+    bool is_blocked = false;
+    std::optional<amqp::Error> lost = std::nullopt;
+    Tokens stranded = {};  // to be sent once it has proved that it works
+  };
+
+  // A message that is not settled.
+  struct Parcel {
+    Outgoing outgoing;
+    std::uint64_t request;  // its delivery tag
+    std::uint64_t batch;
+    TimePoint since;       // first published, or put aside
+    Lane* lane = nullptr;  // under way there, or in its outbox
+    std::uint64_t place = 0;
+    TimePoint sent_at = {};
+    bool was_resent = false;
+    bool is_waiting = false;  // of a queue in trouble
+  };
+
+  struct Request {
+    Observer::TimePoint received_at;
+    Outcome outcome;
+    bool replayed;
+    std::size_t unsettled;
+  };
+
+  // A queue that does not take what is sent to it.
+  struct Trouble {
+    bool is_silent = false;  // else it rejects
+    bool is_ours = false;
+    std::size_t unsettled = 0;  // of its messages, under way or waiting
+    std::deque<Token> waiting = {};
+    TimePoint next_try = {};
+    Backoff backoff;
+  };
+
+  Lane& open_lane(Purpose purpose);
+  Lane* find_lane(Purpose purpose);
+  Task<void> pump(Lane& lane);
+  Task<void> pump_later(Lane& lane);
+  void kick(Lane& lane);
+  Task<bool> open(Lane& lane);
+  void send(Token token, Purpose purpose);
+  Purpose purpose_of(const Outgoing& outgoing) const;
+
+  void admit(Answer answer);
+  void add(Outgoing outgoing, std::uint64_t request);
+  void dispatch(Token token);
+
+  void on_answer(Lane& lane, Token token, amqp::Settlement settlement);
+  void on_lost(Lane& lane, const amqp::Error& error);
+  void on_blocked(Lane& lane, const std::optional<std::string>& reason);
+  void answered(Token token, Parcel& parcel, amqp::Settlement settlement);
+  void complete(Token token);
+  void give_up(Token token, std::string_view why);
+  void leave_batch(Parcel& parcel);
+
+  Trouble& trouble(const std::string& queue, bool is_ours);
+  void count(Trouble& trouble, std::ptrdiff_t change);
+  void put_aside(Token token, Trouble& trouble);
+  void take_from_waiting(Token token);
+  void recover(const std::string& queue);
+  void keep(Token token);
+
+  bool see_to_losses();
+  void see_to_stranded(Lane& lane);
+  void see_to_loss(Lane& lane);
+  void suspect(Tokens tokens, const amqp::Error& error);
+  void convict(Token token, const amqp::Error& error);
+  void see_to_silence();
+  void mark_silent(const std::string& queue);
+  void retire(Lane& lane);
+  void see_to_waiting();
+  void try_suspects();
+  Task<void> declare_kept_queue();
+  void forget_old_lanes();
+  std::optional<std::chrono::milliseconds> next_look() const;
+
+  Tokens under_way(const Lane& lane) const;
+  void fail(std::string why);
+  void tell_late();
+  void update_texts();
+  log::Fields fields(const amqp::Message& message) const;
+  template <class... Args>
+  void log_bad_reply(const amqp::Message& message, fmt::format_string<Args...> format,
+                     Args&&... args);
+
+  boost::asio::any_io_executor executor_;
   SettlerOptions options_;
-  Pause& pause_;
-  std::function<void()> on_change_;
+  Clock& clock_;
+  Events events_;
   Observer& observer_;
-  bool has_learnt_ = false;
-  bool one_by_one_ = false;              // publish each answer alone, to find a harmful one
-  std::map<std::string, int> suspects_;  // addresses, or replies, on which the broker closed
-  std::set<std::string> full_;           // clients' queues for which a reply was given up
-  std::optional<std::string> rejection_;
+
+  // Of the session.
+  Link* link_ = nullptr;
+  std::list<Lane> lanes_;
+  std::unordered_map<Token, Parcel> parcels_;
+  std::unordered_map<std::uint64_t, Request> requests_;
+  Token next_token_ = 1;
+  std::uint64_t batch_ = 0;
+  std::size_t in_batch_ = 0;  // parcels of the batch that are under way
+  TimePoint last_answer_ = {};
+  std::deque<Token> suspects_;
+  std::deque<Token> to_keep_;
+  bool has_kept_queue_ = false;
+  TimePoint next_declaration_ = {};
+  std::size_t held_up_ = 0;       // messages for clients' queues in trouble
+  std::size_t held_up_here_ = 0;  // for queues of the service's own in trouble
+  std::size_t running_ = 0;       // pumps
+  bool is_stopping_ = false;
+  bool is_in_settle_ = false;
+  bool is_admitting_ = false;
+  bool is_idle_ = false;  // tend() waits for something to happen
+  bool is_ending_ = false;
+  std::optional<std::string> failure_;
+  Published published_;
+  Wakeup settled_;  // for settle(), finish() and end()
+  Wakeup look_;     // for tend()
+
+  // What counts on the next link, too.
+  std::map<std::string, Trouble> troubles_;
+  std::unordered_set<std::string> proven_;  // direct reply-to addresses that have taken a reply
+  std::set<std::string> harmful_;           // addresses on which the broker closes the connection
+  std::map<std::string, int> strikes_;      // how often in a row it did so on a queue
+  std::set<std::string> full_;              // clients' queues for which a reply was given up
+
+  std::optional<std::string> trouble_text_;
+  std::optional<std::string> blocked_;
   LogThrottle rejections_;
+  log::Limit log_limit_{10, std::chrono::seconds(10)};  // clients decide how many are bad
 };
 
 }  // namespace inventory::service

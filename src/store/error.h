@@ -16,10 +16,10 @@ enum class Fault {
   link_lost,    // no connection; nothing was written; repeat later
   unavailable,  // the server as a whole cannot work now (read-only, full, shutting down)
   locked,       // somebody else holds a lock that the batch needs; the rest of it may pass
-  failing,      // something that the batch holds or touches cannot be done now, for a reason that is
-                // neither the link's nor the server's as a whole (a trigger's error, a foreign key,
-                // a row that cannot be read); the rest of it may pass, and it may pass later
-  refused,      // the database refuses something that the batch holds; repeating cannot help
+  failing,  // something that the batch holds or touches cannot be done now, for a reason that is
+            // neither the link's nor the server's as a whole (a trigger's error, a foreign key,
+            // a row that cannot be read); the rest of it may pass, and it may pass later
+  refused,  // the database refuses something that the batch holds; repeating cannot help
 };
 
 struct Error {

@@ -1,0 +1,90 @@
+#pragma once
+
+// Backlog: the requests that could not be decided when they came, and which of them may be tried
+// now. Pure: it knows their products and their times, not what they are.
+//
+// Invariants:
+//   1. Requests for a product are tried in the order in which they came: while one waits, those
+//      behind it that share a product with it wait too. A request without products waits for
+//      nobody.
+//   2. A request that failed by itself is tried again with a wait that doubles: from 50 ms to 5 s
+//      where somebody kept a lock, from 250 ms to 15 s otherwise.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "domain/order.h"
+#include "store/error.h"
+
+namespace inventory::service {
+
+class Backlog {
+ public:
+  using Id = std::uint64_t;  // grows in the order of arrival
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  // What a request that failed by itself has met.
+  struct Failure {
+    store::Error error;  // the last one
+    TimePoint first;
+    TimePoint next_try;
+    int count = 0;
+  };
+
+  // Behind those that are here.
+  Id add(std::vector<domain::ProductId> products, TimePoint now);
+  void remove(Id id);
+
+  // One that failed is given up. The next for its products is tried by itself, and counts as having
+  // failed since it came: what it waited for failed all the while.
+  void give_up(Id id, TimePoint now);
+
+  // It was tried alone and failed, or the error names its product.
+  void failed(Id id, store::Error error, TimePoint now);
+
+  // Not tried, for others had to be first: is tried at `next_try`.
+  void postpone(Id id, TimePoint next_try);
+
+  // Those that failed before and may be tried again, and those that may be tried first, each in the
+  // order of arrival.
+  struct Due {
+    std::vector<Id> again;
+    std::vector<Id> first;
+  };
+  Due due(TimePoint now) const;
+
+  // Those of `ids`, in the order of arrival, that wait for no request before them that has failed.
+  std::vector<Id> unblocked(std::span<const Id> ids) const;
+
+  // Those of `ids` that are for one of the products.
+  std::vector<Id> for_products(std::span<const Id> ids,
+                               std::span<const domain::ProductId> products) const;
+
+  // When the next that failed may be tried; nothing if none has failed.
+  std::optional<TimePoint> next_try() const;
+
+  // Those that have failed, in the order of arrival.
+  std::vector<std::pair<Id, const Failure*>> failures() const;
+  const Failure* failure(Id id) const;
+
+  std::size_t size() const { return requests_.size(); }
+  void clear() { requests_.clear(); }
+
+ private:
+  struct Request {
+    std::vector<domain::ProductId> products;
+    TimePoint since;
+    std::optional<Failure> failure;
+  };
+
+  std::map<Id, Request> requests_;
+  Id next_id_ = 1;
+};
+
+}  // namespace inventory::service
