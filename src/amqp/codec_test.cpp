@@ -63,7 +63,8 @@ TEST(FrameReader, TakesAContentHeaderAboveTheAgreedSize) {
     payload.front() = 'a';
     payload.back() = 'z';
     const std::string small = test::raw_frame(3, 1, "small");
-    const std::string bytes = small + test::raw_frame(2, 1, payload) + small + small;
+    std::string bytes = small;
+    bytes.append(test::raw_frame(2, 1, payload)).append(small).append(small);
     for (const std::size_t piece : {1U, 1'000U, 4'096U, 1'000'000U}) {
       EXPECT_EQ(frames(bytes, piece),
                 (std::vector<std::string>{"small", payload, "small", "small"}))
@@ -395,7 +396,7 @@ TEST(ContentHeader, TellsEveryTruncationAndSurvivesEveryChange) {
     const auto header = decode(payload);
     ASSERT_TRUE(header);
     readable += header->undecodable ? 0 : 1;
-    Message again{.routing_key = "q", .properties = header->properties, .body = {}};
+    const Message again{.routing_key = "q", .properties = header->properties, .body = {}};
     std::string encoded;
     EXPECT_TRUE(append_message(encoded, 1, kFrameMaxDefault, again, {}));
   }
