@@ -117,6 +117,16 @@ FlowMetrics::FlowMetrics(Registry& registry, const std::string& queue,
                         "Replies that could not be delivered: their queue keeps rejecting, or the "
                         "broker refuses their address.",
                         {{"queue", queue}})),
+      kept_(counter(registry, "inventory_replies_kept_total",
+                    "Replies kept in a queue of the service's own, since their queue takes none.",
+                    {{"queue", queue}})),
+      waiting_(gauge(registry, "inventory_replies_waiting",
+                     "Replies that wait for queues of clients that take none now.",
+                     {{"queue", queue}})),
+      put_aside_(gauge(registry, "inventory_requests_put_aside",
+                       "Requests that the database fails to decide one by one, while others pass; "
+                       "they are tried again.",
+                       {{"queue", queue}})),
       reconnects_(counter(registry, "inventory_reconnects_total",
                           "Sessions with the broker after the first.", {{"queue", queue}})),
       blocked_seconds_(counter(registry, "inventory_blocked_seconds_total",
@@ -180,6 +190,8 @@ void FlowMetrics::connected() {
 
 void FlowMetrics::disconnected() {
   in_flight_.Set(0);
+  waiting_.Set(0);
+  put_aside_.Set(0);
   blocked(false);
 }
 
@@ -237,7 +249,12 @@ void FlowMetrics::published(const service::Published& messages) {
   add(returned_, messages.returned);
   add(given_up_, messages.given_up);
   add(rejected_, messages.rejected);
+  add(kept_, messages.kept);
 }
+
+void FlowMetrics::waiting(std::size_t replies) { waiting_.Set(static_cast<double>(replies)); }
+
+void FlowMetrics::put_aside(std::size_t requests) { put_aside_.Set(static_cast<double>(requests)); }
 
 void FlowMetrics::settled(Duration took) { publish_.Observe(seconds(took)); }
 

@@ -48,6 +48,8 @@ class FlowMetrics : public service::Observer {
   void retried(store::Fault fault) override;
   void decided(const service::Tally& tally, Duration took) override;
   void published(const service::Published& messages) override;
+  void waiting(std::size_t replies) override;
+  void put_aside(std::size_t requests) override;
   void settled(Duration took) override;
   void acknowledged(const service::Tally& tally, std::span<const TimePoint> delivered,
                     TimePoint now) override;
@@ -65,6 +67,9 @@ class FlowMetrics : public service::Observer {
   prometheus::Counter& rejected_;
   prometheus::Counter& returned_;
   prometheus::Counter& given_up_;
+  prometheus::Counter& kept_;
+  prometheus::Gauge& waiting_;
+  prometheus::Gauge& put_aside_;
   prometheus::Counter& reconnects_;
   prometheus::Counter& blocked_seconds_;
   prometheus::Gauge& in_flight_;
