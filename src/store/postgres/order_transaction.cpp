@@ -148,16 +148,19 @@ std::string number_text(std::optional<std::int64_t> number) {
   return number ? std::to_string(*number) : "NULL";
 }
 
-bool is_quantity(std::optional<std::int64_t> number, domain::Quantity least) {
-  return number && *number >= least && *number <= kQuantityMax;
+// Nothing where it is no quantity of at least `least`.
+std::optional<domain::Quantity> quantity_of(std::optional<std::int64_t> number,
+                                            domain::Quantity least) {
+  return number && *number >= least && *number <= kQuantityMax ? number : std::nullopt;
 }
 
 void read_items(const PGresult* rows, domain::BatchView& view, Unreadable& unreadable) {
   for (int row = 0; row < PQntuples(rows); ++row) {
     const auto id = read_bigint(rows, row, 0);
     const auto quantity = read_bigint(rows, row, 1);
-    if (id && is_quantity(quantity, 0)) {
-      view.on_hand.emplace(*id, *quantity);
+    const auto stock = quantity_of(quantity, 0);
+    if (id && stock) {
+      view.on_hand.emplace(*id, *stock);
     } else {
       unreadable.add(id.value_or(0), "inventory", fmt::format("id {}", number_text(id)),
                      fmt::format("quantity is {}", number_text(quantity)));
@@ -167,18 +170,19 @@ void read_items(const PGresult* rows, domain::BatchView& view, Unreadable& unrea
 
 // What a decision's row is wrong in; empty where it is as this program writes it.
 std::string flaw_of(const std::optional<std::string>& outcome,
-                    std::optional<domain::Verdict> verdict, std::optional<std::int64_t> quantity,
+                    std::optional<domain::Verdict> verdict, std::optional<std::int64_t> number,
                     std::optional<std::int64_t> delta) {
   if (!verdict) {
     return fmt::format("outcome is {}, which is no decision of an order",
                        outcome ? fmt::format("'{}'", *outcome) : "NULL");
   }
-  if (!is_quantity(quantity, 1)) {
-    return fmt::format("quantity is {}", number_text(quantity));
+  const auto quantity = quantity_of(number, 1);
+  if (!quantity) {
+    return fmt::format("quantity is {}", number_text(number));
   }
   if (delta != (*verdict == domain::Verdict::accepted ? -*quantity : 0)) {
     return fmt::format("delta is {}, which disagrees with outcome '{}' and quantity {}",
-                       number_text(delta), *outcome, *quantity);
+                       number_text(delta), to_outcome(*verdict), *quantity);
   }
   return "";
 }
@@ -191,7 +195,7 @@ void read_decisions(const PGresult* rows, std::vector<domain::LedgerKey>& keys,
     const auto verdict = to_verdict(outcome.value_or(""));
     const auto quantity = read_bigint(rows, row, 2);
     const auto flaw = flaw_of(outcome, verdict, quantity, read_bigint(rows, row, 3));
-    if (flaw.empty()) {
+    if (verdict && quantity && flaw.empty()) {
       view.decisions.emplace(std::move(key), domain::EarlierDecision{*verdict, *quantity});
     } else {
       unreadable.add(key.first, "inventory_ledger",

@@ -68,8 +68,11 @@ class SqliteReader : public Reader {
           item.created_at = to_timestamp(row.text(3));
         },
         after, static_cast<std::int64_t>(count));
-    if (!read || unreadable) {
-      return std::unexpected(read ? std::move(*unreadable) : read.error());
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    if (unreadable) {
+      return std::unexpected(std::move(*unreadable));
     }
     return items;
   }
@@ -113,8 +116,11 @@ class SqliteReader : public Reader {
           }
         },
         first, second);
-    if (!read || unreadable) {
-      return std::unexpected(read ? std::move(*unreadable) : read.error());
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    if (unreadable) {
+      return std::unexpected(std::move(*unreadable));
     }
     return amounts;
   }

@@ -80,19 +80,20 @@ class FlawedRows {
   std::vector<domain::ProductId> products_;
 };
 
-bool is_quantity(std::optional<std::int64_t> number, Quantity least) {
-  return number && *number >= least && *number <= kNumberMax;
+// Nothing where it is no quantity of at least `least`.
+std::optional<Quantity> quantity_of(std::optional<std::int64_t> number, Quantity least) {
+  return number && *number >= least && *number <= kNumberMax ? number : std::nullopt;
 }
 
 // What a decision's row (outcome, quantity, delta) is wrong in; empty where it is as this program
 // writes it.
 std::string flaw_of(const Statement& row) {
   const auto verdict = to_verdict(row.text(0));
-  const auto quantity = row.exact_integer(1);
+  const auto quantity = quantity_of(row.exact_integer(1), 1);
   if (!verdict) {
     return fmt::format("outcome is {}, which is no decision of an order", row.display(0));
   }
-  if (!is_quantity(quantity, 1)) {
+  if (!quantity) {
     return fmt::format("quantity is {}", row.display(1));
   }
   if (row.exact_integer(2) != (*verdict == Verdict::accepted ? -*quantity : 0)) {
@@ -166,8 +167,7 @@ Result<void> Tables::read_stock(std::span<const domain::Order> orders, domain::B
     auto read = select_item_.each(
         "reading the stock",
         [&](const Statement& row) {
-          const auto quantity = row.exact_integer(0);
-          if (is_quantity(quantity, 0)) {
+          if (const auto quantity = quantity_of(row.exact_integer(0), 0)) {
             view.on_hand.emplace_hint(view.on_hand.end(), product, *quantity);
           } else {
             flawed.add(product, "inventory", fmt::format("id {}", product),
