@@ -540,8 +540,7 @@ void Settler::put_aside(Token token, Trouble& trouble) {
   Parcel& parcel = parcels_.at(token);
   const std::string& queue = parcel.outgoing.message.routing_key;
   leave_batch(parcel);
-  const bool is_too_many = !trouble.is_ours && (trouble.unsettled > options_.waiting_of_queue_max ||
-                                                held_up_ > options_.waiting_max);
+  const bool is_too_many = !trouble.is_ours && trouble.unsettled > options_.waiting_of_queue_max;
   if (is_too_many && !trouble.is_silent && full_.contains(queue)) {
     give_up(token, "its queue keeps rejecting");
     return;
@@ -838,9 +837,12 @@ void Settler::see_to_waiting() {
     if (parcel.lane != nullptr) asked.insert(found->first);
     if (!found->second.is_ours) of_queue[found->first].push_back(token);
   }
+  // Where it is too much in all, each queue keeps an equal share.
+  const std::size_t share = held_up_ > options_.waiting_max ? options_.waiting_max / of_queue.size()
+                                                            : options_.waiting_of_queue_max;
   for (auto& [queue, tokens] : of_queue) {
     std::ranges::sort(tokens);
-    bound_waiting(queue, tokens);
+    bound_waiting(queue, tokens, std::min(share, options_.waiting_of_queue_max));
   }
   auto trials = static_cast<std::size_t>(std::ranges::count_if(
       lanes_, [](const Lane& lane) { return lane.purpose == Purpose::retries; }));
@@ -860,7 +862,7 @@ void Settler::see_to_waiting() {
 }
 
 // Settles what waits too long for a client's queue, and what is too much: those that came last.
-void Settler::bound_waiting(const std::string& queue, const Tokens& tokens) {
+void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std::size_t share) {
   const Trouble& trouble = troubles_.at(queue);
   const bool is_silent = trouble.is_silent;
   const seconds patience = is_silent               ? kSilentMax
@@ -870,8 +872,7 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Parcel& parcel = parcels_.at(tokens[i]);
     const bool is_overdue = now - parcel.since >= patience;
-    const bool is_too_much =
-        i >= options_.waiting_of_queue_max || (held_up_ > options_.waiting_max && i > 0);
+    const bool is_too_much = i >= share && trouble.was_told;  // not where it may be sound
     if (is_silent && (is_overdue || is_too_much)) {
       keep(tokens[i]);
     } else if (!is_silent && is_overdue && parcel.lane == nullptr) {

@@ -210,7 +210,7 @@ class Settler {
   void mark_silent(const std::string& queue);
   void retire(Lane& lane);
   void see_to_waiting();
-  void bound_waiting(const std::string& queue, const Tokens& tokens);
+  void bound_waiting(const std::string& queue, const Tokens& tokens, std::size_t share);
   void tell_of(const std::string& queue, Trouble& trouble, std::string_view what);
   void try_suspects();
   Task<void> declare_kept_queue();

@@ -226,6 +226,18 @@ TEST_F(SettlerTest, BoundsWhatWaitsForOneQueue) {
             broker_.acknowledged());
 }
 
+// Its messages are under way before the queue is known to be silent, more of them than may wait.
+TEST_F(SettlerTest, KeepsNothingOfAQueueThatIsSoundWhereASilentOneHasTooMuch) {
+  broker_.silent = {"silent"};
+  broker_.unanswered_max = 1'800;
+  for (int id = 0; id < 1'900; ++id) broker_.put(order(id % 900), "silent");
+  for (int id = 0; id < 100; ++id) broker_.put(order(id), "sound");
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 2'000U);
+  EXPECT_EQ(std::ranges::count(broker_.published(), "sound", &amqp::Message::routing_key), 100);
+  EXPECT_LE(broker_.tries("sound"), 200U) << "at most one more each";
+}
+
 // ---- messages on which the broker closes the connection
 
 TEST_F(SettlerTest, KeepsDeliveriesAndOtherRepliesWhereAnAddressIsBad) {
