@@ -64,7 +64,8 @@ class AmqpOutlet : public Outlet {
   Task<void> close() override { return connection_->close(); }
 
  private:
-  std::shared_ptr<amqp::Connection> connection_;  // alive as long as one of its outlets, or the link
+  std::shared_ptr<amqp::Connection>
+      connection_;  // alive as long as one of its outlets, or the link
   amqp::QueueType queue_type_;
   OutletEvents events_;
   // The last one sends, the others wait for answers. Destroyed before the connection, so that they
@@ -90,8 +91,8 @@ class AmqpLink : public Link {
       connection = std::move(*opened);
       if (sort == Connection::shared) shared_ = connection;
     }
-    auto outlet = std::make_unique<AmqpOutlet>(std::move(connection), options_.queue_type,
-                                               std::move(events));
+    auto outlet =
+        std::make_unique<AmqpOutlet>(std::move(connection), options_.queue_type, std::move(events));
     if (auto opened = co_await outlet->open(); !opened) {
       co_return std::unexpected(std::move(opened.error()));
     }

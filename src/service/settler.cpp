@@ -177,7 +177,9 @@ Task<void> Settler::end(bool in_order) {
     if (lane.outlet) lane.outlet->stop_sending();
   }
   for (Lane& lane : lanes_) {
-    if (in_order && lane.outlet && !lane.lost) co_await lane.outlet->close();
+    // A farewell on one that the broker does not read would wait in vain.
+    const bool is_read = !lane.is_retired && lane.purpose != Purpose::retries;
+    if (in_order && is_read && lane.outlet && !lane.lost) co_await lane.outlet->close();
   }
   while (running_ > 0) co_await settled_.wait(std::nullopt);
   lanes_.clear();
@@ -284,7 +286,7 @@ Task<void> Settler::pump(Lane& lane) {
       const auto found = parcels_.find(token);
       if (found == parcels_.end()) continue;  // settled by an answer that came late
       Parcel& parcel = found->second;
-      parcel.lane = &lane;
+      if (parcel.lane != &lane) continue;  // goes another way by now
       parcel.place = ++lane.sent_count;
       parcel.sent_at = now;
       lane.sent.push_back(token);
@@ -494,7 +496,7 @@ void Settler::on_blocked(Lane& lane, const std::optional<std::string>& reason) {
       }
     }
   }
-  if (lane.purpose == Purpose::replies && !lane.is_retired) {
+  if (!lane.is_retired) {
     if (reason && !blocked_) {
       spdlog::warn(
           "{}: the broker takes no messages: {}; answers wait, nothing is lost: free memory or "
