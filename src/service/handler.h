@@ -138,7 +138,7 @@ class BatchHandler : public Handler {
     if (!std::ranges::is_sorted(answered.answers, {}, &Answer::delivery_tag)) {
       std::ranges::sort(answered.answers, {}, &Answer::delivery_tag);
     }
-    observer_.put_aside(backlog_.failures().size());
+    observer_.put_aside(backlog_.failures().empty() ? 0 : backlog_.size());
     co_return answered;
   }
 
