@@ -95,7 +95,7 @@ class Observer {
 
   virtual void received(std::size_t /*requests*/) {}
   virtual void transaction(Duration /*took*/, std::optional<store::Fault> /*fault*/) {}
-  virtual void retried(store::Fault /*fault*/) {}      // a batch is decided again
+  virtual void retried(store::Fault /*fault*/) {}  // a batch is decided again
   // Now: requests that fail by themselves, with those that wait behind them.
   virtual void put_aside(std::size_t /*requests*/) {}
   virtual void decided(const Tally& /*tally*/, Duration /*took*/) {}
