@@ -30,6 +30,9 @@ namespace inventory::store::conformance {
 
 inline constexpr std::int64_t kMax = 9'007'199'254'740'991;  // 2^53 - 1: the contract's largest
 
+// What a trigger of the operator's does to updates of a product's row.
+enum class Meddling { refuse, swallow, overwrite };
+
 // TestDatabase: one database of an adapter, and a way to look into it beside the store.
 class TestDatabase {
  public:
@@ -55,6 +58,9 @@ class TestDatabase {
 
   // Runs SQL that every adapter understands; throws where it fails.
   virtual void execute(const std::string& sql) = 0;
+
+  // Makes such a trigger.
+  virtual void meddle_with_updates(Meddling meddling, domain::ProductId product) = 0;
 };
 
 struct Adapter {

@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <limits>
 
+#include <gmock/gmock.h>
+
 #include "store/conformance.h"
 
 namespace inventory::store::conformance {
 namespace {
 
 using domain::Order;
+using testing::AllOf;
+using testing::HasSubstr;
 
 // Valid order ids of which some layer between the flow and the disk might make something else.
 std::vector<std::string> odd_ids() {
@@ -234,6 +238,117 @@ TEST_P(Conformance, AddsItemsWhileOrdersAreDecided) {
   }
   EXPECT_EQ(database_->on_hand(shirt), 60);
   EXPECT_EQ(database_->ledger_sum(shirt), 60);
+}
+
+// ---- one bad row costs the requests for it
+
+// `orders` fail, for these products where that is known, and nothing is written.
+void expect_failing(TestDatabase& database, const Result<OrderDecisions>& decided,
+                    const std::vector<domain::ProductId>& products, domain::ProductId shirt) {
+  ASSERT_FALSE(decided);
+  EXPECT_EQ(decided.error().fault, Fault::failing) << decided.error().what;
+  EXPECT_EQ(decided.error().products, products) << decided.error().what;
+  EXPECT_EQ(database.on_hand(shirt), 10);
+  EXPECT_EQ(database.ledger_sum(shirt), 10);
+}
+
+TEST_P(Conformance, FailsForAProductWhoseRowATriggerHoldsAndForNoOther) {
+  migrate();
+  const auto shirt = product(10);
+  const auto sock = product(10);
+  database_->meddle_with_updates(Meddling::refuse, shirt);
+  const std::vector orders{order(1, sock, 1), order(2, shirt, 1), order(3, sock, 1)};
+  expect_failing(*database_, run(store_->decide_orders(orders)), {}, shirt);
+  // As the service halves the batch.
+  const std::span all(orders);
+  EXPECT_EQ(decide(all.first(1)), OrderDecisions{kAccepted});
+  expect_failing(*database_, run(store_->decide_orders(all.subspan(1, 1))), {}, shirt);
+  EXPECT_EQ(decide(all.subspan(2)), OrderDecisions{kAccepted});
+  EXPECT_EQ(decide({order(4, shirt, 11)}), OrderDecisions{kNotEnough});  // which updates nothing
+  database_->execute(GetParam().name == "Sqlite" ? "DROP TRIGGER meddling"
+                                                 : "DROP TRIGGER meddling ON inventory");
+  EXPECT_EQ(decide(all), (OrderDecisions{replay(kAccepted), kAccepted, replay(kAccepted)}));
+}
+
+TEST_P(Conformance, NamesTheProductWhoseUpdateATriggerSwallows) {
+  migrate();
+  const auto shirt = product(10);
+  const auto sock = product(10);
+  EXPECT_EQ(decide({order(1, sock, 1)}), OrderDecisions{kAccepted});
+  database_->meddle_with_updates(Meddling::swallow, shirt);
+  const std::vector orders{order(2, sock, 1), order(3, shirt, 6), order(4, shirt, 3)};
+  const auto decided = run(store_->decide_orders(orders));
+  expect_failing(*database_, decided, {shirt}, shirt);
+  EXPECT_THAT(decided.error().what, HasSubstr("trigger"));
+  EXPECT_EQ(decide({orders[0]}), OrderDecisions{kAccepted});
+  EXPECT_EQ(database_->on_hand(sock), 8);
+}
+
+TEST_P(Conformance, NamesTheProductWhoseUpdateATriggerOverwrites) {
+  migrate();
+  const auto shirt = product(10);
+  database_->meddle_with_updates(Meddling::overwrite, shirt);
+  const std::vector orders{order(1, shirt, 6)};
+  expect_failing(*database_, run(store_->decide_orders(orders)), {shirt}, shirt);
+  expect_failing(*database_, run(store_->decide_orders(orders, Locks::skip)), {shirt}, shirt);
+}
+
+TEST_P(Conformance, NamesTheRowOfALedgerThatNoOrderCanHave) {
+  migrate();
+  const auto shirt = product(10);
+  const auto sock = product(10);
+  const auto insert = [&](const std::string& identity, const std::string& values) {
+    database_->execute(
+        "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, decided_at) "
+        "VALUES (" +
+        std::to_string(shirt) + ", '" + identity + "', " + values + ", '2030-01-01 00:00:00')");
+  };
+  insert("i777", "'opening', 2, 0");
+  insert("stock count", "'opening', 2, 0");  // which is the identity of the order id "tock count"
+  insert("i778", "'accepted', 0, 0");
+  insert("i779", "'accepted', 2, 0");
+  insert("i780", "'not_enough_stock', 9007199254740992, 0");
+  for (const auto& [id, column] :
+       {std::pair{order(777, shirt, 2), "outcome"},
+        std::pair{order("tock count", shirt, 2), "outcome"},
+        std::pair{order(778, shirt, 2), "quantity"}, std::pair{order(779, shirt, 2), "delta"},
+        std::pair{order(780, shirt, 2), "quantity"}}) {
+    const std::vector orders{order(1, sock, 1), id};
+    const auto decided = run(store_->decide_orders(orders));
+    expect_failing(*database_, decided, {shirt}, shirt);
+    EXPECT_THAT(decided.error().what,
+                AllOf(HasSubstr("inventory_ledger"), HasSubstr(id.id.ledger_identity()),
+                      HasSubstr(std::to_string(shirt)), HasSubstr(column)));
+  }
+  EXPECT_EQ(decide({order(1, sock, 1), order(2, shirt, 1)}),
+            (OrderDecisions{kAccepted, kAccepted}));
+}
+
+TEST_P(Conformance, NamesTheRowOfAnItemWhoseQuantityIsNoStock) {
+  migrate();
+  const auto shirt = product(10);
+  const auto sock = product(10);
+  database_->execute("UPDATE inventory SET quantity = 9007199254740992 WHERE id = " +
+                     std::to_string(sock));
+  const std::vector orders{order(1, shirt, 1), order(2, sock, 1)};
+  const auto decided = run(store_->decide_orders(orders));
+  expect_failing(*database_, decided, {sock}, shirt);
+  EXPECT_THAT(decided.error().what,
+              AllOf(HasSubstr("table inventory,"), HasSubstr("id " + std::to_string(sock)),
+                    HasSubstr("quantity is 9007199254740992")));
+}
+
+TEST_P(Conformance, DecidesAlikeWhetherItWaitsForLocksOrSkips) {
+  migrate();
+  const auto shirt = product(3);
+  const std::vector orders{order(1, shirt, 2), order(2, shirt, 2), order(3, shirt + 1, 1)};
+  const auto decided = run(store_->decide_orders(orders, Locks::skip));
+  ASSERT_TRUE(decided) << decided.error().what;
+  EXPECT_EQ(*decided, (OrderDecisions{kAccepted, kNotEnough, kNotFound}));
+  EXPECT_EQ(database_->on_hand(shirt), 1);
+  const auto again = run(store_->decide_orders(orders, Locks::skip));
+  ASSERT_TRUE(again) << again.error().what;
+  EXPECT_EQ(*again, (OrderDecisions{replay(kAccepted), replay(kNotEnough), replay(kNotFound)}));
 }
 
 }  // namespace

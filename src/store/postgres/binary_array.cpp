@@ -2,13 +2,17 @@
 
 #include <bit>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 
 namespace inventory::store::postgres {
 namespace {
 
 constexpr domain::Timestamp kEpoch = std::chrono::sys_days(std::chrono::year(2000) / 1 / 1);
+constexpr std::chrono::microseconds kFirst =
+    domain::Timestamp(std::chrono::sys_days(std::chrono::year(0) / 1 / 1)) - kEpoch;
+constexpr std::chrono::microseconds kLast =
+    domain::Timestamp(std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1)) - kEpoch -
+    std::chrono::microseconds(1);
 constexpr std::size_t kCountAt = 12;  // after dimensions, null flag and element type
 constexpr std::size_t kHeaderSize = 20;
 constexpr std::size_t kNumberSize = 4 + 8;  // with the length that stands before each
@@ -70,29 +74,29 @@ std::string binary_bigint(std::int64_t value) {
   return bytes;
 }
 
-std::int64_t read_bigint(const PGresult* result, int row, int column) {
+std::optional<std::int64_t> read_bigint(const PGresult* result, int row, int column) {
   std::int64_t value = 0;
-  if (PQgetlength(result, row, column) != sizeof value) {
-    std::abort();
+  if (PQgetlength(result, row, column) != sizeof value) {  // NULL has the length 0
+    return std::nullopt;
   }
   std::memcpy(&value, PQgetvalue(result, row, column), sizeof value);
   return big_endian(value);
 }
 
-domain::Timestamp read_timestamp(const PGresult* result, int row, int column) {
-  return kEpoch + std::chrono::microseconds(read_bigint(result, row, column));
+std::optional<domain::Timestamp> read_timestamp(const PGresult* result, int row, int column) {
+  const auto since_epoch = read_bigint(result, row, column);
+  if (!since_epoch || *since_epoch < kFirst.count() || *since_epoch > kLast.count()) {
+    return std::nullopt;
+  }
+  return kEpoch + std::chrono::microseconds(*since_epoch);
 }
 
-std::string read_text(const PGresult* result, int row, int column) {
-  return {PQgetvalue(result, row, column),
-          static_cast<std::size_t>(PQgetlength(result, row, column))};
-}
-
-std::optional<std::string> read_nullable_text(const PGresult* result, int row, int column) {
+std::optional<std::string> read_text(const PGresult* result, int row, int column) {
   if (PQgetisnull(result, row, column) != 0) {
     return std::nullopt;
   }
-  return read_text(result, row, column);
+  return std::string(PQgetvalue(result, row, column),
+                     static_cast<std::size_t>(PQgetlength(result, row, column)));
 }
 
 }  // namespace inventory::store::postgres

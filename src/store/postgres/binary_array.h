@@ -39,10 +39,10 @@ class BinaryArray {
 
 std::string binary_bigint(std::int64_t value);
 
-// A field of a binary result. Aborts if a number is not 8 bytes long: a statement lacks its cast.
-std::int64_t read_bigint(const PGresult* result, int row, int column);
-domain::Timestamp read_timestamp(const PGresult* result, int row, int column);
-std::string read_text(const PGresult* result, int row, int column);
-std::optional<std::string> read_nullable_text(const PGresult* result, int row, int column);
+// A field of a binary result. Nothing where it is NULL; no number, where it is not 8 bytes long; no
+// time, where it is infinite or of a year that ISO 8601 has not four digits for.
+std::optional<std::int64_t> read_bigint(const PGresult* result, int row, int column);
+std::optional<domain::Timestamp> read_timestamp(const PGresult* result, int row, int column);
+std::optional<std::string> read_text(const PGresult* result, int row, int column);
 
 }  // namespace inventory::store::postgres

@@ -9,13 +9,24 @@
 
 namespace inventory::store::postgres {
 
-// `sqlstate` is empty if the server said nothing: the link is lost. `constraint` is the name of
-// the violated constraint, or empty; `source_file` that of the server's source which raised the
-// error, or empty: it tells apart what shares a SQLSTATE, in any language and version.
-//
-// Only what the server refuses because of the data of a batch is `refused`. A fault of the
-// database, of its schema or of rights is never the sender's: it is `unavailable`, to be retried.
-Fault fault_of(std::string_view sqlstate, std::string_view constraint,
-               std::string_view source_file = "");
+// ServerError: what an error says of itself. Empty members: it does not say.
+struct ServerError {
+  std::string_view sqlstate;      // empty: the server said nothing, the link is lost
+  std::string_view constraint;    // the name of the violated constraint
+  std::string_view source_file;   // of the server: tells apart what shares a SQLSTATE
+  bool ends_the_session = false;  // FATAL or PANIC
+};
+
+// What the link, the session or the server as a whole is the cause of is named, and nothing else
+// holds up everybody. What the data of a request causes, whenever it is repeated, is `refused`. All
+// that is left is `failing`: a trigger's error, a foreign key, a right, a damaged block, SQLSTATEs
+// that nobody has thought of. Where the whole database is wrong, every request fails for itself,
+// and the caller sees that.
+Fault fault_of(const ServerError& error);
+
+// Whether a new session may do what this one cannot: it holds plans and what it knows of the
+// schema, and both grow old (0A000 "cached plan must not change result type", XX000 "cache lookup
+// failed").
+bool may_be_of_the_session(std::string_view sqlstate);
 
 }  // namespace inventory::store::postgres

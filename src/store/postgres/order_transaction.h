@@ -9,11 +9,13 @@
 
 #include "domain/decide_orders.h"
 #include "store/postgres/session.h"
+#include "store/store.h"
 
 namespace inventory::store::postgres {
 
+// With Locks::skip a statement more travels in the first: which of the items exist.
 // After an error the transaction may still be open.
 Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
-    Session& session, std::span<const domain::Order> orders, Deadline deadline);
+    Session& session, std::span<const domain::Order> orders, Locks locks, Deadline deadline);
 
 }  // namespace inventory::store::postgres

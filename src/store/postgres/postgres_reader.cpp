@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
 
 #include "store/postgres/binary_array.h"
 #include "store/postgres/connect.h"
@@ -27,12 +28,13 @@ SELECT id::bigint, quantity::bigint, description::text, created_at::timestamp FR
 WHERE id > $1 ORDER BY id LIMIT $2)sql"};
 
 constexpr Statement kLedgerSums{"ledger_sums", R"sql(
-SELECT product_id, sum(delta)::bigint FROM inventory_ledger
+SELECT product_id::bigint, sum(delta)::bigint FROM inventory_ledger
 WHERE product_id > $1 AND product_id <= $2
 GROUP BY product_id HAVING sum(delta) <> 0 ORDER BY product_id)sql"};
 
 PostgresOptions for_reading(PostgresOptions options, std::chrono::milliseconds call_deadline) {
   options.session_attrs = "any";
+  options.lock_timeout = options.migrate_lock_timeout;
   // Deadlines of its own: nobody waits for what it holds.
   options.statement_timeout = call_deadline;
   options.idle_in_transaction_session_timeout = call_deadline;
@@ -49,7 +51,8 @@ class PostgresReader : public Reader {
   Result<void> begin() override { return run(connect_and_begin()); }
 
   Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
-    return run(amounts("reading the stock", kStock, after, static_cast<std::int64_t>(count)));
+    return run(amounts("reading the stock", "table inventory", "quantity", kStock, after,
+                       static_cast<std::int64_t>(count)));
   }
 
   Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count) override {
@@ -58,7 +61,8 @@ class PostgresReader : public Reader {
 
   Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
                                           domain::ProductId last) override {
-    return run(amounts("adding up the ledger", kLedgerSums, after, last));
+    return run(amounts("adding up the ledger", "table inventory_ledger", "the sum of delta",
+                       kLedgerSums, after, last));
   }
 
  private:
@@ -83,12 +87,17 @@ class PostgresReader : public Reader {
     session_->command(kSettle);
     const auto begun = co_await session_->synchronize("beginning to read", deadline());
     if (!begun) {
-      co_return std::unexpected(begun.error());
+      Error error = begun.error();
+      if (error.fault == Fault::failing) {
+        error.fault = Fault::unavailable;  // no row has been looked at
+      }
+      co_return std::unexpected(std::move(error));
     }
     co_return Result<void>();
   }
 
-  Task<Result<std::vector<Amount>>> amounts(const char* doing, const Statement& statement,
+  Task<Result<std::vector<Amount>>> amounts(const char* doing, const char* table,
+                                            const char* column, const Statement& statement,
                                             std::int64_t first, std::int64_t second) {
     session_->execute(statement, {binary_bigint(first), binary_bigint(second)});
     const auto results = co_await session_->synchronize(doing, deadline());
@@ -99,7 +108,12 @@ class PostgresReader : public Reader {
     std::vector<Amount> amounts;
     amounts.reserve(static_cast<std::size_t>(PQntuples(rows)));
     for (int row = 0; row < PQntuples(rows); ++row) {
-      amounts.push_back({read_bigint(rows, row, 0), read_bigint(rows, row, 1)});
+      const auto product = read_bigint(rows, row, 0);
+      const auto quantity = read_bigint(rows, row, 1);
+      if (!product || !quantity) {
+        co_return std::unexpected(unreadable(table, product, column));
+      }
+      amounts.push_back({*product, *quantity});
     }
     co_return amounts;
   }
@@ -114,14 +128,24 @@ class PostgresReader : public Reader {
     std::vector<StoredItem> items(static_cast<std::size_t>(PQntuples(rows)));
     for (int row = 0; row < PQntuples(rows); ++row) {
       StoredItem& item = items[static_cast<std::size_t>(row)];
-      item.id = read_bigint(rows, row, 0);
-      item.quantity = read_bigint(rows, row, 1);
-      item.description = read_nullable_text(rows, row, 2);
-      if (PQgetisnull(rows, row, 3) == 0) {
-        item.created_at = read_timestamp(rows, row, 3);
+      const auto id = read_bigint(rows, row, 0);
+      const auto quantity = read_bigint(rows, row, 1);
+      if (!id || !quantity) {
+        co_return std::unexpected(unreadable("table inventory", id, "quantity"));
       }
+      item.id = *id;
+      item.quantity = *quantity;
+      item.description = read_text(rows, row, 2);
+      item.created_at = read_timestamp(rows, row, 3);
     }
     co_return items;
+  }
+
+  Error unreadable(const char* table, std::optional<domain::ProductId> product,
+                   const char* column) const {
+    return {Fault::failing,
+            fmt::format("PostgreSQL {}: {}, product {}: {} is NULL", session_->where(), table,
+                        product ? std::to_string(*product) : "NULL", column)};
   }
 
   Deadline deadline() const { return std::chrono::steady_clock::now() + call_deadline_; }

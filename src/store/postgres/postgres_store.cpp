@@ -14,29 +14,43 @@
 namespace inventory::store::postgres {
 namespace {
 
+// What keeps a schema from being read or migrated is of no request, and holds up all of them.
+template <class T>
+Result<T> of_the_database(Result<T> result) {
+  if (!result && result.error().fault == Fault::failing) {
+    result.error().fault = Fault::unavailable;
+  }
+  if (!result && result.error().fault == Fault::locked) {
+    result.error().fault = Fault::retryable;
+  }
+  return result;
+}
+
 class PostgresStore final : public Store {
  public:
   PostgresStore(boost::asio::any_io_executor executor, PostgresOptions options)
       : executor_(std::move(executor)), options_(std::move(options)), info_(options_) {}
 
   Task<Result<int>> migrate() override {
-    return run<int>(
+    co_return of_the_database(co_await run<int>(
         [this](Session& session, Deadline deadline) {
-          return postgres::migrate(session, options_.lock_timeout, deadline);
+          return postgres::migrate(session, options_.migrate_lock_timeout, deadline);
         },
-        options_.migrate_deadline);
+        options_.migrate_deadline));
   }
 
-  Task<Result<void>> ready() override { return run<void>(&check_ready, options_.call_deadline); }
+  Task<Result<void>> ready() override {
+    co_return of_the_database(co_await run<void>(&check_ready, options_.call_deadline));
+  }
 
   Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders, Locks /*locks*/) override {
+      std::span<const domain::Order> orders, Locks locks) override {
     if (orders.empty()) {
       co_return std::vector<domain::OrderDecision>();
     }
     co_return co_await run<std::vector<domain::OrderDecision>>(
-        [orders](Session& session, Deadline deadline) {
-          return postgres::decide_orders(session, orders, deadline);
+        [orders, locks](Session& session, Deadline deadline) {
+          return postgres::decide_orders(session, orders, locks, deadline);
         },
         options_.call_deadline);
   }
@@ -61,7 +75,7 @@ class PostgresStore final : public Store {
   Task<Result<T>> run(Work work, std::chrono::milliseconds limit) {
     const Deadline deadline = std::chrono::steady_clock::now() + limit;
     if (auto session = take_idle()) {
-      auto result = co_await work(*session, deadline);
+      auto result = co_await attempt<T>(*session, work, deadline);
       const bool stale = !result && session->lost() && result.error().fault != Fault::in_doubt &&
                          std::chrono::steady_clock::now() < deadline;
       if (!stale) {
@@ -76,9 +90,24 @@ class PostgresStore final : public Store {
       co_return std::unexpected(connected.error());
     }
     auto session = std::make_unique<Session>(executor_, std::move(*connected));
-    auto result = co_await work(*session, deadline);
+    auto result = co_await attempt<T>(*session, work, deadline);
     co_await put_back(std::move(session), deadline, result ? nullptr : &result.error());
     co_return result;
+  }
+
+  // Once more where the session has found that it must check what it writes.
+  template <class T, class Work>
+  Task<Result<T>> attempt(Session& session, Work& work, Deadline deadline) {
+    auto result = co_await work(session, deadline);
+    if (!session.has_begun_to_check()) {
+      co_return result;
+    }
+    session.command("ROLLBACK");
+    if (const auto rolled_back = co_await session.synchronize("rolling back", deadline);
+        !rolled_back) {
+      co_return std::unexpected(rolled_back.error());
+    }
+    co_return co_await work(session, deadline);
   }
 
   std::unique_ptr<Session> take_idle() {
@@ -92,12 +121,14 @@ class PostgresStore final : public Store {
 
   // Keeps the connection if the fault is not its own.
   Task<void> put_back(std::unique_ptr<Session> session, Deadline deadline, const Error* error) {
-    if (error && !session->lost() &&
-        (error->fault == Fault::retryable || error->fault == Fault::refused)) {
+    if (session->is_doubtful() || (error && error->fault == Fault::unavailable)) {
+      co_return;
+    }
+    if (error && !session->lost()) {
       session->command("ROLLBACK");
       co_await session->synchronize("rolling back", deadline);
     }
-    if (session->idle() && (!error || error->fault != Fault::unavailable)) {
+    if (session->idle()) {
       idle_.push_back(std::move(session));
     }
   }

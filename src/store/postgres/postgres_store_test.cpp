@@ -262,18 +262,68 @@ TEST_F(PostgresStore, IsInDoubtWhereACommitDidNotWaitForItsStandby) {
   EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1)})), Decisions{replay(kAccepted)});
 }
 
-TEST_F(PostgresStore, MayBeAskedAgainAfterALockTimeout) {
+TEST_F(PostgresStore, FindsOutSoonThatSomebodyKeepsARow) {
   put_item(1, 10);
   auto options = schema->options();
-  options.lock_timeout = milliseconds(50);
+  options.lock_timeout = PostgresOptions().lock_timeout;
   const auto impatient = store(options);
   schema->sql("BEGIN; SELECT FROM inventory WHERE id = 1 FOR UPDATE");
   const auto error = error_of(run(impatient->decide_orders(Orders{order(1, 1, 1)})));
-  EXPECT_EQ(error.fault, Fault::retryable);
+  EXPECT_EQ(error.fault, Fault::locked);
   EXPECT_THAT(error.what, HasSubstr("locking items"));
   EXPECT_THAT(error.what, HasSubstr("55P03"));
   schema->sql("COMMIT");
   EXPECT_EQ(run(impatient->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(schema->connections(), 2) << "one of the store's, and one of that which migrated";
+}
+
+// The store waits a minute for a lock: what ends is not the wait.
+TEST_F(PostgresStore, NamesTheProductsWhoseRowsItSkipsAndWritesNothing) {
+  for (const int id : {1, 2, 3, 4}) {
+    put_item(id, 10);
+  }
+  schema->sql("BEGIN; SELECT FROM inventory WHERE id IN (2, 4) FOR UPDATE");
+  const Orders orders{order(1, 4, 1), order(1, 1, 1), order(1, 2, 1), order(1, 5, 1),
+                      order(1, 3, 1)};
+  const auto error = error_of(run(made->decide_orders(orders, Locks::skip)));
+  EXPECT_EQ(error.fault, Fault::locked);
+  EXPECT_EQ(error.products, (std::vector<domain::ProductId>{2, 4}));
+  EXPECT_THAT(error.what, HasSubstr("product 2 and 1 more"));
+  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1), order(1, 5, 1)}, Locks::skip)),
+            (Decisions{kAccepted, kNotFound}));
+  schema->sql("COMMIT");
+  EXPECT_EQ(run(made->decide_orders(orders, Locks::skip)),
+            (Decisions{kAccepted, replay(kAccepted), kAccepted, replay(kNotFound), kAccepted}));
+  EXPECT_EQ(schema->connections(), 1);
+}
+
+TEST_F(PostgresStore, IsLockedWithoutAProductWhereSomebodyKeepsMoreThanARow) {
+  put_item(1, 10);
+  auto options = schema->options();
+  options.lock_timeout = milliseconds(50);
+  const auto impatient = store(options);
+  for (const auto* held : {"LOCK TABLE inventory IN ACCESS EXCLUSIVE MODE",
+                           "INSERT INTO inventory_ledger VALUES (1, 'i1', 'accepted', 1, -1)"}) {
+    schema->sql(fmt::format("BEGIN; {}", held));
+    for (const auto locks : {Locks::wait, Locks::skip}) {
+      const auto error = error_of(run(impatient->decide_orders(Orders{order(1, 1, 1)}, locks)));
+      EXPECT_EQ(error.fault, Fault::locked) << held;
+      EXPECT_TRUE(error.products.empty()) << held;
+    }
+    schema->sql("ROLLBACK");
+  }
+  EXPECT_EQ(run(impatient->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+}
+
+TEST_F(PostgresStore, IsReadyNoSoonerThanItsTablesAreFree) {
+  auto options = schema->options();
+  options.lock_timeout = milliseconds(50);
+  const auto impatient = store(options);
+  schema->sql("BEGIN; LOCK TABLE inventory_migration IN ACCESS EXCLUSIVE MODE");
+  EXPECT_EQ(error_of(run(impatient->ready())).fault, Fault::retryable);
+  EXPECT_EQ(error_of(run(impatient->migrate())).fault, Fault::retryable);
+  schema->sql("COMMIT");
+  EXPECT_TRUE(run(impatient->ready()));
 }
 
 TEST_F(PostgresStore, MayBeAskedAgainWhereAnotherInstanceTookAnIdentity) {
@@ -337,16 +387,154 @@ TEST_F(PostgresStore, RefusesAnItemThatAnExclusionOfTheOwnersForbids) {
   EXPECT_THAT(error.what, HasSubstr("23P01"));
 }
 
-TEST_F(PostgresStore, IsUnavailableWhereTheDatabaseDoesNotLetItWrite) {
+// ---- what others do to the tables
+
+TEST_F(PostgresStore, LetsARuleHaveNoWriteAndOtherProductsTheirs) {
   put_item(1, 10);
+  put_item(2, 10);
+  schema->sql("CREATE RULE keep AS ON UPDATE TO inventory WHERE NEW.id = 2 DO INSTEAD NOTHING");
+  const auto error =
+      error_of(run(made->decide_orders(Orders{order(1, 1, 1), order(1, 2, 6), order(2, 2, 3)})));
+  EXPECT_EQ(error.fault, Fault::failing) << error.what;
+  EXPECT_EQ(error.products, std::vector<domain::ProductId>{2});
+  EXPECT_THAT(error.what, HasSubstr("inventory 2"));
+  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1), order(3, 2, 11)})),
+            (Decisions{kAccepted, kNotEnough}));
+  EXPECT_EQ(stock(2), "10");
+  EXPECT_EQ(sums_are_quantities(), "t");
+}
+
+TEST_F(PostgresStore, NoticesALedgerThatKeepsNothing) {
+  put_item(100, 10);
+  schema->sql("CREATE RULE keep AS ON INSERT TO inventory_ledger DO INSTEAD NOTHING");
+  for (const auto product : {100, 105}) {  // 105: there is no such product
+    const auto error = error_of(run(made->decide_orders(Orders{order(1, product, 1)})));
+    EXPECT_EQ(error.fault, Fault::failing) << error.what;
+    EXPECT_EQ(error.products, std::vector<domain::ProductId>{product});
+    EXPECT_THAT(error.what, HasSubstr("inventory_ledger"));
+  }
+  EXPECT_EQ(stock(100), "10");
+  EXPECT_EQ(error_of(run(made->add_items(Items{item("m1", 1)}))).fault, Fault::failing);
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "1");
+}
+
+TEST_F(PostgresStore, NoticesATriggerThatWorksAfterTheWrite) {
+  put_item(1, 10);
+  put_item(2, 10);
   schema->sql(
-      "CREATE FUNCTION read_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
-      "read_only_sql_transaction; END $$; CREATE TRIGGER read_only BEFORE INSERT ON "
-      "inventory_ledger EXECUTE FUNCTION read_only()");
-  const auto error = error_of(run(made->decide_orders(Orders{order(1, 1, 1)})));
+      "CREATE FUNCTION after() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM "
+      "inventory_ledger WHERE product_id = 2 AND identity = NEW.identity; RETURN NULL; END $$; "
+      "CREATE TRIGGER after AFTER INSERT ON inventory_ledger FOR EACH ROW EXECUTE FUNCTION "
+      "after()");
+  const auto error = error_of(run(made->decide_orders(Orders{order(1, 1, 1), order(1, 2, 1)})));
+  EXPECT_EQ(error.fault, Fault::failing) << error.what;
+  EXPECT_EQ(error.products, std::vector<domain::ProductId>{2});
+  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(sums_are_quantities(), "t");
+}
+
+TEST_F(PostgresStore, AddsNoItemUnderAnotherId) {
+  schema->sql(
+      "CREATE FUNCTION own_id() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.id := nextval("
+      "'inventory_id_seq'); RETURN NEW; END $$; CREATE TRIGGER own_id BEFORE INSERT ON inventory "
+      "FOR EACH ROW EXECUTE FUNCTION own_id()");
+  const auto error = error_of(run(made->add_items(Items{item("m1", 3)})));
+  EXPECT_EQ(error.fault, Fault::failing) << error.what;
+  EXPECT_TRUE(error.products.empty());
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "0");
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory_ledger"), "0");
+}
+
+TEST_F(PostgresStore, WritesBesideTriggersAndReferencesThatDoNoHarm) {
+  schema->sql(
+      "CREATE TABLE history (product bigint REFERENCES inventory, quantity bigint);"
+      "CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO history "
+      "VALUES (NEW.id, NEW.quantity); NEW.description := trim(NEW.description); RETURN NEW; END "
+      "$$; CREATE TRIGGER history BEFORE UPDATE ON inventory FOR EACH ROW EXECUTE FUNCTION "
+      "history()");
+  const auto added = run(made->add_items(Items{item("m1", 3), item({}, 1)}));
+  ASSERT_TRUE(added) << added.error().what;
+  const auto id = added->front().item.id;
+  const Orders orders{order(1, id, 2), order(2, id, 2), order(3, id + 5, 1)};
+  EXPECT_EQ(run(made->decide_orders(orders)), (Decisions{kAccepted, kNotEnough, kNotFound}));
+  EXPECT_EQ(schema->sql("SELECT quantity FROM history"), "1");
+  EXPECT_EQ(run(made->add_items(Items{item("m1", 3)}))->front().replayed, true);
+  EXPECT_EQ(sums_are_quantities(), "t");
+  EXPECT_EQ(schema->connections(), 1);
+}
+
+TEST_F(PostgresStore, NamesEveryRowThatNothingCanBeDecidedBy) {
+  for (const int id : {1, 2, 3}) {
+    put_item(id, 10);
+  }
+  schema->sql(
+      "ALTER TABLE inventory ALTER quantity DROP NOT NULL;"
+      "ALTER TABLE inventory_ledger ALTER outcome DROP NOT NULL;"
+      "UPDATE inventory SET quantity = NULL WHERE id = 1;"
+      "INSERT INTO inventory_ledger VALUES (2, 'i7', NULL, 1, -1)");
+  const auto error =
+      error_of(run(made->decide_orders(Orders{order(7, 1, 1), order(7, 2, 1), order(7, 3, 1)})));
+  EXPECT_EQ(error.fault, Fault::failing);
+  EXPECT_EQ(error.products, (std::vector<domain::ProductId>{1, 2}));
+  EXPECT_THAT(error.what, HasSubstr("table inventory, id 1: quantity is NULL; and 1 rows more"));
+  EXPECT_THAT(error_of(run(made->decide_orders(Orders{order(7, 2, 1)}))).what,
+              HasSubstr("table inventory_ledger, product_id 2, identity i7: outcome is NULL"));
+  EXPECT_EQ(run(made->decide_orders(Orders{order(7, 3, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(schema->connections(), 1);
+}
+
+TEST_F(PostgresStore, NamesTheAnswerOfAnItemRequestThatCannotBeRead) {
+  schema->sql(
+      "ALTER TABLE inventory_item_request ALTER quantity DROP NOT NULL;"
+      "INSERT INTO inventory_item_request VALUES ('m1', 5, NULL, '', now()), "
+      "('m2', 5, 5, '', '-infinity'), ('m3', 5, 5, '', '20000-01-01')");
+  for (const auto& [identity, column] : {std::pair{"m1", "quantity"}, std::pair{"m2", "created_at"},
+                                         std::pair{"m3", "created_at"}}) {
+    const auto error = error_of(run(made->add_items(Items{item(identity, 1)})));
+    EXPECT_EQ(error.fault, Fault::failing);
+    EXPECT_THAT(error.what, HasSubstr(fmt::format("inventory_item_request, identity {}: {}",
+                                                  identity, column)));
+  }
+  EXPECT_TRUE(run(made->add_items(Items{item("m4", 1)})));
+}
+
+TEST_F(PostgresStore, SaysThatIdsHaveNoSequence) {
+  schema->sql("ALTER SEQUENCE inventory_id_seq OWNED BY NONE");
+  const auto error = error_of(run(made->add_items(Items{item("m1", 1)})));
   EXPECT_EQ(error.fault, Fault::unavailable);
-  EXPECT_THAT(error.what, HasSubstr("25006"));
-  EXPECT_EQ(stock(1), "10");
+  EXPECT_THAT(error.what, HasSubstr("ALTER SEQUENCE"));
+  schema->sql("ALTER SEQUENCE inventory_id_seq OWNED BY inventory.id");
+  EXPECT_TRUE(run(made->add_items(Items{item("m1", 1)})));
+}
+
+TEST_F(PostgresStore, ReadsBesideARowThatItCannotReadAndNamesIt) {
+  put_item(1, 10);
+  put_item(2, 10);
+  schema->sql(
+      "ALTER TABLE inventory ALTER quantity DROP NOT NULL;"
+      "UPDATE inventory SET created_at = 'infinity' WHERE id = 1;"
+      "UPDATE inventory SET quantity = NULL WHERE id = 2");
+  const auto reader = schema->open_reader();
+  ASSERT_TRUE(reader->begin());
+  const auto first = reader->items(0, 1);
+  ASSERT_TRUE(first) << first.error().what;
+  EXPECT_EQ(first->front().created_at, std::nullopt);
+  EXPECT_THAT(error_of(reader->items(0, 10)).what, HasSubstr("product 2: quantity is NULL"));
+  EXPECT_THAT(error_of(reader->stock(0, 10)).what, HasSubstr("product 2: quantity is NULL"));
+}
+
+// A plan that grew old in one session is no fault of a request's, and of no other session's.
+TEST_F(PostgresStore, TakesAnotherSessionWhereAPlanHasGrownOld) {
+  put_item(1, 10);
+  const Orders orders{order(1, 1, 1)};
+  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{kAccepted});
+  schema->sql(
+      "ALTER TABLE inventory RENAME TO old; CREATE VIEW inventory AS SELECT id::text AS id, "
+      "quantity FROM old");
+  EXPECT_EQ(error_of(run(made->decide_orders(orders))).fault, Fault::failing);
+  run_until([&] { return schema->connections() == 0; });
+  schema->sql("DROP VIEW inventory; ALTER TABLE old RENAME TO inventory");
+  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{replay(kAccepted)});
 }
 
 TEST_F(PostgresStore, IsUnavailableWithoutItsTables) {

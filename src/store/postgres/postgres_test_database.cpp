@@ -65,9 +65,23 @@ void PostgresTestDatabase::make_python_table() {
       "created_at TIMESTAMP WITHOUT TIME ZONE, PRIMARY KEY (id))");
 }
 
+void PostgresTestDatabase::meddle_with_updates(conformance::Meddling meddling,
+                                               domain::ProductId product) {
+  using conformance::Meddling;
+  const auto* const done = meddling == Meddling::refuse    ? "RAISE EXCEPTION 'on hold'"
+                           : meddling == Meddling::swallow ? "RETURN NULL"
+                                                           : "NEW.quantity := OLD.quantity";
+  sql(
+      fmt::format("CREATE FUNCTION meddling() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+                  "NEW.id = {} THEN {}; END IF; RETURN NEW; END $$; CREATE TRIGGER meddling BEFORE "
+                  "UPDATE ON inventory FOR EACH ROW EXECUTE FUNCTION meddling()",
+                  product, done));
+}
+
 PostgresOptions PostgresTestDatabase::options(std::string_view settings) const {
   PostgresOptions options;
   options.connection_string = connection_string(settings, host(), port());
+  options.lock_timeout = std::chrono::minutes(1);  // a test that holds a lock lets it go in time
   return options;
 }
 

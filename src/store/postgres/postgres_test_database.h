@@ -29,11 +29,13 @@ class PostgresTestDatabase : public conformance::TestDatabase {
   domain::Quantity ledger_sum(domain::ProductId product) override;
   void make_python_table() override;
   void execute(const std::string& statements) override { sql(statements); }
+  void meddle_with_updates(conformance::Meddling meddling, domain::ProductId product) override;
 
   // The schema, and the application_name of the connections that options() leads to.
   const std::string& name() const { return name_; }
 
-  // For a store whose tables lie in this schema. `settings` are more of the session's: "-c role=x".
+  // For a store whose tables lie in this schema, and which waits long for locks. `settings` are
+  // more of the session's: "-c role=x".
   PostgresOptions options(std::string_view settings = "") const;
 
   // The same, with other hosts and ports than the server's.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "store/postgres/fault.h"
+#include "store/postgres/transaction.h"
 
 namespace inventory::store::postgres {
 namespace {
@@ -71,7 +72,7 @@ void Session::execute(const Statement& statement,
   const std::vector<int> binary(parameters.size(), 1);
   queue(PQsendQueryPrepared(connection_.get(), statement.name, static_cast<int>(values.size()),
                             values.data(), lengths.data(), binary.data(), 1),
-        Part::statement);
+        Part::statement, statement.name);
 }
 
 void Session::commit() {
@@ -120,7 +121,7 @@ Task<Result<Results>> Session::script(const char* doing, std::string sql, Deadli
       break;
     }
     if (PQresultStatus(result->get()) == PGRES_FATAL_ERROR) {
-      results = std::unexpected(server_error(doing, result->get()));
+      results = std::unexpected(server_error(doing, result->get(), queued_.front()));
       if (lost_) {
         co_return results;
       }
@@ -191,7 +192,7 @@ Task<Result<Results>> Session::read_segment(const char* doing, Deadline deadline
       case PGRES_PIPELINE_SYNC:
         co_return results;
       case PGRES_FATAL_ERROR:
-        results = std::unexpected(server_error(doing, result->get()));
+        results = std::unexpected(server_error(doing, result->get(), queued_[at]));
         if (lost_) {
           co_return results;
         }
@@ -215,18 +216,51 @@ Error Session::lose(const char* doing, std::string_view why) {
                       committing_ ? "; whether it was committed is not known" : "")};
 }
 
-Error Session::server_error(const char* doing, const PGresult* result) {
+Error Session::server_error(const char* doing, const PGresult* result, const Queued& failed) {
   const auto sqlstate = field(result, PG_DIAG_SQLSTATE);
   const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-  const auto text = fmt::format("{} ({})", field(result, PG_DIAG_MESSAGE_PRIMARY), sqlstate);
-  const Fault fault = fault_of(sqlstate, field(result, PG_DIAG_CONSTRAINT_NAME),
-                               field(result, PG_DIAG_SOURCE_FILE));
-  if (severity == "FATAL" || severity == "PANIC") {  // the server closes the connection after it
+  const auto message = field(result, PG_DIAG_MESSAGE_PRIMARY);
+  if (auto mark = find_mark(message)) {
+    return write_error(doing, std::move(*mark));
+  }
+  const auto text = fmt::format("{} ({})", message, sqlstate);
+  const bool is_fatal = severity == "FATAL" || severity == "PANIC";
+  Fault fault = fault_of({.sqlstate = sqlstate,
+                          .constraint = field(result, PG_DIAG_CONSTRAINT_NAME),
+                          .source_file = field(result, PG_DIAG_SOURCE_FILE),
+                          .ends_the_session = is_fatal});
+  if (is_fatal) {  // the server closes the connection after it
     Error error = lose(doing, text);
     error.fault = committing_ ? error.fault : fault;
     return error;
   }
+  // No row has been looked at: a table is missing, or a standby takes no transaction that writes.
+  const bool is_before_rows =
+      failed.part == Part::prepare ||
+      (failed.name != nullptr && std::string_view(failed.name) == kBegin.name);
+  if (is_before_rows && (fault == Fault::failing || fault == Fault::refused)) {
+    fault = Fault::unavailable;
+  }
+  is_doubtful_ = is_doubtful_ || may_be_of_the_session(sqlstate);
   return {fault, fmt::format("{} at PostgreSQL {}: {}", doing, where_, text)};
+}
+
+Error Session::write_error(const char* doing, WriteMark mark) {
+  if (mark.is_interfered_with) {
+    checks_writes_ = true;
+    has_begun_to_check_ = true;
+    return {Fault::retryable,
+            fmt::format("{} at PostgreSQL {}: a table has a trigger or a rule, so that what is "
+                        "written must be checked",
+                        doing, where_)};
+  }
+  return {
+      Fault::failing,
+      fmt::format("{} at PostgreSQL {}: the tables do not hold what was written to them, and it "
+                  "was rolled back (table and product: {}); a trigger or a rule is the likely "
+                  "cause",
+                  doing, where_, mark.differing),
+      std::move(mark.products)};
 }
 
 }  // namespace inventory::store::postgres

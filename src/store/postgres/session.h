@@ -19,9 +19,11 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "store/postgres/connect.h"
+#include "store/postgres/write_check.h"
 
 namespace inventory::store::postgres {
 
@@ -50,6 +52,14 @@ class Session {
   // The connection is gone; so is what was not committed.
   bool lost() const { return lost_; }
 
+  // Whether this session checks what it writes (write_check.h), and whether it has found that it
+  // must since this was last asked: then the work that failed for it is to be done again.
+  bool checks_writes() const { return checks_writes_; }
+  bool has_begun_to_check() { return std::exchange(has_begun_to_check_, false); }
+
+  // An error may be of what this session knows: another session may do better.
+  bool is_doubtful() const { return is_doubtful_; }
+
   // host:port/database, for texts.
   const std::string& where() const { return where_; }
 
@@ -70,6 +80,11 @@ class Session {
  private:
   enum class Part { prepare, statement, end };
 
+  struct Queued {
+    Part part;
+    const char* name;  // of a prepared statement; else null
+  };
+
   static void on_notice(void* session, const PGresult* notice);
 
   void queue(int sent, Part part, const char* name = nullptr);
@@ -77,7 +92,8 @@ class Session {
   Task<Result<ResultHandle>> next_result(const char* doing, Deadline deadline);
   Task<Result<Results>> read_segment(const char* doing, Deadline deadline);
   Error lose(const char* doing, std::string_view why);
-  Error server_error(const char* doing, const PGresult* result);
+  Error server_error(const char* doing, const PGresult* result, const Queued& failed);
+  Error write_error(const char* doing, WriteMark mark);
 
   ConnectionHandle connection_;
   SocketWait wait_;  // before connection_ is closed
@@ -85,14 +101,13 @@ class Session {
   std::set<std::string_view> prepared_;
 
   // The segment that is being queued or is under way.
-  struct Queued {
-    Part part;
-    const char* name;  // of a statement that is prepared
-  };
   std::vector<Queued> queued_;
   bool committing_ = false;
   bool not_replicated_ = false;  // the server gave up waiting for a standby
 
+  bool checks_writes_ = false;
+  bool has_begun_to_check_ = false;
+  bool is_doubtful_ = false;
   bool send_failed_ = false;
   bool lost_ = false;
 };

@@ -15,25 +15,37 @@ using std::chrono::milliseconds;
 using testing::HasSubstr;
 
 struct Failure {
-  const char* raise;  // what the statement fails with
+  std::string what;  // what the statement runs into, in PL/pgSQL
+  const char* says;
   Fault fault;
 };
 
-constexpr std::array kFailures{
-    Failure{"ERRCODE = '40001'", Fault::retryable},  // serialization failure
-    Failure{"ERRCODE = '40P01'", Fault::retryable},  // deadlock
-    Failure{"ERRCODE = '55P03'", Fault::retryable},  // lock timeout
-    Failure{"ERRCODE = '23505', CONSTRAINT = 'inventory_ledger_pkey'", Fault::retryable},
-    Failure{"ERRCODE = '23505', CONSTRAINT = 'of_the_owner'", Fault::refused},
-    Failure{"ERRCODE = '23514'", Fault::refused},      // a CHECK
-    Failure{"ERRCODE = '23P01'", Fault::refused},      // an EXCLUDE
-    Failure{"ERRCODE = '54000'", Fault::refused},      // too long for an index
-    Failure{"ERRCODE = '57014'", Fault::unavailable},  // statement timeout, cancelled
-    Failure{"ERRCODE = '57P01'", Fault::unavailable},  // shutting down
-    Failure{"ERRCODE = '53100'", Fault::unavailable},  // disk full
-    Failure{"ERRCODE = '53200'", Fault::unavailable},  // out of memory
-    Failure{"ERRCODE = '25006'", Fault::unavailable},  // read-only
-    Failure{"ERRCODE = '42501'", Fault::unavailable},  // not allowed
+Failure raise(const char* using_, Fault fault) {
+  return {fmt::format("RAISE EXCEPTION USING MESSAGE = 'on purpose', {}", using_), "on purpose",
+          fault};
+}
+
+const std::array kFailures{
+    raise("ERRCODE = '40001'", Fault::retryable),  // serialization failure
+    raise("ERRCODE = '40P01'", Fault::retryable),  // deadlock
+    raise("ERRCODE = '23505', CONSTRAINT = 'inventory_ledger_pkey'", Fault::retryable),
+    raise("ERRCODE = '55P03'", Fault::locked),  // lock timeout
+    raise("ERRCODE = '23505', CONSTRAINT = 'of_the_owner'", Fault::refused),
+    raise("ERRCODE = '23514'", Fault::refused),  // a CHECK
+    raise("ERRCODE = '23P01'", Fault::refused),  // an EXCLUDE
+    raise("ERRCODE = '54000'", Fault::refused),  // too long for an index
+    raise("ERRCODE = 'P0001'", Fault::failing),  // any other trigger's
+    raise("ERRCODE = '23503'", Fault::failing),  // a foreign key
+    raise("ERRCODE = '42501'", Fault::failing),  // not allowed
+    raise("ERRCODE = '57014'", Fault::failing),  // statement timeout, cancelled
+    raise("ERRCODE = 'XX001'", Fault::failing),  // a damaged block
+    raise("ERRCODE = '57P01'", Fault::failing),  // a trigger that says that the server stops,
+    raise("ERRCODE = '53100'", Fault::failing),  // is full,
+    raise("ERRCODE = '08006'", Fault::failing),  // or has lost a link
+    // The server itself: the transaction is read-only.
+    Failure{"PERFORM set_config('transaction_read_only', 'on', true); DELETE FROM "
+            "inventory_migration WHERE version = -1",
+            "25006", Fault::unavailable},
 };
 
 // Where it fails: `arm` makes the statement call fail(), `disarm` takes that back.
@@ -85,10 +97,10 @@ class StatementFaults : public StoreTest {
   void set_failure(const Failure& failure) {
     schema->sql(fmt::format(
         "CREATE OR REPLACE FUNCTION fail() RETURNS text LANGUAGE plpgsql VOLATILE AS $$ BEGIN "
-        "RAISE EXCEPTION USING MESSAGE = 'on purpose', {0}; END $$;"
+        "{0}; END $$;"
         "CREATE OR REPLACE FUNCTION fail_trigger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "RAISE EXCEPTION USING MESSAGE = 'on purpose', {0}; END $$",
-        failure.raise));
+        "{0}; END $$",
+        failure.what));
   }
 
   // All that the tables hold.
@@ -105,14 +117,14 @@ class StatementFaults : public StoreTest {
     const auto before = contents();
     for (const Place& place : places) {
       for (const Failure& failure : kFailures) {
-        SCOPED_TRACE(fmt::format("{}: {}", place.name, failure.raise));
+        SCOPED_TRACE(fmt::format("{}: {}", place.name, failure.what));
         set_failure(failure);
         schema->sql(place.arm);
         const auto result = run(call());
         schema->sql(place.disarm);
         ASSERT_FALSE(result);
         EXPECT_EQ(result.error().fault, failure.fault) << result.error().what;
-        EXPECT_THAT(result.error().what, HasSubstr("on purpose"));
+        EXPECT_THAT(result.error().what, HasSubstr(failure.says));
         EXPECT_EQ(contents(), before) << "something was written";
         EXPECT_TRUE(run(made->ready())) << "it does not go on";
       }
@@ -172,21 +184,22 @@ class ServerFaults : public StatementFaults {
   }
 };
 
-TEST_F(ServerFaults, IsUnavailableWhereAStatementTakesTooLong) {
+// One row's trigger may be what takes so long, or what a person cancels.
+TEST_F(ServerFaults, IsFailingWhereAStatementTakesTooLong) {
   auto options = schema->options();
   options.statement_timeout = milliseconds(100);
   made = store(options);
   hold_the_shirt();
   const Orders orders{order(1, shirt, 1)};
   const auto error = error_of(run(made->decide_orders(orders)));
-  EXPECT_EQ(error.fault, Fault::unavailable);
+  EXPECT_EQ(error.fault, Fault::failing);
   EXPECT_THAT(error.what, HasSubstr("57014"));
   schema->sql("COMMIT");
   made = store(schema->options());
   expect_nothing_written_and_a_fresh_decision(orders);
 }
 
-TEST_F(ServerFaults, IsUnavailableWhereAnOperatorCancelsTheStatement) {
+TEST_F(ServerFaults, IsFailingWhereAnOperatorCancelsTheStatement) {
   hold_the_shirt();
   const Orders orders{order(1, shirt, 1)};
   auto decided = start(made->decide_orders(orders));
@@ -195,7 +208,7 @@ TEST_F(ServerFaults, IsUnavailableWhereAnOperatorCancelsTheStatement) {
       "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
       schema->name()));
   const auto error = error_of(finish(std::move(decided)));
-  EXPECT_EQ(error.fault, Fault::unavailable);
+  EXPECT_EQ(error.fault, Fault::failing);
   EXPECT_THAT(error.what, HasSubstr("57014"));
   schema->sql("COMMIT");
   expect_nothing_written_and_a_fresh_decision(orders);
@@ -205,8 +218,7 @@ TEST_F(ServerFaults, MayBeAskedAgainAfterADeadlockWithAnotherProgram) {
   const auto added = run(made->add_items(Items{item("second", 10)}));
   ASSERT_TRUE(added) << added.error().what;
   const auto sock = added->front().item.id;
-  // Who looks for the deadlock is its victim: the store looks, the other program does not. If the
-  // other one is late, the store's lock timeout ends it, which is as good.
+  // Who looks for the deadlock is its victim: the store looks, the other program does not.
   made = store(schema->options("-c deadlock_timeout=1s"));
   schema->sql(
       fmt::format("SET deadlock_timeout = '1h'; BEGIN; SELECT FROM inventory WHERE id = {} "

@@ -42,10 +42,20 @@ Fault fault_of(int extended_code, std::string_view text) {
   if (is_id_taken(extended_code, text)) {
     return Fault::unavailable;
   }
+  switch (extended_code) {
+    case SQLITE_CONSTRAINT_TRIGGER:
+    case SQLITE_CONSTRAINT_FOREIGNKEY:
+    case SQLITE_CONSTRAINT_NOTNULL:
+      return Fault::failing;
+    default:
+      break;
+  }
   switch (extended_code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return Fault::retryable;
+    case SQLITE_ERROR:
+      return Fault::failing;
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
     case SQLITE_TOOBIG:

@@ -16,7 +16,9 @@ namespace inventory::store::sqlite {
 //
 // There is one writer, which reads the keys of our tables within the transaction that writes them.
 // So a row that is there already is the sender's where a key of the operator's forbids it, and a
-// fault of the database where one of ours does: `sqlite_sequence` was changed.
+// fault of the database where one of ours does: `sqlite_sequence` was changed. What a trigger of
+// the operator's raises, a foreign key, a column without a default, or SQL that fails for one row
+// may be put right: `failing`.
 Fault fault_of(int extended_code, std::string_view text);
 
 // The last error of a connection, as a value that names the file and what was being done.

@@ -16,9 +16,8 @@ TEST(Fault, IsRetryableWhereAnotherWriterWasInTheWay) {
 
 TEST(Fault, IsRefusedWhereTheTablesDoNotTakeTheData) {
   for (const int code :
-       {SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_NOTNULL, SQLITE_CONSTRAINT_DATATYPE,
-        SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_MISMATCH, SQLITE_TOOBIG,
-        SQLITE_RANGE}) {
+       {SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_DATATYPE, SQLITE_CONSTRAINT_UNIQUE,
+        SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_MISMATCH, SQLITE_TOOBIG, SQLITE_RANGE}) {
     EXPECT_EQ(fault_of(code, "UNIQUE constraint failed: of_the_owner.description"), Fault::refused)
         << code;
   }
@@ -26,8 +25,15 @@ TEST(Fault, IsRefusedWhereTheTablesDoNotTakeTheData) {
 
 TEST(Fault, IsUnavailableWhereTheFileCannotBeUsed) {
   for (const int code : {SQLITE_FULL, SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_IOERR_FSYNC,
-                         SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_NOMEM, SQLITE_ERROR}) {
+                         SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_NOMEM}) {
     EXPECT_EQ(fault_of(code, ""), Fault::unavailable) << code;
+  }
+}
+
+TEST(Fault, IsOfTheRequestsThatMeetItWhereTheOwnersSqlFails) {
+  for (const int code : {SQLITE_CONSTRAINT_TRIGGER, SQLITE_CONSTRAINT_FOREIGNKEY,
+                         SQLITE_CONSTRAINT_NOTNULL, SQLITE_ERROR}) {
+    EXPECT_EQ(fault_of(code, ""), Fault::failing) << code;
   }
 }
 

@@ -22,6 +22,15 @@ Error too_many(const std::string& path, std::size_t count) {
                       kBatchMax)};
 }
 
+// What keeps the schema from being read, used or migrated is of no request.
+template <class T>
+Result<T> of_the_database(Result<T> result) {
+  if (!result && result.error().fault == Fault::failing) {
+    result.error().fault = Fault::unavailable;
+  }
+  return result;
+}
+
 }  // namespace
 
 template <class Work>
@@ -44,7 +53,7 @@ Result<int> Session::migrate() {
   if (auto connected = connect(Connection::Missing::create); !connected) {
     return failed(connected.error());
   }
-  return in_transaction([&] { return apply_migrations(*connection_); });
+  return in_transaction([&] { return of_the_database(apply_migrations(*connection_)); });
 }
 
 Result<void> Session::ready() {
@@ -131,10 +140,10 @@ Result<void> Session::open() {
   if (auto connected = connect(Connection::Missing::refuse); !connected) {
     return connected;
   }
-  if (auto current = check_schema(*connection_); !current) {
+  if (auto current = of_the_database(check_schema(*connection_)); !current) {
     return current;
   }
-  auto tables = Tables::prepare(*connection_);
+  auto tables = of_the_database(Tables::prepare(*connection_));
   if (!tables) {
     return std::unexpected(tables.error());
   }
@@ -148,6 +157,8 @@ std::unexpected<Error> Session::failed(Error error) {
   }
   if (error.fault == Fault::unavailable || error.fault == Fault::in_doubt) {
     close();
+  } else if (error.fault == Fault::failing) {
+    tables_.reset();  // the next call looks whether the schema is still the one
   }
   return std::unexpected(std::move(error));
 }

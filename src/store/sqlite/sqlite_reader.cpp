@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include "store/sqlite/fault.h"
@@ -38,7 +39,7 @@ class SqliteReader : public Reader {
   }
 
   Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
-    return amounts("reading the stock",
+    return amounts("reading the stock", "table inventory", "quantity",
                    "SELECT id, quantity FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2", after,
                    static_cast<std::int64_t>(count));
   }
@@ -51,12 +52,18 @@ class SqliteReader : public Reader {
       return std::unexpected(statement.error());
     }
     std::vector<StoredItem> items;
+    std::optional<Error> unreadable;
     auto read = statement->each(
         "reading items",
         [&](const Statement& row) {
+          const auto quantity = row.exact_integer(1);
+          if (!quantity) {
+            unreadable = no_integer(row, "table inventory", "quantity");
+            return;
+          }
           StoredItem& item = items.emplace_back();
           item.id = row.integer(0);
-          item.quantity = row.integer(1);
+          item.quantity = *quantity;
           item.description = row.optional_text(2);
           item.created_at = to_timestamp(row.text(3));
         },
@@ -64,12 +71,15 @@ class SqliteReader : public Reader {
     if (!read) {
       return std::unexpected(read.error());
     }
+    if (unreadable) {
+      return std::unexpected(std::move(*unreadable));
+    }
     return items;
   }
 
   Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
                                           domain::ProductId last) override {
-    return amounts("adding up the ledger",
+    return amounts("adding up the ledger", "table inventory_ledger", "the sum of delta",
                    "SELECT product_id, sum(delta) AS deltas FROM inventory_ledger "
                    "WHERE product_id > ?1 AND product_id <= ?2 "
                    "GROUP BY product_id HAVING deltas <> 0 ORDER BY product_id",
@@ -81,18 +91,36 @@ class SqliteReader : public Reader {
     void operator()(sqlite3* handle) const { sqlite3_close(handle); }
   };
 
-  Result<std::vector<Amount>> amounts(std::string_view doing, std::string_view sql,
+  // Of a row (product, number).
+  Error no_integer(const Statement& row, std::string_view table, std::string_view column) const {
+    return {Fault::failing, fmt::format("SQLite database {}: {}, product {}: {} is {}", path_,
+                                        table, row.display(0), column, row.display(1))};
+  }
+
+  Result<std::vector<Amount>> amounts(std::string_view doing, std::string_view table,
+                                      std::string_view column, std::string_view sql,
                                       std::int64_t first, std::int64_t second) {
     auto statement = Statement::prepare(handle_.get(), sql);
     if (!statement) {
       return std::unexpected(statement.error());
     }
     std::vector<Amount> amounts;
+    std::optional<Error> unreadable;
     auto read = statement->each(
-        doing, [&](const Statement& row) { amounts.push_back({row.integer(0), row.integer(1)}); },
+        doing,
+        [&](const Statement& row) {
+          if (const auto quantity = row.exact_integer(1)) {
+            amounts.push_back({row.integer(0), *quantity});
+          } else {
+            unreadable = no_integer(row, table, column);
+          }
+        },
         first, second);
     if (!read) {
       return std::unexpected(read.error());
+    }
+    if (unreadable) {
+      return std::unexpected(std::move(*unreadable));
     }
     return amounts;
   }

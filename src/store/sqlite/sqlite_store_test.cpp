@@ -353,10 +353,79 @@ TEST_F(SqliteStore, SaysWhichStoredAnswerItCannotRead) {
   file().execute("INSERT INTO inventory_item_request VALUES ('m1', 1, 1, NULL, 'yesterday')");
   const std::vector orders{order(7, 1, 1)};
   EXPECT_THAT(run(store_->decide_orders(orders)).error().what,
-              AllOf(HasSubstr("inventory_ledger"), HasSubstr("i7")));
+              AllOf(HasSubstr("inventory_ledger"), HasSubstr("i7"), HasSubstr("'opening'")));
   const std::vector<NewItem> items{{"m1", 1, {}, {}}};
-  EXPECT_THAT(run(store_->add_items(items)).error().what,
-              AllOf(HasSubstr("inventory_item_request"), HasSubstr("m1")));
+  const auto added = run(store_->add_items(items));
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().fault, Fault::failing);
+  EXPECT_THAT(added.error().what, AllOf(HasSubstr("inventory_item_request"), HasSubstr("m1"),
+                                        HasSubstr("'yesterday'")));
+}
+
+// A table that was made anew without STRICT holds whatever it is given.
+TEST_F(SqliteStore, NamesEveryQuantityThatIsNoInteger) {
+  migrate();
+  const auto shirt = product(10);
+  file().execute(
+      "DROP TABLE inventory; CREATE TABLE inventory (id INTEGER PRIMARY KEY AUTOINCREMENT, "
+      "quantity, description TEXT, created_at TEXT);"
+      "INSERT INTO inventory (id, quantity) VALUES (1, 10), (2, 'many'), (3, 2.5), (4, NULL), "
+      "(5, x'00')");
+  const std::vector orders{order(1, 5, 1), order(1, 4, 1), order(1, 3, 1), order(1, 2, 1),
+                           order(1, shirt, 1)};
+  const auto decided = run(store_->decide_orders(orders));
+  ASSERT_FALSE(decided);
+  EXPECT_EQ(decided.error().fault, Fault::failing);
+  EXPECT_EQ(decided.error().products, (std::vector<domain::ProductId>{2, 3, 4, 5}));
+  EXPECT_THAT(decided.error().what,
+              HasSubstr("table inventory, id 2: quantity is 'many'; and 3 rows more"));
+  EXPECT_EQ(decide({orders.back()}), OrderDecisions{kAccepted});
+  const auto reader = file().open_reader();
+  ASSERT_TRUE(reader->begin());
+  EXPECT_TRUE(reader->stock(0, 1));
+  for (const auto& [after, value] :
+       {std::pair{1, "'many'"}, {2, "2.5"}, {3, "NULL"}, {4, "a BLOB"}}) {
+    const auto text = fmt::format("product {}: quantity is {}", after + 1, value);
+    EXPECT_THAT(reader->stock(after, 1).error().what, HasSubstr(text));
+    EXPECT_THAT(reader->items(after, 1).error().what, HasSubstr(text));
+  }
+}
+
+TEST_F(SqliteStore, AddsNoItemThatATriggerSwallowsOrWritesOver) {
+  migrate();
+  product(1);
+  const std::vector<NewItem> items{{"m1", 5, {}, {}}, {{}, 6, {}, {}}};
+  for (const auto* trigger :
+       {"BEFORE INSERT ON inventory BEGIN SELECT RAISE(IGNORE); END",
+        "BEFORE INSERT ON inventory_ledger BEGIN SELECT RAISE(IGNORE); END",
+        "BEFORE INSERT ON Inventory_Item_Request BEGIN SELECT RAISE(IGNORE); END",
+        "AFTER INSERT ON inventory BEGIN UPDATE inventory SET id = id + 100 WHERE id = NEW.id; "
+        "END"}) {
+    file().execute(fmt::format("CREATE TRIGGER meddling {}", trigger));
+    const auto added = run(store_->add_items(items));
+    ASSERT_FALSE(added) << trigger;
+    EXPECT_EQ(added.error().fault, Fault::failing) << added.error().what;
+    EXPECT_THAT(added.error().what, HasSubstr("trigger"));
+    file().execute("DROP TRIGGER meddling");
+    EXPECT_EQ(file().query("SELECT count(*) FROM inventory"), "1");
+  }
+  file().execute(
+      "CREATE TRIGGER harmless AFTER INSERT ON inventory BEGIN UPDATE inventory SET description = "
+      "'new' WHERE id = NEW.id; END");
+  EXPECT_FALSE(add(items).at(0).replayed);
+}
+
+// SQL of the operator's that is wrong for all is not taken for one request's.
+TEST_F(SqliteStore, IsUnavailableSoonWhereATriggerCannotBeRun) {
+  migrate();
+  const auto shirt = product(10);
+  const std::vector orders{order(1, shirt, 1)};
+  file().execute(
+      "CREATE TRIGGER broken BEFORE UPDATE ON inventory BEGIN INSERT INTO missing VALUES (1); END");
+  EXPECT_EQ(run(store_->decide_orders(orders)).error().fault, Fault::failing);
+  EXPECT_THAT(why_unavailable(*store_), HasSubstr("missing"));
+  file().execute("DROP TRIGGER broken");
+  EXPECT_EQ(decide(orders), OrderDecisions{kAccepted});
 }
 
 TEST_F(SqliteStore, KeepsTheLedgerWhenItsCheckIsMadeAnew) {

@@ -50,6 +50,20 @@ void SqliteTestDatabase::make_python_table() {
 
 void SqliteTestDatabase::execute(const std::string& sql) { query(sql); }
 
+void SqliteTestDatabase::meddle_with_updates(conformance::Meddling meddling,
+                                             domain::ProductId product) {
+  using conformance::Meddling;
+  const bool overwrites = meddling == Meddling::overwrite;
+  const auto done =
+      overwrites
+          ? fmt::format("UPDATE inventory SET quantity = OLD.quantity WHERE id = {}", product)
+      : meddling == Meddling::swallow ? "SELECT RAISE(IGNORE)"
+                                      : "SELECT RAISE(ABORT, 'on hold')";
+  execute(
+      fmt::format("CREATE TRIGGER meddling {} UPDATE ON inventory WHEN NEW.id = {} BEGIN {}; END",
+                  overwrites ? "AFTER" : "BEFORE", product, done));
+}
+
 void SqliteTestDatabase::copy_as_after_a_crash(const SqliteTestDatabase& other) {
   for (const std::string suffix : {"", "-wal"}) {
     if (std::filesystem::exists(other.path() + suffix)) {

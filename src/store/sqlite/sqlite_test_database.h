@@ -34,6 +34,7 @@ class SqliteTestDatabase : public conformance::TestDatabase {
   domain::Quantity ledger_sum(domain::ProductId product) override;
   void make_python_table() override;
   void execute(const std::string& sql) override;
+  void meddle_with_updates(conformance::Meddling meddling, domain::ProductId product) override;
 
   // Makes this a copy of another database as a crash at this moment would leave it: the file and
   // its write-ahead log, without what the kernel keeps only while processes run.

@@ -25,6 +25,26 @@ std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(handle_.get(), column);
 }
 
+std::optional<std::int64_t> Statement::exact_integer(int column) const {
+  return sqlite3_column_type(handle_.get(), column) == SQLITE_INTEGER
+             ? std::optional(integer(column))
+             : std::nullopt;
+}
+
+std::string Statement::display(int column) const {
+  constexpr std::size_t kMax = 100;
+  switch (sqlite3_column_type(handle_.get(), column)) {
+    case SQLITE_NULL:
+      return "NULL";
+    case SQLITE_TEXT:
+      return fmt::format("'{}'", text(column).substr(0, kMax));
+    case SQLITE_BLOB:
+      return "a BLOB";
+    default:
+      return std::string(text(column));
+  }
+}
+
 std::string_view Statement::text(int column) const {
   // The pointer first: the size is that of the text which this call may convert.
   const unsigned char* data = sqlite3_column_text(handle_.get(), column);

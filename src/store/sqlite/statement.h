@@ -45,7 +45,14 @@ class Statement {
 
   // The columns of the current row, from 0. Text is valid until `read` returns.
   bool is_null(int column) const;
-  std::int64_t integer(int column) const;
+  std::int64_t integer(int column) const;  // converted, as SQLite does, from whatever it is
+
+  // Nothing where it is something else than an integer.
+  std::optional<std::int64_t> exact_integer(int column) const;
+
+  // As a person would write it, for errors: 7, 2.5, 'many', NULL.
+  std::string display(int column) const;
+
   std::string_view text(int column) const;
   std::optional<std::string> optional_text(int column) const;
 

@@ -3,7 +3,11 @@
 // Tables: decides batches against the tables, inside a transaction that the caller begins and ends.
 //
 // Reads what a batch touches, lets the domain decide, writes what changed. Statements are prepared
-// once. Writes go in key order, so that neighbours share pages.
+// once. Writes go in key order, so that neighbours share pages. Where a table has triggers, which
+// may swallow a write (RAISE(IGNORE)) or write over it, what was written is read again.
+//
+// A row that somebody else wrote and that nothing can be decided by is an error that names it:
+// `failing`, with all the products of the batch that have one.
 //
 // Owns:    its statements; the connection outlives it.
 // Threads: the connection's.
@@ -35,11 +39,17 @@ class Tables {
   Result<void> read_stock(std::span<const domain::Order> orders, domain::BatchView& view);
   Result<void> read_decisions(std::span<const domain::Order> orders, domain::BatchView& view);
   Result<void> write(const domain::BatchOutcome& outcome);
+  Result<void> check(const domain::BatchOutcome& outcome);
 
   Result<std::vector<domain::ProductId>> fresh_ids(std::size_t count);
   Result<void> read_items(std::span<const domain::NewItem> requests,
                           std::map<std::string, domain::Item>& earlier);
   Result<void> write(std::span<const domain::AddedItem> added);
+  Result<void> check(std::span<const domain::AddedItem> added);
+
+  template <class Matches, class... Keys>
+  static Result<bool> holds(Statement& statement, Matches matches, const Keys&... keys);
+  Result<bool> has_triggers();
 
   std::string file_;
   Statement select_item_;
@@ -50,6 +60,7 @@ class Tables {
   Statement insert_entry_;
   Statement select_request_;
   Statement insert_request_;
+  Statement count_triggers_;
 };
 
 }  // namespace inventory::store::sqlite
