@@ -66,6 +66,10 @@ class Server:
     def stop(self):
         self._run("stop")
 
+    def control(self, *command):
+        """rabbitmqctl."""
+        return self._run("ctl", *command)
+
     def _run(self, action, *arguments):
         done = subprocess.run(
             [SCRIPTS / f"private-{self.kind}", action, self.folder, *arguments],
