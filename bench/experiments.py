@@ -273,7 +273,7 @@ class Place:
 
     def __init__(self, servers, url):
         self.amqp_url, self.postgres_url, self.product = servers.rabbitmq.url, url, 1
-        self.control, self.servers = servers.rabbitmq.control, servers
+        self.evaluate, self.servers = servers.rabbitmq.evaluate, servers
 
     def add_products(self, count):
         with self.servers.cursor(self.postgres_url.rsplit("/", 1)[1]) as cursor:

@@ -66,9 +66,9 @@ class Server:
     def stop(self):
         self._run("stop")
 
-    def control(self, *command):
-        """rabbitmqctl."""
-        return self._run("ctl", *command)
+    def evaluate(self, expression):
+        """Erlang, in the broker."""
+        return self._run("eval", expression)
 
     def _run(self, action, *arguments):
         done = subprocess.run(

@@ -224,7 +224,7 @@ class Place:
 
     def __init__(self, world, chance):
         self.amqp_url, self.postgres_url = world.broker_urls[0], world.database.url
-        self.control = world.control
+        self.evaluate = world.broker.evaluate
         self.product = chance.choice(world.products)
         self.add_products = lambda count: chance.sample(world.products, count)
 

@@ -83,10 +83,6 @@ class World:
         self.figures["seeds"] = 1
         return self.figures
 
-    @property
-    def control(self):
-        return self.broker.control
-
     def bad_request(self, meeting):
         """One that meets a bad thing."""
         requests = self.requests_of_faults
@@ -115,12 +111,16 @@ class World:
 
     def _wait_for_empty_queues(self):
         """Also of what an instance has in hand."""
-
-        def are_empty():
-            lines = self.control("list_queues", "name", "messages").splitlines()
-            return {f"{queue}\t0" for queue in (self.queues.order, self.queues.item)} <= set(lines)
-
-        wait_for(are_empty, "no requests in the queues", DRAIN_S, interval_s=0.5)
+        for queue in (self.queues.order, self.queues.item):
+            count = (
+                f'rabbit_amqqueue:info(element(2, rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>,'
+                f' queue, <<"{queue}">>))), [messages])'
+            )
+            wait_for(
+                lambda count=count: self.broker.evaluate(count) == "[{messages, 0}]",
+                f"{queue} is empty",
+                DRAIN_S,
+            )
 
     def _check(self, opening):
         with Client(self.broker_urls[0]) as client:

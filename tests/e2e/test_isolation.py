@@ -28,7 +28,7 @@ class Shop:
         self.queues = Queues.fresh()
         self.database = Postgres.new_schema(postgres.url)
         self.amqp_url, self.postgres_url = broker.url, self.database.url
-        self.control = broker.control
+        self.evaluate = broker.evaluate
         self.queue_type, self.instances = queue_type, instances
         self.limit = f"{self.queues.order}.limit"  # what was delivered too often
         self.kept = f"{self.queues.order}.undelivered"
@@ -139,17 +139,12 @@ class Shop:
             assert self.client.count(self.limit) == 0
 
     def wait_until_all_is_acknowledged(self):
-        """Then the queue has none that an instance holds, or else it would be delivered again."""
-        name = f'"{self.queues.order}"'
-        wait_for(
-            lambda: self.control(
-                "eval",
-                f"{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"/\">>, queue, <<{name}>>)),"
-                " proplists:get_value(messages, rabbit_amqqueue:info(Q, [messages])).",
-            ).strip()
-            == "0",
-            "all requests are acknowledged",
+        """Then the queue has none, nor has an instance."""
+        count = (
+            f'rabbit_amqqueue:info(element(2, rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>,'
+            f' queue, <<"{self.queues.order}">>))), [messages])'
         )
+        wait_for(lambda: self.evaluate(count) == "[{messages, 0}]", "all is acknowledged")
 
 
 SHOPS = {

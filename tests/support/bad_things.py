@@ -4,7 +4,7 @@ A kind makes `count` of them in a place, for whose orders it says where the repl
 products they are for, and ends them again. It knows servers only by what the place has:
 
   amqp_url, postgres_url   where they are; a URL of PostgreSQL names the schema
-  control(*command)        rabbitmqctl
+  evaluate(expression)     Erlang, in the broker
   product                  of which there is plenty, for orders that the database does not refuse
   add_products(count)      others, that nobody else orders
 """
@@ -122,10 +122,9 @@ class Silent(Queues):
 
     def _each(self, function):
         names = ",".join(f'<<"{queue}">>' for queue in self.queues)
-        self.place.control(
-            "eval",
+        self.place.evaluate(
             f"[{function}(amqqueue:get_pid(element(2, rabbit_amqqueue:lookup("
-            f'rabbit_misc:r(<<"/">>, queue, N))))) || N <- [{names}]], ok.',
+            f'rabbit_misc:r(<<"/">>, queue, N))))) || N <- [{names}]]'
         )
 
 
