@@ -8,8 +8,9 @@
 namespace amqp {
 namespace {
 
-// One for each consumer and publisher, and one for a declaration now and then.
-constexpr std::uint16_t kChannelMax = 64;
+// One for each consumer and publisher, one for a declaration now and then; publishers that wait for
+// a queue each may be hundreds.
+constexpr std::uint16_t kChannelMax = 1024;
 
 // A heartbeat is sent each half interval. The peer's must be missing for two whole intervals.
 constexpr int kSilentBeatsMax = 4;

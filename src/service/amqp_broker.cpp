@@ -64,7 +64,8 @@ class AmqpOutlet : public Outlet {
   Task<void> close() override { return connection_->close(); }
 
  private:
-  std::shared_ptr<amqp::Connection> connection_;
+  std::shared_ptr<amqp::Connection>
+      connection_;  // alive as long as one of its outlets, or the link
   amqp::QueueType queue_type_;
   OutletEvents events_;
   // The last one sends, the others wait for answers. Destroyed before the connection, so that they
@@ -78,11 +79,20 @@ class AmqpLink : public Link {
   AmqpLink(AmqpBrokerOptions options, amqp::Host host, std::shared_ptr<amqp::Connection> consuming)
       : options_(std::move(options)), host_(std::move(host)), consuming_(std::move(consuming)) {}
 
-  Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(OutletEvents events) override {
-    auto connection = co_await connect(options_, host_, "publishes", events.on_blocked);
-    if (!connection) co_return std::unexpected(std::move(connection.error()));
-    auto outlet = std::make_unique<AmqpOutlet>(std::move(*connection), options_.queue_type,
-                                               std::move(events));
+  Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection sort,
+                                                          OutletEvents events) override {
+    std::shared_ptr<amqp::Connection> connection;
+    if (sort == Connection::shared && shared_ && shared_->is_open()) {
+      connection = shared_;
+    } else {
+      auto opened = co_await connect(options_, host_, "publishes",
+                                     sort == Connection::own ? events.on_blocked : nullptr);
+      if (!opened) co_return std::unexpected(std::move(opened.error()));
+      connection = std::move(*opened);
+      if (sort == Connection::shared) shared_ = connection;
+    }
+    auto outlet =
+        std::make_unique<AmqpOutlet>(std::move(connection), options_.queue_type, std::move(events));
     if (auto opened = co_await outlet->open(); !opened) {
       co_return std::unexpected(std::move(opened.error()));
     }
@@ -120,6 +130,7 @@ class AmqpLink : public Link {
   AmqpBrokerOptions options_;
   amqp::Host host_;
   std::shared_ptr<amqp::Connection> consuming_;
+  std::shared_ptr<amqp::Connection> shared_;
   std::unique_ptr<amqp::Consumer> consumer_;
   bool is_stopped_ = false;
 };

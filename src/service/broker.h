@@ -35,8 +35,8 @@ struct OutletEvents {
   std::function<void(const std::optional<std::string>& reason)> on_blocked;
 };
 
-// Outlet: a connection of a link's own over which messages are published. What one outlet suffers
-// from a message, a closed connection or one that the broker does not read, others do not.
+// Outlet: what messages are published over. What one outlet suffers from a message, a connection
+// that is closed or that the broker does not read any more, others do not; see Link::open_outlet.
 class Outlet {
  public:
   Outlet() = default;
@@ -69,8 +69,12 @@ class Link {
   Link& operator=(const Link&) = delete;
   virtual ~Link() = default;
 
-  // A new connection to publish over.
-  virtual Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(OutletEvents events) = 0;
+  // `own`: over a connection of its own. `shared`: over a channel of one connection for all these:
+  // the broker waits for a queue a channel at a time, but what makes it close a connection costs
+  // them all.
+  enum class Connection : std::uint8_t { own, shared };
+  virtual Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection connection,
+                                                                  OutletEvents events) = 0;
 
   // Begins to consume.
   virtual Task<amqp::Result<void>> start_receiving() = 0;

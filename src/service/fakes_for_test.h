@@ -185,7 +185,8 @@ class FakeBroker : public Broker {
    public:
     explicit FakeLink(FakeBroker& broker) : broker_(broker) {}
 
-    Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(OutletEvents events) override {
+    Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection,
+                                                            OutletEvents events) override {
       ++broker_.outlets_opened_;
       broker_.say_blocked = events.on_blocked;
       co_return std::make_unique<FakeOutlet>(broker_, std::move(events));

@@ -35,10 +35,11 @@ constexpr milliseconds kRetryLast{2'000};
 constexpr seconds kRejectedMax{10};      // then a client's reply is given up
 constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
 constexpr seconds kSilentMax{30};        // then a client's reply is kept by the service
-constexpr seconds kNoAnswerMax{30};      // then the link is given up
 constexpr seconds kDeclareAgain{10};
 constexpr milliseconds kOpenAgain{1'000};
-constexpr std::size_t kRetiredMax = 4;  // connections that only wait for answers
+constexpr std::size_t kRetiredMax = 4;   // connections that only wait for answers
+constexpr std::size_t kTrialsMax = 500;  // channels for queues that are tried again
+constexpr seconds kAskedMax{60};         // for an answer on a connection that is of no other use
 // Of its own queues nothing is given up; past this, answers wait.
 constexpr std::size_t kHeldUpHereMax = 500;
 
@@ -176,7 +177,9 @@ Task<void> Settler::end(bool in_order) {
     if (lane.outlet) lane.outlet->stop_sending();
   }
   for (Lane& lane : lanes_) {
-    if (in_order && lane.outlet && !lane.lost) co_await lane.outlet->close();
+    // A farewell on one that the broker does not read would wait in vain.
+    const bool is_read = !lane.is_retired && lane.purpose != Purpose::retries;
+    if (in_order && is_read && lane.outlet && !lane.lost) co_await lane.outlet->close();
   }
   while (running_ > 0) co_await settled_.wait(std::nullopt);
   lanes_.clear();
@@ -221,6 +224,7 @@ Settler::Lane* Settler::find_lane(Purpose purpose) {
 
 Task<bool> Settler::open(Lane& lane) {
   auto outlet = co_await link_->open_outlet(
+      lane.purpose == Purpose::retries ? Link::Connection::shared : Link::Connection::own,
       {.on_settled = [this, &lane](
                          Token token,
                          amqp::Settlement settlement) { on_answer(lane, token, settlement); },
@@ -282,7 +286,7 @@ Task<void> Settler::pump(Lane& lane) {
       const auto found = parcels_.find(token);
       if (found == parcels_.end()) continue;  // settled by an answer that came late
       Parcel& parcel = found->second;
-      parcel.lane = &lane;
+      if (parcel.lane != &lane) continue;  // goes another way by now
       parcel.place = ++lane.sent_count;
       parcel.sent_at = now;
       lane.sent.push_back(token);
@@ -300,8 +304,16 @@ Task<void> Settler::pump(Lane& lane) {
 }
 
 Settler::Purpose Settler::purpose_of(const Outgoing& outgoing) const {
-  const std::string& queue = outgoing.message.routing_key;
-  return is_direct_reply(queue) && !proven_.contains(queue) ? Purpose::unproven : Purpose::replies;
+  const bool is_sound = outgoing.must_arrive || proven_.contains(outgoing.message.routing_key);
+  return is_sound ? Purpose::replies : Purpose::unproven;
+}
+
+void Settler::try_again(Token token) {
+  lanes_.push_back({.purpose = Purpose::retries});
+  Lane& lane = lanes_.back();
+  parcels_.at(token).lane = &lane;
+  lane.outbox.push_back(token);
+  kick(lane);
 }
 
 void Settler::send(Token token, Purpose purpose) {
@@ -406,10 +418,6 @@ void Settler::give_up(Token token, std::string_view why) {
 
 void Settler::on_answer(Lane& lane, Token token, amqp::Settlement settlement) {
   last_answer_ = lane.last_progress = clock_.steady_now();
-  if (settlement == amqp::Settlement::confirmed && !lane.has_confirmed) {
-    lane.has_confirmed = true;
-    if (!lane.stranded.empty()) look_.notify();
-  }
   const auto found = parcels_.find(token);
   if (found == parcels_.end()) return;  // settled over another connection
   Parcel& parcel = found->second;
@@ -434,7 +442,7 @@ void Settler::answered(Token token, Parcel& parcel, amqp::Settlement settlement)
     case amqp::Settlement::confirmed:
       ++published_.confirmed;
       if (!strikes_.empty()) strikes_.erase(queue);
-      if (is_direct_reply(queue)) remember(proven_, queue);
+      if (!must_arrive && !proven_.contains(queue)) remember(proven_, queue);
       complete(token);
       recover(queue);
       break;
@@ -457,10 +465,14 @@ void Settler::answered(Token token, Parcel& parcel, amqp::Settlement settlement)
         give_up(token, "it does not fit in a frame");
       }
       break;
-    case amqp::Settlement::rejected:
+    case amqp::Settlement::rejected: {
       ++published_.rejected;
-      put_aside(token, trouble(queue, must_arrive));
+      Trouble& rejecting = trouble(queue, must_arrive);
+      rejecting.is_silent = false;
+      tell_of(queue, rejecting, "rejects messages; make room there");
+      put_aside(token, rejecting);
       break;
+    }
   }
 }
 
@@ -484,7 +496,7 @@ void Settler::on_blocked(Lane& lane, const std::optional<std::string>& reason) {
       }
     }
   }
-  if (lane.purpose == Purpose::replies && !lane.is_retired) {
+  if (!lane.is_retired) {
     if (reason && !blocked_) {
       spdlog::warn(
           "{}: the broker takes no messages: {}; answers wait, nothing is lost: free memory or "
@@ -530,8 +542,7 @@ void Settler::put_aside(Token token, Trouble& trouble) {
   Parcel& parcel = parcels_.at(token);
   const std::string& queue = parcel.outgoing.message.routing_key;
   leave_batch(parcel);
-  const bool is_too_many = !trouble.is_ours && (trouble.unsettled > options_.waiting_of_queue_max ||
-                                                held_up_ > options_.waiting_max);
+  const bool is_too_many = !trouble.is_ours && trouble.unsettled > options_.waiting_of_queue_max;
   if (is_too_many && !trouble.is_silent && full_.contains(queue)) {
     give_up(token, "its queue keeps rejecting");
     return;
@@ -558,7 +569,7 @@ void Settler::recover(const std::string& queue) {
   const auto trouble = troubles_.find(queue);
   if (trouble == troubles_.end()) return;
   const std::deque<Token> waiting = trouble->second.waiting;
-  if (log_limit_.admit(clock_.steady_now())) {
+  if (trouble->second.was_told && log_limit_.admit(clock_.steady_now())) {
     spdlog::info("{}: queue {} takes messages again; {} waited", options_.queue, queue,
                  waiting.size());
   }
@@ -624,10 +635,6 @@ bool Settler::see_to_losses() {
 
 void Settler::see_to_loss(Lane& lane) {
   Tokens tokens = under_way(lane);
-  std::ranges::copy_if(lane.stranded, std::back_inserter(tokens), [this](Token token) {
-    const auto parcel = parcels_.find(token);
-    return parcel != parcels_.end() && parcel->second.lane == nullptr;
-  });
   for (const Token token : tokens) parcels_.at(token).lane = nullptr;
   lane.outlet.reset();
   if (lane.is_retired || lane.purpose == Purpose::retries) {
@@ -737,6 +744,7 @@ void Settler::see_to_silence() {
   const auto now = clock_.steady_now();
   for (Lane& lane : lanes_) {
     if (lane.is_blocked || lane.lost || !lane.outlet) continue;
+    const bool stands_still = now - lane.last_progress >= kSilentAfter;
     bool is_stuck = false;  // what it holds for others is not answered either
     bool is_first = true;
     std::map<std::string, std::size_t> silent;
@@ -747,20 +755,12 @@ void Settler::see_to_silence() {
       if (now - parcel.sent_at < kSilentAfter) break;
       const std::string& queue = parcel.outgoing.message.routing_key;
       const bool is_passed_over = parcel.place < lane.last_answered;
-      const bool stands_still = now - lane.last_progress >= kSilentAfter;
       if (is_passed_over || (is_first && stands_still) || silent.contains(queue)) {
         ++silent[queue];
       } else if (stands_still && !troubles_.contains(queue)) {
         is_stuck = true;
       }
       is_first = false;
-    }
-    if (is_stuck && lane.purpose == Purpose::replies && !lane.is_retired &&
-        now - lane.last_progress >= kNoAnswerMax) {
-      fail(fmt::format("no confirm for {} s while {} messages wait for theirs",
-                       std::chrono::duration_cast<seconds>(kNoAnswerMax).count(),
-                       under_way(lane).size()));
-      return;
     }
     std::size_t most = 0;
     for (const auto& [queue, count] : silent) {
@@ -771,7 +771,6 @@ void Settler::see_to_silence() {
     if (can_move && (is_stuck || most >= kSilentUnderWayMax ||
                      (lane.purpose == Purpose::suspects && most > 0))) {
       retire(lane);
-      return;  // the list has changed
     }
   }
 }
@@ -783,101 +782,79 @@ void Settler::mark_silent(const std::string& queue) {
     is_ours = is_ours || parcel.outgoing.must_arrive;
     leave_batch(parcel);
   }
-  const bool is_new = !troubles_.contains(queue);
   Trouble& silent = trouble(queue, is_ours);
   silent.is_silent = true;
-  if (is_new && log_limit_.admit(clock_.steady_now())) {
-    spdlog::warn(
-        "{}: queue {} does not answer: its replies wait, others go on; see whether it has a leader",
-        options_.queue, queue);
+  tell_of(queue, silent, "does not answer; see whether it has a leader");
+}
+
+void Settler::tell_of(const std::string& queue, Trouble& trouble, std::string_view what) {
+  if (trouble.is_ours || trouble.was_told) return;
+  trouble.was_told = true;
+  if (log_limit_.admit(clock_.steady_now())) {
+    spdlog::warn("{}: queue {} {}: its replies wait, others go on", options_.queue, queue, what);
   }
 }
 
-// Puts another connection in the place of one that the broker does not read any more, or soon will
-// not. It stays, for the answers to what is under way to silent queues. What it holds for others is
-// published again over the new one: one message first, to see that the broker has not stood still.
+// Another connection takes the place of one that the broker does not read any more, or soon will
+// not. What it holds for queues that may be sound is published once more: one message of each queue
+// by itself, the others when that is answered.
 void Settler::retire(Lane& lane) {
-  const bool is_second = std::ranges::any_of(lanes_, [&lane](const Lane& other) {
-    return other.is_retired && other.purpose == lane.purpose;
-  });
-  if (is_second && !lane.has_confirmed) return;  // nothing is answered: the broker stands still
-  lane.is_retired = true;
-  if (lane.outlet) lane.outlet->stop_sending();
-  Tokens others;
-  for (const Token token : under_way(lane)) {
-    Parcel& parcel = parcels_.at(token);
-    if (troubles_.contains(parcel.outgoing.message.routing_key) || parcel.was_resent) continue;
-    others.push_back(token);
-  }
+  const Tokens unanswered = under_way(lane);
+  std::set<std::string> silent;
+  for (const auto& [queue, trouble] : troubles_) silent.insert(queue);
   const std::deque<Token> unsent = std::exchange(lane.outbox, {});
-  Lane& next = open_lane(lane.purpose);
-  next.last_progress = clock_.steady_now();
-  for (const Token token : others) {
-    Parcel& parcel = parcels_.at(token);
-    parcel.lane = nullptr;
-    if (std::ranges::find(unsent, token) == unsent.end()) {
-      parcel.was_resent = true;
-      next.stranded.push_back(token);
-    } else {
-      dispatch(token);
-    }
+  lane.is_retired = true;
+  lane.retired_at = clock_.steady_now();
+  lane.outlet->stop_sending();
+  for (const Token token : unsent) {
+    if (!parcels_.contains(token)) continue;
+    parcels_.at(token).lane = nullptr;
+    dispatch(token);
   }
-  next.stranded.insert(next.stranded.end(), lane.stranded.begin(), lane.stranded.end());
-  lane.stranded.clear();
-}
-
-// Sends one of those that wait for a proof that the connection works, and the others when it came.
-void Settler::see_to_stranded(Lane& lane) {
-  const auto is_under_way = [&] {
-    return std::ranges::any_of(under_way(lane), [this](Token token) {
-      return !troubles_.contains(parcels_.at(token).outgoing.message.routing_key);
-    });
-  };
-  while (!lane.stranded.empty() && (lane.has_confirmed || !is_under_way())) {
-    const Token token = lane.stranded.front();
-    lane.stranded.erase(lane.stranded.begin());
-    const auto parcel = parcels_.find(token);
-    if (parcel != parcels_.end() && parcel->second.lane == nullptr) dispatch(token);
+  for (const Token token : unanswered) {
+    Parcel& parcel = parcels_.at(token);
+    if (parcel.lane != &lane) continue;
+    leave_batch(parcel);
+    if (parcel.was_resent || silent.contains(parcel.outgoing.message.routing_key)) continue;
+    parcel.was_resent = true;
+    parcel.lane = nullptr;
+    Trouble& suspected = trouble(parcel.outgoing.message.routing_key, parcel.outgoing.must_arrive);
+    suspected.is_silent = true;
+    put_aside(token, suspected);
   }
 }
 
 void Settler::see_to_waiting() {
   const auto now = clock_.steady_now();
   for (Lane& lane : lanes_) {
-    if (lane.is_retired) continue;
-    if (!lane.stranded.empty()) see_to_stranded(lane);
-    kick(lane);
+    if (!lane.is_retired) kick(lane);
   }
-  // Which queues have a message under way, which tells when they answer again.
-  std::set<std::string> asked;
-  Tokens overdue;
   if (troubles_.empty()) return;
+  // Which queues have a message under way, which tells when they answer again.
+  std::map<std::string, Tokens> of_queue;
+  std::set<std::string> asked;
   for (const auto& [token, parcel] : parcels_) {
     const auto found = troubles_.find(parcel.outgoing.message.routing_key);
     if (found == troubles_.end()) continue;
     if (parcel.lane != nullptr) asked.insert(found->first);
-    if (found->second.is_ours) continue;
-    const seconds patience = found->second.is_silent        ? kSilentMax
-                             : full_.contains(found->first) ? kRejectedMaxKnown
-                                                            : kRejectedMax;
-    if (now - parcel.since >= patience) overdue.push_back(token);
+    if (!found->second.is_ours) of_queue[found->first].push_back(token);
   }
-  std::ranges::sort(overdue);
-  for (const Token token : overdue) {
-    const std::string queue = parcels_.at(token).outgoing.message.routing_key;
-    if (troubles_.at(queue).is_silent) {
-      keep(token);
-    } else if (parcels_.at(token).lane == nullptr) {
-      remember(full_, queue);
-      give_up(token, "its queue keeps rejecting");
-    }
+  // Where it is too much in all, each queue keeps an equal share.
+  const std::size_t share = held_up_ > options_.waiting_max ? options_.waiting_max / of_queue.size()
+                                                            : options_.waiting_of_queue_max;
+  for (auto& [queue, tokens] : of_queue) {
+    std::ranges::sort(tokens);
+    bound_waiting(queue, tokens, std::min(share, options_.waiting_of_queue_max));
   }
+  auto trials = static_cast<std::size_t>(std::ranges::count_if(
+      lanes_, [](const Lane& lane) { return lane.purpose == Purpose::retries; }));
   for (auto& [queue, trouble] : troubles_) {
     if (trouble.waiting.empty() || asked.contains(queue) || trouble.next_try > now) continue;
+    if (trials++ >= kTrialsMax) break;
     const Token token = trouble.waiting.front();
     trouble.next_try = now + trouble.backoff.next();
     take_from_waiting(token);
-    send(token, Purpose::retries);
+    try_again(token);
   }
   // A queue that nobody waits for, and that was not asked for long, is forgotten: perhaps it works.
   std::erase_if(troubles_, [&](const auto& entry) {
@@ -886,22 +863,53 @@ void Settler::see_to_waiting() {
   });
 }
 
-void Settler::forget_old_lanes() {
-  const auto is_done = [this](const Lane& lane) {
-    return lane.is_retired && !lane.is_sending && under_way(lane).empty();
-  };
-  for (;;) {
-    auto old = std::ranges::find_if(lanes_, is_done);
-    const auto retired = std::ranges::count_if(lanes_, &Lane::is_retired);
-    if (old == lanes_.end() && std::cmp_greater(retired, kRetiredMax)) {
-      old = std::ranges::find_if(
-          lanes_, [](const Lane& lane) { return lane.is_retired && !lane.is_sending; });
+// Settles what waits too long for a client's queue, and what is too much: those that came last.
+void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std::size_t share) {
+  const Trouble& trouble = troubles_.at(queue);
+  const bool is_silent = trouble.is_silent;
+  const seconds patience = is_silent               ? kSilentMax
+                           : full_.contains(queue) ? kRejectedMaxKnown
+                                                   : kRejectedMax;
+  const auto now = clock_.steady_now();
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const Parcel& parcel = parcels_.at(tokens[i]);
+    const bool is_overdue = now - parcel.since >= patience;
+    const bool is_too_much = i >= share && trouble.was_told;  // not where it may be sound
+    if (is_silent && (is_overdue || is_too_much)) {
+      keep(tokens[i]);
+    } else if (!is_silent && is_overdue && parcel.lane == nullptr) {
+      remember(full_, queue);
+      give_up(tokens[i], "its queue keeps rejecting");
     }
-    if (old == lanes_.end()) return;
-    old->outlet.reset();
-    if (!old->lost) old->lost = amqp::Error{.fault = amqp::Fault::link_lost, .what = "given up"};
-    see_to_loss(*old);
-    lanes_.erase(old);
+  }
+}
+
+void Settler::forget_old_lanes() {
+  const auto now = clock_.steady_now();
+  const auto is_over = [&](const Lane& lane) {
+    if (lane.is_sending || lane.lost) return false;
+    if (lane.purpose == Purpose::retries) {
+      // Of its own queues nothing is ever given up, so they are asked again.
+      const bool is_stale = now - lane.last_progress >= kAskedMax;
+      return lane.outlet && lane.outbox.empty() && (is_stale || under_way(lane).empty());
+    }
+    return lane.is_retired && (now - lane.retired_at >= kAskedMax || under_way(lane).empty());
+  };
+  for (auto lane = lanes_.begin(); lane != lanes_.end();) {
+    const auto next = std::next(lane);
+    if (is_over(*lane)) {
+      lane->lost = amqp::Error{.fault = amqp::Fault::link_lost, .what = "given up"};
+      see_to_loss(*lane);
+      lanes_.erase(lane);
+    }
+    lane = next;
+  }
+  const auto is_retired = [](const Lane& lane) { return lane.is_retired && !lane.is_sending; };
+  while (std::cmp_greater(std::ranges::count_if(lanes_, is_retired), kRetiredMax)) {
+    const auto oldest = std::ranges::find_if(lanes_, is_retired);
+    oldest->lost = amqp::Error{.fault = amqp::Fault::link_lost, .what = "given up"};
+    see_to_loss(*oldest);
+    lanes_.erase(oldest);
   }
 }
 

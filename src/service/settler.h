@@ -10,20 +10,20 @@
 //   returned   a client's queue: settled, the client is gone. One of ours: the link is of no use
 //   rejected   its queue is tried again with one message, with backoff. A client's queue that
 //              rejects for ten seconds (five, where that was in vain before) loses the reply
-//   no answer  its queue is silent, if others were answered behind it: the message stays under way,
-//              others for the queue wait. After half a minute a client's reply is kept in
-//              the queue `kept_queue` and so settled
+//   no answer  its queue is silent: the message stays under way, others for the queue wait. After
+//              half a minute a client's reply is kept in the queue `kept_queue` and so settled
 //   the broker closes the connection on a message: those that may be the cause are published one by
 //              one over a connection of their own. A direct reply-to address is given up then, a
 //              queue after five times in a row. With 406 (too large for the broker) that reply is
 //              given up, or the dead letter loses its body
 //
 // Connections, each opened when it is needed first:
-//   replies    all but the following; a queue that is silent makes the broker stop reading a
-//              connection, so this one is replaced then, and the old one kept for its answers
-//   unproven   to direct reply-to addresses that have not taken a reply yet: the broker may close
-//   it suspects   one message at a time, after the broker has closed a connection retries    to
-//   queues that are tried again
+//   replies    to queues that have taken a message before, and to those of the service
+//   unproven   to clients' queues that have not: the broker may close it, or wait for one of them
+//   suspects   one message at a time, after the broker has closed a connection
+//   retries    to queues that are tried again, each over a channel of its own
+// A queue that is silent makes the broker stop reading a connection. It is replaced then, and kept
+// for its answers; the queues that it holds messages for, which may be sound, are tried again.
 //
 // Invariants:
 //   1. A request is settled once, and only after all that it causes is.
@@ -137,10 +137,9 @@ class Settler {
     TimePoint next_open = {};
     bool is_sending = false;
     bool is_retired = false;  // sends nothing more; waits for its answers
-    bool has_confirmed = false;
     bool is_blocked = false;
     std::optional<amqp::Error> lost = std::nullopt;
-    Tokens stranded = {};  // to be sent once it has proved that it works
+    TimePoint retired_at = {};
   };
 
   // A message that is not settled.
@@ -167,6 +166,7 @@ class Settler {
   struct Trouble {
     bool is_silent = false;  // else it rejects
     bool is_ours = false;
+    bool was_told = false;      // of to people
     std::size_t unsettled = 0;  // of its messages, under way or waiting
     std::deque<Token> waiting = {};
     TimePoint next_try = {};
@@ -181,6 +181,7 @@ class Settler {
   Task<bool> open(Lane& lane);
   void send(Token token, Purpose purpose);
   Purpose purpose_of(const Outgoing& outgoing) const;
+  void try_again(Token token);
 
   void admit(Answer answer);
   void add(Outgoing outgoing, std::uint64_t request);
@@ -202,7 +203,6 @@ class Settler {
   void keep(Token token);
 
   bool see_to_losses();
-  void see_to_stranded(Lane& lane);
   void see_to_loss(Lane& lane);
   void suspect(Tokens tokens, const amqp::Error& error);
   void convict(Token token, const amqp::Error& error);
@@ -210,6 +210,8 @@ class Settler {
   void mark_silent(const std::string& queue);
   void retire(Lane& lane);
   void see_to_waiting();
+  void bound_waiting(const std::string& queue, const Tokens& tokens, std::size_t share);
+  void tell_of(const std::string& queue, Trouble& trouble, std::string_view what);
   void try_suspects();
   Task<void> declare_kept_queue();
   void forget_old_lanes();
@@ -258,7 +260,7 @@ class Settler {
 
   // What counts on the next link, too.
   std::map<std::string, Trouble> troubles_;
-  std::unordered_set<std::string> proven_;  // direct reply-to addresses that have taken a reply
+  std::unordered_set<std::string> proven_;  // clients' queues that have taken a reply
   std::set<std::string> harmful_;           // addresses on which the broker closes the connection
   std::map<std::string, int> strikes_;      // how often in a row it did so on a queue
   std::set<std::string> full_;              // clients' queues for which a reply was given up

@@ -74,7 +74,7 @@ TEST_F(SettlerTest, GivesUpAReplyThatAClientsQueueKeepsRejectingAndAnswersTheOth
   broker_.put(order(2));
   settle();
   EXPECT_EQ(broker_.acknowledged(), 2U);
-  EXPECT_LT(*first, milliseconds(100));
+  EXPECT_LT(*first, milliseconds(1'000));
   const auto patience = clock_.steady_now() - begin;
   EXPECT_GE(patience, std::chrono::seconds(10));
   EXPECT_LT(patience, std::chrono::seconds(11));
@@ -193,7 +193,7 @@ TEST_F(SettlerTest, ReplacesAConnectionThatASilentQueueHasBlocked) {
   EXPECT_EQ(broker_.opened(), 1);
   EXPECT_EQ(std::ranges::count(broker_.published(), "replies", &amqp::Message::routing_key), 100);
   EXPECT_LE(broker_.tries("replies"), 200U) << "at most one more each";
-  EXPECT_LE(broker_.outlets_opened(), 4);
+  EXPECT_LE(broker_.outlets_opened(), 6);
 }
 
 // A broker that stands still must not cost a second copy of each reply.
@@ -224,6 +224,18 @@ TEST_F(SettlerTest, BoundsWhatWaitsForOneQueue) {
   EXPECT_EQ(static_cast<std::size_t>(std::ranges::count(broker_.published(), "orders.undelivered",
                                                         &amqp::Message::routing_key)),
             broker_.acknowledged());
+}
+
+// Its messages are under way before the queue is known to be silent, more of them than may wait.
+TEST_F(SettlerTest, KeepsNothingOfAQueueThatIsSoundWhereASilentOneHasTooMuch) {
+  broker_.silent = {"silent"};
+  broker_.unanswered_max = 1'800;
+  for (int id = 0; id < 1'900; ++id) broker_.put(order(id % 900), "silent");
+  for (int id = 0; id < 100; ++id) broker_.put(order(id), "sound");
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 2'000U);
+  EXPECT_EQ(std::ranges::count(broker_.published(), "sound", &amqp::Message::routing_key), 100);
+  EXPECT_LE(broker_.tries("sound"), 200U) << "at most one more each";
 }
 
 // ---- messages on which the broker closes the connection

@@ -16,7 +16,7 @@
 namespace inventory::store::postgres {
 namespace {
 
-constexpr std::string_view kTables =
+constexpr std::string_view kItemTables =
     "to_regclass('inventory'), to_regclass('inventory_ledger'), "
     "to_regclass('inventory_item_request')";
 
@@ -29,7 +29,7 @@ CROSS JOIN LATERAL (
   SELECT product_id, quantity, description, created_at FROM inventory_item_request
   WHERE identity = asked.identity LIMIT 1) AS earlier
 WHERE {})sql",
-                                       unless_rules(kTables, "$2"));
+                                       unless_rules(kItemTables, "$2"));
   static const Statement kStatement{"read_requests", kSql.c_str()};
   return kStatement;
 }
@@ -50,11 +50,12 @@ FROM unnest($1::bigint[], $2::bigint[]) AS added (id, quantity))sql"};
 // In the order of identities: two instances that add the same requests cannot deadlock.
 // Both are asked again: nobody has locked the other tables before.
 const Statement& insert_requests() {
-  static const auto kSql = fmt::format(R"sql(
+  static const auto kSql =
+      fmt::format(R"sql(
 INSERT INTO inventory_item_request (identity, product_id, quantity, description, created_at)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamp[])
 WHERE {} AND {})sql",
-                                       unless_rules(kTables, "$6"), unless_triggers(kTables, "$6"));
+                  unless_rules(kItemTables, "$6"), unless_triggers(kItemTables, "$6"));
   static const Statement kStatement{"insert_requests", kSql.c_str()};
   return kStatement;
 }

@@ -32,7 +32,8 @@ WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)sql"};
 constexpr Statement kFindItems{"find_items", R"sql(
 SELECT id::bigint FROM inventory WHERE id = ANY($1::bigint[]))sql"};
 
-constexpr std::string_view kTables = "to_regclass('inventory'), to_regclass('inventory_ledger')";
+constexpr std::string_view kOrderTables =
+    "to_regclass('inventory'), to_regclass('inventory_ledger')";
 
 // A statement of its own after the lock: its snapshot sees what another instance decided while this
 // one waited. LATERAL with LIMIT 1 leaves the planner nothing but one index lookup a key; a plain
@@ -45,7 +46,7 @@ CROSS JOIN LATERAL (
   SELECT outcome, quantity, delta FROM inventory_ledger
   WHERE product_id = key.product_id AND identity = key.identity LIMIT 1) AS earlier
 WHERE {})sql",
-                                       unless_rules(kTables, "$3"));
+                                       unless_rules(kOrderTables, "$3"));
   static const Statement kStatement{"read_earlier", kSql.c_str()};
   return kStatement;
 }
@@ -62,7 +63,7 @@ const Statement& insert_entries() {
 INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
 WHERE {})sql",
-                                       unless_triggers(kTables, "$6"));
+                                       unless_triggers(kOrderTables, "$6"));
   static const Statement kStatement{"insert_entries", kSql.c_str()};
   return kStatement;
 }

@@ -1,0 +1,106 @@
+#include "service/backlog.h"
+
+#include <chrono>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace inventory::service {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using store::Error;
+using store::Fault;
+using Ids = std::vector<Backlog::Id>;
+
+const Backlog::TimePoint kBegin{};
+
+class BacklogTest : public ::testing::Test {
+ protected:
+  Backlog::Id add(std::vector<domain::ProductId> products) {
+    return backlog_.add(std::move(products), kBegin);
+  }
+  void fail(Backlog::Id id, Backlog::TimePoint now = kBegin, Fault fault = Fault::failing) {
+    backlog_.failed(id, {fault, "no"}, now);
+  }
+
+  Backlog backlog_;
+};
+
+TEST_F(BacklogTest, HoldsBackWhatIsBehindAFailureOfItsProduct) {
+  const auto first = add({1});
+  const auto second = add({1});
+  const auto other = add({2});
+  fail(first);
+  const auto due = backlog_.due(kBegin);
+  EXPECT_EQ(due.first, Ids{other});
+  EXPECT_TRUE(due.again.empty());
+  EXPECT_EQ(backlog_.unblocked(Ids{second, other}), Ids{other});
+  EXPECT_EQ(backlog_.due(kBegin + seconds(1)).again, Ids{first});
+  backlog_.remove(first);
+  EXPECT_EQ(backlog_.due(kBegin).first, (Ids{second, other}));
+}
+
+// The second waits for product 1, so the third may not pass it for product 2.
+TEST_F(BacklogTest, HoldsBackWhatIsBehindOneThatIsHeldBack) {
+  const auto first = add({1});
+  const auto second = add({1, 2});
+  const auto third = add({2});
+  const auto fourth = add({3});
+  fail(first);
+  EXPECT_EQ(backlog_.due(kBegin).first, Ids{fourth});
+  EXPECT_EQ(backlog_.unblocked(Ids{third, fourth}), Ids{fourth});
+  backlog_.remove(first);
+  EXPECT_EQ(backlog_.unblocked(Ids{second, third}), (Ids{second, third}));
+}
+
+TEST_F(BacklogTest, HoldsNothingBackForARequestWithoutProducts) {
+  const auto first = add({});
+  const auto second = add({});
+  fail(first);
+  EXPECT_EQ(backlog_.due(kBegin).first, Ids{second});
+}
+
+TEST_F(BacklogTest, WaitsLongerAfterEachFailureAndLessForALock) {
+  const auto failing = add({1});
+  const auto locked = add({2});
+  const auto wait = [&](Backlog::Id id) { return backlog_.failure(id)->next_try - kBegin; };
+  fail(failing);
+  fail(locked, kBegin, Fault::locked);
+  EXPECT_EQ(wait(failing), milliseconds(250));
+  EXPECT_EQ(wait(locked), milliseconds(50));
+  EXPECT_EQ(backlog_.next_try(), kBegin + milliseconds(50));
+  fail(failing);
+  EXPECT_EQ(wait(failing), milliseconds(500));
+  for (int i = 0; i < 20; ++i) {
+    fail(failing);
+    fail(locked, kBegin, Fault::locked);
+  }
+  EXPECT_EQ(wait(failing), seconds(15));
+  EXPECT_EQ(wait(locked), seconds(5));
+}
+
+TEST_F(BacklogTest, IsNotDueForARequestThatWaitsBehindAnother) {
+  const auto first = add({1});
+  const auto second = add({1});
+  fail(second);  // it was tried before the first came back, in another batch
+  fail(first, kBegin + seconds(60));
+  EXPECT_EQ(backlog_.next_try(), kBegin + seconds(60) + milliseconds(250));
+}
+
+TEST_F(BacklogTest, TriesTheNextByItselfWhereAFailureIsGivenUp) {
+  const auto first = add({1});
+  const auto second = add({1});
+  const auto third = add({1});
+  fail(first, kBegin + seconds(5));
+  backlog_.give_up(first, kBegin + seconds(200));
+  const auto due = backlog_.due(kBegin + seconds(200));
+  EXPECT_EQ(due.again, Ids{second});
+  EXPECT_TRUE(due.first.empty());
+  EXPECT_EQ(backlog_.failure(second)->first, kBegin) << "it has waited since it came";
+  EXPECT_EQ(backlog_.failure(third), nullptr);
+}
+
+}  // namespace
+}  // namespace inventory::service
