@@ -1,6 +1,8 @@
 """The experiments: what is compared with what. Each returns what goes into the results."""
 
 import contextlib
+import itertools
+import json
 import os
 import pathlib
 import statistics
@@ -9,7 +11,12 @@ import sys
 import threading
 import time
 
-from servers import Failed, resident_mib
+import pika
+
+from servers import STOCK, Failed, resident_mib
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tests/support"))
+import bad_things  # noqa: E402 (what is in bench has precedence)
 
 PRODUCTS = 1_000
 PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
@@ -26,7 +33,7 @@ BASELINES = (
 )
 
 # How often each experiment's runs take turns, times --repeat.
-ROUNDS = {"baseline": 2, "throughput": 5, "batch": 2, "latency": 5, "ledger": 3}
+ROUNDS = {"baseline": 2, "throughput": 5, "batch": 2, "latency": 5, "isolation": 3, "ledger": 3}
 
 
 def few(options, things):
@@ -231,6 +238,85 @@ def bare_client(servers, options, rate, text):
     }
 
 
+# Bad things of a kind that there are at once, and how many orders a second meet one of them.
+BAD_THINGS, BAD_RATE = 100, 10
+OTHERS_RATE = 500
+
+
+def isolation(servers, options):
+    """At a fixed rate: the others' latency without bad things, and beside a hundred of each kind."""
+    kinds = {"all kinds": bad_things.All} | bad_things.KINDS
+    load = paced(options, OTHERS_RATE, products=PRODUCTS)
+    with database(servers, "products", PRODUCTS):
+        runs = {"none": lambda: on_postgres(servers, load, **tuning(options))}
+        for name in few(options, list(kinds)):
+            runs[name] = lambda kind=kinds[name]: beside(servers, load, kind, **tuning(options))
+        return rounds(options, "isolation", runs)
+
+
+def beside(servers, load, kind, **settings):
+    queue, url = servers.fresh_name(), servers.copy_database("products")
+    place = Place(servers, url)
+    count = BAD_THINGS // len(bad_things.KINDS) if kind is bad_things.All else BAD_THINGS
+    try:
+        with servers.service(url, queue, **settings) as program, kind(place, count) as bad:
+            with BadOrders(place, queue, bad.meetings()) as orders:
+                result = servers.measure(program, queue, **load)
+            result["bad_orders"] = orders.sent
+            return result
+    finally:
+        servers.drop_database(url)
+
+
+class Place:
+    """Where bad things are made."""
+
+    def __init__(self, servers, url):
+        self.amqp_url, self.postgres_url, self.product = servers.rabbitmq.url, url, 1
+        self.evaluate, self.servers = servers.rabbitmq.evaluate, servers
+
+    def add_products(self, count):
+        with self.servers.cursor(self.postgres_url.rsplit("/", 1)[1]) as cursor:
+            cursor.execute(
+                f"WITH added AS (INSERT INTO inventory (quantity, created_at)"
+                f" SELECT {STOCK}, now() FROM generate_series(1, {count}) RETURNING id, quantity)"
+                f" INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta)"
+                f" SELECT id, 'opening', 'opening', quantity, quantity FROM added"
+                f" RETURNING product_id")
+            return [product for product, in cursor.fetchall()]
+
+
+class BadOrders:
+    """Sends orders that meet the bad things by turns, beside the load."""
+
+    def __init__(self, place, queue, meetings):
+        self.place, self.queue, self.meetings = place, queue, meetings
+        self.done, self.sent = threading.Event(), 0
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self._send, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    def _send(self):
+        with pika.BlockingConnection(pika.URLParameters(self.place.amqp_url)) as connection:
+            channel = connection.channel()
+            nobody = channel.queue_declare("", exclusive=True).method.queue
+            for meeting in itertools.cycle(self.meetings):
+                order = {"order_id": meeting.order_id, "product_id": meeting.product, "quantity": 1}
+                properties = meeting.properties(
+                    reply_to=meeting.reply_to or nobody, delivery_mode=2)
+                channel.basic_publish("", self.queue, json.dumps(order).encode(), properties)
+                self.sent += 1
+                connection.process_data_events(0)
+                if self.done.wait(1 / BAD_RATE):
+                    return
+
+
 def ledger(servers, options):
     """Saturated, with ledgers of different sizes, over few products and over all."""
     products = max(PRODUCTS, options.ledger_rows // 10)
@@ -349,6 +435,7 @@ ALL = {
     "throughput": throughput,
     "batch": batch,
     "latency": latency,
+    "isolation": isolation,
     "ledger": ledger,
     "backlog": backlog,
     "start": start,

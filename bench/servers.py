@@ -66,6 +66,10 @@ class Server:
     def stop(self):
         self._run("stop")
 
+    def evaluate(self, expression):
+        """Erlang, in the broker."""
+        return self._run("eval", expression)
+
     def _run(self, action, *arguments):
         done = subprocess.run(
             [SCRIPTS / f"private-{self.kind}", action, self.folder, *arguments],

@@ -746,7 +746,8 @@ void Settler::see_to_silence() {
     if (lane.is_blocked || lane.lost || !lane.outlet) continue;
     const bool stands_still = now - lane.last_progress >= kSilentAfter;
     bool is_stuck = false;  // what it holds for others is not answered either
-    bool is_first = true;
+    std::optional<std::string> first;
+    std::size_t of_first = 0;
     std::map<std::string, std::size_t> silent;
     for (const Token token : lane.sent) {
       const auto found = parcels_.find(token);
@@ -755,19 +756,24 @@ void Settler::see_to_silence() {
       if (now - parcel.sent_at < kSilentAfter) break;
       const std::string& queue = parcel.outgoing.message.routing_key;
       const bool is_passed_over = parcel.place < lane.last_answered;
-      if (is_passed_over || (is_first && stands_still) || silent.contains(queue)) {
+      if (is_passed_over || silent.contains(queue)) {
         ++silent[queue];
+      } else if (stands_still && first.value_or(queue) == queue) {
+        first = queue;
+        ++of_first;
       } else if (stands_still && !troubles_.contains(queue)) {
         is_stuck = true;
       }
-      is_first = false;
     }
+    const bool can_move = lane.purpose != Purpose::retries && !lane.is_retired;
+    // Where others stand still behind it, the broker may wait for any of them: a channel that waits
+    // for one queue does not pass on what the others have answered.
+    if (first && !(is_stuck && can_move)) silent[*first] += of_first;
     std::size_t most = 0;
     for (const auto& [queue, count] : silent) {
       mark_silent(queue);
       most = std::max(most, count);
     }
-    const bool can_move = lane.purpose != Purpose::retries && !lane.is_retired;
     if (can_move && (is_stuck || most >= kSilentUnderWayMax ||
                      (lane.purpose == Purpose::suspects && most > 0))) {
       retire(lane);
@@ -800,8 +806,6 @@ void Settler::tell_of(const std::string& queue, Trouble& trouble, std::string_vi
 // by itself, the others when that is answered.
 void Settler::retire(Lane& lane) {
   const Tokens unanswered = under_way(lane);
-  std::set<std::string> silent;
-  for (const auto& [queue, trouble] : troubles_) silent.insert(queue);
   const std::deque<Token> unsent = std::exchange(lane.outbox, {});
   lane.is_retired = true;
   lane.retired_at = clock_.steady_now();
@@ -815,7 +819,8 @@ void Settler::retire(Lane& lane) {
     Parcel& parcel = parcels_.at(token);
     if (parcel.lane != &lane) continue;
     leave_batch(parcel);
-    if (parcel.was_resent || silent.contains(parcel.outgoing.message.routing_key)) continue;
+    const bool is_passed_over = parcel.place < lane.last_answered;
+    if (parcel.was_resent || is_passed_over) continue;
     parcel.was_resent = true;
     parcel.lane = nullptr;
     Trouble& suspected = trouble(parcel.outgoing.message.routing_key, parcel.outgoing.must_arrive);

@@ -7,6 +7,7 @@ import time
 
 import psycopg2
 
+import bad_things
 import gate
 from database import Postgres
 
@@ -199,6 +200,50 @@ def _gate_faults(name, find):
     ]  # fmt: skip
 
 
+# Bad things, which cost what they concern, and nobody else
+
+
+BAD_ORDERS = 20  # that meet one
+
+
+def _bad(kind):
+    @contextlib.contextmanager
+    def happen(world, chance):
+        count = chance.choice([1, 5])
+        with kind(Place(world, chance), count) as bad:
+            for meeting in chance.choices(bad.meetings(), k=BAD_ORDERS):
+                world.traffic.ask(world.bad_request(meeting))
+            yield
+            bad.end()
+
+    return happen
+
+
+class Place:
+    """Where bad things are made; their products are those that the traffic orders, too."""
+
+    def __init__(self, world, chance):
+        self.amqp_url, self.postgres_url = world.broker_urls[0], world.database.url
+        self.evaluate = world.broker.evaluate
+        self.product = chance.choice(world.products)
+        self.add_products = lambda count: chance.sample(world.products, count)
+
+
+QUORUM_CLIENTS = [
+    Fault("silent classic reply queue", "broker", (1, 8), _bad(bad_things.SilentClassic)),
+    Fault("silent quorum reply queue", "broker", (1, 8), _bad(bad_things.SilentQuorum)),
+    Fault("full reply queue", "broker", (1, 8), _bad(bad_things.Full)),
+    Fault("bad direct reply-to address", "content", (0, 2), _bad(bad_things.BadAddress)),
+]
+CLIENTS = [
+    *QUORUM_CLIENTS,
+    # Quorum queues do not pass it on.
+    Fault("undecodable content", "content", (0, 2), _bad(bad_things.UndefinedFlag)),
+]
+ROWS = [
+    Fault("row locked", "database", (1, 8), _bad(bad_things.Locked)),
+    Fault("product poisoned", "database", (1, 8), _bad(bad_things.Poisoned)),
+]
 SERVICE = [
     Fault("service killed", "service", (0, 2), _service_killed),
     Fault("service killed", "service", (0, 0), _service_killed),

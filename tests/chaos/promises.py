@@ -4,7 +4,10 @@ import collections
 import dataclasses
 import json
 
-VALID = ("order", "order again, at once", "order again, later", "order with another quantity")
+ELSEWHERE = "order, answered elsewhere"
+VALID = (
+    "order", "order again, at once", "order again, later", "order with another quantity", ELSEWHERE,
+)  # fmt: skip
 MESSAGES = {
     "accepted": "Inventory updated",
     "product_not_found": "Product not found",
@@ -47,7 +50,9 @@ def check(traffic, opening, books, dead_letters):
     orders = [request for request in sent.values() if request.kind in VALID]
 
     broken = []
-    lost = sorted(sent.keys() - answers.keys())
+    lost = sorted(
+        key for key in sent.keys() - answers.keys() if sent[key].kind != ELSEWHERE
+    )
     broken += [f"not answered: {sent[key]}" for key in lost]
     broken += [f"answered, and not asked: {key}" for key in answers.keys() - sent.keys()]
     differently = [key for key in sent if len({a.body for a in answers.get(key, ())}) > 1]

@@ -34,7 +34,8 @@ def test_with_postgres(broker, folder, rounds):
         database_gate = stack.enter_context(Gate(postgres.port))
 
         def make_faults(world, chance, say):
-            faults.happen(world, faults.SERVICE + faults.BROKER + faults.DATABASE, chance, say)
+            everything = faults.SERVICE + faults.BROKER + faults.DATABASE
+            faults.happen(world, everything + faults.CLIENTS + faults.ROWS, chance, say)
 
         for seed in rounds:
             database = Postgres.new_schema(postgres.url)
@@ -58,7 +59,8 @@ def test_with_sqlite(broker, folder, rounds):
     with Gate(broker.port) as broker_gate:
 
         def make_faults(world, chance, say):
-            faults.happen(world, 3 * faults.SERVICE + faults.BROKER, chance, say)
+            everything = 3 * faults.SERVICE + faults.BROKER + faults.CLIENTS
+            faults.happen(world, everything, chance, say)
 
         for seed in rounds:
             database = Sqlite(folder)
@@ -100,6 +102,7 @@ def test_with_a_standby_that_is_promoted(broker, folder, rounds):
                     database.url.replace(hosts[0], ",".join(hosts))
                     + "&target_session_attrs=read-write",
                 ),
+                broker=broker,
                 primary=primary,
                 standby=standby,
             )
@@ -131,6 +134,7 @@ def test_with_a_cluster(folder, rounds):
                 [node.url for node in nodes],
                 (f"amqp://guest:guest@{hosts}/?heartbeat=2", database.url),
                 queue_type="quorum",
+                broker=nodes[0],
                 nodes=nodes,
             )
             rounds.add(world.run(seed, make_faults, "with a cluster"))

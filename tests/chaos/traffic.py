@@ -27,6 +27,8 @@ class Request:
     body: bytes
     order: dict | None = None  # of a valid order
     message_id: str | None = None  # of an item's request
+    reply_to: str | None = None  # of one that is answered elsewhere, or nowhere
+    properties: type = pika.BasicProperties
 
     @property
     def identity(self):
@@ -73,6 +75,17 @@ class Requests:
         if self.chance.random() < 0.1:
             self.again = request
         return request
+
+    def order_for(self, product, kind="order"):
+        return self._order(self._new_order() | {"product_id": product}, kind)
+
+    def elsewhere(self, reply_to, product):
+        request = self.order_for(product, "order, answered elsewhere")
+        return dataclasses.replace(request, reply_to=reply_to)
+
+    def undecodable(self, properties):
+        body = json.dumps(self._new_order()).encode()
+        return Request("no order", self._id(), body, properties=properties)
 
     def _id(self):
         return str(uuid.UUID(int=self.chance.getrandbits(128), version=4))
@@ -138,6 +151,7 @@ class Traffic:
         self.sent = {}  # by correlation id
         self.republished = 0
         self.waiting = collections.deque()  # to be published, before new ones
+        self.special = collections.deque()  # as well: what faults ask
         self.unconfirmed = {}  # by delivery tag of the connection
         self.answers = collections.defaultdict(collections.Counter)  # by correlation id
         self.news = threading.Condition()
@@ -163,6 +177,10 @@ class Traffic:
         for thread in self.threads:
             thread.join(timeout=60)
 
+    def ask(self, request):
+        """Publishes one that is not of the sequence."""
+        self.special.append(request)
+
     def wait_for_answers(self, count, deadline_s):
         """Waits until that many more requests are answered."""
         wanted = len(self.answers) + count
@@ -176,7 +194,9 @@ class Traffic:
         self._wait(lambda: not self.unanswered(), end - time.monotonic(), "all answers")
 
     def unanswered(self):
-        return self.sent.keys() - self.answers.keys()
+        return {
+            key for key in self.sent.keys() - self.answers.keys() if not self.sent[key].reply_to
+        }
 
     def _wait(self, condition, deadline_s, what):
         with self.news:
@@ -216,7 +236,7 @@ class Traffic:
             except (pika.exceptions.AMQPError, OSError):
                 pass
             connection.ioloop.close()
-            if self.ending.is_set() and not self.unconfirmed and not self.waiting:
+            if self._is_done() and not self.unconfirmed:
                 return
             self.waiting.extendleft(reversed(self.unconfirmed.values()))
             self.republished += len(self.unconfirmed)
@@ -234,7 +254,7 @@ class Traffic:
     def _tick(self, channel):
         if not channel.is_open:
             return
-        done = self.ending.is_set() and not self.waiting
+        done = self._is_done()
         if self.stopping.is_set() or (done and not self.unconfirmed):
             _close(channel.connection)
             return
@@ -244,16 +264,22 @@ class Traffic:
                     break
         channel.connection.ioloop.call_later(TICK_S, lambda: self._tick(channel))
 
+    def _is_done(self):
+        return self.ending.is_set() and not self.waiting and not self.special
+
     def _publish_one(self, channel):
         if self.waiting:
             request = self.waiting.popleft()
+        elif self.special:
+            request = self.special.popleft()
+            self.sent[request.correlation_id] = request
         elif self.ending.is_set():
             return False
         else:
             request = self.requests.next()
             self.sent[request.correlation_id] = request
-        properties = pika.BasicProperties(
-            reply_to=self.reply_to,
+        properties = request.properties(
+            reply_to=request.reply_to or self.reply_to,
             correlation_id=request.correlation_id,
             message_id=request.message_id,
             delivery_mode=2,

@@ -5,6 +5,8 @@ import contextlib
 import random
 import time
 
+import pika
+
 import faults
 import promises
 from client import Client
@@ -60,6 +62,10 @@ class World:
                 few, many = (
                     self._add(client, of["products"], of["quantity"]) for of in (FEW, MANY)
                 )
+            self.products = list(many)
+            self.requests_of_faults = Requests(
+                random.Random(f"faults {name} {seed}"), list(few), list(many)
+            )
             requests = Requests(random.Random(f"requests {name} {seed}"), list(few), list(many))
             self.traffic = Traffic(self.broker_urls, self.queues, self.queue_type, requests)
             stack.enter_context(self.traffic)
@@ -67,15 +73,24 @@ class World:
             make_faults(self, chance, say)
             say("no more faults")
             self.traffic.drain(DRAIN_S)
-            # What was answered may come again, where a fault has cut its acknowledgement off.
-            with Client(self.broker_urls[0]) as client:
-                self._wait_for_empty_queues(client)
+            # What was answered may come again, where a fault has cut its acknowledgement off; and
+            # what is answered elsewhere may still wait for it.
+            self._wait_for_empty_queues()
             for number in range(self.instances):
                 self.stop_service(number)
         self._check(few | many)
         say(f"every promise held for {len(self.traffic.sent)} requests")
         self.figures["seeds"] = 1
         return self.figures
+
+    def bad_request(self, meeting):
+        """One that meets a bad thing."""
+        requests = self.requests_of_faults
+        if meeting.properties is not pika.BasicProperties:
+            return requests.undecodable(meeting.properties)
+        if meeting.reply_to:
+            return requests.elsewhere(meeting.reply_to, meeting.product)
+        return requests.order_for(meeting.product)
 
     def _add(self, client, products, quantity):
         for _ in range(products):
@@ -94,13 +109,22 @@ class World:
                 service.process.kill()
                 service.process.wait()
 
-    def _wait_for_empty_queues(self, client):
+    def _wait_for_empty_queues(self):
+        """Also of what an instance has in hand."""
         for queue in (self.queues.order, self.queues.item):
-            wait_for(lambda: client.count(queue) == 0, f"{queue} is empty", DRAIN_S)
+            count = (
+                f'rabbit_amqqueue:info(element(2, rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>,'
+                f' queue, <<"{queue}">>))), [messages])'
+            )
+            wait_for(
+                lambda count=count: self.broker.evaluate(count) == "[{messages, 0}]",
+                f"{queue} is empty",
+                DRAIN_S,
+            )
 
     def _check(self, opening):
         with Client(self.broker_urls[0]) as client:
-            self._wait_for_empty_queues(client)  # also of what instances had in hand at their end
+            self._wait_for_empty_queues()  # also of what instances had in hand at their end
             dead = [
                 {message.properties.correlation_id for message in _take_all(client, queue)}
                 for queue in (self.queues.order_dead, self.queues.item_dead)

@@ -1,36 +1,16 @@
 """A message whose content header is odd costs that message, and nobody else."""
 
 import json
-import struct
 
 import pika
 import pytest
 
+from bad_things import Flagged, filling_a_frame
 from client import Client, new_id
 from service import Service, run
 from waiting import wait_for
 
-FRAME_MAX = 131_072
-FLAG = 0x0002  # of a property that AMQP 0-9-1 does not define; RabbitMQ passes it on
 GOOD = 30
-
-
-class Flagged(pika.BasicProperties):
-    """Properties whose flags hold one that is not defined."""
-
-    def encode(self):
-        flags, *values = super().encode()
-        return [struct.pack(">H", struct.unpack(">H", flags)[0] | FLAG), *values]
-
-
-def filling_a_frame(**properties):
-    """Properties whose header frame has exactly `FRAME_MAX` bytes."""
-
-    def made(pad):
-        return pika.BasicProperties(headers={"x-pad": "A" * pad}, **properties)
-
-    fixed = 8 + 12  # around the payload, and at its beginning
-    return made(FRAME_MAX - fixed - len(b"".join(made(0).encode())))
 
 
 def send(client, queue, body, properties):

@@ -60,6 +60,10 @@ class Server:
         """rabbitmqctl."""
         return self._run("ctl", *command)
 
+    def evaluate(self, expression):
+        """Erlang, in the broker."""
+        return self._run("eval", expression).strip()
+
     def __enter__(self):
         return self.start()
 

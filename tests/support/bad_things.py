@@ -1,0 +1,293 @@
+"""Bad things, each of which may cost what it concerns, and nobody else.
+
+A kind makes `count` of them in a place, for whose orders it says where the replies go and which
+products they are for, and ends them again. It knows servers only by what the place has:
+
+  amqp_url, postgres_url   where they are; a URL of PostgreSQL names the schema
+  evaluate(expression)     Erlang, in the broker
+  product                  of which there is plenty, for orders that the database does not refuse
+  add_products(count)      others, that nobody else orders
+"""
+
+import base64
+import contextlib
+import dataclasses
+import itertools
+import struct
+import uuid
+
+import pika
+import psycopg2
+
+FRAME_MAX = 131_072
+FLAG = 0x0002  # of a property that AMQP 0-9-1 does not define; RabbitMQ passes it on
+
+
+class Flagged(pika.BasicProperties):
+    """Properties whose flags hold one that is not defined."""
+
+    def encode(self):
+        flags, *values = super().encode()
+        return [struct.pack(">H", struct.unpack(">H", flags)[0] | FLAG), *values]
+
+
+def filling_a_frame(**properties):
+    """Properties whose header frame has exactly `FRAME_MAX` bytes."""
+
+    def made(pad):
+        return pika.BasicProperties(headers={"x-pad": "A" * pad}, **properties)
+
+    fixed = 8 + 12  # around the payload, and at its beginning
+    return made(FRAME_MAX - fixed - len(b"".join(made(0).encode())))
+
+
+@dataclasses.dataclass
+class Meeting:
+    """What an order has to do with a bad thing."""
+
+    product: int
+    reply_to: str | None = None  # None: where the others' replies go
+    properties: type = pika.BasicProperties
+    order_id: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
+
+
+class Kind:
+    """`with KIND(place, count) as bad:` they are there until bad.end(), at the latest until then."""
+
+    # What becomes of an order that has met one, meanwhile or when it has ended.
+    loses_replies = False  # given up, for what the client has made
+
+    def __init__(self, place, count):
+        self.place, self.count, self.has_ended = place, count, False
+
+    def __enter__(self):
+        self.begin()
+        return self
+
+    def __exit__(self, *_):
+        if not self.has_ended:
+            self.end()
+        self.clean_up()
+
+    def end(self):
+        self.has_ended = True
+
+    def clean_up(self):
+        """Removes what is left behind, once all are answered."""
+
+    def _names(self, what):
+        return [f"{what}.{uuid.uuid4().hex}" for _ in range(self.count)]
+
+    @contextlib.contextmanager
+    def _channel(self):
+        with pika.BlockingConnection(pika.URLParameters(self.place.amqp_url)) as connection:
+            yield connection.channel()
+
+    def _execute(self, sql):
+        with contextlib.closing(psycopg2.connect(self.place.postgres_url)) as connection:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql)
+
+
+class Queues(Kind):
+    """Clients' reply queues."""
+
+    arguments = {}
+
+    def begin(self):
+        self.queues = self._names("client")
+        with self._channel() as channel:
+            for queue in self.queues:
+                channel.queue_declare(queue, durable=True, arguments=self.arguments)
+
+    def meetings(self):
+        return [Meeting(self.place.product, queue) for queue in self.queues]
+
+    def clean_up(self):
+        with self._channel() as channel:
+            for queue in self.queues:
+                channel.queue_delete(queue)
+
+
+class Silent(Queues):
+    """Queues that neither confirm nor reject, as those of a quorum without a majority."""
+
+    def begin(self):
+        super().begin()
+        self._each("sys:suspend")
+
+    def end(self):
+        super().end()
+        self._each("sys:resume")
+
+    def _each(self, function):
+        names = ",".join(f'<<"{queue}">>' for queue in self.queues)
+        self.place.evaluate(
+            f"[{function}(amqqueue:get_pid(element(2, rabbit_amqqueue:lookup("
+            f'rabbit_misc:r(<<"/">>, queue, N))))) || N <- [{names}]]'
+        )
+
+
+class SilentClassic(Silent):
+    arguments = {"x-queue-type": "classic"}
+
+
+class SilentQuorum(Silent):
+    arguments = {"x-queue-type": "quorum"}
+
+
+class Full(Queues):
+    """Queues that are full and reject."""
+
+    arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    loses_replies = True
+
+    def begin(self):
+        super().begin()
+        with self._channel() as channel:
+            for queue in self.queues:
+                channel.basic_publish("", queue, b"full")
+
+    def end(self):
+        super().end()
+        with self._channel() as channel:
+            for queue in self.queues:
+                channel.queue_purge(queue)
+
+
+class BadAddress(Kind):
+    """Direct reply-to addresses on which RabbitMQ 3.10 closes the connection."""
+
+    loses_replies = True
+
+    def begin(self):
+        names = (base64.b64encode(uuid.uuid4().bytes[:6]).decode() for _ in range(self.count))
+        self.addresses = [f"amq.rabbitmq.reply-to.{name}.BBBB" for name in names]
+
+    def meetings(self):
+        return [Meeting(self.place.product, address) for address in self.addresses]
+
+
+class Products(Kind):
+    """Rows that the database keeps from being decided."""
+
+    def begin(self):
+        self.products = self.place.add_products(self.count)
+        self.ids = ",".join(map(str, self.products))
+
+    def meetings(self):
+        return [Meeting(product) for product in self.products]
+
+
+class Poisoned(Products):
+    """A trigger refuses to change them, for reasons that may pass."""
+
+    codes = ("P0001", "23502", "23503", "42501", "0A000", "55000", "57014", "XX001")
+
+    def begin(self):
+        super().begin()
+        self.name = f"hold_{uuid.uuid4().hex}"
+        codes = ",".join(f"'{code}'" for code in self.codes)
+        self._execute(
+            f"CREATE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql AS $$"
+            f"DECLARE codes text[] := ARRAY[{codes}];"
+            f"BEGIN IF NEW.id IN ({self.ids}) THEN RAISE EXCEPTION 'product % is on hold', NEW.id"
+            f" USING ERRCODE = codes[1 + NEW.id % {len(self.codes)}]; END IF; RETURN NEW; END$$;"
+            f"CREATE TRIGGER {self.name} BEFORE UPDATE ON inventory"
+            f" FOR EACH ROW EXECUTE FUNCTION {self.name}()"
+        )
+
+    def end(self):
+        super().end()
+        self._execute(f"DROP FUNCTION {self.name} CASCADE")
+
+
+class Locked(Products):
+    """Somebody keeps them locked."""
+
+    def begin(self):
+        super().begin()
+        self.connection = psycopg2.connect(self.place.postgres_url)
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT FROM inventory WHERE id IN ({self.ids}) FOR UPDATE")
+
+    def end(self):
+        super().end()
+        self.connection.close()
+
+
+class WrongLedgerRow(Products):
+    """The ledger has an entry with an order's identity that is no decision."""
+
+    def begin(self):
+        super().begin()
+        self.orders = [Meeting(product) for product in self.products]
+        rows = ",".join(
+            f"({order.product}, 's{order.order_id}', 'opening', 2, 2)" for order in self.orders
+        )
+        self._execute(
+            f"INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta)"
+            f" VALUES {rows};"
+            f"UPDATE inventory SET quantity = quantity + 2 WHERE id IN ({self.ids})"
+        )
+
+    def meetings(self):
+        return self.orders
+
+    def end(self):
+        """As docs/operations.md says it."""
+        super().end()
+        identities = ",".join(f"'s{order.order_id}'" for order in self.orders)
+        self._execute(
+            f"UPDATE inventory_ledger SET identity = 'correction ' || identity"
+            f" WHERE product_id IN ({self.ids}) AND identity IN ({identities})"
+        )
+
+
+class UndefinedFlag(Kind):
+    """Content that cannot be decoded. (Quorum queues do not pass it on.)"""
+
+    def begin(self):
+        pass
+
+    def meetings(self):
+        return [Meeting(self.place.product, properties=Flagged) for _ in range(self.count)]
+
+
+KINDS = {
+    "silent classic queue": SilentClassic,
+    "silent quorum queue": SilentQuorum,
+    "full queue": Full,
+    "bad direct reply-to address": BadAddress,
+    "poisoned product": Poisoned,
+    "locked row": Locked,
+    "wrong ledger row": WrongLedgerRow,
+    "undefined flag": UndefinedFlag,
+}
+
+
+class All:
+    """Some of each kind."""
+
+    def __init__(self, place, count):
+        self.kinds = [kind(place, count) for kind in KINDS.values()]
+        self.loses_replies = True
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        with self.stack:
+            for kind in self.kinds:
+                self.stack.enter_context(kind)
+            self.stack = self.stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def meetings(self):
+        by_kind = itertools.zip_longest(*(kind.meetings() for kind in self.kinds))
+        return [meeting for meetings in by_kind for meeting in meetings if meeting]
+
+    def end(self):
+        for kind in self.kinds:
+            kind.end()
