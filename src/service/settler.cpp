@@ -429,7 +429,9 @@ void Settler::on_answer(Lane& lane, Token token, amqp::Settlement settlement) {
   }
   while (!lane.sent.empty()) {
     const auto first = parcels_.find(lane.sent.front());
-    if (first != parcels_.end() && first->second.lane == &lane) break;
+    const bool is_awaited =
+        first != parcels_.end() && (first->second.lane == &lane || lane.is_retired);
+    if (is_awaited) break;
     lane.sent.pop_front();
   }
   answered(token, parcel, settlement);
@@ -542,7 +544,8 @@ void Settler::put_aside(Token token, Trouble& trouble) {
   Parcel& parcel = parcels_.at(token);
   const std::string& queue = parcel.outgoing.message.routing_key;
   leave_batch(parcel);
-  const bool is_too_many = !trouble.is_ours && trouble.unsettled > options_.waiting_of_queue_max;
+  // A queue that is only suspected may be sound, and is asked first.
+  const bool is_too_many = trouble.was_told && trouble.unsettled > options_.waiting_of_queue_max;
   if (is_too_many && !trouble.is_silent && full_.contains(queue)) {
     give_up(token, "its queue keeps rejecting");
     return;
@@ -898,7 +901,10 @@ void Settler::forget_old_lanes() {
       const bool is_stale = now - lane.last_progress >= kAskedMax;
       return lane.outlet && lane.outbox.empty() && (is_stale || under_way(lane).empty());
     }
-    return lane.is_retired && (now - lane.retired_at >= kAskedMax || under_way(lane).empty());
+    // An answer that comes late settles a message also where it was published once more.
+    const bool is_awaited =
+        std::ranges::any_of(lane.sent, [this](Token token) { return parcels_.contains(token); });
+    return lane.is_retired && (now - lane.retired_at >= kAskedMax || !is_awaited);
   };
   for (auto lane = lanes_.begin(); lane != lanes_.end();) {
     const auto next = std::next(lane);
