@@ -12,7 +12,7 @@ import time
 from servers import Failed, resident_mib
 
 PRODUCTS = 1_000
-PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
+PGBENCH = "/usr/bin/pgbench"  # Debian's, which runs the newest that is installed
 
 # Orders that wait for their answers where as many are sent as are answered: far more than any
 # prefetch. An order costs the broker less in a shorter queue, and the more the program holds, the

@@ -4,11 +4,10 @@
 #include <optional>
 #include <string_view>
 
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <fmt/format.h>
 
 #include "amqp/frame.h"
+#include "amqp/rabbitmq_c.h"
 #include "amqp/wire.h"
 
 namespace amqp {

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include <amqp.h>
-#include <amqp_framing.h>
-
 #include "amqp/frame.h"
+#include "amqp/rabbitmq_c.h"
 #include "amqp/wire.h"
 
 namespace amqp {
