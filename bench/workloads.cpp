@@ -193,7 +193,8 @@ std::function<void()> decode_deliveries(std::size_t batch) {
         if ((*frame)->type == amqp::FrameType::method) {
           consume(or_throw(decoder->method((*frame)->payload)).index());
         } else if ((*frame)->type == amqp::FrameType::header) {
-          consume(or_throw(decoder->content_header((*frame)->payload)).body_size);
+          const auto header = amqp::decode_content_header((*frame)->payload, (*frame)->size);
+          consume(or_throw(header).body_size);
         } else {
           consume(std::string((*frame)->payload.data(), (*frame)->payload.size()).size());
         }

@@ -119,6 +119,7 @@ Task<Result<std::uint32_t>> BrowserImpl::count_ready() {
 // not the first time), and marks those that were as redelivered. A classic queue's message may
 // have the header of another queue in which it was.
 void BrowserImpl::learn_type(const Delivery& delivery) {
+  if (delivery.undecodable) return;  // the header may be among what was not understood
   const auto& headers = delivery.properties.headers;
   const auto count = headers ? headers->find_integer("x-delivery-count") : std::nullopt;
   if (count) counts_deliveries_ = true;
@@ -139,7 +140,8 @@ void BrowserImpl::on_content(Content content) {
   taken_ = Browsed{.delivery = {.delivery_tag = fetched.delivery_tag,
                                 .redelivered = fetched.redelivered,
                                 .properties = std::move(content.properties),
-                                .body = std::move(content.body)},
+                                .body = std::move(content.body),
+                                .undecodable = std::move(content.undecodable)},
                    .messages_behind = fetched.message_count};
   held_.insert(fetched.delivery_tag);
   learn_type(taken_->delivery);

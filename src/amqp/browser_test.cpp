@@ -9,6 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
+using namespace std::string_view_literals;
 using test::FakeBroker;
 
 class BrowserTest : public test::FakeBrokerTest {};
@@ -29,14 +30,15 @@ Task<Client> browse(Endpoint endpoint, std::chrono::milliseconds timeout = 60s) 
   co_return Client{*connection, std::move(*browser)};
 }
 
-std::string get_ok(std::uint64_t tag, std::uint32_t behind, std::string_view text) {
+std::string get_ok(std::uint64_t tag, std::uint32_t behind, std::string_view text,
+                   std::string_view properties = "\0\0"sv) {
   return test::frame(1, AMQP_BASIC_GET_OK_METHOD,
                      amqp_basic_get_ok_t{.delivery_tag = tag,
                                          .redelivered = 1,
                                          .exchange = {},
                                          .routing_key = test::bytes("letters"),
                                          .message_count = behind}) +
-         test::header(1, text.size()) + (text.empty() ? ""s : test::body(1, text));
+         test::header(1, text.size(), properties) + (text.empty() ? ""s : test::body(1, text));
 }
 
 std::string get_empty() {
@@ -81,6 +83,36 @@ Task<void> remove_the_second(Endpoint endpoint) {
 
 TEST_F(BrowserTest, RemovesWhatItIsToldToAndPutsTheRestBack) {
   run(give_two(broker_), remove_the_second(broker_.endpoint()));
+}
+
+Task<void> give_undecodable(FakeBroker& broker) {
+  co_await broker.accept_and_open({.frame_max = 4'096});
+  co_await broker.open_channel();
+  co_await broker.expect(AMQP_BASIC_GET_METHOD);
+  co_await broker.send(get_ok(1, 1, "flag", "\4\2\2id"sv));
+  co_await broker.expect(AMQP_BASIC_GET_METHOD);
+  co_await broker.send(get_ok(2, 0, "large", "\x20\0\0\0\x27\x10"s + std::string(10'000, '\0')));
+  co_await broker.expect(AMQP_BASIC_ACK_METHOD);
+  co_await broker.expect(AMQP_CHANNEL_CLOSE_METHOD);
+  co_await broker.send(test::channel_close_ok(1));
+}
+
+Task<void> remove_an_undecodable_one(Endpoint endpoint) {
+  const auto client = co_await browse(endpoint);
+  const auto flag = co_await next(*client.browser);
+  EXPECT_EQ(flag->delivery.body, "flag");
+  EXPECT_EQ(flag->delivery.properties.correlation_id, "id");
+  EXPECT_TRUE(flag->delivery.undecodable);
+  const auto large = co_await next(*client.browser);
+  EXPECT_EQ(large->delivery.body, "large");
+  EXPECT_TRUE(large->delivery.undecodable);
+  client.browser->remove(1);
+  const auto finished = co_await client.browser->finish();
+  EXPECT_TRUE(finished);
+}
+
+TEST_F(BrowserTest, GetsPastWhatCannotBeDecodedAndRemovesIt) {
+  run(give_undecodable(broker_), remove_an_undecodable_one(broker_.endpoint()));
 }
 
 Task<void> refuse(FakeBroker& broker) {

@@ -110,6 +110,7 @@ Channel::Handled Channel::handle(ContentHeader header, std::size_t size) {
   has_header_ = true;
   body_missing_ = header.body_size;
   content_->properties = std::move(header.properties);
+  content_->undecodable = std::move(header.undecodable);
   content_->size = size + header.body_size;
   if (!std::holds_alternative<method::BasicReturn>(content_->method)) {
     content_->body.reserve(std::min(header.body_size, kBodyReserveMax));

@@ -32,7 +32,8 @@ struct Content {
   std::variant<method::BasicDeliver, method::BasicGetOk, method::BasicReturn> method;
   Properties properties;
   std::string body;
-  std::size_t size = 0;  // bytes of body and properties
+  std::size_t size = 0;                                   // bytes of body and properties
+  std::optional<std::string> undecodable = std::nullopt;  // see Delivery
 };
 
 class Channel {

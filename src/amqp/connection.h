@@ -8,7 +8,9 @@
 //   2. The event loop never blocks: not in a write (memory alarm), not in a read, not in a name
 //      look-up, not in a TLS handshake.
 //   3. Memory is bounded: a body larger than `body_bytes_max`, or a frame larger than negotiated,
-//      fails the connection before it is allocated.
+//      fails the connection before it is allocated. Content headers have a bound of their own
+//      (frame.h); one above it is skipped.
+//   4. Content that cannot be decoded fails nothing: its message says so (Delivery::undecodable).
 //
 // Threads:  one object on one executor; it is kept alive by its channels and its own I/O.
 // Suspends: open(), close(). Every wait has a deadline from ConnectionOptions.

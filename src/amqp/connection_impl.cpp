@@ -203,7 +203,7 @@ ConnectionImpl::Handled ConnectionImpl::handle(const Frame& frame) {
       return channel.handle(std::move(*method));
     }
     case FrameType::header: {
-      auto header = decoder_.content_header(frame.payload);
+      auto header = decode_content_header(frame.payload, frame.size);
       if (!header) return Failure(header.error());
       return channel.handle(std::move(*header), frame.payload.size());
     }

@@ -119,7 +119,8 @@ void ConsumerImpl::on_content(Content content) {
                                    .redelivered = deliver.redelivered,
                                    .properties = std::move(content.properties),
                                    .body = std::move(content.body),
-                                   .received_at = Clock::now()},
+                                   .received_at = Clock::now(),
+                                   .undecodable = std::move(content.undecodable)},
                       .size = content.size});
   pause_or_resume();
   if (waiting_.size() == 1) arrived_.notify();

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "amqp/fake_broker.h"
+#include "amqp/frame.h"
+#include "amqp/wire.h"
 
 namespace amqp {
 namespace {
@@ -191,6 +193,90 @@ Task<void> wait_while_destroyed(Endpoint endpoint) {
 
 TEST_F(ConsumerTest, ClosesItsChannelAndWakesItsReceiverWhenItIsDestroyed) {
   run(expect_close(broker_), wait_while_destroyed(broker_.endpoint()));
+}
+
+// ---- content that cannot be decoded, or has a large header
+
+// Encoded properties: headers with one long string, and a correlation id behind them.
+std::string large_properties(std::size_t padding) {
+  HeaderTable headers;
+  headers.add_string("x-pad", std::string(padding, 'A'));
+  std::string properties;
+  append_integer(properties, static_cast<std::uint16_t>(AMQP_BASIC_HEADERS_FLAG |
+                                                        AMQP_BASIC_CORRELATION_ID_FLAG));
+  append_integer(properties, static_cast<std::uint32_t>(headers.encoded().size()));
+  return properties + headers.encoded() + "\2id";
+}
+
+std::string delivery_with(std::uint64_t tag, std::string_view properties, std::string_view text) {
+  return test::deliver(1, tag) + test::header(1, text.size(), properties) + test::body(1, text);
+}
+
+constexpr std::uint32_t kSmallFrame = 4'096;
+
+Task<void> deliver_between_good(FakeBroker& broker, std::vector<std::string> properties) {
+  co_await broker.accept_and_open({.frame_max = kSmallFrame});
+  co_await broker.open_consumer();
+  std::uint64_t tag = 0;
+  for (const std::string& odd : properties) {
+    co_await broker.send(test::delivery(1, ++tag, "good"));
+    co_await broker.send(delivery_with(++tag, odd, "odd"));
+  }
+  co_await broker.send(test::delivery(1, ++tag, "good"));
+}
+
+Task<void> take_odd(Endpoint endpoint, std::size_t count, std::vector<Delivery>& odd) {
+  const auto client = co_await consume(endpoint);
+  for (std::uint64_t tag = 1; tag <= (2 * count) + 1; ++tag) {
+    auto taken = co_await receive(*client.consumer, 1);
+    EXPECT_EQ(taken.front().delivery_tag, tag);
+    if (tag % 2 == 0) {
+      EXPECT_EQ(taken.front().body, "odd");
+      odd.push_back(std::move(taken.front()));
+    } else {
+      EXPECT_EQ(taken.front().body, "good");
+      EXPECT_FALSE(taken.front().undecodable);
+    }
+  }
+  EXPECT_TRUE(client.connection->is_open());
+}
+
+// The first size is that of https://github.com/amqp-node/amqplib/issues/135.
+TEST_F(ConsumerTest, TakesHeadersAboveTheAgreedFrameSize) {
+  std::vector<std::string> properties;
+  for (const std::size_t size : {4'249U - 54, 100'000U, 1'000'000U}) {
+    properties.push_back(large_properties(size));
+  }
+  std::vector<Delivery> odd;
+  run(deliver_between_good(broker_, properties),
+      take_odd(broker_.endpoint(), properties.size(), odd));
+  ASSERT_EQ(odd.size(), properties.size());
+  for (std::size_t i = 0; i < odd.size(); ++i) {
+    EXPECT_FALSE(odd[i].undecodable);
+    EXPECT_EQ(odd[i].properties.correlation_id, "id");
+    EXPECT_GT(odd[i].properties.headers->encoded().size(), 4'000U);
+  }
+}
+
+TEST_F(ConsumerTest, LosesNothingButTheContentThatCannotBeDecoded) {
+  const std::vector<std::string> properties{"\4\2\2id"s,
+                                            "\4\1\2id"s,
+                                            "\4\3\2id"s,
+                                            "\6\0\2id\xFFq"s,
+                                            "",
+                                            "\x20\0\xFF\xFF\xFF\xFF"s,
+                                            "\x24\0\0\0\0\4\1xZ\1\2id"s,
+                                            large_properties(kHeaderFrameMax)};
+  std::vector<Delivery> odd;
+  run(deliver_between_good(broker_, properties),
+      take_odd(broker_.endpoint(), properties.size(), odd));
+  ASSERT_EQ(odd.size(), properties.size());
+  for (std::size_t i = 0; i < odd.size(); ++i) {
+    EXPECT_TRUE(odd[i].undecodable) << i;
+    const bool tells_its_id = properties[i].contains("\2id") && i + 1 < odd.size();
+    EXPECT_EQ(odd[i].properties.correlation_id == "id", tells_its_id) << i;
+  }
+  EXPECT_NE(odd.back().undecodable->find("bytes is too large"), std::string::npos);
 }
 
 // ---- back-pressure

@@ -1,5 +1,6 @@
 #include "amqp/decode.h"
 
+#include <concepts>
 #include <cstring>
 #include <optional>
 #include <string_view>
@@ -131,53 +132,94 @@ method::Incoming incoming(amqp_method_number_t id, const void* decoded) {
   }
 }
 
-// Cuts the headers out of encoded properties: flags (2), content-type, content-encoding, headers,
-// the rest (AMQP 0-9-1, 4.2.6.1). What stands before them moves up to the rest, and their flag is
-// cleared. Nothing if the lengths do not fit.
-std::optional<std::span<char>> cut_headers(std::span<char> encoded,
-                                           std::optional<HeaderTable>& headers) {
-  if (encoded.size() < 2) return {};
-  const auto flags = read_integer<std::uint16_t>(encoded.data());
-  // The class has 14 properties. The last bit would announce more flags, which there cannot be
-  // (and rabbitmq-c shifts by more than its integer has bits when it reads them).
-  if ((flags & 0x3U) != 0) return {};
-  if ((flags & AMQP_BASIC_HEADERS_FLAG) == 0) return encoded;
-  std::size_t position = 2;
-  for (const int flag : {AMQP_BASIC_CONTENT_TYPE_FLAG, AMQP_BASIC_CONTENT_ENCODING_FLAG}) {
-    if ((flags & flag) == 0) continue;
-    if (position >= encoded.size()) return {};
-    position += 1U + static_cast<unsigned char>(encoded[position]);
-  }
-  if (position + 4 > encoded.size()) return {};
-  const std::size_t table_size = read_integer<std::uint32_t>(encoded.data() + position);
-  if (table_size > encoded.size() - position - 4) return {};
-  headers.emplace(std::string(encoded.data() + position + 4, table_size));
-  std::memmove(encoded.data() + 4 + table_size, encoded.data(), position);
-  encoded = encoded.subspan(4 + table_size);
-  write_integer(encoded.data(), static_cast<std::uint16_t>(flags & ~AMQP_BASIC_HEADERS_FLAG));
-  return encoded;
-}
+// PropertyReader: encoded values of properties, one after the other. After the first whose length
+// does not fit it reads nothing more.
+class PropertyReader {
+ public:
+  explicit PropertyReader(std::string_view encoded) : rest_(encoded) {}
 
-void take_properties(const amqp_basic_properties_t& from, Properties& to) {
-  const auto take = [&from](unsigned flag, const amqp_bytes_t& bytes,
-                            std::optional<std::string>& property) {
-    if ((from._flags & flag) != 0) {
-      property.emplace(static_cast<const char*>(bytes.bytes), bytes.len);
-    }
+  void read(std::optional<std::string>& property) {
+    const std::size_t size = rest_.empty() ? 0 : static_cast<unsigned char>(rest_.front());
+    if (!has(1 + size)) return;
+    property.emplace(rest_.substr(1, size));
+    rest_.remove_prefix(1 + size);
+  }
+
+  template <std::unsigned_integral T>
+  void read(std::optional<T>& property) {
+    if (!has(sizeof(T))) return;
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): they are there
+    property = read_integer<T>(rest_.data());
+    rest_.remove_prefix(sizeof(T));
+  }
+
+  // A table that is malformed is read up to there.
+  void read(std::optional<HeaderTable>& headers) {
+    if (!has(4)) return;
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): it reads four bytes, which are
+    const std::size_t size = read_integer<std::uint32_t>(rest_.data());
+    if (!has(4 + size)) return;
+    const std::string_view table = rest_.substr(4, size);
+    const std::size_t good = well_formed_size(table);
+    if (good < size) is_table_malformed_ = true;
+    headers.emplace(std::string(table.substr(0, good)));
+    rest_.remove_prefix(4 + size);
+  }
+
+  bool is_cut() const { return is_cut_; }
+  bool is_table_malformed() const { return is_table_malformed_; }
+  bool is_at_end() const { return rest_.empty(); }
+
+ private:
+  bool has(std::size_t size) {
+    if (rest_.size() < size) is_cut_ = true;
+    return !is_cut_;
+  }
+
+  std::string_view rest_;
+  bool is_cut_ = false;
+  bool is_table_malformed_ = false;
+};
+
+// Reads flags and properties (AMQP 0-9-1, 4.2.6.1). Returns why not all were understood, if so.
+std::optional<std::string> read_properties(std::string_view encoded, Properties& to) {
+  constexpr unsigned kUndefinedFlags = 3;  // the class has 14 properties
+  constexpr unsigned kMoreFlags = 1;
+  if (encoded.size() < 2) return "its content header has no property flags";
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): it reads two bytes, which are
+  const unsigned flags = read_integer<std::uint16_t>(encoded.data());
+  PropertyReader reader(encoded.substr(2));
+  const char* last = "";
+  const auto read = [&](unsigned flag, const char* name, auto& property) {
+    if ((flags & flag) == 0 || reader.is_cut()) return;
+    last = name;
+    reader.read(property);
   };
-  take(AMQP_BASIC_CONTENT_TYPE_FLAG, from.content_type, to.content_type);
-  take(AMQP_BASIC_CONTENT_ENCODING_FLAG, from.content_encoding, to.content_encoding);
-  if ((from._flags & AMQP_BASIC_DELIVERY_MODE_FLAG) != 0) to.delivery_mode = from.delivery_mode;
-  if ((from._flags & AMQP_BASIC_PRIORITY_FLAG) != 0) to.priority = from.priority;
-  take(AMQP_BASIC_CORRELATION_ID_FLAG, from.correlation_id, to.correlation_id);
-  take(AMQP_BASIC_REPLY_TO_FLAG, from.reply_to, to.reply_to);
-  take(AMQP_BASIC_EXPIRATION_FLAG, from.expiration, to.expiration);
-  take(AMQP_BASIC_MESSAGE_ID_FLAG, from.message_id, to.message_id);
-  if ((from._flags & AMQP_BASIC_TIMESTAMP_FLAG) != 0) to.timestamp = from.timestamp;
-  take(AMQP_BASIC_TYPE_FLAG, from.type, to.type);
-  take(AMQP_BASIC_USER_ID_FLAG, from.user_id, to.user_id);
-  take(AMQP_BASIC_APP_ID_FLAG, from.app_id, to.app_id);
-  take(AMQP_BASIC_CLUSTER_ID_FLAG, from.cluster_id, to.cluster_id);
+  read(AMQP_BASIC_CONTENT_TYPE_FLAG, "content_type", to.content_type);
+  read(AMQP_BASIC_CONTENT_ENCODING_FLAG, "content_encoding", to.content_encoding);
+  read(AMQP_BASIC_HEADERS_FLAG, "headers", to.headers);
+  read(AMQP_BASIC_DELIVERY_MODE_FLAG, "delivery_mode", to.delivery_mode);
+  read(AMQP_BASIC_PRIORITY_FLAG, "priority", to.priority);
+  read(AMQP_BASIC_CORRELATION_ID_FLAG, "correlation_id", to.correlation_id);
+  read(AMQP_BASIC_REPLY_TO_FLAG, "reply_to", to.reply_to);
+  read(AMQP_BASIC_EXPIRATION_FLAG, "expiration", to.expiration);
+  read(AMQP_BASIC_MESSAGE_ID_FLAG, "message_id", to.message_id);
+  read(AMQP_BASIC_TIMESTAMP_FLAG, "timestamp", to.timestamp);
+  read(AMQP_BASIC_TYPE_FLAG, "type", to.type);
+  read(AMQP_BASIC_USER_ID_FLAG, "user_id", to.user_id);
+  read(AMQP_BASIC_APP_ID_FLAG, "app_id", to.app_id);
+  read(AMQP_BASIC_CLUSTER_ID_FLAG, "cluster_id", to.cluster_id);
+  if ((flags & kUndefinedFlags) != 0) {
+    const bool is_misread = reader.is_cut() || !reader.is_at_end();
+    if ((flags & kMoreFlags) != 0 && is_misread) to = {};
+    return fmt::format(
+        "its property flags 0x{:04x} hold 0x{:04x}, which AMQP 0-9-1 does not define", flags,
+        flags & kUndefinedFlags);
+  }
+  if (reader.is_cut())
+    return fmt::format("its property {} is longer than its content header", last);
+  if (reader.is_table_malformed()) return "its headers are malformed";
+  return {};
 }
 
 std::string number_of(std::uint32_t method) {
@@ -212,24 +254,24 @@ std::expected<method::Incoming, std::string> Decoder::method(std::span<char> pay
   return result;
 }
 
-std::expected<ContentHeader, std::string> Decoder::content_header(std::span<char> payload) {
-  // Class (2), weight (2), body size (8), properties (AMQP 0-9-1, 4.2.6.1).
-  if (payload.size() < 12) return std::unexpected("syntax error 502: content header is too short");
-  if (read_integer<std::uint16_t>(payload.data()) != kBasicClass) {
-    return std::unexpected("syntax error 502: content header of another class than basic");
+std::expected<ContentHeader, std::string> decode_content_header(std::span<const char> payload,
+                                                                std::size_t size) {
+  if (payload.size() < kContentHeaderFixedSize) {
+    return std::unexpected("syntax error 502: content header too short to tell its body's size");
   }
   ContentHeader header{.body_size = read_integer<std::uint64_t>(payload.data() + 4),
-                       .properties = {}};
-  const auto encoded = cut_headers(payload.subspan(12), header.properties.headers);
-  void* decoded = nullptr;
-  if (!encoded ||
-      amqp_decode_properties(kBasicClass, pool_.get(), {encoded->size(), encoded->data()},
-                             &decoded) != AMQP_STATUS_OK) {
-    recycle_amqp_pool(pool_.get());
-    return std::unexpected("syntax error 502: content header is malformed");
+                       .properties = {},
+                       .undecodable = {}};
+  const auto class_id = read_integer<std::uint16_t>(payload.data());
+  if (size > payload.size()) {
+    header.undecodable = fmt::format("its content header of {} bytes is too large", size);
+  } else if (class_id != kBasicClass) {
+    header.undecodable =
+        fmt::format("its content header is of class {} and not {}", class_id, kBasicClass);
+  } else {
+    const auto encoded = payload.subspan(kContentHeaderFixedSize);
+    header.undecodable = read_properties({encoded.data(), encoded.size()}, header.properties);
   }
-  take_properties(fields<amqp_basic_properties_t>(decoded), header.properties);
-  recycle_amqp_pool(pool_.get());
   return header;
 }
 

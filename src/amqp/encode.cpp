@@ -11,7 +11,6 @@ namespace amqp {
 namespace {
 
 constexpr std::size_t kMethodIdSize = 4;
-constexpr std::size_t kContentHeaderFixedSize = 12;  // class, weight, body size
 constexpr std::size_t kShortStringMax = 255;
 
 // rabbitmq-c only reads what it encodes, though its types say otherwise.

@@ -19,15 +19,24 @@ void write_frame_header(char* bytes, FrameType type, std::uint16_t channel,
 std::span<char> FrameReader::space() {
   if (begin_ == end_) {
     begin_ = end_ = 0;
-  } else if (buffer_.size() - end_ < buffer_.size() / 2) {
-    // Less than one frame is left over, so that half of the buffer is free afterwards.
-    std::copy(buffer_.data() + begin_, buffer_.data() + end_, buffer_.data());
-    end_ -= std::exchange(begin_, 0);
+    if (buffer_.size() > usual_size_) std::vector<char>(usual_size_).swap(buffer_);
+  } else if (buffer_.size() - end_ < usual_size_ / 2) {
+    if (begin_ > 0) {
+      std::copy(buffer_.data() + begin_, buffer_.data() + end_, buffer_.data());
+      end_ -= std::exchange(begin_, 0);
+    }
+    // Less than one frame is left over, so that half of the buffer is free now; or more, which is
+    // the beginning of a content header above frame_max.
+    if (end_ > usual_size_ / 2) {
+      const std::size_t size = read_integer<std::uint32_t>(buffer_.data() + 3) + kFrameOverhead;
+      if (size > buffer_.size()) buffer_.resize(std::min(2 * buffer_.size(), size));
+    }
   }
   return std::span(buffer_).subspan(end_);
 }
 
 std::expected<std::optional<Frame>, std::string> FrameReader::next() {
+  if (to_skip_ > 0 && !cut_header()) return std::nullopt;
   const std::size_t available = end_ - begin_;
   char* const bytes = buffer_.data() + begin_;
   if (available == 0) return std::nullopt;
@@ -41,18 +50,40 @@ std::expected<std::optional<Frame>, std::string> FrameReader::next() {
   if (available < kFrameHeaderSize) return std::nullopt;
   const std::size_t size = read_integer<std::uint32_t>(bytes + 3);
   if (size + kFrameOverhead > frame_max_) {
-    return std::unexpected(
-        fmt::format("frame error 501: frame of {} bytes where at most {} were agreed",
-                    size + kFrameOverhead, frame_max_));
+    if (static_cast<FrameType>(type) != FrameType::header) {
+      return std::unexpected(
+          fmt::format("frame error 501: frame of {} bytes where at most {} were agreed",
+                      size + kFrameOverhead, frame_max_));
+    }
+    if (size + kFrameOverhead > header_frame_max_) {
+      cut_size_ = size;
+      to_skip_ = size - kContentHeaderFixedSize;
+      write_integer(bytes + 3, static_cast<std::uint32_t>(kContentHeaderFixedSize));
+      return next();
+    }
   }
   if (available < size + kFrameOverhead) return std::nullopt;
   if (bytes[kFrameHeaderSize + size] != kFrameEnd) {
     return std::unexpected("frame error 501: frame does not end in 0xCE");
   }
   begin_ += size + kFrameOverhead;
+  const std::size_t cut_size = std::exchange(cut_size_, 0);
   return Frame{.type = static_cast<FrameType>(type),
                .channel = read_integer<std::uint16_t>(bytes + 1),
-               .payload = {bytes + kFrameHeaderSize, size}};
+               .payload = {bytes + kFrameHeaderSize, size},
+               .size = cut_size > 0 ? cut_size : size};
+}
+
+// Takes what is to be skipped out of the bytes that are here, behind the fixed part; the frame then
+// reads as one that ends there. False: more is to come.
+bool FrameReader::cut_header() {
+  const std::size_t kept = begin_ + kFrameHeaderSize + kContentHeaderFixedSize;
+  if (end_ <= kept) return false;
+  const std::size_t skipped = std::min(to_skip_, end_ - kept);
+  std::copy(buffer_.data() + kept + skipped, buffer_.data() + end_, buffer_.data() + kept);
+  end_ -= skipped;
+  to_skip_ -= skipped;
+  return to_skip_ == 0;
 }
 
 }  // namespace amqp

@@ -120,6 +120,41 @@ std::vector<HeaderValue> array_items(std::string_view encoded) {
   return items;
 }
 
+std::size_t well_formed_size(std::string_view encoded) {
+  struct Nest {
+    std::size_t end;
+    bool is_table;
+    bool is_outermost;
+  };
+  Nest inside{.end = encoded.size(), .is_table = true, .is_outermost = true};
+  std::vector<Nest> around;  // which go on behind `inside`
+  std::size_t good = 0;      // behind the last entry of the outermost table that was read
+  std::size_t position = 0;
+  while (position < encoded.size()) {
+    if (position == inside.end) {
+      inside = around.back();
+      around.pop_back();
+    }
+    if (inside.is_outermost) good = position;
+    const std::string_view rest = encoded.substr(position, inside.end - position);
+    const std::size_t name_size =
+        inside.is_table ? std::size_t{1} + static_cast<unsigned char>(rest.front()) : 0;
+    if (rest.size() < name_size + 1) return good;
+    const char type = rest[name_size];
+    const auto size = value_size(type, rest.substr(name_size + 1));
+    if (!size) return good;
+    const std::size_t end = position + name_size + 1 + *size;
+    if (type == 'A' || type == 'F') {
+      position = end - *size + 4;
+      if (end < inside.end) around.push_back(inside);
+      inside = {.end = end, .is_table = type == 'F', .is_outermost = false};
+    } else {
+      position = end;
+    }
+  }
+  return encoded.size();
+}
+
 std::optional<std::int64_t> to_integer(const HeaderValue& value) {
   const char* const bytes = value.bytes.data();
   switch (value.type) {

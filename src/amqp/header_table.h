@@ -27,6 +27,10 @@ struct HeaderValue {
 std::vector<HeaderValue> table_entries(std::string_view encoded);
 std::vector<HeaderValue> array_items(std::string_view encoded);
 
+// How many bytes of a table can be read, nested tables and arrays with it: up to the first entry
+// that cannot, or all of them. Without recursion, however deep it is.
+std::size_t well_formed_size(std::string_view encoded);
+
 // A value of one of the integer types.
 std::optional<std::int64_t> to_integer(const HeaderValue& value);
 

@@ -107,6 +107,37 @@ TEST(HeaderTable, SkipsNestedArraysWithoutEnteringThem) {
   EXPECT_EQ(table.find_entry("n"), "\1n" + nested);
 }
 
+TEST(HeaderTable, IsWellFormedUpToTheFirstEntryOfWhichAnythingIsNot) {
+  const std::string inner = "\1bA\0\0\0\2t\1"s;
+  std::string whole = "\1at\1\1nF"s;
+  append_integer(whole, static_cast<std::uint32_t>(inner.size()));
+  whole += inner + "\1zV";
+  EXPECT_EQ(well_formed_size(whole), whole.size());
+  EXPECT_EQ(well_formed_size(""), 0U);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const std::size_t expected = size < 4 ? 0 : size < whole.size() - 3 ? 4 : whole.size() - 3;
+    EXPECT_EQ(well_formed_size(std::string_view(whole).substr(0, size)), expected) << size;
+  }
+  whole[whole.find("bA") + 6] = 'Z';  // inside the array inside the table
+  EXPECT_EQ(well_formed_size(whole), 4U);
+}
+
+TEST(HeaderTable, IsWellFormedHoweverDeepItIs) {
+  for (const std::string_view behind : {"", "V"}) {
+    constexpr std::uint32_t kDepth = 100'000;
+    const auto level_size = static_cast<std::uint32_t>(5 + behind.size());
+    std::string nested = "\1n";
+    for (std::uint32_t inside = kDepth; inside-- > 0;) {
+      nested += 'A';
+      append_integer(nested, inside * level_size);
+    }
+    for (std::uint32_t level = 1; level < kDepth; ++level) nested += behind;
+    EXPECT_EQ(well_formed_size(nested), nested.size());
+    nested[nested.size() - (kDepth - 1) * behind.size() - 5] = 'Z';  // the innermost array
+    EXPECT_EQ(well_formed_size(nested), 0U);
+  }
+}
+
 TEST(HeaderTable, RenamesEveryEntryOfAName) {
   HeaderTable table;
   table.add_string("CC", "a");

@@ -132,6 +132,25 @@ TEST_F(PublisherTest, IgnoresAReturnThatItCannotPlace) {
   run(return_strangers(broker_), expect_settlements(broker_.endpoint(), messages(1), {confirmed}));
 }
 
+Task<void> return_undecodable(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_publisher();
+  const auto headers = co_await broker.receive_messages(3);
+  std::string with_flag = headers[0].substr(12);
+  with_flag[1] = static_cast<char>(with_flag[1] | 2);
+  co_await broker.send(test::returned(1, "q") + test::header(1, 4, with_flag) +
+                       test::body(1, "body") + test::returned(1, "q") +
+                       test::header(1, 4, "\4\0\xFF"s) + test::body(1, "body") +
+                       test::ack(1, 3, true));
+}
+
+TEST_F(PublisherTest, RecognisesWhatWasReturnedByWhatOfItCanBeDecoded) {
+  auto batch = messages(3);
+  batch[2].keeps_properties = true;  // it has no message_id, as what came back seems to have none
+  run(return_undecodable(broker_),
+      expect_settlements(broker_.endpoint(), batch, {returned, confirmed, returned}));
+}
+
 TEST_F(PublisherTest, LeavesOutWhatDoesNotFitInAFrame) {
   auto batch = messages(5);
   batch[0].routing_key = std::string(256, 'q');

@@ -18,6 +18,14 @@ constexpr std::string_view kStaleHeaders[] = {
     "original-user-id", "original-CC",   "original-BCC",   "CC",        "BCC",
     "x-delivery-count"};
 
+constexpr std::string_view kDeathHeaders[] = {"x-death",
+                                              "x-first-death-exchange",
+                                              "x-first-death-queue",
+                                              "x-first-death-reason",
+                                              "x-last-death-exchange",
+                                              "x-last-death-queue",
+                                              "x-last-death-reason"};
+
 bool contains(const std::optional<std::string>& text, const std::string& part) {
   return text && text->find(part) != std::string::npos;
 }
@@ -87,6 +95,14 @@ amqp::Message make_replay(const DeadLetter& letter, std::string queue) {
     if (properties.headers->empty()) properties.headers.reset();
   }
   return replay;
+}
+
+bool drop_death_headers(amqp::Message& replay) {
+  if (!replay.properties.headers) return false;
+  amqp::HeaderTable& headers = *replay.properties.headers;
+  const std::size_t size = headers.encoded().size();
+  for (const std::string_view name : kDeathHeaders) headers.remove(name);
+  return headers.encoded().size() < size;
 }
 
 }  // namespace inventory::app

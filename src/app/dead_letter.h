@@ -57,4 +57,8 @@ std::expected<std::string, std::string> replay_queue(
 // as they were renamed), and a quorum queue's count. It is persistent.
 amqp::Message make_replay(const DeadLetter& letter, std::string queue);
 
+// For a replay whose headers do not fit in a frame: leaves out what brokers have added when they
+// dead-lettered it (x-death and the like). False if there is nothing of it.
+bool drop_death_headers(amqp::Message& replay);
+
 }  // namespace inventory::app

@@ -9,6 +9,7 @@ namespace inventory::app {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 
 const domain::Timestamp kFailedAt{std::chrono::seconds(1'795'612'800)};
 
@@ -91,6 +92,18 @@ TEST(DeadLetter, BecomesTheRequestThatItWas) {
 
 TEST(DeadLetter, HasNoHeadersWhenItIsReplayedIfTheRequestHadNone) {
   EXPECT_EQ(make_replay(letter_of(delivery_of("x")), "q").properties.headers, std::nullopt);
+}
+
+TEST(DeadLetter, LosesWhatBrokersHaveAddedOnce) {
+  amqp::Delivery original = request();
+  original.properties.headers->add_string("x-first-death-reason", "rejected");
+  original.properties.headers->add_entry("\7x-deathA\0\0\0\1V"s);
+  amqp::Message replay = make_replay(letter_of(original), "orders");
+  EXPECT_TRUE(drop_death_headers(replay));
+  EXPECT_EQ(replay.properties, make_replay(letter_of(request()), "orders").properties);
+  EXPECT_FALSE(drop_death_headers(replay));
+  replay.properties.headers.reset();
+  EXPECT_FALSE(drop_death_headers(replay));
 }
 
 TEST(DeadLetter, GoesToItsOriginalQueueIfThatIsARequestQueue) {

@@ -131,6 +131,12 @@ std::string id_of(const amqp::Properties& properties) {
   return "-";
 }
 
+// What went wrong with a letter, as far as a line tells it.
+std::string message_of(const DeadLetter& letter) {
+  if (letter.message || !letter.delivery.undecodable) return letter.message.value_or("-");
+  return fmt::format("cannot be decoded: {}", *letter.delivery.undecodable);
+}
+
 void append_section(std::string& to, std::string_view title, const json::object& object) {
   if (object.empty()) return;
   to += fmt::format("{}:\n", title);
@@ -179,13 +185,12 @@ std::string table_head(std::size_t columns) {
 }
 
 std::string table_line(const DeadLetter& letter, std::size_t columns) {
-  return cut(
-      fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", letter.position,
-                  time_text(letter.failed_at),
-                  cut(printable(letter.reason.value_or("-")), kReasonColumns), kReasonColumns,
-                  letter.delivery.body.size(), printable(letter.message.value_or("-")),
-                  kMessageColumns, id_of(letter.delivery.properties)),
-      columns);
+  return cut(fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", letter.position,
+                         time_text(letter.failed_at),
+                         cut(printable(letter.reason.value_or("-")), kReasonColumns),
+                         kReasonColumns, letter.delivery.body.size(), printable(message_of(letter)),
+                         kMessageColumns, id_of(letter.delivery.properties)),
+             columns);
 }
 
 std::string full_text(const DeadLetter& letter) {
@@ -193,6 +198,9 @@ std::string full_text(const DeadLetter& letter) {
   text +=
       fmt::format("failed at: {}\nreason: {}\nmessage: {}\n", time_text(letter.failed_at),
                   printable(letter.reason.value_or("-")), printable(letter.message.value_or("-")));
+  if (const auto& why = letter.delivery.undecodable) {
+    text += fmt::format("cannot be decoded: {}; what was understood:\n", printable(*why));
+  }
   append_section(text, "properties", properties_object(letter.delivery.properties));
   append_section(text, "headers", headers_object(letter.delivery.properties));
   const std::string body = printable(letter.delivery.body, true);
@@ -211,6 +219,7 @@ std::string json_line(const DeadLetter& letter) {
   object["message"] = optional_text(letter.message);
   object["original_queue"] = optional_text(letter.original_queue);
   object["redelivered"] = letter.delivery.redelivered;
+  object["undecodable"] = optional_text(letter.delivery.undecodable);
   object["properties"] = properties_object(letter.delivery.properties);
   object["headers"] = headers_object(letter.delivery.properties);
   object["bytes"] = letter.delivery.body.size();

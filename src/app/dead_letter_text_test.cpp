@@ -50,6 +50,21 @@ TEST(DeadLetterText, ShowsAllOfALetter) {
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }
 
+TEST(DeadLetterText, SaysThatALetterCannotBeDecodedAndWhy) {
+  amqp::Delivery delivery;
+  delivery.properties.correlation_id = "c-1";
+  delivery.undecodable = "its headers are malformed";
+  const DeadLetter undecodable = read_dead_letter("q", 1, delivery);
+  EXPECT_THAT(table_line(undecodable, 0), HasSubstr("cannot be decoded: its headers are malform"));
+  EXPECT_THAT(full_text(undecodable),
+              HasSubstr("cannot be decoded: its headers are malformed; what "
+                        "was understood:\nproperties:\n"));
+  EXPECT_EQ(boost::json::parse(json_line(undecodable)).at("undecodable"),
+            "its headers are malformed");
+  EXPECT_EQ(boost::json::parse(json_line(letter("{}"))).at("undecodable"), nullptr);
+  EXPECT_THAT(full_text(letter("{}")), Not(HasSubstr("decoded")));
+}
+
 TEST(DeadLetterText, IsJsonForMachines) {
   const auto value = boost::json::parse(json_line(letter("{\"a\":1}"))).as_object();
   EXPECT_EQ(value.at("queue"), "orders.dlq");

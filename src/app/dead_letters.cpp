@@ -104,6 +104,7 @@ class Run {
   Task<Result<void>> take(DeadLetter letter);
   Task<Result<void>> replay(const DeadLetter& letter);
   Task<Result<void>> publish_batch();
+  Task<Result<std::vector<amqp::Settlement>>> publish();
   Task<Result<void>> purge();
   Task<Result<void>> end();
   void print(const DeadLetter& letter);
@@ -201,7 +202,9 @@ Task<Result<void>> Run::replay(const DeadLetter& letter) {
     ++done_;
     co_return Result<void>();
   }
-  const std::size_t size = letter.delivery.body.size();
+  const auto& headers = letter.delivery.properties.headers;
+  const std::size_t size =
+      letter.delivery.body.size() + (headers ? headers->encoded().size() : std::size_t{0});
   if (!batch_.empty() && batch_bytes_ + size > kBatchBytesMax) {
     auto published = co_await publish_batch();
     if (!published) co_return published;
@@ -214,8 +217,34 @@ Task<Result<void>> Run::replay(const DeadLetter& letter) {
 }
 
 Task<Result<void>> Run::publish_batch() {
+  while (!batch_.empty()) {
+    auto settlements = co_await publish();
+    if (!settlements) co_return std::unexpected(settlements.error());
+    std::vector<amqp::Message> smaller;
+    std::vector<std::uint64_t> smaller_tags;
+    for (std::size_t i = 0; i < batch_.size(); ++i) {
+      if ((*settlements)[i] == amqp::Settlement::confirmed) {
+        browser_->remove(batch_tags_[i]);
+        ++done_;
+      } else if ((*settlements)[i] != amqp::Settlement::too_large) {
+        ++left_[fmt::format("queue {} rejects messages", printable(batch_[i].routing_key))];
+      } else if (drop_death_headers(batch_[i])) {
+        smaller.push_back(std::move(batch_[i]));
+        smaller_tags.push_back(batch_tags_[i]);
+      } else {
+        ++left_["its properties do not fit in a frame"];
+      }
+    }
+    batch_ = std::move(smaller);
+    batch_tags_ = std::move(smaller_tags);
+  }
+  batch_bytes_ = 0;
+  co_return Result<void>();
+}
+
+// Publishes the batch. An answer for each; an error if the queue of one is not there.
+Task<Result<std::vector<amqp::Settlement>>> Run::publish() {
   using namespace boost::asio::experimental::awaitable_operators;
-  if (batch_.empty()) co_return Result<void>();
   boost::asio::steady_timer deadline(co_await boost::asio::this_coro::executor, kPublishTimeout);
   auto published =
       co_await (publisher_->publish(batch_) || deadline.async_wait(boost::asio::use_awaitable));
@@ -225,7 +254,7 @@ Task<Result<void>> Run::publish_batch() {
                            "is it low on memory or disk?",
                            kPublishTimeout.count())));
   }
-  const auto& settlements = std::get<0>(published);
+  auto& settlements = std::get<0>(published);
   if (!settlements) co_return std::unexpected(settlements.error());
   // A returned message is found by what it has in common with others: then nothing is removed.
   for (std::size_t i = 0; i < batch_.size(); ++i) {
@@ -234,20 +263,7 @@ Task<Result<void>> Run::publish_batch() {
           failed(fmt::format("there is no queue {}", printable(batch_[i].routing_key))));
     }
   }
-  for (std::size_t i = 0; i < batch_.size(); ++i) {
-    if ((*settlements)[i] == amqp::Settlement::confirmed) {
-      browser_->remove(batch_tags_[i]);
-      ++done_;
-    } else if ((*settlements)[i] == amqp::Settlement::too_large) {
-      ++left_["its properties do not fit in a frame"];
-    } else {
-      ++left_[fmt::format("queue {} rejects messages", printable(batch_[i].routing_key))];
-    }
-  }
-  batch_.clear();
-  batch_tags_.clear();
-  batch_bytes_ = 0;
-  co_return Result<void>();
+  co_return std::move(settlements);
 }
 
 Task<Result<void>> Run::purge() {
