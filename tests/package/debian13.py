@@ -11,7 +11,9 @@ import pathlib
 import shutil
 import sys
 
-from machine import CHECKOUT, Root, debootstrap
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from machine import CHECKOUT, Root, debootstrap  # it needs support/
 
 FOLDER = CHECKOUT / "build/debian13"
 AUTHORITIES = pathlib.Path("/usr/local/share/ca-certificates")  # the machine's own, of a proxy
