@@ -14,14 +14,18 @@ namespace {
 class AmqpLink : public Link {
  public:
   AmqpLink(std::shared_ptr<amqp::Connection> consuming, std::unique_ptr<amqp::Consumer> consumer,
-           std::shared_ptr<amqp::Connection> publishing, std::unique_ptr<amqp::Publisher> publisher)
+           std::shared_ptr<amqp::Connection> publishing, std::unique_ptr<amqp::Publisher> publisher,
+           DeliveryLimit* delivery_limit)
       : consuming_(std::move(consuming)),
         consumer_(std::move(consumer)),
         publishing_(std::move(publishing)),
-        publisher_(std::move(publisher)) {}
+        publisher_(std::move(publisher)),
+        delivery_limit_(delivery_limit) {}
 
   Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override {
-    return consumer_->receive(count);
+    auto deliveries = co_await consumer_->receive(count);
+    if (deliveries && delivery_limit_ != nullptr) delivery_limit_->delivered(*deliveries);
+    co_return deliveries;
   }
   // RabbitMQ 3.10 rejects what is for a quorum queue on a channel that was opened while the queue's
   // leader was down, for as long as that node is: so after a rejection the channel is replaced. Not
@@ -57,6 +61,7 @@ class AmqpLink : public Link {
   std::unique_ptr<amqp::Consumer> consumer_;
   std::shared_ptr<amqp::Connection> publishing_;
   std::unique_ptr<amqp::Publisher> publisher_;
+  DeliveryLimit* delivery_limit_;
   bool was_rejected_ = false;
 };
 
@@ -75,6 +80,14 @@ Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open(OnBlocked on_blocked)
       co_return std::unexpected(std::move(there.error()));
     }
   }
+  if (options_.delivery_limit != nullptr) {
+    const auto terms =
+        co_await (*publishing)->examine_queue(options_.request_queue, options_.queue_type);
+    if (!terms) {
+      co_return std::unexpected(terms.error());
+    }
+    options_.delivery_limit->examined(*terms);
+  }
   auto publisher = co_await amqp::Publisher::open(**publishing, {});
   if (!publisher) {
     co_return std::unexpected(std::move(publisher.error()));
@@ -89,7 +102,8 @@ Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open(OnBlocked on_blocked)
     co_return std::unexpected(std::move(consumer.error()));
   }
   co_return std::make_unique<AmqpLink>(std::move(*consuming), std::move(*consumer),
-                                       std::move(*publishing), std::move(*publisher));
+                                       std::move(*publishing), std::move(*publisher),
+                                       options_.delivery_limit);
 }
 
 Task<amqp::Result<std::shared_ptr<amqp::Connection>>> AmqpBroker::connect(const amqp::Host& host,
