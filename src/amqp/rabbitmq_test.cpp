@@ -180,9 +180,7 @@ Task<void> examine(Endpoint endpoint, std::vector<method::QueueArgument> argumen
   co_await connection->close();
 }
 
-TEST_F(RabbitMq, TellsAClassicQueue) {
-  run(examine(endpoint_, {}, {.type = QueueType::classic}));
-}
+TEST_F(RabbitMq, TellsAClassicQueue) { run(examine(endpoint_, {}, {.type = QueueType::classic})); }
 
 TEST_F(RabbitMq, TellsAClassicQueueThatHasOtherArguments) {
   run(examine(endpoint_, {{"x-queue-type", "classic"}, {"x-max-length", std::int64_t{9}}},
