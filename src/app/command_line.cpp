@@ -97,7 +97,7 @@ std::expected<Command, std::string> read_command(const Arguments& arguments, std
   if (name == "stock") return read_stock(arguments);
   if (name == "import") return read_import(arguments);
   if (name == "serve") return ServeCommand{};
-  if (name == "migrate") return MigrateCommand{};
+  if (name == "migrate") return MigrateCommand{arguments.flag("--dry-run")};
   if (name == "verify") return VerifyCommand{};
   return name == "add" ? read_add(arguments) : read_order(arguments);
 }

@@ -22,10 +22,9 @@
 #include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
 
-#include "app/command_line.h"
-#include "app/credentials.h"
 #include "app/flow_metrics.h"
 #include "app/item_pages.h"
+#include "app/migrate.h"
 #include "app/open_reader.h"
 #include "app/open_store.h"
 #include "app/readiness.h"
@@ -48,14 +47,6 @@ using boost::asio::use_awaitable;
 
 constexpr std::chrono::milliseconds kMigrateFirst{250};
 constexpr std::chrono::milliseconds kMigrateLast{10'000};
-
-// For logs: without credentials.
-std::string display(const DatabaseUrl& database) {
-  if (const auto* sqlite = std::get_if<SqlitePath>(&database)) {
-    return "sqlite:" + sqlite->path;
-  }
-  return mask_credentials(std::get<PostgresUrl>(database).url);
-}
 
 // A coroutine that ends with an exception has met a bug: there is nothing that could go on.
 void rethrow(const std::exception_ptr& error) {
@@ -195,26 +186,48 @@ class Service {
     }
   }
 
-  // Migrates as soon as the database is there. False if told to stop before.
+  // Migrates as soon as the database is there and takes it. False if told to stop before.
   service::Task<bool> bring_up_to_date() {
     service::Backoff backoff(kMigrateFirst, kMigrateLast, std::random_device()());
     service::LogThrottle failures(clock_);
+    std::vector<std::string> said;
     while (!stopping_) {
-      auto migrated = co_await store_->migrate();
-      if (migrated) {
+      std::vector<std::string> problems;
+      const auto plan = co_await store_->plan_migration();
+      auto migrated = store::Result<int>(0);
+      if (!plan) {
+        migrated = std::unexpected(plan.error());
+      } else {
+        problems = objections(*plan, configuration_.require_stock);
+        if (problems.empty()) migrated = co_await store_->migrate();
+      }
+      if (!migrated) problems = {migrated.error().what};
+      if (problems.empty()) {
         if (*migrated > 0) {
+          spdlog::info("database: {}", app::describe(*plan));
           spdlog::info("database: applied {} migration(s)", *migrated);
         }
         schema_problem_.clear();
         co_return true;
       }
       const auto pause = backoff.next();
-      const bool is_away = migrated.error().fault == store::Fault::link_lost;
-      database_problem_ = is_away ? migrated.error().what : "";
-      schema_problem_ = is_away ? "not looked at yet" : migrated.error().what;
-      manager_.status("waiting for the database: " + migrated.error().what);
-      failures.warn("database", fmt::format("database: {}; trying again in {} ms",
-                                            migrated.error().what, pause.count()));
+      const bool is_away = !migrated && migrated.error().fault == store::Fault::link_lost;
+      const auto problem = fmt::to_string(fmt::join(problems, "; "));
+      database_problem_ = is_away ? problem : "";
+      schema_problem_ = is_away ? "not looked at yet" : problem;
+      manager_.status("waiting for the database: " + problem);
+      // A line for each, all of them at once; then the throttle's.
+      if (problems.size() > 1 && problems != said) {
+        for (const auto& line : problems) spdlog::warn("database: {}", line);
+      }
+      said = problems;
+      failures.warn(
+          "database",
+          fmt::format("database: {}; trying again in {} ms",
+                      problems.size() == 1 ? problem
+                                           : fmt::format("{} things are in the way, the first: {}",
+                                                         problems.size(), problems.front()),
+                      pause.count()));
       stopped_.expires_after(pause);
       boost::system::error_code cancelled;
       co_await stopped_.async_wait(redirect_error(use_awaitable, cancelled));
@@ -283,11 +296,12 @@ class Service {
                    configuration_.item_queue);
     }
     ready_ = ready;
-    if (!stopping_) manager_.status(fmt::format("{}; {}", describe(orders_), describe(items_)));
+    if (!stopping_)
+      manager_.status(fmt::format("{}; {}", describe_line(orders_), describe_line(items_)));
   }
 
   template <class Kind>
-  static std::string describe(const Line<Kind>& line) {
+  static std::string describe_line(const Line<Kind>& line) {
     return line.flow.is_consuming() ? "consuming " + line.queue
                                     : line.queue + ": " + line.flow.status().reason;
   }
@@ -319,23 +333,5 @@ class Service {
 }  // namespace
 
 int serve(const Configuration& configuration) { return Service(configuration).run(); }
-
-int migrate(const Configuration& configuration) {
-  boost::asio::io_context context{1};
-  const auto store = open_store(context.get_executor(), configuration.database);
-  int exit_status = kExitFailed;
-  boost::asio::co_spawn(
-      context, store->migrate(), [&](const std::exception_ptr& error, store::Result<int> migrated) {
-        rethrow(error);
-        if (!migrated) {
-          spdlog::error("{}", migrated.error().what);
-          return;
-        }
-        spdlog::info("{}: applied {} migration(s)", display(configuration.database), *migrated);
-        exit_status = kExitDone;
-      });
-  context.run();
-  return exit_status;
-}
 
 }  // namespace inventory::app

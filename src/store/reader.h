@@ -30,12 +30,16 @@ struct Amount {
   friend bool operator==(const Amount&, const Amount&) = default;
 };
 
-// StoredItem: an item as its table has it. A row that was adopted may lack created_at.
+// StoredItem: an item as its table has it. A row that was adopted may lack created_at. The
+// description is what bytes the table holds: UTF-8, unless the database does not check it.
 struct StoredItem {
   domain::ProductId id = 0;
   domain::Quantity quantity = 0;
   std::optional<std::string> description;
   std::optional<domain::Timestamp> created_at;
+
+  // There is a created_at which is no time of the years 1 to 9999: infinity, for example.
+  bool has_odd_time = false;
 
   friend bool operator==(const StoredItem&, const StoredItem&) = default;
 };

@@ -16,6 +16,12 @@ namespace {
 
 constexpr const char* kBeginToRead = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+// A server that does not know the encoding of its text (SQL_ASCII) refuses the whole of a result
+// that holds one which is no UTF-8, unless it is asked for the bytes as they are.
+constexpr const char* kTakeBytes =
+    "SELECT set_config('client_encoding', 'SQL_ASCII', true) "
+    "WHERE getdatabaseencoding() = 'SQL_ASCII'";
+
 // A transaction sees the database as it is at its first statement.
 constexpr const char* kSettle = "SELECT count(*) FROM inventory_migration";
 
@@ -80,6 +86,7 @@ class PostgresReader : public Reader {
     }
     session_ = std::make_unique<Session>(loop_.get_executor(), std::move(*connected));
     session_->command(kBeginToRead);
+    session_->command(kTakeBytes);
     session_->command(kSettle);
     const auto begun = co_await session_->synchronize("beginning to read", deadline());
     if (!begun) {
@@ -118,7 +125,8 @@ class PostgresReader : public Reader {
       item.quantity = read_bigint(rows, row, 1);
       item.description = read_nullable_text(rows, row, 2);
       if (PQgetisnull(rows, row, 3) == 0) {
-        item.created_at = read_timestamp(rows, row, 3);
+        item.created_at = read_any_timestamp(rows, row, 3);
+        item.has_odd_time = !item.created_at;
       }
     }
     co_return items;

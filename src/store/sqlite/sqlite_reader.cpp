@@ -59,6 +59,7 @@ class SqliteReader : public Reader {
           item.quantity = row.integer(1);
           item.description = row.optional_text(2);
           item.created_at = to_timestamp(row.text(3));
+          item.has_odd_time = !item.created_at && !row.is_null(3);
         },
         after, static_cast<std::int64_t>(count));
     if (!read) {
