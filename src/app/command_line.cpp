@@ -15,6 +15,7 @@
 #include "app/dead_letters_options.h"
 #include "app/options.h"
 #include "app/settings.h"
+#include "ops/printable.h"
 #include "ops/utf8.h"
 
 namespace inventory::app {
@@ -128,7 +129,7 @@ std::expected<LoadedConfiguration, std::string> load(const Arguments& arguments,
 }  // namespace
 
 int report_failure(std::string_view why) {
-  fmt::print(stderr, "inventory-service: {}\n", why);
+  fmt::print(stderr, "inventory-service: {}\n", ops::printable(why));
   return kExitFailed;
 }
 

@@ -18,6 +18,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
+#include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
@@ -30,6 +31,7 @@
 #include "app/readiness.h"
 #include "ops/health.h"
 #include "ops/http_listener.h"
+#include "ops/logging.h"
 #include "ops/metrics_page.h"
 #include "ops/process_metrics.h"
 #include "ops/service_manager.h"
@@ -103,8 +105,9 @@ class Service {
   using enum service::Outcome;
 
  public:
-  explicit Service(const Configuration& configuration)
+  Service(const Configuration& configuration, const ops::BackgroundLog& log)
       : configuration_(configuration),
+        log_(log),
         store_(open_store(context_.get_executor(), configuration.database)),
         orders_(context_.get_executor(), configuration, configuration.order_queue,
                 {configuration.order_response_queue, true}, *store_, clock_, *registry_,
@@ -114,6 +117,11 @@ class Service {
                {item_added}, [this] { announce(); }),
         signals_(context_, SIGTERM, SIGINT),
         stopped_(context_, boost::asio::steady_timer::time_point::max()) {
+    lines_dropped_ = &prometheus::BuildCounter()
+                          .Name("inventory_log_lines_dropped_total")
+                          .Help("Lines of the log that what it is written to did not take.")
+                          .Register(*registry_)
+                          .Add({});
     prometheus::BuildGauge()
         .Name("inventory_build_info")
         .Help("Always 1; its labels say what runs.")
@@ -172,6 +180,7 @@ class Service {
     const auto now = clock_.steady_now();
     orders_.metrics.refresh(orders_.flow.status(), now);
     items_.metrics.refresh(items_.flow.status(), now);
+    lines_dropped_->Increment(static_cast<double>(log_.dropped()) - lines_dropped_->Value());
     return ops::metrics_page(metrics_);
   }
 
@@ -307,6 +316,7 @@ class Service {
   }
 
   const Configuration& configuration_;
+  const ops::BackgroundLog& log_;
   boost::asio::io_context context_{1};
   std::unique_ptr<store::Store> store_;
   ItemPages item_pages_{context_.get_executor(),
@@ -315,6 +325,7 @@ class Service {
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
       registry_, std::make_shared<ops::ProcessMetrics>()};
+  prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
   Line<service::Orders> orders_;
   Line<service::Items> items_;
   std::optional<ops::HttpListener> http_;
@@ -332,6 +343,9 @@ class Service {
 
 }  // namespace
 
-int serve(const Configuration& configuration) { return Service(configuration).run(); }
+int serve(const Configuration& configuration) {
+  const ops::BackgroundLog log(configuration.log_level, configuration.log_format);
+  return Service(configuration, log).run();
+}
 
 }  // namespace inventory::app

@@ -15,8 +15,8 @@ namespace inventory::store::postgres {
 
 // What a schema without this service's migrations holds.
 struct Surroundings {
-  bool has_table = false;                // a relation `inventory`, wherever search_path leads
-  std::string schema;                    // its, or else that in which tables would be made
+  bool has_table = false;                     // a relation `inventory`, wherever search_path leads
+  std::string schema;                         // its, or else that in which tables would be made
   std::vector<std::string> obstacles = {};    // a sentence each
   std::vector<std::string> look_alikes = {};  // where there is no table: others that may be meant
 };

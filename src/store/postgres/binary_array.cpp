@@ -94,6 +94,10 @@ std::optional<domain::Timestamp> read_any_timestamp(const PGresult* result, int 
   return kEpoch + since_epoch;
 }
 
+bool read_bool(const PGresult* result, int row, int column) {
+  return *PQgetvalue(result, row, column) != 0;
+}
+
 std::string read_text(const PGresult* result, int row, int column) {
   return {PQgetvalue(result, row, column),
           static_cast<std::size_t>(PQgetlength(result, row, column))};

@@ -28,14 +28,24 @@ constexpr const char* kSettle = "SELECT count(*) FROM inventory_migration";
 constexpr Statement kStock{"stock", R"sql(
 SELECT id::bigint, quantity::bigint FROM inventory WHERE id > $1 ORDER BY id LIMIT $2)sql"};
 
+// $4: kDescriptionBytesShown. octet_length() reads none of a long text.
 constexpr Statement kItems{"items", R"sql(
-SELECT id::bigint, quantity::bigint, description::text, created_at::timestamp FROM inventory
-WHERE id > $1 ORDER BY id LIMIT $2)sql"};
+SELECT id, quantity, CASE WHEN bytes <= $4::bigint THEN description END, created_at,
+  bytes > $4::bigint
+FROM (
+  SELECT *, sum(least(bytes, $4::bigint)) OVER (ORDER BY id) AS total, row_number() OVER (ORDER BY id)
+  FROM (
+    SELECT id::bigint, quantity::bigint, description::text, created_at::timestamp,
+      coalesce(octet_length(description::text), 0)::bigint AS bytes
+    FROM inventory WHERE id > $1 ORDER BY id LIMIT $2) AS page) AS counted
+WHERE total <= $3::bigint OR row_number = 1 ORDER BY id)sql"};
 
-constexpr Statement kLedgerSums{"ledger_sums", R"sql(
-SELECT product_id, sum(delta)::bigint FROM inventory_ledger
-WHERE product_id > $1 AND product_id <= $2
-GROUP BY product_id HAVING sum(delta) <> 0 ORDER BY product_id)sql"};
+// Sums and the last identity of each product; the last row is where to go on.
+constexpr Statement kLedger{"ledger", R"sql(
+SELECT product_id, sum(delta)::bigint, max(identity), count(*) FROM (
+  SELECT product_id, identity, delta FROM inventory_ledger
+  WHERE (product_id, identity) > ($1::bigint, $2::text) ORDER BY product_id, identity LIMIT $3::bigint
+) AS part GROUP BY product_id ORDER BY product_id)sql"};
 
 PostgresOptions for_reading(PostgresOptions options, std::chrono::milliseconds call_deadline) {
   options.session_attrs = "any";
@@ -58,13 +68,14 @@ class PostgresReader : public Reader {
     return run(amounts("reading the stock", kStock, after, static_cast<std::int64_t>(count)));
   }
 
-  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count) override {
-    return run(read_items(after, static_cast<std::int64_t>(count)));
+  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count,
+                                        std::size_t bytes_max) override {
+    return run(
+        read_items(after, static_cast<std::int64_t>(count), static_cast<std::int64_t>(bytes_max)));
   }
 
-  Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
-                                          domain::ProductId last) override {
-    return run(amounts("adding up the ledger", kLedgerSums, after, last));
+  Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) override {
+    return run(read_ledger(after, static_cast<std::int64_t>(count)));
   }
 
  private:
@@ -111,8 +122,31 @@ class PostgresReader : public Reader {
     co_return amounts;
   }
 
-  Task<Result<std::vector<StoredItem>>> read_items(std::int64_t after, std::int64_t count) {
-    session_->execute(kItems, {binary_bigint(after), binary_bigint(count)});
+  Task<Result<LedgerPart>> read_ledger(LedgerPlace after, std::int64_t count) {
+    session_->execute(kLedger,
+                      {binary_bigint(after.product), after.identity, binary_bigint(count)});
+    const auto results = co_await session_->synchronize("adding up the ledger", deadline());
+    if (!results) {
+      co_return std::unexpected(results.error());
+    }
+    const PGresult* rows = results->at(0).get();
+    LedgerPart part;
+    std::int64_t read = 0;
+    for (int row = 0; row < PQntuples(rows); ++row) {
+      part.sums.push_back({read_bigint(rows, row, 0), read_bigint(rows, row, 1)});
+      read += read_bigint(rows, row, 3);
+    }
+    if (read == count) {
+      const int last = PQntuples(rows) - 1;
+      part.next = LedgerPlace{read_bigint(rows, last, 0), read_text(rows, last, 2)};
+    }
+    co_return part;
+  }
+
+  Task<Result<std::vector<StoredItem>>> read_items(std::int64_t after, std::int64_t count,
+                                                   std::int64_t bytes_max) {
+    session_->execute(kItems, {binary_bigint(after), binary_bigint(count), binary_bigint(bytes_max),
+                               binary_bigint(kDescriptionBytesShown)});
     const auto results = co_await session_->synchronize("reading items", deadline());
     if (!results) {
       co_return std::unexpected(results.error());
@@ -124,6 +158,7 @@ class PostgresReader : public Reader {
       item.id = read_bigint(rows, row, 0);
       item.quantity = read_bigint(rows, row, 1);
       item.description = read_nullable_text(rows, row, 2);
+      item.has_long_description = read_bool(rows, row, 4);
       if (PQgetisnull(rows, row, 3) == 0) {
         item.created_at = read_any_timestamp(rows, row, 3);
         item.has_odd_time = !item.created_at;

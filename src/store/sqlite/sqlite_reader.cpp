@@ -1,7 +1,10 @@
 #include "store/sqlite/sqlite_reader.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include "store/sqlite/fault.h"
@@ -13,12 +16,38 @@ namespace {
 
 constexpr int kRecoveryWaitMs = 2'000;  // while a service recovers a log that a crash left
 
+// ?4: kDescriptionBytesShown.
+constexpr std::string_view kItems = R"sql(
+SELECT id, quantity, CASE WHEN bytes <= ?4 THEN description END, created_at, bytes > ?4 FROM (
+  SELECT *, sum(min(bytes, ?4)) OVER (ORDER BY id) AS total, row_number() OVER (ORDER BY id) AS row
+  FROM (SELECT id, quantity, description, created_at,
+          coalesce(length(CAST(description AS BLOB)), 0) AS bytes
+        FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2))
+WHERE total <= ?3 OR row = 1 ORDER BY id
+)sql";
+
+// Sums and the last identity of each product; the last row is where to go on.
+constexpr std::string_view kLedger = R"sql(
+SELECT product_id, sum(delta), max(identity), count(*) FROM (
+  SELECT product_id, identity, delta FROM inventory_ledger
+  WHERE (product_id, identity) > (?1, ?2) ORDER BY product_id, identity LIMIT ?3)
+GROUP BY product_id ORDER BY product_id
+)sql";
+
 class SqliteReader : public Reader {
  public:
   explicit SqliteReader(std::string path) : path_(std::move(path)) {}
 
   Result<void> begin() override {
     handle_.reset();
+    std::error_code failure;
+    if (!std::filesystem::exists(path_, failure)) {
+      return std::unexpected(
+          Error{Fault::unavailable,
+                fmt::format("SQLite database {}: there is no such file; --database-url or "
+                            "DATABASE_URL says which one is meant",
+                            std::filesystem::absolute(path_, failure).string())});
+    }
     sqlite3* handle = nullptr;
     const int code = sqlite3_open_v2(
         path_.c_str(), &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
@@ -43,10 +72,9 @@ class SqliteReader : public Reader {
                    static_cast<std::int64_t>(count));
   }
 
-  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count) override {
-    auto statement = Statement::prepare(handle_.get(),
-                                        "SELECT id, quantity, description, created_at "
-                                        "FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2");
+  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count,
+                                        std::size_t bytes_max) override {
+    auto statement = Statement::prepare(handle_.get(), kItems);
     if (!statement) {
       return std::unexpected(statement.error());
     }
@@ -58,23 +86,41 @@ class SqliteReader : public Reader {
           item.id = row.integer(0);
           item.quantity = row.integer(1);
           item.description = row.optional_text(2);
+          item.has_long_description = row.integer(4) != 0;
           item.created_at = to_timestamp(row.text(3));
           item.has_odd_time = !item.created_at && !row.is_null(3);
         },
-        after, static_cast<std::int64_t>(count));
+        after, static_cast<std::int64_t>(count), static_cast<std::int64_t>(bytes_max),
+        static_cast<std::int64_t>(kDescriptionBytesShown));
     if (!read) {
       return std::unexpected(read.error());
     }
     return items;
   }
 
-  Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
-                                          domain::ProductId last) override {
-    return amounts("adding up the ledger",
-                   "SELECT product_id, sum(delta) AS deltas FROM inventory_ledger "
-                   "WHERE product_id > ?1 AND product_id <= ?2 "
-                   "GROUP BY product_id HAVING deltas <> 0 ORDER BY product_id",
-                   after, last);
+  Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) override {
+    auto statement = Statement::prepare(handle_.get(), kLedger);
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    LedgerPart part;
+    std::int64_t entries = 0;
+    LedgerPlace last;
+    auto read = statement->each(
+        "adding up the ledger",
+        [&](const Statement& row) {
+          part.sums.push_back({row.integer(0), row.integer(1)});
+          last = {row.integer(0), std::string(row.text(2))};
+          entries += row.integer(3);
+        },
+        after.product, std::string_view(after.identity), static_cast<std::int64_t>(count));
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    if (entries == static_cast<std::int64_t>(count)) {
+      part.next = std::move(last);
+    }
+    return part;
   }
 
  private:
