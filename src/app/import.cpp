@@ -24,6 +24,7 @@
 #include "app/options.h"
 #include "app/progress.h"
 #include "app/requests.h"
+#include "contract/headers.h"
 #include "ops/printable.h"
 
 namespace inventory::app {
@@ -184,7 +185,7 @@ void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
     return;
   }
   const auto& headers = reply.properties.headers;
-  const bool is_replay = headers && headers->find_integer("idempotent-replayed") == 1;
+  const bool is_replay = headers && headers->find_integer(contract::headers::kReplayed) == 1;
   ++(is_replay ? earlier_ : added_);
 }
 

@@ -114,7 +114,7 @@ class Service {
                 {accepted, product_not_found, not_enough_stock, conflict}, [this] { announce(); }),
         items_(context_.get_executor(), configuration, configuration.item_queue,
                {configuration.item_response_queue, false}, *store_, clock_, *registry_,
-               {item_added}, [this] { announce(); }),
+               {item_added, conflict}, [this] { announce(); }),
         signals_(context_, SIGTERM, SIGINT),
         stopped_(context_, boost::asio::steady_timer::time_point::max()) {
     lines_dropped_ = &prometheus::BuildCounter()

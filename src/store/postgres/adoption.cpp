@@ -66,6 +66,12 @@ WITH own AS (
     AND NOT (classid = 'pg_class'::regclass AND (objid <> table_oid OR objsubid = 0))
     AND NOT (classid = 'pg_attrdef'::regclass AND EXISTS (
       SELECT FROM pg_attrdef WHERE pg_attrdef.oid = objid AND adnum = changing.attnum))
+  UNION ALL  -- rows of the table that others keep
+  SELECT changing.name, changing.type, format('column %I of %s', a.attname, other.oid::regclass)
+  FROM own CROSS JOIN changing
+  JOIN pg_type t ON own.reltype IN (t.oid, t.typelem) JOIN pg_attribute a ON a.atttypid = t.oid
+  JOIN pg_class other ON other.oid = a.attrelid AND other.relkind IN ('r', 'p', 'm', 'f')
+  WHERE NOT a.attisdropped
 ), found (place, what) AS (
   SELECT 0, format('%s is %s and no table', name, CASE relkind
     WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view' WHEN 'f' THEN 'a foreign table'

@@ -129,11 +129,13 @@ TEST_F(AdoptionTest, NamesEachThingThatUsesAColumnWhoseTypeHasToChange) {
       "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
       "CREATE TRIGGER watch BEFORE UPDATE OF quantity ON inventory FOR EACH ROW EXECUTE FUNCTION "
       "nothing();"
-      "CREATE POLICY mine ON inventory USING (quantity > 0)");
+      "CREATE POLICY mine ON inventory USING (quantity > 0);"
+      "CREATE TABLE history (before inventory)");
   EXPECT_THAT(obstacles(),
               testing::UnorderedElementsAre(
                   HasSubstr("view few"), HasSubstr("materialized view seen"), HasSubstr("twice"),
-                  HasSubstr("function"), HasSubstr("trigger watch"), HasSubstr("policy mine")));
+                  HasSubstr("function"), HasSubstr("trigger watch"), HasSubstr("policy mine"),
+                  HasSubstr("column before of history")));
 }
 
 TEST_F(AdoptionTest, AdoptsAnIdThatIsAlwaysGenerated) {
@@ -266,6 +268,22 @@ TEST_F(AdoptionTest, LeavesASynchronousCommitThatPromisesMore) {
   EXPECT_EQ(schema->sql("SELECT value FROM seen"), "remote_apply");
 }
 
+TEST_F(AdoptionTest, ReadsADateWithoutATimeOfDay) {
+  schema->sql(
+      "CREATE TABLE inventory (id BIGSERIAL PRIMARY KEY, quantity BIGINT, description TEXT, "
+      "created_at DATE); INSERT INTO inventory VALUES (1, 1, '', 'infinity'), (2, 1, '', "
+      "'2026-11-23'), (3, 1, '', '5874897-12-31')");
+  const auto migrated = run(store(schema->options())->migrate());
+  ASSERT_TRUE(migrated) << migrated.error().what;
+  const auto reader = schema->open_reader();
+  ASSERT_TRUE(reader->begin());
+  const auto items = reader->items(0, 10, 1'000);
+  ASSERT_TRUE(items) << items.error().what;
+  EXPECT_TRUE(items->at(0).has_odd_time);
+  EXPECT_TRUE(items->at(1).created_at);
+  EXPECT_TRUE(items->at(2).has_odd_time);
+}
+
 TEST_F(AdoptionTest, ReadsATimeThatIsNoneAsNothingAndSaysSo) {
   migrated_store();
   schema->sql(
@@ -274,7 +292,7 @@ TEST_F(AdoptionTest, ReadsATimeThatIsNoneAsNothingAndSaysSo) {
       "(6, '0001-01-01')");
   const auto reader = schema->open_reader();
   ASSERT_TRUE(reader->begin());
-  const auto items = reader->items(0, 10);
+  const auto items = reader->items(0, 10, 1'000);
   ASSERT_TRUE(items);
   ASSERT_EQ(items->size(), 6U);
   for (std::size_t i = 0; i < items->size(); ++i) {

@@ -83,17 +83,6 @@ domain::Timestamp read_timestamp(const PGresult* result, int row, int column) {
   return kEpoch + std::chrono::microseconds(read_bigint(result, row, column));
 }
 
-std::optional<domain::Timestamp> read_any_timestamp(const PGresult* result, int row, int column) {
-  using std::chrono::year;
-  constexpr domain::Timestamp kFirst = std::chrono::sys_days(year(1) / 1 / 1);
-  constexpr domain::Timestamp kEnd = std::chrono::sys_days(year(10'000) / 1 / 1);
-  const std::chrono::microseconds since_epoch(read_bigint(result, row, column));
-  if (since_epoch < kFirst - kEpoch || since_epoch >= kEnd - kEpoch) {
-    return std::nullopt;
-  }
-  return kEpoch + since_epoch;
-}
-
 bool read_bool(const PGresult* result, int row, int column) {
   return *PQgetvalue(result, row, column) != 0;
 }

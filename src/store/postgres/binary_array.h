@@ -42,8 +42,6 @@ std::string binary_bigint(std::int64_t value);
 // A field of a binary result. Aborts if a number is not 8 bytes long: a statement lacks its cast.
 std::int64_t read_bigint(const PGresult* result, int row, int column);
 domain::Timestamp read_timestamp(const PGresult* result, int row, int column);
-// Nothing outside of the years 1 to 9999 (ISO 8601), for infinity too.
-std::optional<domain::Timestamp> read_any_timestamp(const PGresult* result, int row, int column);
 bool read_bool(const PGresult* result, int row, int column);
 std::string read_text(const PGresult* result, int row, int column);
 std::optional<std::string> read_nullable_text(const PGresult* result, int row, int column);

@@ -31,11 +31,14 @@ SELECT id::bigint, quantity::bigint FROM inventory WHERE id > $1 ORDER BY id LIM
 // $4: kDescriptionBytesShown. octet_length() reads none of a long text.
 constexpr Statement kItems{"items", R"sql(
 SELECT id, quantity, CASE WHEN bytes <= $4::bigint THEN description END, created_at,
-  bytes > $4::bigint
+  bytes > $4::bigint, has_time
 FROM (
   SELECT *, sum(least(bytes, $4::bigint)) OVER (ORDER BY id) AS total, row_number() OVER (ORDER BY id)
   FROM (
-    SELECT id::bigint, quantity::bigint, description::text, created_at::timestamp,
+    SELECT id::bigint, quantity::bigint, description::text,
+      CASE WHEN created_at >= '0001-01-01' AND created_at < '10000-01-01'
+        THEN created_at::timestamp END AS created_at,
+      created_at IS NOT NULL AS has_time,
       coalesce(octet_length(description::text), 0)::bigint AS bytes
     FROM inventory WHERE id > $1 ORDER BY id LIMIT $2) AS page) AS counted
 WHERE total <= $3::bigint OR row_number = 1 ORDER BY id)sql"};
@@ -160,9 +163,9 @@ class PostgresReader : public Reader {
       item.description = read_nullable_text(rows, row, 2);
       item.has_long_description = read_bool(rows, row, 4);
       if (PQgetisnull(rows, row, 3) == 0) {
-        item.created_at = read_any_timestamp(rows, row, 3);
-        item.has_odd_time = !item.created_at;
+        item.created_at = read_timestamp(rows, row, 3);
       }
+      item.has_odd_time = read_bool(rows, row, 5) && !item.created_at;
     }
     co_return items;
   }

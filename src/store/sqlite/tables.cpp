@@ -118,7 +118,7 @@ Result<void> Tables::read_stock(std::span<const domain::Order> orders, domain::B
 Result<void> Tables::read_decisions(std::span<const domain::Order> orders,
                                     domain::BatchView& view) {
   for (const domain::Order& order : orders) {
-    domain::LedgerKey key(order.product, order.id.ledger_identity());
+    domain::LedgerKey key(order.product, order.ledger_identity());
     std::optional<Verdict> verdict;
     std::optional<Quantity> quantity;
     auto read = select_entry_.each(
