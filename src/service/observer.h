@@ -23,7 +23,7 @@ enum class Outcome : std::uint8_t {
   accepted,
   product_not_found,
   not_enough_stock,
-  conflict,  // the order was decided before, with another quantity
+  conflict,  // its identity was decided before, with other content
   item_added,
   invalid,
   too_large,
@@ -95,7 +95,7 @@ class Observer {
 
   virtual void received(std::size_t /*requests*/) {}
   virtual void transaction(Duration /*took*/, std::optional<store::Fault> /*fault*/) {}
-  virtual void retried(store::Fault /*fault*/) {}      // a batch is decided again
+  virtual void retried(store::Fault /*fault*/) {}  // a batch is decided again
   // Now: requests that fail by themselves, with those that wait behind them.
   virtual void put_aside(std::size_t /*requests*/) {}
   virtual void decided(const Tally& /*tally*/, Duration /*took*/) {}
