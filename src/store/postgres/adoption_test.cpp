@@ -208,13 +208,14 @@ TEST_F(AdoptionTest, KnowsTheKeyOfIdsByWhatItIsAndNotByItsName) {
   const auto adopted = migrated_store();
   // Another program gives itself the id that is drawn, and commits when this one has to wait.
   schema->sql("BEGIN; INSERT INTO inventory VALUES (1, 5, '', now())");
-  auto adding = start(adopted->add_items(Items{item("m1", 3)}));
+  const Items items{item("m1", 3)};
+  auto adding = start(adopted->add_items(items));
   run_until([&] { return schema->waiting() == 1; });
   schema->sql("COMMIT");
   const auto raced = finish(std::move(adding));
   ASSERT_FALSE(raced);
   EXPECT_EQ(raced.error().fault, Fault::retryable) << raced.error().what;
-  EXPECT_EQ(run(adopted->add_items(Items{item("m1", 3)}))->front().item.id, 2);
+  EXPECT_EQ(run(adopted->add_items(items))->front().item.id, 2);
 }
 
 TEST_F(AdoptionTest, RefusesToServeWhereRowsAreHidden) {
