@@ -85,10 +85,15 @@ Arguments::Arguments()
   app_.add_flag("--print-config")->description("print the settings in force, passwords masked");
   add_option(app_, "--config", "FILE", "settings file, TOML\n(INVENTORY_CONFIG)");
   for (const Setting& setting : settings()) {
-    add_option(app_, fmt::format("--{}", setting.name), setting.placeholder,
-               fmt::format("{}\ntakes {}\n({}{}{})", setting.description, setting.takes,
-                           setting.environment, setting.default_text.empty() ? "" : ", default ",
-                           setting.default_text));
+    const auto flag = fmt::format("--{}", setting.name);
+    const auto description = fmt::format(
+        "{}\ntakes {}\n({}{}{})", setting.description, setting.takes, setting.environment,
+        setting.default_text.empty() ? "" : ", default ", setting.default_text);
+    if (setting.is_switch) {
+      app_.add_flag(flag)->description(description);
+    } else {
+      add_option(app_, flag, setting.placeholder, description);
+    }
   }
   define_commands();
 }
@@ -106,9 +111,15 @@ void Arguments::define_commands() {
               "Example:\n  inventory-service serve --database-url sqlite:inventory.db\n\n"
               "Exit codes: 0 stopped when asked to; 1 stopped at once, by a second signal;\n"
               "2 wrong command line or setting; 3 failed.");
-  add_command(app_, "migrate", "Bring the database's schema up to date",
-              "Example:\n  inventory-service migrate --database-url sqlite:inventory.db\n\n"
-              "Exit codes: 0 up to date; 2 wrong command line or setting; 3 failed.");
+  CLI::App& migrate = add_command(
+      app_, "migrate", "Bring the database's schema up to date",
+      "Looks first: what keeps a table of another program from being adopted is said, a line each, "
+      "and\nthen nothing is changed.\n\n"
+      "Examples:\n  inventory-service migrate --database-url sqlite:inventory.db\n"
+      "  inventory-service migrate --dry-run\n\n"
+      "Exit codes: 0 up to date, or would be; 1 of --dry-run: something is in the way; 2 wrong "
+      "command\nline or setting; 3 failed.");
+  migrate.add_flag("--dry-run")->description("print what it would do, and do nothing");
 
   add_command(app_, "verify", "Compare ledger and stock of every product",
               "Changes nothing, and may run beside a service or against a standby.\n\n"

@@ -15,6 +15,7 @@
 #include "app/dead_letters_options.h"
 #include "app/options.h"
 #include "app/settings.h"
+#include "ops/printable.h"
 #include "ops/utf8.h"
 
 namespace inventory::app {
@@ -97,7 +98,7 @@ std::expected<Command, std::string> read_command(const Arguments& arguments, std
   if (name == "stock") return read_stock(arguments);
   if (name == "import") return read_import(arguments);
   if (name == "serve") return ServeCommand{};
-  if (name == "migrate") return MigrateCommand{};
+  if (name == "migrate") return MigrateCommand{arguments.flag("--dry-run")};
   if (name == "verify") return VerifyCommand{};
   return name == "add" ? read_add(arguments) : read_order(arguments);
 }
@@ -128,7 +129,7 @@ std::expected<LoadedConfiguration, std::string> load(const Arguments& arguments,
 }  // namespace
 
 int report_failure(std::string_view why) {
-  fmt::print(stderr, "inventory-service: {}\n", why);
+  fmt::print(stderr, "inventory-service: {}\n", ops::printable(why));
   return kExitFailed;
 }
 

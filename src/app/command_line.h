@@ -24,7 +24,9 @@ namespace inventory::app {
 
 struct ServeCommand {};
 
-struct MigrateCommand {};
+struct MigrateCommand {
+  bool dry_run = false;
+};
 
 struct VerifyCommand {};
 

@@ -58,7 +58,24 @@ std::string output_of(const std::vector<std::string>& arguments, const Variables
 
 TEST(CommandLine, KnowsItsCommands) {
   EXPECT_NO_THROW(command_of<ServeCommand>({"serve"}));
-  EXPECT_NO_THROW(command_of<MigrateCommand>({"migrate"}));
+  EXPECT_FALSE(command_of<MigrateCommand>({"migrate"}).dry_run);
+  EXPECT_TRUE(command_of<MigrateCommand>({"migrate", "--dry-run"}).dry_run);
+}
+
+TEST(CommandLine, TakesASwitchAloneOrWithAValue) {
+  for (const auto& [flag, expected] :
+       {std::pair("--require-stock", true), std::pair("--require-stock=true", true),
+        std::pair("--require-stock=false", false)}) {
+    for (const std::vector<std::string>& arguments :
+         {std::vector<std::string>{flag, "serve"}, {"serve", flag}}) {
+      const auto invocation = parse(arguments);
+      ASSERT_TRUE(invocation) << invocation.error().text;
+      EXPECT_EQ(invocation->configuration.require_stock, expected) << flag;
+    }
+  }
+  EXPECT_THAT(error_of({"serve", "--require-stock=maybe"}), HasSubstr("takes true or false"));
+  EXPECT_THAT(output_of({"--print-config", "--require-stock"}),
+              HasSubstr("require-stock = \"true\"  # flag --require-stock\n"));
 }
 
 TEST(CommandLine, TakesSettingsBeforeAndAfterTheCommand) {

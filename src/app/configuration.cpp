@@ -53,13 +53,23 @@ std::expected<FoundValues, std::string> read_keys(const SettingsFile& file) {
   return values;
 }
 
-// A URL for the host that RABBITMQ_HOST names, a name or an address, as the Python service took it.
+// A URL for the host that RABBITMQ_HOST names, a name or an address, as the Python service took it;
+// a port may follow.
 std::expected<std::string, std::string> url_for_host(const std::string& host) {
   static constexpr std::string_view kHostCharacters =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
-  if (host.find_first_not_of(kHostCharacters) != std::string::npos) {
-    return std::unexpected(
-        fmt::format("environment {} takes a host's name or address", kRabbitmqHost));
+  // More than one colon: an address of IPv6, without a port.
+  if (host.starts_with('[') || std::ranges::count(host, ':') == 1) {
+    if (const auto address = ops::parse_http_address(host); address && address->port != 0) {
+      return fmt::format("amqp://guest:guest@{}/", address->display());
+    }
+  }
+  if (host.find_first_not_of(kHostCharacters) != std::string::npos ||
+      std::ranges::count(host, ':') == 1) {
+    return std::unexpected(fmt::format(
+        "environment {} takes a host's name or address, and perhaps a port: rabbit:5673; "
+        "AMQP_URL takes more",
+        kRabbitmqHost));
   }
   const bool is_ipv6 = host.find(':') != std::string::npos;
   return fmt::format("amqp://guest:guest@{}{}{}:5672/", is_ipv6 ? "[" : "", host,

@@ -47,6 +47,8 @@ struct Configuration {
   std::size_t message_bytes_max = 0;       // 1 KiB to 16 MiB of a request's body
   std::chrono::seconds shutdown_budget{};  // 1 s to 1 h
 
+  bool require_stock = false;  // tables that would be without an item are not made
+
   std::optional<ops::HttpAddress> http_listen;  // none: no health, no metrics
 
   ops::LogLevel log_level{};

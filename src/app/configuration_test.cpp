@@ -105,6 +105,7 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
       {"batch-max", "20"},
       {"message-bytes-max", "2048"},
       {"shutdown-budget", "5"},
+      {"require-stock", "true"},
       {"http-listen", "none"},
       {"log-level", "debug"},
       {"log-format", "json"},
@@ -135,6 +136,7 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_EQ(read.batch_max, 20U);
     EXPECT_EQ(read.message_bytes_max, 2048U);
     EXPECT_EQ(read.shutdown_budget, std::chrono::seconds(5));
+    EXPECT_TRUE(read.require_stock);
     EXPECT_EQ(read.http_listen, std::nullopt);
     EXPECT_EQ(read.log_level, ops::LogLevel::debug);
     EXPECT_EQ(read.log_format, ops::LogFormat::json);
@@ -167,12 +169,21 @@ TEST(Configuration, TakesTheHostOfThePythonServiceWhereNoUrlIsSet) {
   EXPECT_EQ(configuration_of(sources).amqp_endpoint.hosts[0].name, "third");
 }
 
+TEST(Configuration, TakesAPortBesideThatHost) {
+  const Sources name{.variables = {{"RABBITMQ_HOST", "rabbit:5673"}}};
+  EXPECT_EQ(configuration_of(name).amqp_endpoint.hosts,
+            (std::vector<amqp::Host>{{"rabbit", 5673}}));
+  const Sources ipv6{.variables = {{"RABBITMQ_HOST", "[::1]:5673"}}};
+  EXPECT_EQ(configuration_of(ipv6).amqp_endpoint.hosts, (std::vector<amqp::Host>{{"::1", 5673}}));
+}
+
 TEST(Configuration, TakesAnAddressForThatHostButNothingElse) {
   const Sources ipv6{.variables = {{"RABBITMQ_HOST", "::1"}}};
   EXPECT_EQ(configuration_of(ipv6).amqp_endpoint.hosts, (std::vector<amqp::Host>{{"::1", 5672}}));
-  for (const char* host : {"u:p@h", "h/v", "a,b", "h h", "h\n"}) {
+  for (const char* host : {"u:p@h", "h/v", "a,b", "h h", "h\n", "h:", "h:x", "h:0", "h:65536"}) {
     EXPECT_EQ(error_of({.variables = {{"RABBITMQ_HOST", host}}}),
-              "environment RABBITMQ_HOST takes a host's name or address");
+              "environment RABBITMQ_HOST takes a host's name or address, and perhaps a port: "
+              "rabbit:5673; AMQP_URL takes more");
   }
 }
 
@@ -198,6 +209,7 @@ TEST(Configuration, RefusesEachWrongValueInOneLine) {
       {"batch-max", {"0", "10001"}},
       {"message-bytes-max", {"1023", "16777217"}},
       {"shutdown-budget", {"0", "3601", "20s"}},
+      {"require-stock", {"yes", "1", "TRUE"}},
       {"http-listen", {"", "9464", "None", "::1:9464", "localhost:70000"}},
       {"log-level", {"warning", "INFO"}},
       {"log-format", {"xml"}},

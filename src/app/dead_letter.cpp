@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "app/configuration.h"
+#include "contract/headers.h"
 #include "contract/timestamp.h"
 
 namespace inventory::app {
@@ -13,10 +14,13 @@ namespace {
 
 constexpr std::uint8_t kPersistent = 2;
 
+namespace headers = contract::headers;
+
 constexpr std::string_view kStaleHeaders[] = {
-    "error-reason",     "error-message",   "original-queue", "failed-at", "original-expiration",
-    "original-user-id", "original-CC",     "original-BCC",   "CC",        "BCC",
-    "x-delivery-count", "x-acquired-count"};
+    headers::kErrorReason, headers::kErrorMessage,       headers::kOriginalQueue,
+    headers::kFailedAt,    headers::kOriginalExpiration, headers::kOriginalUserId,
+    headers::kOriginalCc,  headers::kOriginalBcc,        headers::kCc,
+    headers::kBcc,         headers::kDeliveryCount,      "x-acquired-count"};
 
 constexpr std::string_view kDeathHeaders[] = {"x-death",
                                               "x-first-death-exchange",
@@ -64,19 +68,21 @@ DeadLetter read_dead_letter(std::string queue, std::size_t position, amqp::Deliv
   DeadLetter letter;
   letter.queue = std::move(queue);
   letter.position = position;
-  if (const auto& headers = delivery.properties.headers) {
+  if (const auto& table = delivery.properties.headers) {
     const auto find = [&](std::string_view name) -> std::optional<std::string> {
-      const auto found = headers->find_string(name);
+      const auto found = table->find_string(name);
       if (!found) return std::nullopt;
       return std::string(*found);
     };
-    letter.reason = find("error-reason");
-    letter.message = find("error-message");
-    letter.original_queue = find("original-queue");
-    letter.failed_at = contract::parse_timestamp(find("failed-at").value_or(""));
-    letter.deliveries = headers->find_integer("x-delivery-count");
+    letter.reason = find(headers::kErrorReason);
+    letter.message = find(headers::kErrorMessage);
+    letter.original_queue = find(headers::kOriginalQueue);
+    letter.failed_at = contract::parse_timestamp(find(headers::kFailedAt).value_or(""));
+    letter.is_body_dropped = !table->find_entry(headers::kBodyDropped).empty();
+    letter.are_headers_dropped = !table->find_entry(headers::kHeadersDropped).empty();
+    letter.deliveries = table->find_integer(headers::kDeliveryCount);
     if (!letter.reason && !letter.original_queue) {
-      Death death = last_death(*headers);
+      Death death = last_death(*table);
       letter.reason = std::move(death.reason);
       letter.original_queue = std::move(death.queue);
       letter.failed_at = death.time;
@@ -105,6 +111,9 @@ bool matches(const DeadLetter& letter, const DeadLetterFilter& filter, domain::T
 std::expected<std::string, std::string> replay_queue(
     const DeadLetter& letter, const std::optional<std::string>& to,
     const std::vector<std::string>& request_queues) {
+  // What is left is not the request that came: its identity, its answer's address may be missing.
+  if (letter.is_body_dropped) return std::unexpected("its body was dropped");
+  if (letter.are_headers_dropped) return std::unexpected("its headers were dropped");
   if (to) return *to;
   if (!letter.original_queue) return std::unexpected("no header original-queue");
   if (std::ranges::find(request_queues, *letter.original_queue) == request_queues.end()) {

@@ -29,6 +29,8 @@ struct DeadLetter {
   std::optional<std::string> message;
   std::optional<std::string> original_queue;
   std::optional<domain::Timestamp> failed_at;
+  bool is_body_dropped = false;  // then it cannot be sent again
+  bool are_headers_dropped = false;
 
   // How often a quorum queue has delivered it before; a classic queue does not count.
   std::optional<std::int64_t> deliveries;
@@ -49,7 +51,7 @@ struct DeadLetterFilter {
 bool matches(const DeadLetter& letter, const DeadLetterFilter& filter, domain::Timestamp now);
 
 // The queue to send it to again: `to` if it is given, else its original queue, which must be one of
-// `request_queues`. The error says why there is none.
+// `request_queues`. The error says why there is none: a letter that is not whole has none.
 std::expected<std::string, std::string> replay_queue(
     const DeadLetter& letter, const std::optional<std::string>& to,
     const std::vector<std::string>& request_queues);

@@ -193,5 +193,17 @@ TEST(DeadLetter, GoesToItsOriginalQueueIfThatIsARequestQueue) {
   EXPECT_EQ(replay_queue(foreign, std::nullopt, queues).error(), "no header original-queue");
 }
 
+TEST(DeadLetter, IsNotSentAgainIfPartsOfTheRequestWereDropped) {
+  for (const auto& [header, why] : {std::pair("body-dropped", "its body was dropped"),
+                                    std::pair("headers-dropped", "its headers were dropped")}) {
+    amqp::Delivery delivery = delivery_of("");
+    delivery.properties.headers.emplace().add_string(header, "2000 bytes");
+    delivery.properties.headers->add_string("original-queue", "orders");
+    const DeadLetter letter = read_dead_letter("orders.dlq", 1, delivery);
+    EXPECT_EQ(replay_queue(letter, std::nullopt, {"orders"}).error(), why);
+    EXPECT_EQ(replay_queue(letter, "other", {"orders"}).error(), why);
+  }
+}
+
 }  // namespace
 }  // namespace inventory::app

@@ -13,23 +13,18 @@
 
 #include "amqp/wire.h"
 #include "contract/timestamp.h"
+#include "ops/printable.h"
 #include "ops/utf8.h"
 
 namespace inventory::app {
 namespace {
 
 namespace json = boost::json;
+using ops::printable;
 
 constexpr std::size_t kReasonColumns = 14;
 constexpr std::size_t kMessageColumns = 40;  // longer ones are not cut
 constexpr int kDepthMax = 8;                 // of nested headers that are shown
-
-// Whether a terminal might obey it: C0, DEL, and C1 as UTF-8 has it.
-bool is_control(std::string_view character) {
-  const auto first = static_cast<unsigned char>(character[0]);
-  if (character.size() == 1) return first < 0x20 || first == 0x7F;
-  return first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
-}
 
 std::string to_base64(std::string_view bytes) {
   std::string text(((bytes.size() + 2) / 3 * 4) + 1, '\0');  // with the NUL that is written
@@ -141,63 +136,34 @@ void append_section(std::string& to, std::string_view title, const json::object&
   if (object.empty()) return;
   to += fmt::format("{}:\n", title);
   for (const auto& [name, value] : object) {
-    const std::string text =
-        value.is_string() ? printable(value.get_string()) : json::serialize(value);
+    const std::string text = value.is_string() ? printable(value.get_string())
+                                               : ops::printable_json(json::serialize(value));
     to += fmt::format("  {}: {}\n", std::string_view(name), text);
   }
 }
 
 }  // namespace
 
-std::string printable(std::string_view text, bool keep_lines) {
-  std::string result;
-  while (!text.empty()) {
-    const std::size_t size = ops::utf8_character_size(text);
-    const std::string_view character = text.substr(0, size == 0 ? 1 : size);
-    const bool is_layout = character == "\n" || character == "\t";
-    if (size > 0 && (!is_control(character) || (keep_lines && is_layout))) {
-      result += character;
-    } else {
-      for (const char byte : character) {
-        result += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
-      }
-    }
-    text.remove_prefix(character.size());
-  }
-  return result;
-}
-
-std::string cut(std::string_view text, std::size_t columns) {
-  if (columns == 0) return std::string(text);
-  std::size_t characters = 0;
-  std::size_t end_of_cut = 0;
-  for (std::size_t i = 0; i < text.size(); i += ops::utf8_character_size(text.substr(i))) {
-    if (++characters == columns) end_of_cut = i;
-    if (characters > columns) return std::string(text.substr(0, end_of_cut)) + "…";
-  }
-  return std::string(text);
-}
-
 std::string table_head(std::size_t columns) {
-  return cut(fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", "#", "FAILED AT (UTC)",
-                         "REASON", kReasonColumns, "BYTES", "MESSAGE", kMessageColumns, "ID"),
-             columns);
+  return ops::cut(fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", "#", "FAILED AT (UTC)",
+                              "REASON", kReasonColumns, "BYTES", "MESSAGE", kMessageColumns, "ID"),
+                  columns);
 }
 
 std::string table_line(const DeadLetter& letter, std::size_t columns) {
-  return cut(fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", letter.position,
-                         time_text(letter.failed_at),
-                         cut(printable(letter.reason.value_or("-")), kReasonColumns),
-                         kReasonColumns, letter.delivery.body.size(), printable(message_of(letter)),
-                         kMessageColumns, id_of(letter.delivery.properties)),
-             columns);
+  const auto reason = ops::cut(printable(letter.reason.value_or("-")), kReasonColumns);
+  return ops::cut(
+      fmt::format("{:>6}  {:<19}  {}  {:>9}  {}  {}", letter.position, time_text(letter.failed_at),
+                  ops::padded(reason, kReasonColumns), letter.delivery.body.size(),
+                  ops::padded(printable(message_of(letter)), kMessageColumns),
+                  id_of(letter.delivery.properties)),
+      columns);
 }
 
 std::string full_text(const DeadLetter& letter) {
   std::string text = fmt::format("{}, message {}\n", printable(letter.queue), letter.position);
-  text +=
-      fmt::format("failed at: {}\nreason: {}\nmessage: {}\n", time_text(letter.failed_at),
-                  printable(letter.reason.value_or("-")), printable(letter.message.value_or("-")));
+  text += fmt::format("failed at: {}\nreason: {}\nmessage: {}\n", time_text(letter.failed_at),
+                      printable(letter.reason.value_or("-")), printable(message_of(letter)));
   if (const auto& why = letter.delivery.undecodable) {
     text += fmt::format("cannot be decoded: {}; what was understood:\n", printable(*why));
   }
@@ -224,7 +190,7 @@ std::string json_line(const DeadLetter& letter) {
   object["headers"] = headers_object(letter.delivery.properties);
   object["bytes"] = letter.delivery.body.size();
   object["body"] = text_value(letter.delivery.body);
-  return json::serialize(object);
+  return ops::printable_json(json::serialize(object));
 }
 
 }  // namespace inventory::app

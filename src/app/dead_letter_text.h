@@ -2,11 +2,10 @@
 
 // Dead letters as people and machines read them.
 //
-// Texts for people hold no control characters, whatever a message holds: a terminal obeys those.
+// They hold nothing that a terminal would obey, whatever a message holds (ops/printable.h).
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 
 #include "app/dead_letter.h"
 
@@ -23,12 +22,5 @@ std::string full_text(const DeadLetter& letter);
 // The whole letter as a JSON object in one line, without its end. Bytes that are no UTF-8 are
 // {"base64": ...}, also as the body.
 std::string json_line(const DeadLetter& letter);
-
-// Text that a terminal can be given: control characters and bytes that are no UTF-8 as \xNN. Line
-// ends and tabs stay if they are asked for.
-std::string printable(std::string_view text, bool keep_lines = false);
-
-// At most that many characters (0: all); the last is an ellipsis if some are left out.
-std::string cut(std::string_view text, std::size_t columns);
 
 }  // namespace inventory::app

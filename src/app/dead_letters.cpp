@@ -22,6 +22,7 @@
 #include "app/broker_client.h"
 #include "app/dead_letter_text.h"
 #include "app/progress.h"
+#include "ops/printable.h"
 #include "service/answer.h"
 
 namespace inventory::app {
@@ -98,7 +99,7 @@ class Run {
         publishing_(publishing),
         columns_(terminal_columns(STDOUT_FILENO)),
         progress_(
-            fmt::format("looking through {}", printable(queue_)),
+            fmt::format("looking through {}", ops::printable(queue_)),
             is_terminal(STDERR_FILENO) && (!is_terminal(STDOUT_FILENO) || !prints_letters())) {}
 
   // Returns the exit status.
@@ -111,7 +112,7 @@ class Run {
       co_return std::unexpected(
           failed(fmt::format("{} has a delivery limit, and its letters are not held while you are "
                              "asked: look with --dry-run, then remove with --yes",
-                             printable(queue_))));
+                             ops::printable(queue_))));
     }
     auto browser = co_await amqp::Browser::open(browsing, {.queue = queue_, .type = terms->type});
     if (!browser) co_return std::unexpected(browser.error());
@@ -232,7 +233,7 @@ void Run::print(const DeadLetter& letter) {
   } else if (command_.action == Action::show) {
     text = full_text(letter);
   } else {
-    if (matched_ == 1) text = fmt::format("{}\n{}\n", printable(queue_), table_head(columns_));
+    if (matched_ == 1) text = fmt::format("{}\n{}\n", ops::printable(queue_), table_head(columns_));
     text += table_line(letter, columns_) + '\n';
   }
   output_failed_ = std::fwrite(text.data(), 1, text.size(), stdout) != text.size();
@@ -282,7 +283,7 @@ Task<Result<void>> Run::publish_batch() {
       } else if (batch_origins_[i].is_copy) {
         continue;  // it is put back
       } else if ((*settlements)[i] != amqp::Settlement::too_large) {
-        ++left_[fmt::format("queue {} rejects messages", printable(batch_[i].routing_key))];
+        ++left_[fmt::format("queue {} rejects messages", ops::printable(batch_[i].routing_key))];
       } else if (drop_death_headers(batch_[i])) {
         smaller.push_back(std::move(batch_[i]));
         smaller_origins.push_back(batch_origins_[i]);
@@ -320,7 +321,7 @@ Task<Result<std::vector<amqp::Settlement>>> Run::publish() {
   for (std::size_t i = 0; i < batch_.size(); ++i) {
     if ((*settlements)[i] == amqp::Settlement::returned) {
       co_return std::unexpected(
-          failed(fmt::format("there is no queue {}", printable(batch_[i].routing_key))));
+          failed(fmt::format("there is no queue {}", ops::printable(batch_[i].routing_key))));
     }
   }
   co_return std::move(settlements);
@@ -330,7 +331,7 @@ Task<Result<void>> Run::purge() {
   if (to_purge_.empty()) co_return Result<void>();
   if (!command_.yes) {
     fmt::print(stderr, "{}: remove {} of the {} dead letters looked at? They are gone then. [y/N] ",
-               printable(queue_), to_purge_.size(), looked_at_);
+               ops::printable(queue_), to_purge_.size(), looked_at_);
     const std::string answer = co_await read_answer();
     declined_ = answer != "y" && answer != "Y" && answer != "yes";
     if (declined_) {
@@ -369,21 +370,21 @@ Task<Result<void>> Run::end() {
 void Run::summarize() {
   progress_.clear();
   if (command_.action == Action::list && !command_.json && matched_ == 0) {
-    fmt::print("{}: none of {} dead letters\n", printable(queue_), looked_at_);
+    fmt::print("{}: none of {} dead letters\n", ops::printable(queue_), looked_at_);
   }
   if (command_.action != Action::replay && command_.action != Action::purge) return;
-  fmt::print("{}: {}{} {} of {} looked at\n", printable(queue_),
+  fmt::print("{}: {}{} {} of {} looked at\n", ops::printable(queue_),
              command_.dry_run ? "would have " : "",
              command_.action == Action::replay ? "replayed" : "removed", done_, looked_at_);
   for (const auto& [why, count] : left_) {
-    fmt::print(stderr, "inventory-service: {}: left {}: {}\n", printable(queue_), count, why);
+    fmt::print(stderr, "inventory-service: {}: left {}: {}\n", ops::printable(queue_), count, why);
   }
 }
 
 std::string explain(const std::string& queue, const amqp::Error& error) {
   constexpr std::uint16_t kNotFound = 404;
   if (error.reply_code != kNotFound) return error.what;
-  return fmt::format("there is no queue {}: has the service been started?", printable(queue));
+  return fmt::format("there is no queue {}: has the service been started?", ops::printable(queue));
 }
 
 Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& command) {

@@ -24,6 +24,8 @@
 #include "app/options.h"
 #include "app/progress.h"
 #include "app/requests.h"
+#include "contract/headers.h"
+#include "ops/printable.h"
 
 namespace inventory::app {
 namespace {
@@ -60,7 +62,7 @@ class Import {
       : configuration_(configuration),
         command_(command),
         rows_(rows),
-        name_(printable(command.name)),
+        name_(ops::printable(command.name)),
         progress_(fmt::format("importing {}", name_), is_terminal(STDERR_FILENO)) {}
 
   Task<int> run() {
@@ -179,18 +181,18 @@ void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
   if (!is_success(reply.body)) {
     ++rejected_;
     progress_.clear();
-    fmt::print(stderr, "{}:{}: {}\n", name_, row.line, printable(reply.body));
+    fmt::print(stderr, "{}:{}: {}\n", name_, row.line, ops::printable(reply.body));
     return;
   }
   const auto& headers = reply.properties.headers;
-  const bool is_replay = headers && headers->find_integer("idempotent-replayed") == 1;
+  const bool is_replay = headers && headers->find_integer(contract::headers::kReplayed) == 1;
   ++(is_replay ? earlier_ : added_);
 }
 
 }  // namespace
 
 int import_items(const Configuration& configuration, const ImportCommand& command) {
-  const std::string name = printable(command.name);
+  const std::string name = ops::printable(command.name);
   const auto fail = [&](const std::string& what) {
     fmt::print(stderr, "inventory-service: {}: {}\n", name, what);
     return kExitFailed;
@@ -200,7 +202,7 @@ int import_items(const Configuration& configuration, const ImportCommand& comman
   const auto file = read_item_file(*text, command.name);
   if (!file) return fail(file.error());
   for (const BadRow& bad : file->bad) {
-    fmt::print(stderr, "{}:{}: {}\n", name, bad.line, printable(bad.what));
+    fmt::print(stderr, "{}:{}: {}\n", name, bad.line, ops::printable(bad.what));
   }
   if (!file->bad.empty()) {
     fmt::print(stderr, "inventory-service: {}: {} bad and {} good rows{}\n", name, file->bad.size(),

@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "app/item_json.h"
 #include "app/options.h"
@@ -33,7 +34,7 @@ struct Pending {
 Items read_now(const ItemPages::OpenReader& open, domain::ProductId after, std::size_t count) {
   const auto reader = open();
   if (auto begun = reader->begin(); !begun) return std::unexpected(std::move(begun.error()));
-  return reader->items(after, count);
+  return reader->items(after, count, kPageBytesMax);
 }
 
 ops::HttpResponse json_response(std::string body) {
@@ -87,6 +88,15 @@ ops::Task<Items> ItemPages::read(domain::ProductId after, std::size_t count) {
   co_return *std::move(items);
 }
 
+void ItemPages::report(const store::StoredItem& item) {
+  const auto odd = unreadable(item);
+  if (odd.empty()) return;
+  const auto left_out = odd_rows_.admit(std::chrono::steady_clock::now());
+  if (!left_out) return;
+  spdlog::warn("http: {}, and is shown as null{}", odd,
+               *left_out == 0 ? "" : fmt::format(" ({} lines like it left out)", *left_out));
+}
+
 ops::Task<ops::HttpResponse> ItemPages::one(ops::HttpRequest request) {
   const auto id = parse_integer(std::string_view(request.path).substr(kPath.size()));
   if (!id || *id < 1 || *id > contract::kIntegerMax) {
@@ -97,6 +107,7 @@ ops::Task<ops::HttpResponse> ItemPages::one(ops::HttpRequest request) {
   if (items->empty() || items->front().id != *id) {
     co_return ops::HttpResponse{.status = 404, .body = "there is no such item\n"};
   }
+  report(items->front());
   co_return json_response(item_json(items->front()) + "\n");
 }
 
@@ -111,12 +122,24 @@ ops::Task<ops::HttpResponse> ItemPages::page(ops::HttpRequest request) {
   const auto items = co_await read(*after, static_cast<std::size_t>(*limit));
   if (!items) co_return unavailable();
   std::string body = R"({"items":[)";
+  domain::ProductId last = *after;
+  std::size_t described = 0;  // bytes
+  bool is_cut = false;
   for (const store::StoredItem& item : *items) {
-    if (&item != &items->front()) body += ',';
-    body += item_json(item);
+    const std::string text = item_json(item);
+    const bool is_first = &item == &items->front();
+    is_cut = !is_first && body.size() + text.size() > kPageBytesMax;
+    if (is_cut) break;
+    described += item.description ? item.description->size() : 0;
+    if (!is_first) body += ',';
+    body += text;
+    last = item.id;
+    report(item);
   }
-  const bool is_last = items->size() < static_cast<std::size_t>(*limit);
-  body += fmt::format(R"(],"next":{}}})", is_last ? "null" : fmt::to_string(items->back().id));
+  // The reader ends a page where the next description would be too much for it.
+  is_cut = is_cut || described + store::kDescriptionBytesShown > kPageBytesMax;
+  const bool is_last = !is_cut && items->size() < static_cast<std::size_t>(*limit);
+  body += fmt::format(R"(],"next":{}}})", is_last ? "null" : fmt::to_string(last));
   co_return json_response(body + "\n");
 }
 

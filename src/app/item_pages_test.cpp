@@ -22,18 +22,20 @@ class FiveItemsReader : public store::Reader {
   store::Result<std::vector<store::Amount>> stock(domain::ProductId, std::size_t) override {
     return std::vector<store::Amount>();
   }
-  store::Result<std::vector<store::StoredItem>> items(domain::ProductId after,
-                                                      std::size_t count) override {
+  store::Result<std::vector<store::StoredItem>> items(domain::ProductId after, std::size_t count,
+                                                      std::size_t) override {
     std::vector<store::StoredItem> items;
     for (domain::ProductId id = after + 1; id <= 5 && items.size() < count; ++id) {
       items.emplace_back().id = id;
+      items.back().description = description;
     }
     return items;
   }
-  store::Result<std::vector<store::Amount>> ledger_sums(domain::ProductId,
-                                                        domain::ProductId) override {
-    return std::vector<store::Amount>();
+  store::Result<store::LedgerPart> ledger(const store::LedgerPlace&, std::size_t) override {
+    return store::LedgerPart();
   }
+
+  std::optional<std::string> description;
 
  private:
   bool fails_;
@@ -57,12 +59,16 @@ class ItemPagesTest : public testing::Test {
     return response;
   }
 
+  std::optional<std::string> description_;
   bool fails_ = false;
   bool hangs_ = false;
   std::latch latch_{1};
   boost::asio::io_context loop_{1};
   ItemPages pages_{loop_.get_executor(), [this] {
-                     return std::make_unique<FiveItemsReader>(fails_, hangs_ ? &latch_ : nullptr);
+                     auto reader =
+                         std::make_unique<FiveItemsReader>(fails_, hangs_ ? &latch_ : nullptr);
+                     reader->description = description_;
+                     return reader;
                    }};
 };
 
@@ -91,6 +97,25 @@ TEST_F(ItemPagesTest, ShowAPageAndWhereTheNextBegins) {
                              "/items?after=x", "/items?limit="}) {
     EXPECT_EQ(get(target).status, 400U) << target;
   }
+}
+
+TEST_F(ItemPagesTest, EndAPageThatHoldsTooManyBytesAndSayWhereTheNextBegins) {
+  description_ = std::string(60'000, 'x');
+  const auto first = get("/items");
+  EXPECT_LE(first.body.size(), kPageBytesMax);
+  EXPECT_TRUE(first.body.ends_with("\"next\":2}\n")) << first.body.substr(first.body.size() - 99);
+  EXPECT_TRUE(get("/items?after=2").body.ends_with("\"next\":4}\n"));
+  EXPECT_TRUE(get("/items?after=4").body.ends_with("\"next\":null}\n"));
+
+  // Escaped, one item alone is more than that.
+  description_ = std::string(60'000, '\x01');
+  EXPECT_TRUE(get("/items").body.ends_with("\"next\":1}\n"));
+}
+
+TEST_F(ItemPagesTest, ShowWhatIsNoTextAsNull) {
+  description_ = "\xff";
+  EXPECT_EQ(get("/items/3").body,
+            "{\"id\":3,\"quantity\":0,\"description\":null,\"created_at\":null}\n");
 }
 
 TEST_F(ItemPagesTest, AreUnavailableWithoutTheDatabase) {

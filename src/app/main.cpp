@@ -13,6 +13,7 @@
 #include "app/command_line.h"
 #include "app/dead_letters.h"
 #include "app/import.h"
+#include "app/migrate.h"
 #include "app/requests.h"
 #include "app/serve.h"
 #include "app/stock.h"
@@ -27,7 +28,9 @@ struct Run {
   const app::Configuration& configuration;
 
   int operator()(const app::ServeCommand&) const { return app::serve(configuration); }
-  int operator()(const app::MigrateCommand&) const { return app::migrate(configuration); }
+  int operator()(const app::MigrateCommand& command) const {
+    return app::migrate(configuration, command);
+  }
   int operator()(const app::VerifyCommand&) const { return app::verify(configuration); }
   int operator()(const app::AddCommand& command) const { return app::add(configuration, command); }
   int operator()(const app::OrderCommand& command) const {

@@ -12,6 +12,7 @@
 
 #include "app/request_client.h"
 #include "contract/json_object.h"
+#include "ops/printable.h"
 
 namespace inventory::app {
 namespace {
@@ -34,7 +35,7 @@ int send(const Configuration& configuration, std::string queue, std::string body
                         .id = to_string(boost::uuids::random_generator()())};
   const auto reply = ask(configuration, std::move(request), timeout);
   if (!reply) return report_failure(reply.error());
-  fmt::print("{}\n", *reply);
+  fmt::print("{}\n", ops::printable_json(*reply));
   return is_success(*reply) ? kExitDone : kExitNo;
 }
 

@@ -18,19 +18,20 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
+#include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
 
-#include "app/command_line.h"
-#include "app/credentials.h"
 #include "app/flow_metrics.h"
 #include "app/item_pages.h"
+#include "app/migrate.h"
 #include "app/open_reader.h"
 #include "app/open_store.h"
 #include "app/readiness.h"
 #include "ops/health.h"
 #include "ops/http_listener.h"
+#include "ops/logging.h"
 #include "ops/metrics_page.h"
 #include "ops/process_metrics.h"
 #include "ops/service_manager.h"
@@ -49,14 +50,6 @@ using boost::asio::use_awaitable;
 
 constexpr std::chrono::milliseconds kMigrateFirst{250};
 constexpr std::chrono::milliseconds kMigrateLast{10'000};
-
-// For logs: without credentials.
-std::string display(const DatabaseUrl& database) {
-  if (const auto* sqlite = std::get_if<SqlitePath>(&database)) {
-    return "sqlite:" + sqlite->path;
-  }
-  return mask_credentials(std::get<PostgresUrl>(database).url);
-}
 
 // A coroutine that ends with an exception has met a bug: there is nothing that could go on.
 void rethrow(const std::exception_ptr& error) {
@@ -116,17 +109,23 @@ class Service {
   using enum service::Outcome;
 
  public:
-  explicit Service(const Configuration& configuration)
+  Service(const Configuration& configuration, const ops::BackgroundLog& log)
       : configuration_(configuration),
+        log_(log),
         store_(open_store(context_.get_executor(), configuration.database)),
         orders_(context_.get_executor(), configuration, configuration.order_queue,
                 {configuration.order_response_queue, true}, *store_, clock_, *registry_,
                 {accepted, product_not_found, not_enough_stock, conflict}, [this] { announce(); }),
         items_(context_.get_executor(), configuration, configuration.item_queue,
                {configuration.item_response_queue, false}, *store_, clock_, *registry_,
-               {item_added}, [this] { announce(); }),
+               {item_added, conflict}, [this] { announce(); }),
         signals_(context_, SIGTERM, SIGINT),
         stopped_(context_, boost::asio::steady_timer::time_point::max()) {
+    lines_dropped_ = &prometheus::BuildCounter()
+                          .Name("inventory_log_lines_dropped_total")
+                          .Help("Lines of the log that what it is written to did not take.")
+                          .Register(*registry_)
+                          .Add({});
     prometheus::BuildGauge()
         .Name("inventory_build_info")
         .Help("Always 1; its labels say what runs.")
@@ -185,6 +184,7 @@ class Service {
     const auto now = clock_.steady_now();
     orders_.metrics.refresh(orders_.flow.status(), orders_.delivery_limit.limit(), now);
     items_.metrics.refresh(items_.flow.status(), items_.delivery_limit.limit(), now);
+    lines_dropped_->Increment(static_cast<double>(log_.dropped()) - lines_dropped_->Value());
     return ops::metrics_page(metrics_);
   }
 
@@ -199,26 +199,48 @@ class Service {
     }
   }
 
-  // Migrates as soon as the database is there. False if told to stop before.
+  // Migrates as soon as the database is there and takes it. False if told to stop before.
   service::Task<bool> bring_up_to_date() {
     service::Backoff backoff(kMigrateFirst, kMigrateLast, std::random_device()());
     service::LogThrottle failures(clock_);
+    std::vector<std::string> said;
     while (!stopping_) {
-      auto migrated = co_await store_->migrate();
-      if (migrated) {
+      std::vector<std::string> problems;
+      const auto plan = co_await store_->plan_migration();
+      auto migrated = store::Result<int>(0);
+      if (!plan) {
+        migrated = std::unexpected(plan.error());
+      } else {
+        problems = objections(*plan, configuration_.require_stock);
+        if (problems.empty()) migrated = co_await store_->migrate();
+      }
+      if (!migrated) problems = {migrated.error().what};
+      if (problems.empty()) {
         if (*migrated > 0) {
+          spdlog::info("database: {}", app::describe(*plan));
           spdlog::info("database: applied {} migration(s)", *migrated);
         }
         schema_problem_.clear();
         co_return true;
       }
       const auto pause = backoff.next();
-      const bool is_away = migrated.error().fault == store::Fault::link_lost;
-      database_problem_ = is_away ? migrated.error().what : "";
-      schema_problem_ = is_away ? "not looked at yet" : migrated.error().what;
-      manager_.status("waiting for the database: " + migrated.error().what);
-      failures.warn("database", fmt::format("database: {}; trying again in {} ms",
-                                            migrated.error().what, pause.count()));
+      const bool is_away = !migrated && migrated.error().fault == store::Fault::link_lost;
+      const auto problem = fmt::to_string(fmt::join(problems, "; "));
+      database_problem_ = is_away ? problem : "";
+      schema_problem_ = is_away ? "not looked at yet" : problem;
+      manager_.status("waiting for the database: " + problem);
+      // A line for each, all of them at once; then the throttle's.
+      if (problems.size() > 1 && problems != said) {
+        for (const auto& line : problems) spdlog::warn("database: {}", line);
+      }
+      said = problems;
+      failures.warn(
+          "database",
+          fmt::format("database: {}; trying again in {} ms",
+                      problems.size() == 1 ? problem
+                                           : fmt::format("{} things are in the way, the first: {}",
+                                                         problems.size(), problems.front()),
+                      pause.count()));
       stopped_.expires_after(pause);
       boost::system::error_code cancelled;
       co_await stopped_.async_wait(redirect_error(use_awaitable, cancelled));
@@ -287,16 +309,18 @@ class Service {
                    configuration_.item_queue);
     }
     ready_ = ready;
-    if (!stopping_) manager_.status(fmt::format("{}; {}", describe(orders_), describe(items_)));
+    if (!stopping_)
+      manager_.status(fmt::format("{}; {}", describe_line(orders_), describe_line(items_)));
   }
 
   template <class Kind>
-  static std::string describe(const Line<Kind>& line) {
+  static std::string describe_line(const Line<Kind>& line) {
     return line.flow.is_consuming() ? "consuming " + line.queue
                                     : line.queue + ": " + line.flow.status().reason;
   }
 
   const Configuration& configuration_;
+  const ops::BackgroundLog& log_;
   boost::asio::io_context context_{1};
   std::unique_ptr<store::Store> store_;
   ItemPages item_pages_{context_.get_executor(),
@@ -305,6 +329,7 @@ class Service {
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
       registry_, std::make_shared<ops::ProcessMetrics>()};
+  prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
   Line<service::Orders> orders_;
   Line<service::Items> items_;
   std::optional<ops::HttpListener> http_;
@@ -322,24 +347,9 @@ class Service {
 
 }  // namespace
 
-int serve(const Configuration& configuration) { return Service(configuration).run(); }
-
-int migrate(const Configuration& configuration) {
-  boost::asio::io_context context{1};
-  const auto store = open_store(context.get_executor(), configuration.database);
-  int exit_status = kExitFailed;
-  boost::asio::co_spawn(
-      context, store->migrate(), [&](const std::exception_ptr& error, store::Result<int> migrated) {
-        rethrow(error);
-        if (!migrated) {
-          spdlog::error("{}", migrated.error().what);
-          return;
-        }
-        spdlog::info("{}: applied {} migration(s)", display(configuration.database), *migrated);
-        exit_status = kExitDone;
-      });
-  context.run();
-  return exit_status;
+int serve(const Configuration& configuration) {
+  const ops::BackgroundLog log(configuration.log_level, configuration.log_format);
+  return Service(configuration, log).run();
 }
 
 }  // namespace inventory::app

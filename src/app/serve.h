@@ -14,8 +14,4 @@ namespace inventory::app {
 // broker delivers it again.
 int serve(const Configuration& configuration);
 
-// Brings the database's schema up to date. Returns the exit status: kExitDone, or
-// kExitFailed with the reason logged.
-int migrate(const Configuration& configuration);
-
 }  // namespace inventory::app

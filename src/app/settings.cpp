@@ -191,6 +191,17 @@ constexpr Setting kSettings[] = {
      .takes = "a whole number from 1 to 3600 (seconds)",
      .is_number = true,
      .apply = read_shutdown_budget},
+    {.name = "require-stock",
+     .environment = "INVENTORY_REQUIRE_STOCK",
+     .placeholder = "true|false",
+     .default_text = "false",
+     .description = "never begin with an empty stock: wait where there is no table of items",
+     .takes = "true or false; the flag alone is true",
+     .is_switch = true,
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           return read_choice<bool>(text, {{"true", true}, {"false", false}}, to.require_stock);
+         }},
     {.name = "http-listen",
      .environment = "INVENTORY_HTTP_LISTEN",
      .placeholder = "HOST:PORT",

@@ -24,6 +24,7 @@ struct Setting {
   std::string_view takes;        // goes on after "takes"
   bool is_number = false;        // written without quotes in a file
   bool may_hold_credentials = false;
+  bool is_switch = false;  // the flag without a value stands for "true"
 
   // Parses a text and puts it into its member of the configuration.
   Applied (*apply)(std::string_view text, Configuration& configuration);

@@ -5,15 +5,16 @@
 
 #include <fmt/format.h>
 
-#include "app/dead_letter_text.h"
 #include "app/item_json.h"
 #include "app/open_reader.h"
 #include "contract/timestamp.h"
+#include "ops/printable.h"
 
 namespace inventory::app {
 namespace {
 
 constexpr std::size_t kItemsAtOnce = 1'000;
+constexpr std::size_t kBytesAtOnce = 1 << 20;
 
 std::string table_line(const store::StoredItem& item) {
   std::string time(19, ' ');
@@ -22,7 +23,7 @@ std::string table_line(const store::StoredItem& item) {
     time[10] = ' ';
   }
   return fmt::format("{:>16}  {:>16}  {}  {}", item.id, item.quantity, time,
-                     printable(item.description.value_or("-")));
+                     ops::printable(item.description.value_or("-")));
 }
 
 }  // namespace
@@ -35,7 +36,7 @@ int stock(const Configuration& configuration, const StockCommand& command) {
   bool is_first = true;
   while (left > 0) {
     const std::size_t count = std::min(left, kItemsAtOnce);
-    const auto items = reader->items(after, count);
+    const auto items = reader->items(after, count, kBytesAtOnce);
     if (!items) return report_failure(items.error().what);
     for (const store::StoredItem& item : *items) {
       if (command.product_id && item.id != *command.product_id) break;
@@ -44,10 +45,13 @@ int stock(const Configuration& configuration, const StockCommand& command) {
                    "DESCRIPTION");
       }
       is_first = false;
-      fmt::print("{}\n", command.json ? item_json(item) : table_line(item));
+      if (const auto odd = unreadable(item); !odd.empty()) {
+        fmt::print(stderr, "inventory-service: {}\n", odd);
+      }
+      fmt::print("{}\n", command.json ? ops::printable_json(item_json(item)) : table_line(item));
     }
-    if (items->size() < count) break;
-    left -= count;
+    if (items->empty()) break;
+    left -= items->size();
     after = items->back().id;
   }
   if (command.product_id && is_first) {

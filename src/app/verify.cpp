@@ -16,36 +16,54 @@
 namespace inventory::app {
 namespace {
 
-constexpr std::size_t kPage = 10'000;
+constexpr std::size_t kPage = 10'000;  // products, and ledger entries, of one statement
 constexpr std::chrono::seconds kProgressInterval{1};
 
-using Amounts = std::vector<store::Amount>;
+// LedgerSums: the whole sums of products that have one, in the order of ids, from parts of a ledger
+// that are read when they are needed.
+class LedgerSums {
+ public:
+  LedgerSums(store::Reader& reader, std::size_t page) : reader_(reader), page_(page) {}
 
-// Merges a page of stock with its ledger sums, both in the order of ids.
-void merge(const Amounts& stock, const Amounts& ledger, Compared& compared,
-           const std::function<void(const Disagreement&)>& report) {
-  auto sum = ledger.begin();
-  const auto disagrees = [&](const Disagreement& disagreement) {
-    ++compared.disagreements;
-    report(disagreement);
-  };
-  const auto report_missing = [&](domain::ProductId before) {
-    for (; sum != ledger.end() && sum->product < before; ++sum) {
-      ++compared.products;
-      disagrees({sum->product, std::nullopt, sum->quantity});
-    }
-  };
-  for (const store::Amount& item : stock) {
-    report_missing(item.product);
-    const bool has_sum = sum != ledger.end() && sum->product == item.product;
-    const domain::Quantity total = has_sum ? (sum++)->quantity : 0;
-    ++compared.products;
-    if (total != item.quantity) {
-      disagrees({item.product, item.quantity, total});
+  // Nothing at the end.
+  store::Result<std::optional<store::Amount>> next() {
+    for (;;) {
+      if (auto read = fill(); !read) return std::unexpected(std::move(read.error()));
+      if (at_ == sums_.size()) return std::nullopt;
+      if (const store::Amount sum = sums_[at_++]; sum.quantity != 0) return sum;
     }
   }
-  report_missing(std::numeric_limits<domain::ProductId>::max());
-}
+
+ private:
+  // So that there is a product after which another one comes, or the end.
+  store::Result<void> fill() {
+    while (is_more_ && at_ + 1 >= sums_.size()) {
+      const auto open = at_ < sums_.size() ? std::optional(sums_[at_]) : std::nullopt;
+      auto part = reader_.ledger(place_, page_);
+      if (!part) return std::unexpected(std::move(part.error()));
+      sums_ = std::move(part->sums);
+      at_ = 0;
+      if (open && (sums_.empty() || sums_.front().product != open->product)) {
+        sums_.insert(sums_.begin(), *open);
+      } else if (open && __builtin_add_overflow(sums_.front().quantity, open->quantity,
+                                                &sums_.front().quantity)) {
+        return std::unexpected(store::Error{
+            store::Fault::unavailable,
+            fmt::format("the ledger of product {} adds up to more than 64 bits", open->product)});
+      }
+      is_more_ = part->next.has_value();
+      if (is_more_) place_ = *std::move(part->next);
+    }
+    return {};
+  }
+
+  store::Reader& reader_;
+  std::size_t page_;
+  store::LedgerPlace place_;
+  bool is_more_ = true;
+  std::vector<store::Amount> sums_;
+  std::size_t at_ = 0;
+};
 
 std::string describe(const Disagreement& disagreement) {
   const auto& [product, stock, ledger] = disagreement;
@@ -94,23 +112,44 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
     return std::unexpected(std::move(begun.error()));
   }
   Compared compared;
+  LedgerSums ledger(reader, page);
+  auto sum = ledger.next();
+  const auto disagrees = [&](const Disagreement& disagreement) {
+    ++compared.disagreements;
+    report(disagreement);
+  };
+  // Those of the ledger below an id, which are not in stock.
+  const auto report_missing = [&](domain::ProductId before) {
+    for (; sum && *sum && (*sum)->product < before; sum = ledger.next()) {
+      ++compared.products;
+      disagrees({(*sum)->product, std::nullopt, (*sum)->quantity});
+    }
+  };
   // Below every id: also those that only somebody else can have given.
   domain::ProductId after = std::numeric_limits<domain::ProductId>::min();
-  for (bool is_last = false; !is_last;) {
+  for (bool is_last = false; !is_last && sum;) {
     const auto stock = reader.stock(after, page);
     if (!stock) {
       return std::unexpected(stock.error());
     }
     is_last = stock->size() < page;
-    const domain::ProductId last =
-        is_last ? std::numeric_limits<domain::ProductId>::max() : stock->back().product;
-    const auto ledger = reader.ledger_sums(after, last);
-    if (!ledger) {
-      return std::unexpected(ledger.error());
+    for (const store::Amount& item : *stock) {
+      after = item.product;
+      report_missing(item.product);
+      const bool has_sum = sum && *sum && (*sum)->product == item.product;
+      const domain::Quantity total = has_sum ? (*sum)->quantity : 0;
+      if (!sum) break;
+      if (has_sum) sum = ledger.next();
+      ++compared.products;
+      if (total != item.quantity) {
+        disagrees({item.product, item.quantity, total});
+      }
     }
-    merge(*stock, *ledger, compared, report);
     progress(compared);
-    after = last;
+  }
+  report_missing(std::numeric_limits<domain::ProductId>::max());
+  if (!sum) {
+    return std::unexpected(std::move(sum.error()));
   }
   return compared;
 }
@@ -127,8 +166,7 @@ int verify(const Configuration& configuration) {
       [&](const Compared& so_far) { progress(so_far); });
   progress.clear();
   if (!compared) {
-    fmt::print(stderr, "inventory-service: verify: {}\n", compared.error().what);
-    return kExitFailed;
+    return report_failure("verify: " + compared.error().what);
   }
   fmt::print("{} products compared, {} disagree\n", compared->products, compared->disagreements);
   return compared->disagreements == 0 ? kExitDone : kExitNo;

@@ -36,21 +36,29 @@ class MemoryReader : public store::Reader {
     }
     return page;
   }
-  store::Result<std::vector<store::StoredItem>> items(domain::ProductId, std::size_t) override {
+  store::Result<std::vector<store::StoredItem>> items(domain::ProductId, std::size_t,
+                                                      std::size_t) override {
     return std::vector<store::StoredItem>();
   }
-  store::Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
-                                                 domain::ProductId last) override {
+  // An entry for each of the amounts; its place is its identity.
+  store::Result<store::LedgerPart> ledger(const store::LedgerPlace& after,
+                                          std::size_t count) override {
     if (fails()) {
       return failure();
     }
-    std::vector<Amount> sums;
-    for (const Amount& amount : ledger_) {
-      if (amount.product > after && amount.product <= last) {
-        sums.push_back(amount);
+    store::LedgerPart part;
+    std::size_t at = after.identity.empty() ? 0 : std::stoul(after.identity);
+    for (std::size_t read = 0; read < count && at < ledger_.size(); ++read) {
+      const Amount& entry = ledger_[at++];
+      if (part.sums.empty() || part.sums.back().product != entry.product) {
+        part.sums.push_back({entry.product, 0});
+      }
+      part.sums.back().quantity += entry.quantity;
+      if (read + 1 == count) {
+        part.next = store::LedgerPlace{entry.product, std::to_string(at)};
       }
     }
-    return sums;
+    return part;
   }
 
   int fails_at = 0;  // never

@@ -88,9 +88,9 @@ ItemMessage read_item(std::string_view body, std::size_t bytes_max) {
   } else if (!message.error && !std::holds_alternative<Absent>(description) &&
              !std::holds_alternative<Null>(description)) {
     message.error = RequestError{
-        Reason::invalid, fmt::format("description must be null or a string of at most {} bytes "
-                                     "without the character NUL",
-                                     kDescriptionBytesMax)};
+        Reason::invalid,
+        fmt::format("description must be null or a string of at most {} bytes without {}",
+                    kDescriptionBytesMax, forbidden_character(*object))};
   }
   return message;
 }
@@ -108,6 +108,13 @@ std::optional<std::string> item_identity(const std::optional<std::string>& messa
 
 std::string item_reply(const domain::ItemDecision& decision) {
   const domain::Item& item = decision.item;
+  if (decision.conflicts_with) {
+    return reply(
+        "null", item.quantity, item.description, "null", false,
+        fmt::format("Invalid item: message_id or correlation_id was already used for item {} "
+                    "with another quantity or description",
+                    *decision.conflicts_with));
+  }
   return reply(fmt::to_string(item.id), item.quantity, item.description,
                fmt::format(R"("{}")", format_timestamp(item.created_at)), true, "Item added");
 }

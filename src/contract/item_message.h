@@ -29,7 +29,7 @@ ItemMessage read_item(std::string_view body, std::size_t bytes_max);
 std::optional<std::string> item_identity(const std::optional<std::string>& message_id,
                                          const std::optional<std::string>& correlation_id);
 
-// The reply to a request that added an item, now or earlier.
+// The reply to a request that added an item, now or earlier, or that conflicts with an earlier one.
 std::string item_reply(const domain::ItemDecision& decision);
 
 // The reply to a request that is not valid, or that the database refused.

@@ -63,6 +63,20 @@ TEST(ItemMessage, AnswersAnAddedItemInTheContractsWords) {
             R"("message":"Item added"})");
 }
 
+TEST(ItemMessage, SaysThatAnIdentityWasUsedForAnotherItem) {
+  EXPECT_EQ(item_reply({.item = {0, 10, "a", kTime}, .replayed = false, .conflicts_with = 7}),
+            R"({"id":null,"quantity":10,"description":"a","created_at":null,"success":false,)"
+            R"("message":"Invalid item: message_id or correlation_id was already used for item 7 )"
+            R"(with another quantity or description"})");
+}
+
+TEST(ItemMessage, StoresNoHalfOfASurrogatePair) {
+  const auto message = read_item(R"({"quantity":1,"description":"\ud83d"})", kItemBytesMax);
+  ASSERT_TRUE(message.error);
+  EXPECT_TRUE(message.error->what.contains("surrogate pair")) << message.error->what;
+  EXPECT_FALSE(read_item(R"({"quantity":1,"note":"\ud83d"})", kItemBytesMax).error);
+}
+
 TEST(ItemMessage, AnswersAnInvalidRequestWithWhatWasValid) {
   const auto message = read_item(R"({"quantity":-1,"description":"a"})", kItemBytesMax);
   EXPECT_EQ(invalid_item_reply(message, message.error->what),

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
+#include <system_error>
 
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serializer.hpp>
@@ -111,6 +113,47 @@ class MemberHandler {
   bool is_object_ = false;
 };
 
+// The code of an escape \uXXXX that the text begins with; or nothing.
+std::optional<unsigned> escaped_code(std::string_view text) {
+  if (text.size() < 6 || !text.starts_with("\\u")) {
+    return std::nullopt;
+  }
+  unsigned code = 0;
+  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, code, 16);
+  if (error != std::errc() || end != text.data() + 6) {
+    return std::nullopt;
+  }
+  return code;
+}
+
+// A copy with an escaped NUL for each half of a surrogate pair, of the same length; empty where
+// there is none. A backslash outside of a string is none of JSON's, and the parser's to refuse.
+std::string without_lone_surrogates(std::string_view text) {
+  constexpr std::string_view kNul = "\\u0000";
+  const auto is_leading = [](unsigned code) { return code >= 0xD800 && code < 0xDC00; };
+  const auto is_trailing = [](unsigned code) { return code >= 0xDC00 && code < 0xE000; };
+  std::string copy;
+  for (auto at = text.find('\\'); at < text.size(); at = text.find('\\', at)) {
+    const auto code = escaped_code(text.substr(at));
+    if (!code) {
+      at += 2;
+      continue;
+    }
+    const auto next =
+        is_leading(*code) ? escaped_code(text.substr(at + kNul.size())) : std::nullopt;
+    if (next && is_trailing(*next)) {
+      at += 2 * kNul.size();
+      continue;
+    }
+    if (is_leading(*code) || is_trailing(*code)) {
+      if (copy.empty()) copy = text;
+      copy.replace(at, kNul.size(), kNul);
+    }
+    at += kNul.size();
+  }
+  return copy;
+}
+
 std::string_view trim(std::string_view text) {
   constexpr std::string_view kWhiteSpace = " \t\n\r";  // RFC 8259, section 2
   const auto begin = text.find_first_not_of(kWhiteSpace);
@@ -129,7 +172,9 @@ std::expected<JsonObject, std::string> read_json_object(std::string_view body,
   options.max_depth = kDepthMax;
   json::basic_parser<MemberHandler> parser(options, wanted);
   json::error_code error;
-  const std::size_t read = parser.write_some(false, text.data(), text.size(), error);
+  const std::string mended = without_lone_surrogates(text);
+  const std::string_view parsed = mended.empty() ? text : std::string_view(mended);
+  const std::size_t read = parser.write_some(false, parsed.data(), parsed.size(), error);
   if (!error && read < text.size()) {
     error = json::error::extra_data;
   }
@@ -141,7 +186,13 @@ std::expected<JsonObject, std::string> read_json_object(std::string_view body,
   if (!parser.handler().is_object()) {
     return std::unexpected("body is not a JSON object");
   }
-  return JsonObject{text, parser.handler().take_values()};
+  return JsonObject{text, parser.handler().take_values(), !mended.empty()};
+}
+
+std::string_view forbidden_character(const JsonObject& object) {
+  return object.has_lone_surrogates
+             ? "half of a surrogate pair, such as \\ud83d, or the character NUL"
+             : "the character NUL";
 }
 
 void append_json_string(std::string& to, std::string_view text) {

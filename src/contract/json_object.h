@@ -7,6 +7,10 @@
 //
 // Limits: RFC 8259 with UTF-8 checked; at most kDepthMax levels; an exponent within ±2^31.
 // A member that occurs twice counts with its last value, as in Python's json module.
+//
+// Half of a surrogate pair ("\ud83d") is JSON, and no text: RFC 8259, section 8.2; Python, PHP and
+// JavaScript write it where they cut a text. A wanted member that holds one has the character NUL
+// in its place, which no text that is stored may have.
 
 #include <cstddef>
 #include <cstdint>
@@ -32,11 +36,15 @@ using JsonValue = std::variant<Absent, Null, Other, std::int64_t, std::string>;
 struct JsonObject {
   std::string_view text;          // the object, without white space around it
   std::vector<JsonValue> values;  // one a wanted member, in the order asked for
+  bool has_lone_surrogates = false;
 };
 
 // The error says what is wrong and at which byte. The result's text points into `body`.
 std::expected<JsonObject, std::string> read_json_object(std::string_view body,
                                                         std::span<const std::string_view> wanted);
+
+// What a text must not contain, for the error of a member that holds the character NUL.
+std::string_view forbidden_character(const JsonObject& object);
 
 // Appends `text` (UTF-8) as a JSON string, quotes included.
 void append_json_string(std::string& to, std::string_view text);

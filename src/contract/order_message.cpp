@@ -14,26 +14,38 @@ using Reason = RequestError::Reason;
 
 constexpr std::size_t kOrderIdBytesMax = 128;
 constexpr std::string_view kOrderData = R"(,"order_data":)";  // the last member of a reply
-constexpr std::array<std::string_view, 3> kOrderMembers{"order_id", "product_id", "quantity"};
+constexpr std::array<std::string_view, 4> kOrderMembers{"order_id", "product_id", "quantity",
+                                                        "line_id"};
 
-std::expected<domain::OrderId, std::string> read_order_id(JsonValue value) {
+// An order_id, or a line_id, which is of the same kind.
+std::expected<domain::OrderId, std::string> read_id(std::string_view name, JsonValue value,
+                                                    std::string_view forbidden) {
   if (std::holds_alternative<Absent>(value)) {
-    return std::unexpected("order_id is missing");
+    return std::unexpected(fmt::format("{} is missing", name));
   }
   if (const auto* number = std::get_if<std::int64_t>(&value)) {
     return domain::OrderId(*number);
   }
   auto* text = std::get_if<std::string>(&value);
   if (text == nullptr || text->empty() || text->size() > kOrderIdBytesMax) {
-    return std::unexpected(fmt::format(
-        "order_id must be an integer between -{0} and {0}, or a string of 1 to {1} bytes",
-        kIntegerMax, kOrderIdBytesMax));
+    return std::unexpected(
+        fmt::format("{2} must be an integer between -{0} and {0}, or a string of 1 to {1} bytes",
+                    kIntegerMax, kOrderIdBytesMax, name));
   }
   // PostgreSQL's text cannot hold it, and no client has a use for it.
   if (text->contains('\0')) {
-    return std::unexpected("order_id must not contain the character NUL");
+    return std::unexpected(fmt::format("{} must not contain {}", name, forbidden));
   }
   return domain::OrderId(std::move(*text));
+}
+
+// Nothing where there is none. JSON's null is none, too.
+std::expected<std::optional<domain::OrderId>, std::string> read_line_id(
+    JsonValue value, std::string_view forbidden) {
+  if (std::holds_alternative<Absent>(value) || std::holds_alternative<Null>(value)) {
+    return std::nullopt;
+  }
+  return read_id(kOrderMembers[3], std::move(value), forbidden);
 }
 
 std::expected<std::int64_t, std::string> read_positive(std::string_view name,
@@ -91,25 +103,31 @@ OrderMessage read_order(std::string_view body, std::size_t bytes_max) {
   if (!object) {
     return {std::unexpected(RequestError{Reason::invalid, std::move(object.error())}), {}, {}};
   }
-  auto id = read_order_id(std::move(object->values[0]));
+  const auto forbidden = forbidden_character(*object);
+  auto id = read_id(kOrderMembers[0], std::move(object->values[0]), forbidden);
   const auto product = read_positive(kOrderMembers[1], object->values[1]);
   const auto quantity = read_positive(kOrderMembers[2], object->values[2]);
+  auto line = read_line_id(std::move(object->values[3]), forbidden);
   auto known_id = id ? std::optional(*id) : std::nullopt;
-  if (!id || !product || !quantity) {
-    RequestError error{Reason::invalid, !id        ? id.error()
-                                        : !product ? product.error()
-                                                   : quantity.error()};
+  if (!id || !product || !quantity || !line) {
+    RequestError error{Reason::invalid, !id         ? id.error()
+                                        : !product  ? product.error()
+                                        : !quantity ? quantity.error()
+                                                    : line.error()};
     return {std::unexpected(std::move(error)), std::move(known_id), object->text};
   }
-  return {domain::Order{std::move(*id), *product, *quantity}, std::move(known_id), object->text};
+  return {domain::Order{std::move(*id), *product, *quantity, std::move(*line)}, std::move(known_id),
+          object->text};
 }
 
 std::string order_reply(const OrderMessage& message, const domain::OrderDecision& decision) {
   if (decision.conflicts_with) {
     return invalid_order_reply(
         message,
-        fmt::format("order_id {} was already decided for product {} with quantity {}",
-                    message.order->id.display(), message.order->product, *decision.conflicts_with));
+        fmt::format("order_id {}{} was already decided for product {} with quantity {}",
+                    message.order->id.display(),
+                    message.order->line ? ", line_id " + message.order->line->display() : "",
+                    message.order->product, *decision.conflicts_with));
   }
   return reply(message, decision.verdict == domain::Verdict::accepted, text_of(decision.verdict));
 }

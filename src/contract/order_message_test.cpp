@@ -80,6 +80,53 @@ TEST(OrderMessage, NamesTheMemberThatIsWrong) {
             "order_id must not contain the character NUL");
 }
 
+TEST(OrderMessage, EchoesHalfOfASurrogatePairButStoresNone) {
+  const std::string echoed = R"({"order_id":1,"product_id":1,"quantity":1,"note":"gift \ud83d"})";
+  const auto message = read_order(echoed, kOrderBytesMax);
+  ASSERT_TRUE(message.order);
+  EXPECT_EQ(
+      order_reply(message, {.verdict = Verdict::accepted}),
+      R"({"order_id":1,"success":true,"message":"Inventory updated","order_data":)" + echoed + "}");
+  const auto stored =
+      read_order(R"({"order_id":"a\ud83d","product_id":1,"quantity":1})", kOrderBytesMax);
+  ASSERT_FALSE(stored.order);
+  EXPECT_FALSE(stored.order_id);
+  EXPECT_EQ(
+      stored.order.error().what,
+      R"(order_id must not contain half of a surrogate pair, such as \ud83d, or the character )"
+      "NUL");
+  EXPECT_EQ(read_order(R"({"order_id":"a","product_id":0,"x":"\ude00"})", kOrderBytesMax).order_id,
+            domain::OrderId("a"));
+}
+
+TEST(OrderMessage, ReadsALineIdThatIsOptional) {
+  const auto line_of = [](const std::string& line) {
+    const auto message = read_order(
+        R"({"order_id":1,"product_id":1,"quantity":1,"line_id":)" + line + "}", kOrderBytesMax);
+    EXPECT_TRUE(message.order) << line;
+    return message.order->line;
+  };
+  EXPECT_EQ(line_of("2"), domain::OrderId(2));
+  EXPECT_EQ(line_of("\"2\""), domain::OrderId("2"));
+  EXPECT_EQ(line_of("null"), std::nullopt);
+  EXPECT_EQ(read_order(kValid, kOrderBytesMax).order->line, std::nullopt);
+  for (const auto* line : {"true", "1.0", "\"\"", "[]", "9007199254740992"}) {
+    EXPECT_EQ(order_error(std::string(R"({"order_id":1,"product_id":1,"quantity":1,"line_id":)") +
+                          line + "}"),
+              "line_id must be an integer between -9007199254740991 and 9007199254740991, or a "
+              "string of 1 to 128 bytes")
+        << line;
+  }
+}
+
+TEST(OrderMessage, NamesTheLineOfAConflict) {
+  const auto message =
+      read_order(R"({"order_id":"A","product_id":1,"quantity":1,"line_id":"b"})", kOrderBytesMax);
+  const auto reply =
+      order_reply(message, {.verdict = Verdict::accepted, .replayed = false, .conflicts_with = 3});
+  EXPECT_TRUE(reply.contains("order_id A, line_id b was already decided for product 1")) << reply;
+}
+
 TEST(OrderMessage, BoundsAStringOrderIdInBytes) {
   const auto with_id = [](const std::string& id) {
     return order_error(R"({"product_id":1,"quantity":1,"order_id":")" + id + "\"}");

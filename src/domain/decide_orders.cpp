@@ -22,7 +22,7 @@ BatchOutcome decide_orders(std::span<const Order> orders, const BatchView& view)
   std::map<LedgerKey, LedgerEntry> entries;
 
   for (const Order& order : orders) {
-    LedgerKey key{order.product, order.id.ledger_identity()};
+    LedgerKey key{order.product, order.ledger_identity()};
     if (const auto earlier = view.decisions.find(key); earlier != view.decisions.end()) {
       outcome.decisions.push_back(repeat(earlier->second, order.quantity));
       continue;

@@ -84,6 +84,38 @@ TEST(DecideOrders, TellsAnIntegerOrderIdFromTheStringOfItsDigits) {
   EXPECT_EQ(outcome.decisions, (std::vector{kAccepted, kAccepted}));
 }
 
+TEST(DecideOrders, TellsLinesOfOneOrderForOneProductApart) {
+  const std::vector orders{Order{OrderId(1), 7, 2}, Order{OrderId(1), 7, 2, OrderId(1)},
+                           Order{OrderId(1), 7, 2, OrderId("1")},
+                           Order{OrderId(1), 7, 2, OrderId("1")},
+                           Order{OrderId(1), 7, 3, OrderId(1)}};
+  const auto outcome = decide_orders(orders, {.on_hand = {{7, 10}}, .decisions = {}});
+  EXPECT_EQ(outcome.decisions[2], kAccepted);
+  EXPECT_EQ(outcome.decisions[3], replay(kAccepted));
+  EXPECT_EQ(outcome.decisions[4].conflicts_with, 2);
+  EXPECT_EQ(outcome.changed_stock, (std::vector<std::pair<ProductId, Quantity>>{{7, 4}}));
+}
+
+// A text may hold anything, also what looks like another identity.
+TEST(Order, HasAnIdentityThatNoOtherOrderHas) {
+  const std::vector<OrderId> ids{OrderId(1),         OrderId(12),     OrderId("1"),
+                                 OrderId("i1"),      OrderId("2:i1"), OrderId("l2:i1"),
+                                 OrderId("l2:i1i1"), OrderId(":"),    OrderId(-1),
+                                 OrderId("s"),       OrderId("ss")};
+  std::set<std::string> identities;
+  for (const OrderId& id : ids) {
+    identities.insert(Order{id, 1, 1}.ledger_identity());
+    EXPECT_EQ((Order{id, 1, 1}.ledger_identity()), id.ledger_identity());
+    for (const OrderId& line : ids) {
+      const auto identity = Order{id, 1, 1, line}.ledger_identity();
+      EXPECT_TRUE(identity.starts_with('l')) << identity;
+      identities.insert(identity);
+    }
+  }
+  EXPECT_EQ(identities.size(), ids.size() * (ids.size() + 1));
+  EXPECT_EQ((Order{OrderId("A-17"), 1, 1, OrderId(10)}.ledger_identity()), "l3:i10sA-17");
+}
+
 TEST(DecideOrders, TreatsOneOrderIdOnTwoProductsAsTwoOrders) {
   const std::vector orders{order(1, 7, 1), order(1, 8, 1)};
   const auto outcome = decide_orders(orders, {.on_hand = {{7, 1}, {8, 1}}, .decisions = {}});

@@ -5,6 +5,18 @@
 #include <tuple>
 
 namespace inventory::domain {
+namespace {
+
+ItemDecision repeat(const Item& earlier, const NewItem& request) {
+  if (earlier.quantity == request.quantity && earlier.description == request.description) {
+    return {.item = earlier, .replayed = true};
+  }
+  return {.item = {0, request.quantity, request.description, request.created_at},
+          .replayed = false,
+          .conflicts_with = earlier.id};
+}
+
+}  // namespace
 
 ItemBatchOutcome decide_items(std::span<const NewItem> requests,
                               const std::map<std::string, Item>& earlier,
@@ -20,11 +32,11 @@ ItemBatchOutcome decide_items(std::span<const NewItem> requests,
   for (const NewItem& request : requests) {
     if (request.identity) {
       if (const auto found = earlier.find(*request.identity); found != earlier.end()) {
-        outcome.decisions.push_back({.item = found->second, .replayed = true});
+        outcome.decisions.push_back(repeat(found->second, request));
         continue;
       }
       if (const auto found = here.find(*request.identity); found != here.end()) {
-        outcome.decisions.push_back({.item = found->second, .replayed = true});
+        outcome.decisions.push_back(repeat(found->second, request));
         continue;
       }
     }

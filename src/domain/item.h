@@ -3,7 +3,8 @@
 // What an item is, and how requests to add items are decided.
 //
 // A request to add an item has an identity if its sender gave it one. The same identity is the
-// same request: it adds one item, however often it arrives. Without one, each arrival adds an item.
+// same request: it adds one item, however often it arrives. The same identity with another quantity
+// or description is a conflict, and adds none. Without one, each arrival adds an item.
 
 #include <chrono>
 #include <map>
@@ -36,10 +37,13 @@ struct Item {
   friend bool operator==(const Item&, const Item&) = default;
 };
 
-// ItemDecision: the item that a request got. Replayed: as it was when it was added.
+// ItemDecision: the item that a request got. Replayed: as it was when it was added. Conflict:
+// `conflicts_with` is the id of the item that was added under this identity; `item` is what was
+// asked for, without an id, and nothing is stored.
 struct ItemDecision {
   Item item;
   bool replayed = false;
+  std::optional<ProductId> conflicts_with = std::nullopt;
 
   friend bool operator==(const ItemDecision&, const ItemDecision&) = default;
 };

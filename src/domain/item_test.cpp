@@ -20,7 +20,7 @@ TEST(DecideItems, GivesEachRequestWithoutIdentityAnItemOfItsOwn) {
 }
 
 TEST(DecideItems, GivesADuplicateWithinABatchTheSameItem) {
-  const std::vector requests{request("m1", 5), request("m1", 6)};
+  const std::vector requests{request("m1", 5), request("m1", 5)};
   const auto outcome = decide_items(requests, {}, kIds);
   EXPECT_EQ(outcome.added.size(), 1U);
   EXPECT_EQ(outcome.decisions[0].item, outcome.decisions[1].item);
@@ -29,11 +29,29 @@ TEST(DecideItems, GivesADuplicateWithinABatchTheSameItem) {
 }
 
 TEST(DecideItems, RepeatsTheItemOfAnEarlierRequestAsItWasAdded) {
-  const Item first{3, 5, "as it was", Timestamp{}};
+  const Item first{3, 9, "a shirt", Timestamp{}};
   const std::vector requests{request("m1", 9)};
   const auto outcome = decide_items(requests, {{"m1", first}}, kIds);
   EXPECT_EQ(outcome.decisions, (std::vector<ItemDecision>{{first, true}}));
   EXPECT_TRUE(outcome.added.empty());
+}
+
+TEST(DecideItems, SwallowsNoOtherItemUnderAnIdentityThatWasUsed) {
+  const Item first{3, 5, "a shirt", Timestamp{}};
+  const Item other{3, 9, std::nullopt, Timestamp{}};
+  const std::vector requests{request("c1", 9), request("c2", 9), request("c3", 1),
+                             request("c3", 2)};
+  const auto outcome =
+      decide_items(requests, {{"c1", first}, {"c2", other}}, std::vector<ProductId>{7, 8, 9, 10});
+  for (const std::size_t at : {0U, 1U, 3U}) {
+    const ItemDecision& conflict = outcome.decisions[at];
+    EXPECT_EQ(conflict.conflicts_with, at == 3 ? 7 : 3);
+    EXPECT_FALSE(conflict.replayed);
+    EXPECT_EQ(conflict.item.id, 0);
+    EXPECT_EQ(conflict.item.quantity, requests[at].quantity);
+  }
+  EXPECT_EQ(outcome.decisions[2].item.id, 7);
+  EXPECT_EQ(outcome.added.size(), 1U);
 }
 
 TEST(DecideItems, WritesSortedByIdentitySoThatTwoInstancesCannotDeadlock) {

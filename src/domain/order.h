@@ -2,8 +2,8 @@
 
 // What an order line is, and what can be decided of it.
 //
-// An order's identity is its order id together with its product id: the same pair is the same
-// order, however often it arrives.
+// An order's identity is its order id together with its product id, and its line if it has one: the
+// same ones are the same order, however often it arrives.
 
 #include <cstdint>
 #include <optional>
@@ -23,7 +23,7 @@ class OrderId {
 
   const std::variant<std::int64_t, std::string>& value() const { return value_; }
 
-  // The identity under which the ledger keeps the order's decision: `i42` for 42, `s42` for "42".
+  // As a part of identities: `i42` for 42, `s42` for "42".
   std::string ledger_identity() const;
 
   // As a person would write it: 42, or the string without quotes.
@@ -40,6 +40,13 @@ struct Order {
   OrderId id;
   ProductId product;
   Quantity quantity;
+  std::optional<OrderId> line = std::nullopt;  // tells lines of one order for one product apart
+
+  // The identity under which the ledger keeps the decision: that of the order id; with a line
+  // l<length>:<identity of the line><identity of the order id>, l3:i10sA-17 for line 10 of "A-17".
+  // The length, in bytes, says where the one ends, so that no two pairs have the same; no identity
+  // of another kind begins with l.
+  std::string ledger_identity() const;
 };
 
 enum class Verdict : std::uint8_t {

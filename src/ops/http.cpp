@@ -49,6 +49,12 @@ HttpRequest make_request(std::string_view method, std::string_view target) {
           std::string(has_query ? target.substr(question + 1) : "")};
 }
 
+std::optional<std::string> host_of(std::string_view target) {
+  const auto url = boost::urls::parse_absolute_uri(target);
+  if (!url || !url->has_authority()) return std::nullopt;
+  return std::string(url->encoded_host_and_port());
+}
+
 Task<HttpResponse> handle_request(const std::vector<HttpRoute>& routes, HttpRequest request) {
   const auto route = std::ranges::find_if(
       routes, [&](const HttpRoute& candidate) { return fits(candidate, request.path); });

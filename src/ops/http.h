@@ -52,6 +52,9 @@ std::optional<std::string_view> query_parameter(std::string_view query, std::str
 // proxies send it (RFC 9112, 3.2.2), path and query count.
 HttpRequest make_request(std::string_view method, std::string_view target);
 
+// The host, perhaps with a port, that a target names; nothing where it is only a path.
+std::optional<std::string> host_of(std::string_view target);
+
 // The answer of the first route that fits; 404 where none does, 405 for other methods.
 Task<HttpResponse> handle_request(const std::vector<HttpRoute>& routes, HttpRequest request);
 

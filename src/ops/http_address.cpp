@@ -1,8 +1,10 @@
 #include "ops/http_address.h"
 
 #include <charconv>
+#include <optional>
 #include <system_error>
 
+#include <boost/asio/ip/address.hpp>
 #include <fmt/format.h>
 
 namespace inventory::ops {
@@ -10,6 +12,44 @@ namespace inventory::ops {
 std::string HttpAddress::display() const {
   const bool is_ipv6 = host.find(':') != std::string::npos;
   return fmt::format("{}{}{}:{}", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "", port);
+}
+
+namespace {
+
+// Nothing if it is a name.
+std::optional<boost::asio::ip::address> literal(const std::string& host) {
+  boost::system::error_code not_an_address;
+  const auto address = boost::asio::ip::make_address(host, not_an_address);
+  if (not_an_address.failed()) return std::nullopt;
+  return address;
+}
+
+// Without port, brackets, the dot at the end of a name; in small letters.
+std::string bare(std::string_view host) {
+  if (host.starts_with('[')) {
+    host = host.substr(1, host.find(']') - 1);
+  } else {
+    host = host.substr(0, host.find(':'));
+  }
+  if (host.ends_with('.')) host.remove_suffix(1);
+  std::string name(host);
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return name;
+}
+
+bool is_localhost(std::string_view name) {
+  return name == "localhost" || name.ends_with(".localhost");
+}
+
+}  // namespace
+
+bool is_host_of(const HttpAddress& address, std::string_view host) {
+  const std::string own =
+      bare(address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]");
+  const auto own_literal = literal(own);
+  const bool is_local = own_literal ? own_literal->is_loopback() : is_localhost(own);
+  const std::string name = bare(host);
+  return !is_local || is_localhost(name) || name == own || literal(name);
 }
 
 std::expected<HttpAddress, std::string> parse_http_address(std::string_view text) {

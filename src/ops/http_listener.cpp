@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -30,8 +31,9 @@ HttpListener::HttpListener(const boost::asio::any_io_executor& executor, HttpAdd
                            std::vector<HttpRoute> routes, HttpLimits limits)
     : executor_(executor),
       address_(std::move(address)),
-      routes_(std::move(routes)),
-      limits_(limits),
+      server_{std::move(routes), limits,
+              [this](std::string_view host) { return is_host_of(address_, host); },
+              HttpAnswers(limits.answer_bytes_max)},
       acceptor_(executor),
       event_(executor, boost::asio::steady_timer::time_point::max()) {}
 
@@ -101,11 +103,11 @@ Task<void> HttpListener::accept() {
 }
 
 void HttpListener::begin(tcp::socket socket) {
-  if (sessions_.size() >= limits_.connections_max) {
+  if (sessions_.size() >= server_.limits.connections_max) {
     sessions_.front()->close();
     sessions_.pop_front();
   }
-  const auto session = std::make_shared<HttpSession>(std::move(socket), routes_, limits_);
+  const auto session = std::make_shared<HttpSession>(std::move(socket), server_);
   sessions_.push_back(session);
   ++running_;
   boost::asio::co_spawn(executor_, session->run(),

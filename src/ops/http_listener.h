@@ -49,8 +49,7 @@ class HttpListener {
 
   boost::asio::any_io_executor executor_;
   HttpAddress address_;
-  std::vector<HttpRoute> routes_;
-  HttpLimits limits_;
+  HttpServer server_;
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer event_;                   // a pause; ended by stop() and by sessions
   std::list<std::shared_ptr<HttpSession>> sessions_;  // the oldest first

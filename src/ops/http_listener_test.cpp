@@ -7,12 +7,14 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -31,8 +33,9 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr seconds kDeadline{20};
-constexpr const char* kGet = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-constexpr const char* kGetAndClose = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+constexpr const char* kGet = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+constexpr const char* kGetAndClose =
+    "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 Task<HttpResponse> wait_for_ever(HttpRequest) {
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor,
@@ -186,14 +189,16 @@ TEST_F(HttpListenerTest, RefusesWhatIsWrongAndClosesTheConnection) {
       {"\x16\x03\x01\x02", "400"},  // TLS
       {"GET /\r\n\r\n", "400"},
       {"GET / HTTP/1.1\r\n\r\n", "400"},  // no host
-      {"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "400"},
-      {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "400"},
+      {"GET / HTTP/1.1\r\nHost: localhost\r\nHost: y\r\n\r\n", "400"},
+      {"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+       "400"},
       {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
-      {"GET /" + large + " HTTP/1.1\r\nHost: x\r\n\r\n", "431"},
-      {"GET / HTTP/1.1\r\nHost: x\r\nX: " + large + "\r\n\r\n", "431"},
-      {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n" + large, "413"},
-      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", "413"},
-      {"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2710\r\n" + large, "413"},
+      {"GET /" + large + " HTTP/1.1\r\nHost: localhost\r\n\r\n", "431"},
+      {"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + large + "\r\n\r\n", "431"},
+      {"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\n" + large, "413"},
+      {"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", "413"},
+      {"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2710\r\n" + large,
+       "413"},
   };
   for (const auto& [request, status] : cases) {
     const auto answer = exchange(request);
@@ -205,7 +210,7 @@ TEST_F(HttpListenerTest, RefusesWhatIsWrongAndClosesTheConnection) {
 TEST_F(HttpListenerTest, KeepsTheConnectionAfterAMethodThatIsNotAllowed) {
   start_and_wait();
   const auto client = connect();
-  client->send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
+  client->send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi");
   client->wait_for("\r\nAllow: GET, HEAD\r\n");
   client->send(kGet);
   client->wait_for("hello");
@@ -214,7 +219,7 @@ TEST_F(HttpListenerTest, KeepsTheConnectionAfterAMethodThatIsNotAllowed) {
 TEST_F(HttpListenerTest, Answers408WhereARequestDoesNotComeToItsEnd) {
   start_and_wait({.request = milliseconds(20)});
   EXPECT_THAT(exchange("GET / HT"), StartsWith("HTTP/1.1 408 "));
-  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nx"),
+  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nx"),
               StartsWith("HTTP/1.1 408 "));
 }
 
@@ -228,7 +233,7 @@ TEST_F(HttpListenerTest, ClosesAConnectionWithoutAWordWhenItWasIdleForLong) {
 TEST_F(HttpListenerTest, Answers503WhereAHandlerTakesTooLong) {
   start_and_wait({.answer = milliseconds(20)});
   const auto client = connect();
-  client->send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  client->send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
   client->wait_for("HTTP/1.1 503 ");
   client->send(kGet);
   client->wait_for("hello");
@@ -242,18 +247,66 @@ TEST_F(HttpListenerTest, Answers500WhereAHandlerThrows) {
 }
 
 TEST_F(HttpListenerTest, GivesAClientUpThatDoesNotTakeItsAnswer) {
-  const std::vector<HttpRoute> routes{{"/", immediately([](const HttpRequest&) {
-                                         return HttpResponse{.body = std::string(64 << 20, 'x')};
-                                       })}};
-  const HttpLimits limits{.write = milliseconds(20)};
+  HttpServer server{{{"/", immediately([](const HttpRequest&) {
+                        return HttpResponse{.body = std::string(64 << 20, 'x')};
+                      })}},
+                    {.write = milliseconds(20)},
+                    [](std::string_view) { return true; },
+                    HttpAnswers(1)};
   tcp::acceptor acceptor(context_, {boost::asio::ip::address_v4::loopback(), 0});
   tcp::socket client(context_);
   client.connect(acceptor.local_endpoint());
   boost::asio::write(client, boost::asio::buffer(std::string(kGet)));
-  const auto session = std::make_shared<HttpSession>(acceptor.accept(), routes, limits);
+  const auto session = std::make_shared<HttpSession>(acceptor.accept(), server);
   bool ended = false;
   boost::asio::co_spawn(context_, session->run(), [&](const std::exception_ptr&) { ended = true; });
   run_until([&] { return ended; });
+}
+
+TEST_F(HttpListenerTest, CutsOffWhoTakesAnAnswerForLongestWhereAllAreTooMuch) {
+  HttpServer server{{{"/", immediately([](const HttpRequest&) {
+                        return HttpResponse{.body = std::string(64 << 20, 'x')};
+                      })}},
+                    {},
+                    [](std::string_view) { return true; },
+                    HttpAnswers(150 << 20)};
+  tcp::acceptor acceptor(context_, {boost::asio::ip::address_v4::loopback(), 0});
+  std::vector<tcp::socket> clients;
+  std::vector<std::shared_ptr<HttpSession>> sessions;
+  std::vector<std::size_t> ended;
+  for (std::size_t i = 0; i < 3; ++i) {
+    clients.emplace_back(context_).connect(acceptor.local_endpoint());
+    sessions.push_back(std::make_shared<HttpSession>(acceptor.accept(), server));
+    boost::asio::co_spawn(context_, sessions[i]->run(),
+                          [&, i](const std::exception_ptr&) { ended.push_back(i); });
+    boost::asio::write(clients[i], boost::asio::buffer(std::string(kGet)));
+    std::array<char, 1> begin{};  // it is being written
+    bool is_read = false;
+    boost::asio::async_read(clients[i], boost::asio::buffer(begin),
+                            [&](error_code, std::size_t) { is_read = true; });
+    run_until([&] { return is_read; });
+  }
+  run_until([&] { return !ended.empty(); });
+  EXPECT_EQ(ended, std::vector<std::size_t>{0});
+  for (const auto& session : sessions) session->close();
+  run_until([&] { return ended.size() == 3; });
+}
+
+TEST_F(HttpListenerTest, AnswersNobodyWhoAsksForAnotherHost) {
+  start_and_wait();
+  for (const auto* request :
+       {"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "GET / HTTP/1.1\r\nHost: \r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n",
+        "GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n"}) {
+    const auto answer = exchange(request);
+    EXPECT_THAT(answer, HasSubstr(" 421 ")) << request;
+    EXPECT_THAT(answer, Not(HasSubstr("hello"))) << request;
+  }
+  for (const auto* request :
+       {"GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n\r\n",
+        "GET http://localhost:9/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}) {
+    EXPECT_THAT(exchange(request), EndsWith("hello\n")) << request;
+  }
 }
 
 TEST_F(HttpListenerTest, LetsANewConnectionTakeThePlaceOfTheOldest) {
@@ -293,7 +346,7 @@ TEST_F(HttpListenerTest, EndsIdleConnectionsAtOnceAndOthersAfterTheirAnswerWhenI
   const auto asking = connect();
   idle->send(kGet);
   idle->wait_for("hello");
-  asking->send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  asking->send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
   context_.run_for(milliseconds(20));
   stop();
   EXPECT_THAT(asking->receive_to_end(), StartsWith("HTTP/1.1 503 "));
@@ -303,7 +356,7 @@ TEST_F(HttpListenerTest, EndsIdleConnectionsAtOnceAndOthersAfterTheirAnswerWhenI
 TEST_F(HttpListenerTest, StopsWithinASecondWhateverClientsDo) {
   start_and_wait({.answer = std::chrono::hours(1)});
   const auto asking = connect();
-  asking->send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  asking->send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
   context_.run_for(milliseconds(20));
   stop();
 }

@@ -61,14 +61,31 @@ Task<HttpResponse> handle_or_fail(const std::vector<HttpRoute>& routes, HttpRequ
 
 }  // namespace
 
-HttpSession::HttpSession(boost::asio::ip::tcp::socket socket, const std::vector<HttpRoute>& routes,
-                         const HttpLimits& limits)
+void HttpAnswers::begin(const std::shared_ptr<HttpSession>& session, std::size_t bytes) {
+  while (!answers_.empty() && bytes_ + bytes > bytes_max_) {
+    bytes_ -= answers_.front().bytes;
+    answers_.front().session->close();
+    answers_.pop_front();
+  }
+  answers_.push_back({session, bytes});
+  bytes_ += bytes;
+}
+
+void HttpAnswers::end(const std::shared_ptr<HttpSession>& session) {
+  std::erase_if(answers_, [&](const Answer& answer) {
+    const bool is_its = answer.session == session;
+    bytes_ -= is_its ? answer.bytes : 0;
+    return is_its;
+  });
+}
+
+HttpSession::HttpSession(boost::asio::ip::tcp::socket socket, HttpServer& server)
     : socket_(std::move(socket)),
-      routes_(routes),
-      limits_(limits),
+      server_(server),
+      limits_(server.limits),
       deadline_(socket_.get_executor()),
       answer_deadline_(socket_.get_executor()),
-      buffer_(limits.header_bytes_max + limits.body_bytes_max) {
+      buffer_(limits_.header_bytes_max + limits_.body_bytes_max) {
   error_code ignored;
   socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
 }
@@ -158,6 +175,15 @@ Task<std::optional<HttpSession::Read>> HttpSession::read() {
     co_return Read{std::unexpected(
         HttpResponse{.status = 400, .body = "a request names one host (RFC 9112, 3.2)\n"})};
   }
+  // A page of another host's, in a browser on this machine, must not read what is here: its
+  // requests carry its own name, also where that has been made to lead here.
+  const auto host = host_of(request.target());
+  if ((request.version() >= 11 || request.count(http::field::host) > 0) &&
+      !server_.is_own_host(host ? *host : std::string(request[http::field::host]))) {
+    co_return Read{std::unexpected(
+        HttpResponse{.status = 421,
+                     .body = "this host is not the service's; ask for localhost or an address\n"})};
+  }
   co_return Read{make_request(request.method_string(), request.target()), request.version(),
                  request.keep_alive()};
 }
@@ -165,7 +191,7 @@ Task<std::optional<HttpSession::Read>> HttpSession::read() {
 Task<HttpResponse> HttpSession::answer(HttpRequest request) {
   answer_deadline_.expires_after(limits_.answer);
   error_code cancelled;
-  auto first = co_await (handle_or_fail(routes_, std::move(request)) ||
+  auto first = co_await (handle_or_fail(server_.routes, std::move(request)) ||
                          answer_deadline_.async_wait(redirect_error(use_awaitable, cancelled)));
   if (auto* response = std::get_if<HttpResponse>(&first)) {
     co_return std::move(*response);
@@ -193,7 +219,9 @@ Task<bool> HttpSession::write(HttpResponse response, unsigned version, bool keep
     co_await http::async_write(socket_, without_body, redirect_error(use_awaitable, error));
   } else {
     message.body() = std::move(response.body);
+    server_.answers.begin(shared_from_this(), message.body().size());
     co_await http::async_write(socket_, message, redirect_error(use_awaitable, error));
+    server_.answers.end(shared_from_this());
   }
   co_return !error;
 }

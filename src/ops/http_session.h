@@ -4,18 +4,25 @@
 //
 // Invariants:
 //   1. Every wait has a deadline and every buffer a bound (HttpLimits).
-//   2. What is wrong with a request is answered (400, 408, 413, 431, 505), and then the connection
+//   2. What is wrong with a request is answered (400, 408, 413, 421, 431, 505), and then the
+//   connection
 //      is closed, since nobody knows where its next request would begin.
 //
-// Threads: one executor. The routes outlive the session.
+//   3. What all sessions write at a time is bounded; a client that takes its answer too slowly is
+//      cut off.
+//
+// Threads: one executor.
 // Errors:  a client that goes, or that is too slow to take its answer, ends the session; nobody
 //          else notices.
 
 #include <chrono>
 #include <cstddef>
 #include <expected>
+#include <functional>
+#include <list>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -34,12 +41,42 @@ struct HttpLimits {
   std::chrono::milliseconds request{5'000};  // from a request's first byte to its last
   std::chrono::milliseconds answer{900};     // of a handler
   std::chrono::milliseconds write{5'000};    // of an answer, until the system has taken it
+  std::size_t answer_bytes_max = 3 << 20;    // of all answers that are being written
+};
+
+class HttpSession;
+
+// HttpAnswers: what all sessions of a listener are writing. Where that gets too much, who has been
+// at it longest is cut off.
+class HttpAnswers {
+ public:
+  explicit HttpAnswers(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  void begin(const std::shared_ptr<HttpSession>& session, std::size_t bytes);
+  void end(const std::shared_ptr<HttpSession>& session);
+
+ private:
+  struct Answer {
+    std::shared_ptr<HttpSession> session;
+    std::size_t bytes;
+  };
+
+  std::size_t bytes_max_;
+  std::size_t bytes_ = 0;
+  std::list<Answer> answers_;  // the oldest first
+};
+
+// What a session works with; the listener's, and outlives it.
+struct HttpServer {
+  std::vector<HttpRoute> routes;
+  HttpLimits limits;
+  std::function<bool(std::string_view host)> is_own_host;
+  HttpAnswers answers;
 };
 
 class HttpSession : public std::enable_shared_from_this<HttpSession> {
  public:
-  HttpSession(boost::asio::ip::tcp::socket socket, const std::vector<HttpRoute>& routes,
-              const HttpLimits& limits);
+  HttpSession(boost::asio::ip::tcp::socket socket, HttpServer& server);
 
   Task<void> run();
 
@@ -65,8 +102,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void set_deadline(std::chrono::milliseconds duration);
 
   boost::asio::ip::tcp::socket socket_;
-  const std::vector<HttpRoute>& routes_;
-  const HttpLimits& limits_;
+  HttpServer& server_;
+  const HttpLimits& limits_;                   // of the server
   boost::asio::steady_timer deadline_;         // of a read or a write
   boost::asio::steady_timer answer_deadline_;  // of a handler
   boost::beast::flat_buffer buffer_;           // what was received and is not parsed yet

@@ -4,14 +4,20 @@
 #include <cstdlib>
 #include <ctime>
 #include <iterator>
+#include <mutex>
+#include <string>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include "log/fields.h"
+#include "ops/log_writer.h"
+#include "ops/printable.h"
 #include "ops/utf8.h"
 
 namespace inventory::ops {
@@ -37,15 +43,6 @@ std::string_view name_of(spdlog::level::level_enum level) {
     default:
       return "error";
   }
-}
-
-// The control character (Unicode's category Cc) that is this UTF-8 character, or -1. Those from
-// U+0080 matter too: U+009B begins a terminal sequence as ESC [ does.
-int control_code(std::string_view character) {
-  const auto first = static_cast<unsigned char>(character[0]);
-  if (first < 0x20 || first == 0x7F) return first;
-  const auto last = static_cast<unsigned char>(character.back());
-  return first == 0xC2 && last < 0xA0 ? last : -1;
 }
 
 // Appends a control character as JSON (RFC 8259, section 7) and people know it: \n, \u001b.
@@ -74,7 +71,7 @@ void append_message(memory_buf_t& line, std::string_view message, LogFormat form
     }
     const std::string_view character = message.substr(0, size);
     message.remove_prefix(size);
-    if (const int code = control_code(character); code >= 0) {
+    if (const int code = harmful_code(character); code >= 0) {
       append_control(line, code);
       continue;
     }
@@ -178,6 +175,22 @@ class JsonFormatter : public spdlog::formatter {
   }
 };
 
+// As spdlog's own sinks colour levels on a terminal.
+std::string_view color_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+      return "\x1b[37m";
+    case spdlog::level::debug:
+      return "\x1b[36m";
+    case spdlog::level::info:
+      return "\x1b[32m";
+    case spdlog::level::warn:
+      return "\x1b[33m\x1b[1m";
+    default:
+      return "\x1b[31m\x1b[1m";
+  }
+}
+
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
     case LogLevel::trace:
@@ -208,5 +221,59 @@ void set_up_logging(LogLevel level, LogFormat format) {
   logger->set_level(spdlog_level(level));
   spdlog::set_default_logger(logger);
 }
+
+// Formats on the thread that logs, where the record's fields are, and hands the line on.
+class BackgroundLog::Sink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit Sink(int descriptor) : writer_(descriptor), is_terminal_(::isatty(descriptor) == 1) {}
+
+  std::uint64_t dropped() const { return writer_.dropped(); }
+
+ protected:
+  void sink_it_(const log_msg& message) override {
+    say_what_was_dropped(message.time);
+    write(message);
+  }
+
+  void flush_() override {}
+
+ private:
+  void say_what_was_dropped(spdlog::log_clock::time_point now) {
+    const std::uint64_t dropped = writer_.dropped();
+    if (dropped == said_) return;
+    const auto text = fmt::format(
+        "{} log lines were dropped: what the log is written to takes no more", dropped - said_);
+    if (write(log_msg(now, {}, "", spdlog::level::warn, text))) said_ = dropped;
+  }
+
+  bool write(const log_msg& message) {
+    memory_buf_t line;
+    formatter_->format(message, line);
+    const std::string_view text(line.data(), line.size());
+    if (!is_terminal_ || message.color_range_end <= message.color_range_start) {
+      return writer_.write(text);
+    }
+    return writer_.write(fmt::format(
+        "{}{}{}\x1b[m{}", text.substr(0, message.color_range_start), color_of(message.level),
+        text.substr(message.color_range_start, message.color_range_end - message.color_range_start),
+        text.substr(message.color_range_end)));
+  }
+
+  LogWriter writer_;
+  bool is_terminal_;
+  std::uint64_t said_ = 0;
+};
+
+BackgroundLog::BackgroundLog(LogLevel level, LogFormat format, int descriptor)
+    : sink_(std::make_shared<Sink>(descriptor)), before_(spdlog::default_logger()) {
+  const auto logger = std::make_shared<spdlog::logger>("", sink_);
+  logger->set_formatter(make_log_formatter(format));
+  logger->set_level(spdlog_level(level));
+  spdlog::set_default_logger(logger);
+}
+
+BackgroundLog::~BackgroundLog() { spdlog::set_default_logger(before_); }
+
+std::uint64_t BackgroundLog::dropped() const { return sink_->dropped(); }
 
 }  // namespace inventory::ops

@@ -325,5 +325,18 @@ TEST_F(HandlerTest, AddsAnItemOnceForAMessageIdAndSaysSo) {
   EXPECT_EQ(first[0].reply.message.routing_key, "item replies");
 }
 
+TEST_F(HandlerTest, AnswersAnIdentityThatWasUsedForAnotherItemWithoutADeadLetter) {
+  amqp::Delivery request = delivery(R"({"quantity":10,"description":"a"})");
+  request.properties.message_id = "m";
+  answer(items_, {request});
+  request.body = R"({"quantity":11,"description":"a"})";
+  const auto answers = answer(items_, {request});
+  EXPECT_TRUE(
+      answers[0].reply.message.body.contains(R"("success":false,"message":"Invalid item: )"));
+  EXPECT_EQ(answers[0].outcome, Outcome::conflict);
+  EXPECT_FALSE(answers[0].dead_letter);
+  EXPECT_FALSE(answers[0].reply.message.properties.headers);
+}
+
 }  // namespace
 }  // namespace inventory::service

@@ -37,7 +37,9 @@ struct Items {
     return store.add_items(requests);
   }
   static std::vector<domain::ProductId> products(const Request&) { return {}; }
-  static Outcome outcome(const Decision&) { return Outcome::item_added; }
+  static Outcome outcome(const Decision& decision) {
+    return decision.conflicts_with ? Outcome::conflict : Outcome::item_added;
+  }
   static log::Fields fields(const Message&) { return {}; }
   static std::string reply(const Message&, const Decision& decision) {
     return contract::item_reply(decision);

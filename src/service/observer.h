@@ -23,7 +23,7 @@ enum class Outcome : std::uint8_t {
   accepted,
   product_not_found,
   not_enough_stock,
-  conflict,  // the order was decided before, with another quantity
+  conflict,  // its identity was decided before, with other content
   item_added,
   invalid,
   too_large,

@@ -213,6 +213,9 @@ inline void PrintTo(const Item& item, std::ostream* out) {
 inline void PrintTo(const ItemDecision& decision, std::ostream* out) {
   PrintTo(decision.item, out);
   *out << (decision.replayed ? ", replayed" : "");
+  if (decision.conflicts_with) {
+    *out << ", conflict with item " << *decision.conflicts_with;
+  }
 }
 
 }  // namespace inventory::domain

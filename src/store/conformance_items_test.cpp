@@ -41,9 +41,9 @@ TEST_P(Conformance, AddsAnItemForEachRequestWithoutAnIdentity) {
 TEST_P(Conformance, GivesTheStoredItemToARequestThatComesAgain) {
   migrate();
   const auto first = add({request("m1", 10), request({}, 2), request("m2", 0, std::nullopt)});
-  // The answer stays as it was, whatever became of the item and whatever the request now says.
+  // The answer stays as it was, whatever became of the item.
   EXPECT_EQ(decide({order(1, first[0].item.id, 4)}), OrderDecisions{kAccepted});
-  auto again = request("m1", 99, "Red T-shirt");
+  auto again = request("m1", 10);
   again.created_at += microseconds(1);
   const auto second = add({again, request("m2", 0, std::nullopt)});
   EXPECT_EQ(second, (ItemDecisions{{first[0].item, true}, {first[2].item, true}}));
@@ -51,6 +51,19 @@ TEST_P(Conformance, GivesTheStoredItemToARequestThatComesAgain) {
   EXPECT_EQ(add({request("m2", 0, std::nullopt), request("m1", 10)}),
             (ItemDecisions{{first[2].item, true}, {first[0].item, true}}));
   EXPECT_EQ(database_->on_hand(first[0].item.id), 6);
+}
+
+TEST_P(Conformance, AddsNoItemUnderAnIdentityThatAnotherItemHas) {
+  migrate();
+  const auto first = add({request("c1", 10), request("c1", 11)});
+  EXPECT_EQ(first[1].conflicts_with, first[0].item.id);
+  reopen();
+  const auto second = add({request("c1", 10, "Red T-shirt"), request("c1", 10)});
+  EXPECT_EQ(second[0].conflicts_with, first[0].item.id);
+  EXPECT_EQ(second[0].item.quantity, 10);
+  EXPECT_EQ(second[0].item.description, "Red T-shirt");
+  EXPECT_EQ(second[1], (domain::ItemDecision{first[0].item, true}));
+  EXPECT_EQ(database_->on_hand(first[0].item.id), 10);
 }
 
 TEST_P(Conformance, AddsOneItemForADuplicateWithinABatch) {
@@ -133,7 +146,7 @@ TEST_P(Conformance, TakesQuantitiesFromZeroToTheContractsLargest) {
   EXPECT_EQ(database_->on_hand(added[0].item.id), 0);
   EXPECT_EQ(database_->ledger_sum(added[0].item.id), 0);
   EXPECT_EQ(database_->on_hand(added[1].item.id), kMax);
-  EXPECT_EQ(add({request("m2", 1)}).at(0).item.quantity, kMax);
+  EXPECT_EQ(add({request("m2", kMax)}).at(0), (domain::ItemDecision{added[1].item, true}));
 }
 
 TEST_P(Conformance, NeverGivesTheIdOfADeletedItemAgain) {

@@ -33,7 +33,7 @@ struct Model {
   ItemDecisions add(std::span<const domain::NewItem> requests, const ItemDecisions& by_store) {
     std::vector<domain::ProductId> ids;
     for (const auto& decision : by_store) {
-      if (!decision.replayed) {
+      if (!decision.replayed && !decision.conflicts_with) {
         ids.push_back(decision.item.id);
       }
     }
@@ -67,6 +67,9 @@ class RandomWork {
       const auto quantity = id % 7 == 0 ? below(4) + 1 : id % 4 + 1;
       batch.push_back(id % 2 == 0 ? order(id, product, quantity)
                                   : order(fmt::format("order {}", id), product, quantity));
+      if (below(4) == 0) {
+        batch.back().line = domain::OrderId(below(3));
+      }
     }
     return batch;
   }

@@ -12,6 +12,7 @@
 // Errors:  values of store::Error. After one, begin() again.
 
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,14 +31,41 @@ struct Amount {
   friend bool operator==(const Amount&, const Amount&) = default;
 };
 
-// StoredItem: an item as its table has it. A row that was adopted may lack created_at.
+// StoredItem: an item as its table has it. A row that was adopted may lack created_at. The
+// description is what bytes the table holds: UTF-8, unless the database does not check it.
 struct StoredItem {
   domain::ProductId id = 0;
   domain::Quantity quantity = 0;
   std::optional<std::string> description;
   std::optional<domain::Timestamp> created_at;
 
+  // There is a created_at which is no time of the years 1 to 9999: infinity, for example.
+  bool has_odd_time = false;
+  // The description has more than kDescriptionBytesShown, and is not here.
+  bool has_long_description = false;
+
   friend bool operator==(const StoredItem&, const StoredItem&) = default;
+};
+
+// Of a description that somebody else wrote. The service itself takes 10,000 bytes.
+inline constexpr std::size_t kDescriptionBytesShown = 65'536;
+
+// A ledger entry's key, at which reading goes on. The default stands before all of them.
+struct LedgerPlace {
+  domain::ProductId product = std::numeric_limits<domain::ProductId>::min();
+  std::string identity;
+
+  friend bool operator==(const LedgerPlace&, const LedgerPlace&) = default;
+};
+
+// A part of the ledger: the sums of some entries that follow each other, by product, in the order
+// of ids. The last product may go on in the next part.
+struct LedgerPart {
+  std::vector<Amount> sums;
+  std::optional<LedgerPlace>
+      next;  // the last entry that was read; nothing: it was the ledger's last
+
+  friend bool operator==(const LedgerPart&, const LedgerPart&) = default;
 };
 
 class Reader {
@@ -53,13 +81,13 @@ class Reader {
   // The stock of at most `count` products whose ids come after `after`, in the order of ids.
   virtual Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) = 0;
 
-  // The items themselves, of the same products.
-  virtual Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count) = 0;
+  // The items themselves, of the same products, but no more than have `bytes_max` bytes of
+  // descriptions together, or else one.
+  virtual Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count,
+                                                std::size_t bytes_max) = 0;
 
-  // The sums of the ledgers of all products with after < id <= last, in the order of ids, without
-  // those that are 0.
-  virtual Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
-                                                  domain::ProductId last) = 0;
+  // Adds up the next `count` entries of the ledger.
+  virtual Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) = 0;
 };
 
 }  // namespace inventory::store

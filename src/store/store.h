@@ -25,6 +25,7 @@
 #include "domain/decide_orders.h"
 #include "domain/item.h"
 #include "store/error.h"
+#include "store/migration_plan.h"
 
 namespace inventory::store {
 
@@ -46,8 +47,13 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
+  // What migrate() would do now. Changes nothing, takes no lock and makes no file. A store without
+  // a schema has nothing to do.
+  virtual Task<Result<MigrationPlan>> plan_migration() { co_return MigrationPlan(); }
+
   // Brings the schema up to date, one instance at a time; adopts a table that the Python service
   // left. Returns the number of migrations that were applied: 0 if there was nothing to do.
+  // Errors: refused where the plan has obstacles; the text holds them all.
   virtual Task<Result<int>> migrate() = 0;
 
   // Connects where a connection is missing and checks that the database can decide: it answers, is

@@ -72,3 +72,104 @@ def test_several_instances_adopt_it_at_once(broker, left_by_python, queues):
     finally:
         assert [service.stop() for service in services] == [0, 0, 0, 0]
     assert stock(left_by_python) == ROWS | {1: 0}
+
+
+BAD_TABLE = (
+    "CREATE UNLOGGED TABLE inventory (id SERIAL PRIMARY KEY, quantity NUMERIC(12,3),"
+    " description VARCHAR, created_at TIMESTAMP, sku TEXT NOT NULL);"
+    "CREATE VIEW few AS SELECT sku FROM inventory WHERE quantity < 5;"
+    "INSERT INTO inventory (quantity, sku) VALUES (0.5, 'a');"
+)
+OBSTACLES = ["UNLOGGED", "column sku", "view few", "with a fraction"]
+
+
+def test_a_dry_run_says_what_would_be_done_and_changes_nothing(left_by_python):
+    done = run("migrate", "--dry-run", DATABASE_URL=left_by_python.url)
+    assert done.returncode == 0, done.stderr
+    assert "schema public: the table inventory is adopted with its rows" in done.stdout
+    assert left_by_python.query("SELECT to_regclass('inventory_migration')") == [(None,)]
+    assert run("migrate", DATABASE_URL=left_by_python.url).returncode == 0
+    done = run("migrate", "--dry-run", DATABASE_URL=left_by_python.url)
+    assert done.returncode == 0
+    assert "up to date" in done.stdout
+
+
+def test_all_that_is_in_the_way_is_said_at_once_a_line_each(postgres):
+    database = Postgres.new_database(postgres.url)
+    database.execute(BAD_TABLE)
+    dry = run("migrate", "--dry-run", DATABASE_URL=database.url)
+    assert dry.returncode == 1
+    done = run("migrate", DATABASE_URL=database.url)
+    assert done.returncode == 3
+    for text in OBSTACLES:
+        assert len([line for line in dry.stdout.splitlines() if text in line]) == 1
+        assert len([line for line in done.stderr.splitlines() if text in line]) == 1
+    assert database.query("SELECT quantity::text FROM inventory") == [("0.500",)]
+
+
+def test_serve_waits_until_nothing_is_in_the_way(broker, postgres, queues):
+    database = Postgres.new_database(postgres.url)
+    database.execute(BAD_TABLE)
+    service = Service(broker.url, database.url, queues)
+    with service.running():
+        for text in OBSTACLES:
+            service.wait_for_log(text)
+        database.execute(
+            "DROP VIEW few; ALTER TABLE inventory DROP sku, SET LOGGED;"
+            "UPDATE inventory SET quantity = 5"
+        )
+        service.wait_ready()
+        assert "adopted with its rows" in service.log
+    assert stock(database) == {1: 5}
+
+
+def test_with_require_stock_no_empty_stock_is_made(broker, postgres, queues):
+    database = Postgres.new_database(postgres.url)
+    database.execute('CREATE TABLE "Inventory" (id INTEGER)')
+    done = run("migrate", "--require-stock", DATABASE_URL=database.url)
+    assert done.returncode == 3
+    assert 'public."Inventory"' in done.stderr
+    service = Service(broker.url, database.url, queues, ["--require-stock"])
+    with service.running():
+        service.wait_for_log("--require-stock, and there is no table inventory")
+        database.execute(
+            'DROP TABLE "Inventory";'
+            "CREATE TABLE inventory (id SERIAL PRIMARY KEY, quantity INTEGER, description VARCHAR,"
+            " created_at TIMESTAMP); INSERT INTO inventory (quantity) VALUES (7);"
+        )
+        service.wait_ready()
+    assert stock(database) == {1: 7}
+
+
+def test_the_log_says_that_an_empty_stock_was_made_and_what_looks_like_another(
+    broker, postgres, queues
+):
+    database = Postgres.new_database(postgres.url)
+    database.execute("CREATE SCHEMA shop; CREATE TABLE shop.inventory (id INTEGER)")
+    with Service(broker.url, database.url, queues) as service:
+        assert "schema public: there is no table inventory, so one without any item" in service.log
+        assert "shop.inventory" in service.log
+
+
+def test_no_row_is_hidden_by_row_level_security(broker, left_by_python, client, queues):
+    left_by_python.execute(
+        "DROP ROLE IF EXISTS e2e_reader; CREATE ROLE e2e_reader LOGIN;"
+        "GRANT USAGE ON SCHEMA public TO e2e_reader"
+    )
+    assert run("migrate", DATABASE_URL=left_by_python.url).returncode == 0
+    left_by_python.execute(
+        "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO e2e_reader;"
+        "ALTER TABLE inventory ENABLE ROW LEVEL SECURITY"
+    )
+    url = left_by_python.url.replace("postgres@", "e2e_reader@", 1)
+    assert url != left_by_python.url
+    service = Service(broker.url, url, queues)
+    try:
+        with service.running():
+            service.wait_for_log("BYPASSRLS")
+            left_by_python.execute("ALTER TABLE inventory DISABLE ROW LEVEL SECURITY")
+            service.wait_ready()
+            request = {"order_id": new_id(), "product_id": 1, "quantity": 1}
+            assert client.order(request).json["success"]
+    finally:
+        left_by_python.execute("DROP OWNED BY e2e_reader; DROP ROLE e2e_reader")

@@ -300,6 +300,42 @@ def test_replay_leaves_what_has_no_queue_to_go_to(broker, queues, dead):
     assert [sent.message_id for sent, _ in drain(dead, queues.item)] == [strange, foreign]
 
 
+def test_replay_leaves_what_is_not_whole_and_says_how_many(broker, queues, dead):
+    whole = put(dead, queues.order_dead, b"{}")
+    dropped = [
+        put(dead, queues.order_dead, b"", headers={"body-dropped": "2000 bytes"}),
+        put(dead, queues.order_dead, b"{}", headers={"headers-dropped": True}),
+        put(dead, queues.order_dead, b"", headers={"body-dropped": "2000 bytes"}),
+    ]
+    done = command(broker, queues, "replay")
+    assert done.returncode == 1
+    assert "left 2: its body was dropped" in done.stderr
+    assert "left 1: its headers were dropped" in done.stderr
+    assert ids(listed(broker, queues)) == dropped
+    assert [sent.message_id for sent, _ in drain(dead, queues.order)] == [whole]
+
+
+HARMFUL = "\x1b[31m\x7f\u009b31m\u202egpj\u2066"
+
+
+def test_no_form_gives_a_terminal_what_it_would_obey(broker, queues, dead):
+    put(
+        dead,
+        queues.order_dead,
+        json.dumps({"note": HARMFUL}, ensure_ascii=False).encode(),
+        message=HARMFUL,
+        reason=HARMFUL,
+        correlation_id="c",
+        headers={"nested": {HARMFUL: HARMFUL}, HARMFUL: HARMFUL},
+    )
+    for options in (["list"], ["list", "--json"], ["show"], ["show", "--json"]):
+        done = command(broker, queues, *options)
+        assert done.returncode == 0, done.stderr
+        for character in set(HARMFUL) - set("[31mgpj"):
+            assert character not in done.stdout, options
+    assert listed(broker, queues)[0]["message"] == HARMFUL
+
+
 def test_replay_leaves_what_a_full_queue_rejects(broker, queues, dead):
     full = new_id()
     arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}

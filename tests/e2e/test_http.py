@@ -1,6 +1,8 @@
 """Health and metrics over HTTP: what they say, and that they never get in the way of orders."""
 
 import contextlib
+import http.client
+import json
 import re
 import signal
 import socket
@@ -247,3 +249,70 @@ def test_it_can_do_without_a_listener(broker, folder, client, queues):
         assert client.item({"quantity": 1}).json["success"]
         assert service.stop() == 0
         assert "http:" not in service.log
+
+
+def test_slow_readers_of_large_pages_take_little_memory_and_disturb_nobody(
+    broker, folder, client, queues
+):
+    with Service(broker.url, Sqlite(folder).url, queues) as service, contextlib.ExitStack() as open_:
+        for _ in range(150):
+            client.publish(
+                queues.item,
+                {"quantity": 1000, "description": 9_990 * '"'},
+                reply_to=client.reply_to,
+            )
+        product = client.receive_all(150)[0].json["id"]
+
+        def resident():
+            return service.metrics()["process_resident_memory_bytes"]
+
+        before = resident()
+        for _ in range(30):
+            reader = socket.socket()
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.settimeout(DEADLINE_S)
+            reader.connect(("127.0.0.1", service.http_port))
+            open_.enter_context(reader)
+            reader.sendall(b"GET /items?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            with contextlib.suppress(ConnectionError):
+                reader.recv(1)
+        for number in range(50):
+            order = {"order_id": number, "product_id": product, "quantity": 1}
+            assert client.order(order).json["success"]
+        assert service.get("/livez") == (200, "ok\n")
+        assert resident() - before < 8 << 20
+
+
+def test_a_page_of_another_host_in_a_browser_reads_nothing(broker, folder, queues):
+    with Service(broker.url, Sqlite(folder).url, queues) as service:
+        for host, status in (
+            ("localhost:1", 200),
+            ("127.0.0.1", 200),
+            ("[::1]:9464", 200),
+            ("evil.example", 421),
+            ("", 421),
+        ):
+            connection = http.client.HTTPConnection("127.0.0.1", service.http_port, DEADLINE_S)
+            with contextlib.closing(connection):
+                connection.putrequest("GET", "/items", skip_host=True)
+                connection.putheader("Host", host)
+                connection.endheaders()
+                assert connection.getresponse().status == status, host
+
+
+def test_items_page_by_page_whatever_they_hold(broker, database, client, queues):
+    with Service(broker.url, database.url, queues) as service:
+        for _ in range(40):
+            client.publish(
+                queues.item, {"quantity": 1, "description": 9_000 * "x"}, reply_to=client.reply_to
+            )
+        ids = sorted(reply.json["id"] for reply in client.receive_all(40))
+        read, after, pages = [], 0, 0
+        while after is not None:
+            status, body = service.get(f"/items?after={after}&limit=1000")
+            assert status == 200 and len(body) <= 128 * 1024
+            page = json.loads(body)
+            read += [item["id"] for item in page["items"]]
+            after = page["next"]
+            pages += 1
+        assert read == ids and pages > 2

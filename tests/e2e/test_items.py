@@ -66,11 +66,44 @@ def test_the_same_message_id_adds_one_item(shop, identity):
     assert again.properties.correlation_id != first.properties.correlation_id
 
 
-def test_a_replay_is_the_stored_answer_whatever_the_request_holds(shop):
+@pytest.mark.parametrize("name", ["message_id", "correlation_id"])
+@pytest.mark.parametrize(
+    "other", [{"quantity": 6}, {"quantity": 5, "description": "other"}, {"quantity": 5, "x": 1}]
+)
+def test_another_item_under_an_identity_that_was_used_is_a_conflict(shop, name, other):
     identity = new_id()
-    first = shop.item({"quantity": 5}, message_id=identity)
-    again = shop.item({"quantity": 6, "description": "other"}, message_id=identity)
-    assert again.body == first.body and again.replayed
+    first = shop.item({"quantity": 5}, **{name: identity})
+    again = shop.item(other, **{name: identity})
+    if "x" in other:  # which is no part of the item
+        assert again.body == first.body and again.replayed
+        return
+    assert again.json == {
+        "id": None,
+        "quantity": other["quantity"],
+        "description": other.get("description"),
+        "created_at": None,
+        "success": False,
+        "message": "Invalid item: message_id or correlation_id was already used for item "
+        f"{first.json['id']} with another quantity or description",
+    }
+    assert not again.replayed
+    replay = shop.item({"quantity": 5}, **{name: identity})
+    assert replay.body == first.body and replay.replayed
+
+
+def test_items_of_a_client_whose_correlation_ids_are_not_unique_are_not_swallowed(shop):
+    """Of several items at once, in one batch or not, exactly one is added."""
+    identity = new_id()
+    for quantity in range(20):
+        shop.publish(
+            shop.queues.item,
+            {"quantity": quantity},
+            reply_to=shop.reply_to,
+            correlation_id=identity,
+        )
+    answers = [reply.json for reply in shop.receive_all(20)]
+    assert [answer["success"] for answer in answers].count(True) == 1
+    assert sum("was already used" in answer["message"] for answer in answers) == 19
 
 
 def test_a_replay_shows_the_item_as_it_was_added(shop):

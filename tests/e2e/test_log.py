@@ -1,14 +1,27 @@
 """The log: for people or for machines, never with a credential."""
 
+import contextlib
 import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import urllib.request
 
 import pytest
 
 from client import Client
-from database import Postgres
-from service import Service
+from database import Postgres, Sqlite
+from service import DEADLINE_S, PROGRAM, Service, environment
+from waiting import wait_for
 
 SECRET = "s3cret-w0rd"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def test_every_line_of_a_json_log_is_an_object(broker, database, queues):
@@ -73,3 +86,64 @@ def test_passwords_stay_out_of_it(broker, postgres, queues, level):
     service.wait_for_log("ACCESS_REFUSED")
     assert service.stop() == 0
     assert SECRET not in service.log
+
+
+def test_a_log_that_nobody_reads_stops_nothing(broker, folder, client, queues):
+    """A pipe that is full: orders go on, health is answered, SIGTERM ends it."""
+    read_end, write_end = os.pipe()
+    with contextlib.ExitStack() as open_:
+        for end in (read_end, write_end):
+            open_.callback(os.close, end)
+        port = free_port()
+        process = subprocess.Popen(
+            [PROGRAM, "serve", *queues.options(), "--log-level=debug"],
+            env=environment(
+                AMQP_URL=broker.url,
+                DATABASE_URL=Sqlite(folder).url,
+                INVENTORY_HTTP_LISTEN=f"127.0.0.1:{port}",
+            ),
+            stdin=subprocess.DEVNULL,
+            stderr=write_end,
+        )
+        try:
+            wait_for(lambda: client.exists(queues.order), "the queue is there")
+            product = client.add(10_000_000)
+            dropped = 0
+            for number in range(100_000):
+                order = {"order_id": f"{number:0>120}", "product_id": product, "quantity": 1}
+                client.publish(queues.order, order, reply_to=client.reply_to)
+                if number % 500 == 499:
+                    assert all(reply.json["success"] for reply in client.receive_all(500))
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+                        text = page.read().decode()
+                    dropped = float(re.search(r"^inventory_log_lines_dropped_total (\S+)", text, re.M)[1])
+                    if dropped > 0:
+                        break
+            assert dropped > 0
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez") as page:
+                assert page.read() == b"ok\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=DEADLINE_S) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_log_whose_reader_has_gone_stops_nothing(broker, folder, client, queues):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    process = subprocess.Popen(
+        [PROGRAM, "serve", *queues.options(), "--http-listen=none"],
+        env=environment(AMQP_URL=broker.url, DATABASE_URL=Sqlite(folder).url),
+        stdin=subprocess.DEVNULL,
+        stderr=write_end,
+    )
+    os.close(write_end)
+    try:
+        wait_for(lambda: client.exists(queues.order), "the queue is there")
+        assert client.item({"quantity": 1}).json["success"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=DEADLINE_S) == 0
+    finally:
+        process.kill()
+        process.wait()

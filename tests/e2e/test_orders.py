@@ -207,6 +207,31 @@ def test_the_same_order_with_another_quantity_is_a_conflict(shop, order_id):
     assert f"conflict {product}" not in [other.properties.correlation_id for other in others]
 
 
+def test_lines_of_one_order_for_one_product_are_told_apart_by_line_id(shop):
+    product, order_id = shop.add(10), new_id()
+    request = {"order_id": order_id, "product_id": product, "quantity": 2}
+
+    def ask(**more):
+        return shop.order(request | more)
+
+    replies = [ask(line_id=1), ask(line_id="1"), ask(line_id=2), ask(), ask(line_id=None)]
+    assert [reply.replayed for reply in replies] == [False, False, False, False, True]
+    assert {reply.json["message"] for reply in replies} == {UPDATED}
+    assert replies[0].json["order_data"]["line_id"] == 1
+    assert_left(shop, product, 2)
+    again = ask(line_id=1)
+    assert again.replayed and again.body == replies[0].body
+    conflict = ask(line_id=1, quantity=3)
+    assert conflict.json["message"] == (
+        f"Invalid order: order_id {order_id}, line_id 1 was already decided for product {product} "
+        "with quantity 2"
+    )
+    wrong = ask(line_id=[])
+    assert wrong.json["message"].startswith("Invalid order: line_id must be")
+    assert wrong.json["order_id"] == order_id
+    assert_left(shop, product, 0)
+
+
 def test_duplicates_side_by_side_are_decided_once(shop):
     product = shop.add(100)
     request = order(product, 1)

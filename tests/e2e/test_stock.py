@@ -98,3 +98,56 @@ def test_items_are_unavailable_while_the_database_is_away(broker, folder, queues
             while (answer := get(service, f"/items/{items[2]['id']}"))[0] != 200:
                 assert time.monotonic() < end, answer
             assert json.loads(answer[1]) == items[2]
+
+
+def test_a_row_that_cannot_be_shown_is_null_and_named(broker, postgres, queues):
+    """Also text of a database that does not know its encoding; the rest of the page is there."""
+    name = "ascii_" + new_id().replace("-", "")
+    postgres_database = Postgres(postgres.url)
+    postgres_database.execute(
+        f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    )
+    database = Postgres(postgres.url.rsplit("/", 1)[0] + "/" + name)
+    with Service(broker.url, database.url, queues) as service:
+        fill(broker, queues)
+        database.execute(
+            "UPDATE inventory SET description = 'gr' || chr(252) || 'n' WHERE id = 1;"
+            "UPDATE inventory SET created_at = 'infinity' WHERE id = 2;"
+            "UPDATE inventory SET description = repeat('x', 70000) WHERE id = 3"
+        )
+        status, body = get(service, "/items")
+        assert status == 200
+        first, second, third = json.loads(body)["items"]
+        assert first["description"] is None and first["quantity"] == 3
+        assert second["created_at"] is None and second["quantity"] == 0
+        assert third["description"] is None and third["created_at"] is not None
+        service.wait_for_log("item 1: description is no UTF-8")
+        service.wait_for_log("item 2: created_at is no time of the years 1 to 9999")
+        service.wait_for_log("item 3: description is longer than 64 KiB")
+        done = command(database, "--json")
+        assert done.returncode == 0
+        assert len(done.stdout.splitlines()) == 3
+        assert "item 2: created_at" in done.stderr
+        assert command(database).returncode == 0
+
+
+def test_stock_and_replies_hold_nothing_that_a_terminal_would_obey(broker, database, queues):
+    harmful = "\x1b[31m\x7f\u009b31m\u202egpj"
+    environment = {"AMQP_URL": broker.url, "DATABASE_URL": database.url}
+    with Service(broker.url, database.url, queues):
+        added = run(
+            "add", *queues.options(), "--quantity=1", "--description", harmful, **environment
+        )
+        assert added.returncode == 0, added.stderr
+        outputs = [added.stdout, command(database).stdout, command(database, "--json").stdout]
+        for output in outputs:
+            assert not set("\x1b\x7f\u009b\u202e") & set(output), output
+        assert json.loads(outputs[0])["description"] == harmful
+        assert json.loads(outputs[2])["description"] == harmful
+
+
+def test_a_file_that_is_not_there_is_named_with_what_says_which_is_meant(folder):
+    for name in ("stock", "verify"):
+        done = run(name, DATABASE_URL=f"sqlite:{folder}/nowhere.db")
+        assert done.returncode == 3
+        assert "there is no such file" in done.stderr and "DATABASE_URL" in done.stderr

@@ -6,6 +6,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,24 @@ struct Judgement {
   std::size_t levels = 0;
 };
 
-Judgement judge(std::string_view text) {
+// Half of a surrogate pair is JSON, and the judge takes none: it gets a NUL in its place, which no
+// text that counts may have.
+std::string mended(std::string_view text) {
+  static const std::regex kEscapes(
+      R"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\[^])");
+  std::string result;
+  const std::string all(text);
+  auto rest = all.begin();
+  for (std::sregex_iterator at(all.begin(), all.end(), kEscapes), end; at != end; ++at) {
+    result.append(rest, all.begin() + at->position());
+    result += at->length() == 6 ? "\\u0000" : at->str();
+    rest = all.begin() + at->position() + at->length();
+  }
+  return result.append(rest, all.end());
+}
+
+Judgement judge(std::string_view given) {
+  const std::string text = mended(given);
   Judgement judgement{Judgement::Verdict::valid, {}, {}, 0};
   // The judge ends a text at a NUL and skips a byte order mark; RFC 8259 has neither.
   if (text.contains('\0') || text.starts_with("\xEF\xBB\xBF")) {
@@ -77,9 +95,9 @@ std::optional<std::string> string(const json& tree, const char* member, std::siz
   return fits && !value.contains('\0') ? std::optional(std::move(value)) : std::nullopt;
 }
 
-std::optional<domain::OrderId> order_id(const json& tree) {
-  if (const auto number = integer(tree, "order_id", -kIntegerMax)) return domain::OrderId(*number);
-  if (auto text = string(tree, "order_id", 1, 128)) return domain::OrderId(*std::move(text));
+std::optional<domain::OrderId> order_id(const json& tree, const char* member = "order_id") {
+  if (const auto number = integer(tree, member, -kIntegerMax)) return domain::OrderId(*number);
+  if (auto text = string(tree, member, 1, 128)) return domain::OrderId(*std::move(text));
   return {};
 }
 
@@ -133,12 +151,15 @@ void check_order(std::string_view body, const Judgement& judgement) {
     const auto id = order_id(judgement.tree);
     const auto product = integer(judgement.tree, "product_id", 1);
     const auto quantity = integer(judgement.tree, "quantity", 1);
+    const auto line = order_id(judgement.tree, "line_id");
+    const auto line_member = judgement.tree.find("line_id");
+    const bool has_no_line = line_member == judgement.tree.end() || line_member->is_null();
     promise(message.order_id == id, "order_id is read if it is valid");
-    promise(message.order.has_value() == (id && product && quantity),
+    promise(message.order.has_value() == (id && product && quantity && (line || has_no_line)),
             "an order is accepted if its members are valid, and only then");
     if (message.order) {
       promise(message.order->id == id && message.order->product == product &&
-                  message.order->quantity == quantity,
+                  message.order->quantity == quantity && message.order->line == line,
               "an order is read as it was written");
     }
   }
@@ -156,8 +177,11 @@ void check_order(std::string_view body, const Judgement& judgement) {
       .verdict = Verdict::accepted, .replayed = false, .conflicts_with = kIntegerMax};
   check_order_reply(
       message, contract::order_reply(message, conflict), false,
-      fmt::format("Invalid order: order_id {} was already decided for product {} with quantity {}",
-                  message.order->id.display(), message.order->product, kIntegerMax));
+      fmt::format(
+          "Invalid order: order_id {}{} was already decided for product {} with quantity {}",
+          message.order->id.display(),
+          message.order->line ? ", line_id " + message.order->line->display() : "",
+          message.order->product, kIntegerMax));
 }
 
 void check_item_reply(const std::string& reply, const contract::ItemMessage& message, bool success,

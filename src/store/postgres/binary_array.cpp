@@ -91,6 +91,10 @@ std::optional<domain::Timestamp> read_timestamp(const PGresult* result, int row,
   return kEpoch + std::chrono::microseconds(*since_epoch);
 }
 
+bool read_bool(const PGresult* result, int row, int column) {
+  return *PQgetvalue(result, row, column) != 0;  // NULL is empty
+}
+
 std::optional<std::string> read_text(const PGresult* result, int row, int column) {
   if (PQgetisnull(result, row, column) != 0) {
     return std::nullopt;

@@ -40,9 +40,11 @@ class BinaryArray {
 std::string binary_bigint(std::int64_t value);
 
 // A field of a binary result. Nothing where it is NULL; no number, where it is not 8 bytes long; no
-// time, where it is infinite or of a year that ISO 8601 has not four digits for.
+// time, where it is infinite or of a year that ISO 8601 has not four digits for. No boolean is
+// false.
 std::optional<std::int64_t> read_bigint(const PGresult* result, int row, int column);
 std::optional<domain::Timestamp> read_timestamp(const PGresult* result, int row, int column);
+bool read_bool(const PGresult* result, int row, int column);
 std::optional<std::string> read_text(const PGresult* result, int row, int column);
 
 }  // namespace inventory::store::postgres

@@ -34,12 +34,27 @@ WHERE {})sql",
   return kStatement;
 }
 
-// The sequence that id owns, whatever its name. Ids of a batch that fails are not used again.
+// Ids that no item has, from the sequence that id owns, whatever its name. Where rows with ids of
+// their own were copied in, the sequence is behind them: as many more are drawn as could be in the
+// way, which brings it beyond them; a batch draws 100,000 more at most. Ids of a batch that fails
+// are not used again.
 constexpr Statement kDrawIds{"draw_ids", R"sql(
-SELECT nextval(pg_get_serial_sequence('inventory', 'id')) FROM generate_series(1, $1::bigint))sql"};
+WITH first AS MATERIALIZED (
+  SELECT nextval(pg_get_serial_sequence('inventory', 'id')) AS id
+), drawn AS MATERIALIZED (
+  SELECT id FROM first
+  UNION ALL
+  SELECT nextval(pg_get_serial_sequence('inventory', 'id'))
+  FROM generate_series(2, $1::bigint + (
+    SELECT count(*) FROM (SELECT FROM inventory WHERE id >= (SELECT id FROM first) LIMIT 100000)
+      AS ahead))
+)
+SELECT id FROM drawn WHERE NOT EXISTS (SELECT FROM inventory WHERE inventory.id = drawn.id)
+ORDER BY id LIMIT $1::bigint)sql"};
 
+// OVERRIDING: the id of an adopted table may be GENERATED ALWAYS.
 constexpr Statement kInsertItems{"insert_items", R"sql(
-INSERT INTO inventory (id, quantity, description, created_at)
+INSERT INTO inventory (id, quantity, description, created_at) OVERRIDING SYSTEM VALUE
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamp[]))sql"};
 
 constexpr Statement kInsertOpenings{"insert_openings", R"sql(
@@ -205,6 +220,14 @@ Task<Result<std::vector<domain::ItemDecision>>> add_items(Session& session,
   const auto ids = read_ids(session, read->at(2).get());
   if (!ids) {
     co_return std::unexpected(ids.error());
+  }
+  if (ids->size() < requests.size()) {
+    co_return std::unexpected(Error{
+        Fault::retryable,
+        fmt::format("drawing ids at PostgreSQL {}: the sequence of inventory.id is behind ids that "
+                    "are taken, and is being moved on; at once with SELECT "
+                    "setval(pg_get_serial_sequence('inventory', 'id'), max(id)) FROM inventory",
+                    session.where())});
   }
   auto outcome = domain::decide_items(requests, *earlier, *ids);
   queue_writes(session, outcome.added);

@@ -112,7 +112,7 @@ std::vector<domain::LedgerKey> sorted_keys(std::span<const domain::Order> orders
   std::vector<domain::LedgerKey> keys;
   keys.reserve(orders.size());
   for (const auto& order : orders) {
-    keys.emplace_back(order.product, order.id.ledger_identity());
+    keys.emplace_back(order.product, order.ledger_identity());
   }
   std::ranges::sort(keys);
   const auto repeated = std::ranges::unique(keys);

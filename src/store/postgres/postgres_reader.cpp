@@ -17,20 +17,42 @@ namespace {
 
 constexpr const char* kBeginToRead = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+// A server that does not know the encoding of its text (SQL_ASCII) refuses the whole of a result
+// that holds one which is no UTF-8, unless it is asked for the bytes as they are.
+constexpr const char* kTakeBytes =
+    "SELECT set_config('client_encoding', 'SQL_ASCII', true) "
+    "WHERE getdatabaseencoding() = 'SQL_ASCII'";
+
 // A transaction sees the database as it is at its first statement.
 constexpr const char* kSettle = "SELECT count(*) FROM inventory_migration";
 
 constexpr Statement kStock{"stock", R"sql(
 SELECT id::bigint, quantity::bigint FROM inventory WHERE id > $1 ORDER BY id LIMIT $2)sql"};
 
+// $4: kDescriptionBytesShown. octet_length() reads none of a long text.
 constexpr Statement kItems{"items", R"sql(
-SELECT id::bigint, quantity::bigint, description::text, created_at::timestamp FROM inventory
-WHERE id > $1 ORDER BY id LIMIT $2)sql"};
+SELECT id, quantity, CASE WHEN bytes <= $4::bigint THEN description END, created_at,
+  bytes > $4::bigint, has_time
+FROM (
+  SELECT *, sum(least(bytes, $4::bigint)) OVER (ORDER BY id) AS total, row_number() OVER (ORDER BY id)
+  FROM (
+    SELECT id::bigint, quantity::bigint, description::text,
+      CASE WHEN created_at >= '0001-01-01' AND created_at < '10000-01-01'
+        THEN created_at::timestamp END AS created_at,
+      created_at IS NOT NULL AS has_time,
+      coalesce(octet_length(description::text), 0)::bigint AS bytes
+    FROM inventory WHERE id > $1 ORDER BY id LIMIT $2) AS page) AS counted
+WHERE total <= $3::bigint OR row_number = 1 ORDER BY id)sql"};
 
-constexpr Statement kLedgerSums{"ledger_sums", R"sql(
-SELECT product_id::bigint, sum(delta)::bigint FROM inventory_ledger
-WHERE product_id > $1 AND product_id <= $2
-GROUP BY product_id HAVING sum(delta) <> 0 ORDER BY product_id)sql"};
+// Sums and the last identity of each product, and an identity without a delta; the last row is
+// where to go on.
+constexpr Statement kLedger{"ledger", R"sql(
+SELECT product_id::bigint, sum(delta)::bigint, max(identity)::text, count(*),
+  min(identity) FILTER (WHERE delta IS NULL)
+FROM (
+  SELECT product_id, identity, delta FROM inventory_ledger
+  WHERE (product_id, identity) > ($1::bigint, $2::text) ORDER BY product_id, identity LIMIT $3::bigint
+) AS part GROUP BY product_id ORDER BY product_id)sql"};
 
 PostgresOptions for_reading(PostgresOptions options, std::chrono::milliseconds call_deadline) {
   options.session_attrs = "any";
@@ -51,18 +73,17 @@ class PostgresReader : public Reader {
   Result<void> begin() override { return run(connect_and_begin()); }
 
   Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
-    return run(amounts("reading the stock", "table inventory", "quantity", kStock, after,
-                       static_cast<std::int64_t>(count)));
+    return run(read_stock(after, static_cast<std::int64_t>(count)));
   }
 
-  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count) override {
-    return run(read_items(after, static_cast<std::int64_t>(count)));
+  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count,
+                                        std::size_t bytes_max) override {
+    return run(
+        read_items(after, static_cast<std::int64_t>(count), static_cast<std::int64_t>(bytes_max)));
   }
 
-  Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
-                                          domain::ProductId last) override {
-    return run(amounts("adding up the ledger", "table inventory_ledger", "the sum of delta",
-                       kLedgerSums, after, last));
+  Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) override {
+    return run(read_ledger(after, static_cast<std::int64_t>(count)));
   }
 
  private:
@@ -84,6 +105,7 @@ class PostgresReader : public Reader {
     }
     session_ = std::make_unique<Session>(loop_.get_executor(), std::move(*connected));
     session_->command(kBeginToRead);
+    session_->command(kTakeBytes);
     session_->command(kSettle);
     const auto begun = co_await session_->synchronize("beginning to read", deadline());
     if (!begun) {
@@ -96,11 +118,9 @@ class PostgresReader : public Reader {
     co_return Result<void>();
   }
 
-  Task<Result<std::vector<Amount>>> amounts(const char* doing, const char* table,
-                                            const char* column, const Statement& statement,
-                                            std::int64_t first, std::int64_t second) {
-    session_->execute(statement, {binary_bigint(first), binary_bigint(second)});
-    const auto results = co_await session_->synchronize(doing, deadline());
+  Task<Result<std::vector<Amount>>> read_stock(std::int64_t after, std::int64_t count) {
+    session_->execute(kStock, {binary_bigint(after), binary_bigint(count)});
+    const auto results = co_await session_->synchronize("reading the stock", deadline());
     if (!results) {
       co_return std::unexpected(results.error());
     }
@@ -111,15 +131,47 @@ class PostgresReader : public Reader {
       const auto product = read_bigint(rows, row, 0);
       const auto quantity = read_bigint(rows, row, 1);
       if (!product || !quantity) {
-        co_return std::unexpected(unreadable(table, product, column));
+        co_return std::unexpected(no_quantity(product));
       }
       amounts.push_back({*product, *quantity});
     }
     co_return amounts;
   }
 
-  Task<Result<std::vector<StoredItem>>> read_items(std::int64_t after, std::int64_t count) {
-    session_->execute(kItems, {binary_bigint(after), binary_bigint(count)});
+  Task<Result<LedgerPart>> read_ledger(LedgerPlace after, std::int64_t count) {
+    session_->execute(kLedger,
+                      {binary_bigint(after.product), after.identity, binary_bigint(count)});
+    const auto results = co_await session_->synchronize("adding up the ledger", deadline());
+    if (!results) {
+      co_return std::unexpected(results.error());
+    }
+    const PGresult* rows = results->at(0).get();
+    LedgerPart part;
+    LedgerPlace last;
+    std::int64_t read = 0;
+    for (int row = 0; row < PQntuples(rows); ++row) {
+      const auto product = read_bigint(rows, row, 0);
+      const auto sum = read_bigint(rows, row, 1);
+      const auto flawed = read_text(rows, row, 4);
+      if (!product || !sum || flawed) {
+        co_return std::unexpected(
+            unreadable(fmt::format("table inventory_ledger, product_id {}, identity {}: delta",
+                                   number_text(product), flawed.value_or("NULL"))));
+      }
+      part.sums.push_back({*product, *sum});
+      last = {*product, read_text(rows, row, 2).value_or("")};
+      read += read_bigint(rows, row, 3).value_or(0);
+    }
+    if (read == count) {
+      part.next = std::move(last);
+    }
+    co_return part;
+  }
+
+  Task<Result<std::vector<StoredItem>>> read_items(std::int64_t after, std::int64_t count,
+                                                   std::int64_t bytes_max) {
+    session_->execute(kItems, {binary_bigint(after), binary_bigint(count), binary_bigint(bytes_max),
+                               binary_bigint(kDescriptionBytesShown)});
     const auto results = co_await session_->synchronize("reading items", deadline());
     if (!results) {
       co_return std::unexpected(results.error());
@@ -131,21 +183,28 @@ class PostgresReader : public Reader {
       const auto id = read_bigint(rows, row, 0);
       const auto quantity = read_bigint(rows, row, 1);
       if (!id || !quantity) {
-        co_return std::unexpected(unreadable("table inventory", id, "quantity"));
+        co_return std::unexpected(no_quantity(id));
       }
       item.id = *id;
       item.quantity = *quantity;
       item.description = read_text(rows, row, 2);
+      item.has_long_description = read_bool(rows, row, 4);
       item.created_at = read_timestamp(rows, row, 3);
+      item.has_odd_time = read_bool(rows, row, 5) && !item.created_at;
     }
     co_return items;
   }
 
-  Error unreadable(const char* table, std::optional<domain::ProductId> product,
-                   const char* column) const {
-    return {Fault::failing,
-            fmt::format("PostgreSQL {}: {}, product {}: {} is NULL", session_->where(), table,
-                        product ? std::to_string(*product) : "NULL", column)};
+  Error no_quantity(std::optional<domain::ProductId> product) const {
+    return unreadable(fmt::format("table inventory, product {}: quantity", number_text(product)));
+  }
+
+  Error unreadable(std::string_view what) const {
+    return {Fault::failing, fmt::format("PostgreSQL {}: {} is NULL", session_->where(), what)};
+  }
+
+  static std::string number_text(std::optional<std::int64_t> number) {
+    return number ? std::to_string(*number) : "NULL";
   }
 
   Deadline deadline() const { return std::chrono::steady_clock::now() + call_deadline_; }

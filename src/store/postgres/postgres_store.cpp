@@ -14,6 +14,12 @@
 namespace inventory::store::postgres {
 namespace {
 
+// A decision that was answered must outlive the server: a role or database may default to off.
+// Other values promise at least that much, and are the operator's choice.
+constexpr const char* kKeepCommits =
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') = 'off'";
+
 // What keeps a schema from being read or migrated is of no request, and holds up all of them.
 template <class T>
 Result<T> of_the_database(Result<T> result) {
@@ -30,6 +36,11 @@ class PostgresStore final : public Store {
  public:
   PostgresStore(boost::asio::any_io_executor executor, PostgresOptions options)
       : executor_(std::move(executor)), options_(std::move(options)), info_(options_) {}
+
+  Task<Result<MigrationPlan>> plan_migration() override {
+    co_return of_the_database(
+        co_await run<MigrationPlan>(&postgres::plan_migration, options_.migrate_deadline));
+  }
 
   Task<Result<int>> migrate() override {
     co_return of_the_database(co_await run<int>(
@@ -90,6 +101,11 @@ class PostgresStore final : public Store {
       co_return std::unexpected(connected.error());
     }
     auto session = std::make_unique<Session>(executor_, std::move(*connected));
+    const auto set_up =
+        of_the_database(co_await session->script("setting up the session", kKeepCommits, deadline));
+    if (!set_up) {
+      co_return std::unexpected(set_up.error());
+    }
     auto result = co_await attempt<T>(*session, work, deadline);
     co_await put_back(std::move(session), deadline, result ? nullptr : &result.error());
     co_return result;

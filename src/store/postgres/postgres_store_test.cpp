@@ -105,9 +105,7 @@ TEST_F(PostgresStore, GivesARequestSeenAgainTheItemAsItWasAdded) {
   EXPECT_EQ(schema->sql("SELECT created_at FROM inventory WHERE id = 1"),
             "2025-11-24 16:00:00.123456");
   schema->sql("UPDATE inventory SET quantity = 1, description = 'changed'");
-  auto again = item("m2", 99);
-  again.description = std::nullopt;
-  const auto second = run(made->add_items(Items{again}));
+  const auto second = run(made->add_items(Items{item("m2", 5)}));
   ASSERT_TRUE(second) << second.error().what;
   EXPECT_EQ(second->front(), (domain::ItemDecision{first->front().item, true}));
   EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "3");
@@ -329,7 +327,7 @@ TEST_F(PostgresStore, IsReadyNoSoonerThanItsTablesAreFree) {
 TEST_F(PostgresStore, MayBeAskedAgainWhereAnotherInstanceTookAnIdentity) {
   schema->sql(
       "BEGIN; INSERT INTO inventory_ledger VALUES (1, 'i1', 'product_not_found', 1, 0);"
-      "INSERT INTO inventory_item_request VALUES ('m1', 5, 5, 'theirs', now())");
+      "INSERT INTO inventory_item_request VALUES ('m1', 77, 1, 'a shirt', now())");
   const Orders orders{order(1, 1, 1)};
   const Items items{item("m1", 1)};
   auto decided = start(made->decide_orders(orders));
@@ -339,7 +337,7 @@ TEST_F(PostgresStore, MayBeAskedAgainWhereAnotherInstanceTookAnIdentity) {
   EXPECT_EQ(error_of(finish(std::move(decided))).fault, Fault::retryable);
   EXPECT_EQ(error_of(finish(std::move(added))).fault, Fault::retryable);
   EXPECT_EQ(run(made->decide_orders(orders)), Decisions{replay(kNotFound)});
-  EXPECT_EQ(run(made->add_items(items))->front().item.description, "theirs");
+  EXPECT_EQ(run(made->add_items(items))->front().item.id, 77);
 }
 
 TEST_F(PostgresStore, RefusesABatchForItsDataAndTakesTheNextOne) {
@@ -513,14 +511,23 @@ TEST_F(PostgresStore, ReadsBesideARowThatItCannotReadAndNamesIt) {
   schema->sql(
       "ALTER TABLE inventory ALTER quantity DROP NOT NULL;"
       "UPDATE inventory SET created_at = 'infinity' WHERE id = 1;"
-      "UPDATE inventory SET quantity = NULL WHERE id = 2");
+      "UPDATE inventory SET quantity = NULL WHERE id = 2;"
+      "ALTER TABLE inventory_ledger ALTER delta DROP NOT NULL;"
+      "INSERT INTO inventory_ledger VALUES (1, 'i1', 'accepted', 1, -1), "
+      "(2, 'i7', 'accepted', 1, NULL), (2, 'i8', 'accepted', 1, -1)");
   const auto reader = schema->open_reader();
   ASSERT_TRUE(reader->begin());
-  const auto first = reader->items(0, 1);
+  const auto first = reader->items(0, 1, 1);
   ASSERT_TRUE(first) << first.error().what;
   EXPECT_EQ(first->front().created_at, std::nullopt);
-  EXPECT_THAT(error_of(reader->items(0, 10)).what, HasSubstr("product 2: quantity is NULL"));
+  EXPECT_TRUE(first->front().has_odd_time);
+  EXPECT_THAT(error_of(reader->items(0, 10, 1'000)).what, HasSubstr("product 2: quantity is NULL"));
   EXPECT_THAT(error_of(reader->stock(0, 10)).what, HasSubstr("product 2: quantity is NULL"));
+  EXPECT_TRUE(reader->ledger({}, 1));
+  const auto error = error_of(reader->ledger({}, 10));
+  EXPECT_EQ(error.fault, Fault::failing);
+  EXPECT_THAT(error.what,
+              HasSubstr("table inventory_ledger, product_id 2, identity i7: delta is NULL"));
 }
 
 // A plan that grew old in one session is no fault of a request's, and of no other session's.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "store/postgres/adoption.h"
 #include "store/postgres/transaction.h"
 
 namespace inventory::store::postgres {
@@ -25,6 +26,14 @@ CREATE TABLE IF NOT EXISTS inventory_migration (
   name TEXT NOT NULL,
   applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+)sql";
+
+// Every row of a table is read, which the session's own settings would do by its key.
+constexpr std::string_view kReadWholeTables = R"sql(
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL enable_seqscan = on;
+SET LOCAL enable_hashjoin = on;
 )sql";
 
 int known_version() { return static_cast<int>(migrations().size()); }
@@ -62,6 +71,36 @@ Task<Result<int>> applied_version(Session& session, Deadline deadline) {
   co_return read_int(version->back());
 }
 
+Error not_adoptable(const Session& session, const Surroundings& found) {
+  return {
+      Fault::refused,
+      fmt::format("table inventory in schema {} at PostgreSQL {} cannot be adopted: {}; nothing "
+                  "was changed",
+                  found.schema, session.where(), fmt::join(found.obstacles, "; "))};
+}
+
+// Locks a table that is there, so that it stays as it is, and looks whether it can be adopted.
+Task<Result<void>> check_adoption(Session& session, Deadline deadline) {
+  const auto locked = co_await session.script(
+      "locking the table inventory",
+      fmt::format("{} DO $$ BEGIN IF EXISTS (SELECT FROM pg_class WHERE oid = "
+                  "to_regclass('inventory') AND relkind = 'r') THEN LOCK TABLE inventory IN ACCESS "
+                  "EXCLUSIVE MODE; END IF; END $$",
+                  kReadWholeTables),
+      deadline);
+  if (!locked) {
+    co_return std::unexpected(locked.error());
+  }
+  const auto found = co_await examine(session, deadline);
+  if (!found) {
+    co_return std::unexpected(found.error());
+  }
+  if (!found->obstacles.empty()) {
+    co_return std::unexpected(not_adoptable(session, *found));
+  }
+  co_return Result<void>();
+}
+
 // Applies the next migration, if there still is one once the lock is held. Returns the version that
 // the schema had.
 Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_timeout,
@@ -75,6 +114,12 @@ Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_ti
     co_return std::unexpected(locked.error());
   }
   const int version = read_int(locked->back());
+  if (version == 0) {
+    const auto adoptable = co_await check_adoption(session, deadline);
+    if (!adoptable) {
+      co_return std::unexpected(adoptable.error());
+    }
+  }
   if (version < known_version()) {
     const Migration& next = migrations()[static_cast<std::size_t>(version)];
     const auto applied = co_await session.script(
@@ -95,6 +140,39 @@ Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_ti
 }
 
 }  // namespace
+
+Task<Result<MigrationPlan>> plan_migration(Session& session, Deadline deadline) {
+  const auto version = co_await applied_version(session, deadline);
+  if (!version) {
+    co_return std::unexpected(version.error());
+  }
+  if (*version > known_version()) {
+    co_return std::unexpected(newer(session, *version));
+  }
+  MigrationPlan plan{.missing = known_version() - *version,
+                     .where = fmt::format("PostgreSQL {}", session.where())};
+  if (*version > 0) {
+    co_return plan;
+  }
+  const auto begun = co_await session.script(
+      "beginning to look", fmt::format("BEGIN READ ONLY; {}", kReadWholeTables), deadline);
+  if (!begun) {
+    co_return std::unexpected(begun.error());
+  }
+  auto found = co_await examine(session, deadline);
+  if (!found) {
+    co_return std::unexpected(found.error());
+  }
+  const auto ended = co_await session.script("ending to look", "ROLLBACK", deadline);
+  if (!ended) {
+    co_return std::unexpected(ended.error());
+  }
+  plan.tables = found->has_table ? MigrationPlan::Tables::adopted : MigrationPlan::Tables::made;
+  plan.where += fmt::format(", schema {}", found->schema);
+  plan.obstacles = std::move(found->obstacles);
+  plan.look_alikes = std::move(found->look_alikes);
+  co_return plan;
+}
 
 Task<Result<int>> migrate(Session& session, std::chrono::milliseconds lock_timeout,
                           Deadline deadline) {
@@ -130,9 +208,14 @@ Task<Result<void>> check_ready(Session& session, Deadline deadline) {
         fmt::format("the schema at PostgreSQL {} has version {}, this program needs {}: migrate it",
                     session.where(), *version, known_version())});
   }
-  // A standby refuses READ WRITE, and nothing else of a transaction that does not write.
-  const auto writable = co_await session.script("checking that the database is writable",
-                                                fmt::format("{}; ROLLBACK", kBegin.sql), deadline);
+  // A standby refuses READ WRITE, and nothing else of a transaction that does not write. Rights and
+  // row-level security are checked though no row is read.
+  const auto writable = co_await session.script(
+      "checking that the database can be read and written",
+      fmt::format("{}; SELECT FROM inventory LIMIT 0; SELECT FROM inventory_ledger LIMIT 0; SELECT "
+                  "FROM inventory_item_request LIMIT 0; ROLLBACK",
+                  kBegin.sql),
+      deadline);
   if (!writable) {
     co_return std::unexpected(writable.error());
   }

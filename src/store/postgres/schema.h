@@ -9,12 +9,16 @@
 #include <span>
 
 #include "store/migration.h"
+#include "store/migration_plan.h"
 #include "store/postgres/session.h"
 
 namespace inventory::store::postgres {
 
 // migrations/NNNN_name.sql, embedded at build.
 std::span<const Migration> migrations();
+
+// What migrate() would do. Needs no right but to read.
+Task<Result<MigrationPlan>> plan_migration(Session& session, Deadline deadline);
 
 // Applies what is missing, each migration in a transaction of its own, one instance at a time.
 // Returns the number applied. Looks first: with nothing to do it takes no lock and needs no right

@@ -17,6 +17,28 @@ std::string_view field(const PGresult* result, int code) {
   return value == nullptr ? std::string_view() : value;
 }
 
+// The constraint that was violated. A key of an item's id counts as the one that this service
+// makes, whatever its name: what an id collides with is an id that somebody else has given. The
+// columns stand before the values, in every language; they are missing where the role may not read
+// them.
+std::string_view constraint_of(const PGresult* result) {
+  const bool is_id_of_an_item =
+      field(result, PG_DIAG_SQLSTATE) == "23505" &&
+      field(result, PG_DIAG_TABLE_NAME) == "inventory" &&
+      field(result, PG_DIAG_MESSAGE_DETAIL).find("(id)=(") != std::string_view::npos;
+  return is_id_of_an_item ? "inventory_pkey" : field(result, PG_DIAG_CONSTRAINT_NAME);
+}
+
+// What to do about an error that PostgreSQL's own words do not say; empty where they do.
+std::string_view advice(const PGresult* result) {
+  const bool is_row_security =
+      field(result, PG_DIAG_SQLSTATE) == "42501" && field(result, PG_DIAG_SOURCE_FILE) == "rls.c";
+  return is_row_security
+             ? "; row-level security hides rows from this role: ALTER ROLE ... BYPASSRLS "
+               "for it, or ALTER TABLE ... DISABLE ROW LEVEL SECURITY"
+             : "";
+}
+
 std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
 }  // namespace
@@ -223,10 +245,10 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
   if (auto mark = find_mark(message)) {
     return write_error(doing, std::move(*mark));
   }
-  const auto text = fmt::format("{} ({})", message, sqlstate);
+  const auto text = fmt::format("{} ({}){}", message, sqlstate, advice(result));
   const bool is_fatal = severity == "FATAL" || severity == "PANIC";
   Fault fault = fault_of({.sqlstate = sqlstate,
-                          .constraint = field(result, PG_DIAG_CONSTRAINT_NAME),
+                          .constraint = constraint_of(result),
                           .source_file = field(result, PG_DIAG_SOURCE_FILE),
                           .ends_the_session = is_fatal});
   if (is_fatal) {  // the server closes the connection after it

@@ -39,6 +39,20 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& file, Mi
   return connection;
 }
 
+Result<std::unique_ptr<Connection>> Connection::open_to_look(const std::string& file) {
+  std::unique_ptr<Connection> connection(new Connection(file));
+  sqlite3* handle = nullptr;
+  const int code =
+      sqlite3_open_v2(file.c_str(), &handle,
+                      SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  connection->handle_.reset(handle);
+  if (code != SQLITE_OK) {
+    return std::unexpected(error_of(handle, file, "opening it to look"));
+  }
+  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  return connection;
+}
+
 Result<void> Connection::configure() {
   sqlite3* database = handle_.get();
   sqlite3_busy_timeout(database, kBusyTimeoutMs);

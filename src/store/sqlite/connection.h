@@ -28,6 +28,9 @@ class Connection {
   // `file` is an absolute path. A file that cannot be written is an error here.
   static Result<std::unique_ptr<Connection>> open(const std::string& file, Missing missing);
 
+  // For looking into a file that is there: for reading only, and nothing of it is set up.
+  static Result<std::unique_ptr<Connection>> open_to_look(const std::string& file);
+
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 

@@ -48,6 +48,19 @@ std::invoke_result_t<Work> Session::in_transaction(Work work) {
   return result;
 }
 
+// Beside whoever has the file open: over a connection of its own, without the instance's lock.
+Result<MigrationPlan> Session::plan_migration() const {
+  std::error_code failure;
+  if (!std::filesystem::exists(path_, failure)) {
+    return plan_without_file(path_);
+  }
+  const auto connection = Connection::open_to_look(path_);
+  if (!connection) {
+    return std::unexpected(connection.error());
+  }
+  return plan_migrations(**connection);
+}
+
 Result<int> Session::migrate() {
   tables_.reset();  // its statements are of the old schema
   if (auto connected = connect(Connection::Missing::create); !connected) {

@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "store/migration_plan.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/instance_lock.h"
 #include "store/sqlite/tables.h"
@@ -24,6 +25,7 @@ class Session {
  public:
   explicit Session(std::string path) : path_(std::move(path)) {}
 
+  Result<MigrationPlan> plan_migration() const;
   Result<int> migrate();
   Result<void> ready();
   Result<std::vector<domain::OrderDecision>> decide_orders(std::span<const domain::Order> orders);

@@ -1,5 +1,7 @@
 #include "store/sqlite/sqlite_reader.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,12 +16,41 @@ namespace {
 
 constexpr int kRecoveryWaitMs = 2'000;  // while a service recovers a log that a crash left
 
+// ?4: kDescriptionBytesShown.
+constexpr std::string_view kItems = R"sql(
+SELECT id, quantity, CASE WHEN bytes <= ?4 THEN description END, created_at, bytes > ?4 FROM (
+  SELECT *, sum(min(bytes, ?4)) OVER (ORDER BY id) AS total, row_number() OVER (ORDER BY id) AS row
+  FROM (SELECT id, quantity, description, created_at,
+          coalesce(length(CAST(description AS BLOB)), 0) AS bytes
+        FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2))
+WHERE total <= ?3 OR row = 1 ORDER BY id
+)sql";
+
+// Sums and the last identity of each product, and an identity whose delta is no integer; the last
+// row is where to go on.
+constexpr std::string_view kLedger = R"sql(
+SELECT product_id, sum(delta), max(identity), count(*),
+  min(identity) FILTER (WHERE typeof(delta) <> 'integer')
+FROM (
+  SELECT product_id, identity, delta FROM inventory_ledger
+  WHERE (product_id, identity) > (?1, ?2) ORDER BY product_id, identity LIMIT ?3)
+GROUP BY product_id ORDER BY product_id
+)sql";
+
 class SqliteReader : public Reader {
  public:
   explicit SqliteReader(std::string path) : path_(std::move(path)) {}
 
   Result<void> begin() override {
     handle_.reset();
+    std::error_code failure;
+    if (!std::filesystem::exists(path_, failure)) {
+      return std::unexpected(
+          Error{Fault::unavailable,
+                fmt::format("SQLite database {}: there is no such file; --database-url or "
+                            "DATABASE_URL says which one is meant",
+                            std::filesystem::absolute(path_, failure).string())});
+    }
     sqlite3* handle = nullptr;
     const int code = sqlite3_open_v2(
         path_.c_str(), &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
@@ -39,15 +70,35 @@ class SqliteReader : public Reader {
   }
 
   Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
-    return amounts("reading the stock", "table inventory", "quantity",
-                   "SELECT id, quantity FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2", after,
-                   static_cast<std::int64_t>(count));
+    auto statement = Statement::prepare(
+        handle_.get(), "SELECT id, quantity FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2");
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    std::vector<Amount> amounts;
+    std::optional<Error> unreadable;
+    auto read = statement->each(
+        "reading the stock",
+        [&](const Statement& row) {
+          if (const auto quantity = row.exact_integer(1)) {
+            amounts.push_back({row.integer(0), *quantity});
+          } else {
+            unreadable = no_quantity(row);
+          }
+        },
+        after, static_cast<std::int64_t>(count));
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    if (unreadable) {
+      return std::unexpected(std::move(*unreadable));
+    }
+    return amounts;
   }
 
-  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count) override {
-    auto statement = Statement::prepare(handle_.get(),
-                                        "SELECT id, quantity, description, created_at "
-                                        "FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2");
+  Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count,
+                                        std::size_t bytes_max) override {
+    auto statement = Statement::prepare(handle_.get(), kItems);
     if (!statement) {
       return std::unexpected(statement.error());
     }
@@ -58,16 +109,19 @@ class SqliteReader : public Reader {
         [&](const Statement& row) {
           const auto quantity = row.exact_integer(1);
           if (!quantity) {
-            unreadable = no_integer(row, "table inventory", "quantity");
+            unreadable = no_quantity(row);
             return;
           }
           StoredItem& item = items.emplace_back();
           item.id = row.integer(0);
           item.quantity = *quantity;
           item.description = row.optional_text(2);
+          item.has_long_description = row.integer(4) != 0;
           item.created_at = to_timestamp(row.text(3));
+          item.has_odd_time = !item.created_at && !row.is_null(3);
         },
-        after, static_cast<std::int64_t>(count));
+        after, static_cast<std::int64_t>(count), static_cast<std::int64_t>(bytes_max),
+        static_cast<std::int64_t>(kDescriptionBytesShown));
     if (!read) {
       return std::unexpected(read.error());
     }
@@ -77,13 +131,40 @@ class SqliteReader : public Reader {
     return items;
   }
 
-  Result<std::vector<Amount>> ledger_sums(domain::ProductId after,
-                                          domain::ProductId last) override {
-    return amounts("adding up the ledger", "table inventory_ledger", "the sum of delta",
-                   "SELECT product_id, sum(delta) AS deltas FROM inventory_ledger "
-                   "WHERE product_id > ?1 AND product_id <= ?2 "
-                   "GROUP BY product_id HAVING deltas <> 0 ORDER BY product_id",
-                   after, last);
+  Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) override {
+    auto statement = Statement::prepare(handle_.get(), kLedger);
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    LedgerPart part;
+    std::int64_t entries = 0;
+    LedgerPlace last;
+    std::optional<Error> unreadable;
+    auto read = statement->each(
+        "adding up the ledger",
+        [&](const Statement& row) {
+          if (!row.is_null(4)) {
+            unreadable = {Fault::failing,
+                          fmt::format("SQLite database {}: table inventory_ledger, product_id {}, "
+                                      "identity {}: delta is no integer",
+                                      path_, row.display(0), row.text(4))};
+            return;
+          }
+          part.sums.push_back({row.integer(0), row.integer(1)});
+          last = {row.integer(0), std::string(row.text(2))};
+          entries += row.integer(3);
+        },
+        after.product, std::string_view(after.identity), static_cast<std::int64_t>(count));
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    if (unreadable) {
+      return std::unexpected(std::move(*unreadable));
+    }
+    if (entries == static_cast<std::int64_t>(count)) {
+      part.next = std::move(last);
+    }
+    return part;
   }
 
  private:
@@ -91,38 +172,11 @@ class SqliteReader : public Reader {
     void operator()(sqlite3* handle) const { sqlite3_close(handle); }
   };
 
-  // Of a row (product, number).
-  Error no_integer(const Statement& row, std::string_view table, std::string_view column) const {
-    return {Fault::failing, fmt::format("SQLite database {}: {}, product {}: {} is {}", path_,
-                                        table, row.display(0), column, row.display(1))};
-  }
-
-  Result<std::vector<Amount>> amounts(std::string_view doing, std::string_view table,
-                                      std::string_view column, std::string_view sql,
-                                      std::int64_t first, std::int64_t second) {
-    auto statement = Statement::prepare(handle_.get(), sql);
-    if (!statement) {
-      return std::unexpected(statement.error());
-    }
-    std::vector<Amount> amounts;
-    std::optional<Error> unreadable;
-    auto read = statement->each(
-        doing,
-        [&](const Statement& row) {
-          if (const auto quantity = row.exact_integer(1)) {
-            amounts.push_back({row.integer(0), *quantity});
-          } else {
-            unreadable = no_integer(row, table, column);
-          }
-        },
-        first, second);
-    if (!read) {
-      return std::unexpected(read.error());
-    }
-    if (unreadable) {
-      return std::unexpected(std::move(*unreadable));
-    }
-    return amounts;
+  // Of a row (id, quantity).
+  Error no_quantity(const Statement& row) const {
+    return {Fault::failing,
+            fmt::format("SQLite database {}: table inventory, product {}: quantity is {}", path_,
+                        row.display(0), row.display(1))};
   }
 
   std::string path_;

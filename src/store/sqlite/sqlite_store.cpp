@@ -33,6 +33,11 @@ class SqliteStore : public Store {
     thread_.join();
   }
 
+  Task<Result<MigrationPlan>> plan_migration() override {
+    return on_thread<Result<MigrationPlan>>(
+        [](Session& session) { return session.plan_migration(); });
+  }
+
   Task<Result<int>> migrate() override {
     return on_thread<Result<int>>([](Session& session) { return session.migrate(); });
   }

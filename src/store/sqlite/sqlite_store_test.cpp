@@ -362,6 +362,27 @@ TEST_F(SqliteStore, SaysWhichStoredAnswerItCannotRead) {
                                         HasSubstr("'yesterday'")));
 }
 
+TEST_F(SqliteStore, NamesADeltaThatIsNoInteger) {
+  migrate();
+  for (const auto* delta : {"NULL", "'many'", "2.5", "x'00'"}) {
+    file().execute(fmt::format(
+        "DROP TABLE inventory_ledger; CREATE TABLE inventory_ledger (product_id INTEGER, identity "
+        "TEXT, outcome TEXT, quantity, delta, decided_at TEXT, PRIMARY KEY (product_id, identity));"
+        "INSERT INTO inventory_ledger (product_id, identity, delta) VALUES (1, 'i1', 5), "
+        "(2, 'i7', {}), (2, 'i8', 5)",
+        delta));
+    const auto reader = file().open_reader();
+    ASSERT_TRUE(reader->begin());
+    EXPECT_TRUE(reader->ledger({}, 1));
+    const auto part = reader->ledger({}, 10);
+    ASSERT_FALSE(part) << delta;
+    EXPECT_EQ(part.error().fault, Fault::failing);
+    EXPECT_THAT(
+        part.error().what,
+        HasSubstr("table inventory_ledger, product_id 2, identity i7: delta is no integer"));
+  }
+}
+
 // A table that was made anew without STRICT holds whatever it is given.
 TEST_F(SqliteStore, NamesEveryQuantityThatIsNoInteger) {
   migrate();
@@ -387,7 +408,7 @@ TEST_F(SqliteStore, NamesEveryQuantityThatIsNoInteger) {
        {std::pair{1, "'many'"}, {2, "2.5"}, {3, "NULL"}, {4, "a BLOB"}}) {
     const auto text = fmt::format("product {}: quantity is {}", after + 1, value);
     EXPECT_THAT(reader->stock(after, 1).error().what, HasSubstr(text));
-    EXPECT_THAT(reader->items(after, 1).error().what, HasSubstr(text));
+    EXPECT_THAT(reader->items(after, 1, 1).error().what, HasSubstr(text));
   }
 }
 
@@ -526,6 +547,76 @@ TEST_F(SqliteStore, EndsWithItsLoopThoughACallWasOutstanding) {
   (void)start(store_->decide_orders(orders));
   store_.reset();
   // The loop ends without having run the call's end: nothing leaks, nothing crashes.
+}
+
+// The table is made anew, which is nobody's loss.
+TEST_F(SqliteStore, KeepsIndexesTriggersAndUniqueConstraintsOfATableThatItAdopts) {
+  file().execute(
+      "CREATE TABLE Inventory (id INTEGER PRIMARY KEY, quantity INTEGER CHECK (quantity >= 0), "
+      "description TEXT COLLATE NOCASE, created_at TEXT, UNIQUE (description));"
+      "CREATE TABLE changes (id INTEGER, quantity INTEGER);"
+      "CREATE INDEX by_quantity ON inventory (quantity) WHERE quantity < 5;"
+      "CREATE TRIGGER watch AFTER UPDATE OF quantity ON inventory BEGIN INSERT INTO changes VALUES "
+      "(NEW.id, NEW.quantity); END;"
+      "CREATE TRIGGER added AFTER INSERT ON inventory BEGIN INSERT INTO changes VALUES (NEW.id, "
+      "-1); "
+      "END;"
+      "INSERT INTO inventory VALUES (3, 10, 'a shirt', '2021-03-15 12:05:57.105542');"
+      "DELETE FROM changes");
+  EXPECT_EQ(run(store_->plan_migration())->tables, MigrationPlan::Tables::adopted);
+  migrate();
+  EXPECT_EQ(file().query("SELECT count(*) FROM changes"), "0");
+  EXPECT_EQ(decide({order(1, 3, 4)}), OrderDecisions{kAccepted});
+  EXPECT_EQ(file().query("SELECT id || ' ' || quantity FROM changes"), "3 6");
+  EXPECT_EQ(file().query("SELECT count(*) FROM sqlite_schema WHERE name = 'by_quantity'"), "1");
+  EXPECT_ANY_THROW(file().execute("INSERT INTO inventory VALUES (4, 1, 'A SHIRT', '')"));
+  EXPECT_EQ(run(store_->migrate()).value_or(-1), 0);
+}
+
+TEST_F(SqliteStore, FindsAllThatKeepsATableFromBeingAdoptedAtOnce) {
+  file().execute(
+      "CREATE TABLE inventory (id INTEGER, quantity INTEGER, description TEXT, created_at TEXT);"
+      "INSERT INTO inventory VALUES (1, 2.5, '', ''), (2, 1, '', ''), (2, 1, '', ''), "
+      "(NULL, 1, x'00', '')");
+  const auto plan = run(store_->plan_migration());
+  ASSERT_TRUE(plan) << plan.error().what;
+  EXPECT_THAT(plan->obstacles, testing::ElementsAre(HasSubstr("1 of its rows have a quantity"),
+                                                    HasSubstr("1 of its rows have an id"),
+                                                    HasSubstr("1 ids have more than one row"),
+                                                    HasSubstr("1 of its rows have a description")));
+  const auto migrated = run(store_->migrate());
+  ASSERT_FALSE(migrated);
+  EXPECT_EQ(migrated.error().fault, Fault::refused);
+  for (const auto& obstacle : plan->obstacles) {
+    EXPECT_THAT(migrated.error().what, HasSubstr(obstacle));
+  }
+  EXPECT_EQ(file().query("SELECT count(*) FROM inventory"), "4");
+}
+
+TEST_F(SqliteStore, AdoptsNoTableWhoseColumnsOrChecksWouldBeLost) {
+  for (const auto* made :
+       {"TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description TEXT, created_at "
+        "TEXT, sku TEXT)",
+        "TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER CHECK (quantity < 9), "
+        "description "
+        "TEXT, created_at TEXT)",
+        "TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER REFERENCES x (id), description "
+        "TEXT, created_at TEXT)",
+        "VIEW inventory AS SELECT 1 AS id, 2 AS quantity, '' AS description, '' AS created_at"}) {
+    file().execute(fmt::format("CREATE {}", made));
+    const auto plan = run(store_->plan_migration());
+    ASSERT_TRUE(plan) << plan.error().what;
+    EXPECT_EQ(plan->obstacles.size(), 1U) << made;
+    EXPECT_FALSE(run(store_->migrate())) << made;
+    file().execute(fmt::format("DROP {} inventory", std::string(made).substr(0, 5)));
+  }
+}
+
+TEST_F(SqliteStore, MakesNoFileToSayWhatItWouldDo) {
+  const auto plan = run(store_->plan_migration());
+  ASSERT_TRUE(plan) << plan.error().what;
+  EXPECT_EQ(plan->tables, MigrationPlan::Tables::made);
+  EXPECT_FALSE(std::filesystem::exists(file().path()));
 }
 
 }  // namespace

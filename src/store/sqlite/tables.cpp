@@ -186,7 +186,7 @@ Result<void> Tables::read_decisions(std::span<const domain::Order> orders,
                                     domain::BatchView& view) {
   FlawedRows flawed(file_);
   for (const domain::Order& order : orders) {
-    domain::LedgerKey key(order.product, order.id.ledger_identity());
+    domain::LedgerKey key(order.product, order.ledger_identity());
     std::optional<domain::EarlierDecision> earlier;
     auto read = select_entry_.each(
         "reading the ledger",

@@ -6,8 +6,7 @@
 DO $migration$
 DECLARE
   adopted CONSTANT boolean := to_regclass('inventory') IS NOT NULL;
-  bad_count bigint;
-  bad_id bigint;
+  types text;
   ids text;
   last_id bigint;
   sequence_at bigint;
@@ -27,23 +26,21 @@ BEGIN
   -- Nobody may change stock between here and the opening entries below.
   LOCK TABLE inventory IN ACCESS EXCLUSIVE MODE;
 
-  SELECT count(*), min(id) INTO bad_count, bad_id
-  FROM inventory WHERE quantity IS NULL OR quantity < 0;
-  IF bad_count > 0 THEN
-    RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = format(
-      'table inventory cannot be adopted: %s of its rows have a quantity that is negative or NULL, '
-      'the first has id %s; set these to 0 or more and start again', bad_count, bad_id);
-  END IF;
+  -- Only what does not do is altered: what depends on a column keeps PostgreSQL from altering it,
+  -- even to the type that it has. What cannot be altered was found before (adoption.cpp).
+  SELECT coalesce(string_agg(format('ALTER COLUMN %I TYPE %s, ', name, wanted), ''), '') INTO types
+  FROM (VALUES ('id', 'bigint'), ('quantity', 'bigint'), ('description', 'varchar'))
+    AS columns (name, wanted)
+  JOIN pg_attribute ON attrelid = 'inventory'::regclass AND attname = name
+  WHERE atttypid <> wanted::regtype AND NOT (wanted = 'varchar' AND atttypid = 'text'::regtype)
+    OR wanted = 'varchar' AND atttypmod >= 0;
 
-  ALTER TABLE inventory
-    ALTER COLUMN id TYPE BIGINT,
-    ALTER COLUMN quantity TYPE BIGINT,
+  EXECUTE 'ALTER TABLE inventory ' || types || '
     ALTER COLUMN quantity SET NOT NULL,
-    ALTER COLUMN description TYPE VARCHAR,
     ALTER COLUMN description DROP NOT NULL,
     DROP CONSTRAINT IF EXISTS inventory_quantity_not_negative,
     ADD CONSTRAINT inventory_quantity_not_negative CHECK (quantity >= 0),
-    SET (fillfactor = 50);
+    SET (fillfactor = 50)';
   IF NOT EXISTS (
       SELECT FROM pg_constraint WHERE conrelid = 'inventory'::regclass AND contype = 'p') THEN
     ALTER TABLE inventory ADD CONSTRAINT inventory_pkey PRIMARY KEY (id);

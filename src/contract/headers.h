@@ -1,0 +1,31 @@
+#pragma once
+
+// Headers: the names of all that the service adds to messages (docs/contract.md), in one place.
+
+#include <string_view>
+
+namespace inventory::contract::headers {
+
+// Of replies.
+inline constexpr std::string_view kReplayed = "idempotent-replayed";  // true
+inline constexpr std::string_view kTraceParent = "traceparent";       // copied from the request
+inline constexpr std::string_view kTraceState = "tracestate";         // the same
+
+// Of dead letters.
+inline constexpr std::string_view kErrorReason = "error-reason";
+inline constexpr std::string_view kErrorMessage = "error-message";
+inline constexpr std::string_view kOriginalQueue = "original-queue";
+inline constexpr std::string_view kFailedAt = "failed-at";
+inline constexpr std::string_view kOriginalExpiration = "original-expiration";
+inline constexpr std::string_view kOriginalUserId = "original-user-id";
+inline constexpr std::string_view kOriginalCc = "original-CC";
+inline constexpr std::string_view kOriginalBcc = "original-BCC";
+inline constexpr std::string_view kBodyDropped = "body-dropped";        // "2000 bytes"
+inline constexpr std::string_view kHeadersDropped = "headers-dropped";  // true
+
+// The broker's own, which act where a message is published.
+inline constexpr std::string_view kCc = "CC";
+inline constexpr std::string_view kBcc = "BCC";
+inline constexpr std::string_view kDeliveryCount = "x-delivery-count";
+
+}  // namespace inventory::contract::headers

@@ -1,0 +1,306 @@
+// A table as others make it: what stands in the way of its adoption, and what does not.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "store/postgres/store_test.h"
+
+namespace inventory::store::postgres {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class AdoptionTest : public StoreTest {
+ protected:
+  MigrationPlan plan() {
+    const auto planned = run(store(schema->options())->plan_migration());
+    EXPECT_TRUE(planned) << planned.error().what;
+    return planned.value_or(MigrationPlan());
+  }
+
+  // The obstacles that a dry run and migrate() find alike. Nothing is changed.
+  std::vector<std::string> obstacles() {
+    const auto found = plan().obstacles;
+    const auto migrated = run(store(schema->options())->migrate());
+    EXPECT_EQ(migrated.has_value(), found.empty());
+    for (const auto& obstacle : found) {
+      EXPECT_THAT(migrated.error().what, HasSubstr(obstacle));
+      EXPECT_EQ(migrated.error().fault, Fault::refused);
+    }
+    EXPECT_EQ(schema->sql("SELECT to_regclass('inventory_item_request') IS NULL"),
+              found.empty() ? "f" : "t");
+    return found;
+  }
+
+  // A table that has what is needed, with more columns or conditions.
+  void make_table(const std::string& more = "", const std::string& quantity = "BIGINT NOT NULL") {
+    schema->sql("CREATE TABLE inventory (id BIGSERIAL PRIMARY KEY, quantity " + quantity +
+                ", description VARCHAR, created_at TIMESTAMP DEFAULT now()" + more + ")");
+  }
+};
+
+TEST_F(AdoptionTest, SaysThatTablesWouldBeMadeWhereThereIsNone) {
+  const auto made = plan();
+  EXPECT_EQ(made.tables, MigrationPlan::Tables::made);
+  EXPECT_THAT(made.where, HasSubstr("schema " + schema->name()));
+  EXPECT_EQ(made.missing, 1);
+  EXPECT_EQ(schema->sql("SELECT to_regclass('inventory_migration') IS NULL"), "t");
+}
+
+TEST_F(AdoptionTest, NamesTablesThatMayHaveBeenMeant) {
+  const auto other = schema->name() + "_shop";
+  schema->sql(
+      fmt::format("CREATE TABLE \"Inventory\" (id INTEGER); CREATE SCHEMA {0}; "
+                  "CREATE VIEW {0}.inventory AS SELECT 1",
+                  other));
+  EXPECT_THAT(plan().look_alikes,
+              testing::IsSupersetOf({other + ".inventory", schema->name() + ".\"Inventory\""}));
+  schema->sql(fmt::format("DROP SCHEMA {} CASCADE", other));
+}
+
+TEST_F(AdoptionTest, SaysThatATableWouldBeAdoptedAndHasNothingMoreToDoAfterIt) {
+  make_table();
+  EXPECT_EQ(plan().tables, MigrationPlan::Tables::adopted);
+  EXPECT_THAT(obstacles(), IsEmpty());
+  EXPECT_EQ(plan().tables, MigrationPlan::Tables::current);
+  EXPECT_EQ(plan().missing, 0);
+}
+
+TEST_F(AdoptionTest, FindsAllThatIsInTheWayAtOnce) {
+  schema->sql(
+      "CREATE UNLOGGED TABLE inventory (id INTEGER, quantity NUMERIC(20,3), description VARCHAR, "
+      "sku TEXT NOT NULL);"
+      "CREATE VIEW few AS SELECT id FROM inventory WHERE quantity < 5;"
+      "INSERT INTO inventory VALUES (1, 0.5, '', 'a'), (2, 2, '', 'b'), (2, 2.5, '', 'c'), "
+      "(3, -1, '', 'd'), (4, 9007199254740992, '', 'e'), (0, 'NaN', '', 'f')");
+  EXPECT_THAT(
+      obstacles(),
+      ElementsAre(
+          AllOf(HasSubstr("UNLOGGED"), HasSubstr("SET LOGGED")),
+          AllOf(HasSubstr("created_at is missing"), HasSubstr("ADD COLUMN created_at")),
+          AllOf(HasSubstr("sku"), HasSubstr("no default")),
+          AllOf(HasSubstr("column id has the type integer"), HasSubstr("view few")),
+          AllOf(HasSubstr("column quantity has the type numeric"), HasSubstr("view few")),
+          AllOf(HasSubstr("1 of its rows have an id"), HasSubstr("the first has id 0")),
+          AllOf(HasSubstr("1 ids have more than one row"), HasSubstr("the first has id 2")),
+          AllOf(HasSubstr("1 of its rows have a value that is negative"), HasSubstr("id 3")),
+          AllOf(HasSubstr("2 of its rows have a value above 2^53-1"), HasSubstr("id 0")),
+          AllOf(HasSubstr("2 of its rows have a value with a fraction"), HasSubstr("id 1"))));
+}
+
+TEST_F(AdoptionTest, RoundsNoQuantityOfFloatingPoint) {
+  make_table("", "REAL");
+  schema->sql("INSERT INTO inventory (quantity) VALUES (3), (2.5), ('Infinity')");
+  EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("1 of its rows have a value above"),
+                                       HasSubstr("1 of its rows have a value with a fraction")));
+  schema->sql("UPDATE inventory SET quantity = 4 WHERE id > 1");
+  EXPECT_THAT(obstacles(), IsEmpty());
+  EXPECT_EQ(schema->sql("SELECT sum(quantity) FROM inventory"), "11");
+}
+
+// What does not have to change is not altered, so what depends on it is no obstacle.
+TEST_F(AdoptionTest, LeavesAloneWhatDependsOnColumnsThatNeedNotChange) {
+  make_table(", twice BIGINT GENERATED ALWAYS AS (quantity * 2) STORED, note TEXT DEFAULT 'x'");
+  schema->sql(
+      "INSERT INTO inventory (quantity) VALUES (2);"
+      "CREATE VIEW few AS SELECT id, quantity, description FROM inventory WHERE quantity < 5;"
+      "CREATE MATERIALIZED VIEW seen AS SELECT * FROM inventory;"
+      "CREATE INDEX by_quantity ON inventory (quantity);"
+      "CREATE FUNCTION total() RETURNS BIGINT LANGUAGE SQL BEGIN ATOMIC SELECT sum(quantity) FROM "
+      "inventory; END;"
+      "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+      "CREATE TRIGGER watch BEFORE UPDATE OF quantity ON inventory FOR EACH ROW WHEN "
+      "(OLD.quantity > 0) EXECUTE FUNCTION nothing()");
+  EXPECT_THAT(obstacles(), IsEmpty());
+  EXPECT_EQ(schema->sql("SELECT quantity FROM few"), "2");
+}
+
+TEST_F(AdoptionTest, NamesEachThingThatUsesAColumnWhoseTypeHasToChange) {
+  make_table(", twice INTEGER GENERATED ALWAYS AS (quantity * 2) STORED", "INTEGER");
+  schema->sql(
+      "CREATE VIEW few AS SELECT id FROM inventory WHERE quantity < 5;"
+      "CREATE MATERIALIZED VIEW seen AS SELECT quantity FROM inventory;"
+      "CREATE INDEX by_quantity ON inventory (quantity);"
+      "CREATE FUNCTION total() RETURNS BIGINT LANGUAGE SQL BEGIN ATOMIC SELECT sum(quantity) FROM "
+      "inventory; END;"
+      "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+      "CREATE TRIGGER watch BEFORE UPDATE OF quantity ON inventory FOR EACH ROW EXECUTE FUNCTION "
+      "nothing();"
+      "CREATE POLICY mine ON inventory USING (quantity > 0);"
+      "CREATE TABLE history (before inventory)");
+  EXPECT_THAT(obstacles(),
+              testing::UnorderedElementsAre(
+                  HasSubstr("view few"), HasSubstr("materialized view seen"), HasSubstr("twice"),
+                  HasSubstr("function"), HasSubstr("trigger watch"), HasSubstr("policy mine"),
+                  HasSubstr("column before of history")));
+}
+
+TEST_F(AdoptionTest, AdoptsAnIdThatIsAlwaysGenerated) {
+  schema->sql(
+      "CREATE TABLE inventory (id INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY, quantity "
+      "INTEGER NOT NULL, description VARCHAR, created_at TIMESTAMP DEFAULT now())");
+  EXPECT_THAT(obstacles(), IsEmpty());
+  const auto added = run(store(schema->options())->add_items(Items{item("m1", 3)}));
+  ASSERT_TRUE(added) << added.error().what;
+  EXPECT_EQ(added->front().item.id, 1);
+}
+
+TEST_F(AdoptionTest, TakesNothingThatIsNoTable) {
+  schema->sql("CREATE VIEW inventory AS SELECT 1 AS id, 2 AS quantity");
+  EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("is a view and no table")));
+  schema->sql(
+      "DROP VIEW inventory; CREATE TABLE inventory (id INTEGER, quantity INTEGER) "
+      "PARTITION BY RANGE (id)");
+  EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("partitioned")));
+}
+
+TEST_F(AdoptionTest, WantsIdsThatAreUnique) {
+  schema->sql(
+      "CREATE TABLE inventory (id INTEGER, quantity INTEGER, description VARCHAR, created_at "
+      "TIMESTAMP, sku INTEGER PRIMARY KEY)");
+  EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("sku"), AllOf(HasSubstr("PRIMARY KEY (sku)"),
+                                                               HasSubstr("ADD UNIQUE (id)"))));
+}
+
+TEST_F(AdoptionTest, SaysWhoseTableItIsAndThatRowsAreHidden) {
+  make_table();
+  const auto role = schema->name() + "_role";
+  schema->sql(fmt::format("CREATE ROLE {0}; GRANT USAGE, CREATE ON SCHEMA {1} TO {0};", role,
+                          schema->name()));
+  const auto limited = store(schema->options("-c role=" + role));
+  EXPECT_THAT(run(limited->plan_migration())->obstacles, ElementsAre(HasSubstr("it belongs to")));
+  schema->sql(
+      fmt::format("ALTER TABLE inventory OWNER TO {}; ALTER TABLE inventory ENABLE ROW "
+                  "LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+                  role));
+  EXPECT_THAT(run(limited->plan_migration())->obstacles,
+              ElementsAre(AllOf(HasSubstr("row-level security"), HasSubstr("NO FORCE"))));
+  schema->sql("ALTER TABLE inventory NO FORCE ROW LEVEL SECURITY");
+  EXPECT_THAT(run(limited->plan_migration())->obstacles, IsEmpty());
+  schema->sql(fmt::format("DROP OWNED BY {0} CASCADE; DROP ROLE {0}", role));
+}
+
+TEST_F(AdoptionTest, TakesNoTablesThatOnlyHaveTheServicesNames) {
+  schema->sql("CREATE TABLE inventory_ledger (x INTEGER)");
+  EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("inventory_ledger is there already")));
+}
+
+// Ids that were copied in stand before the sequence.
+TEST_F(AdoptionTest, MovesTheSequenceBeyondIdsThatWereCopiedIn) {
+  const auto adopted = migrated_store();
+  schema->sql(
+      "INSERT INTO inventory (id, quantity, created_at) SELECT g, 5, now() FROM "
+      "generate_series(1, 5000) g; INSERT INTO inventory VALUES (1000000000000, 1, '', "
+      "now())");
+  const auto added = run(adopted->add_items(Items{item("m1", 3), item("m2", 3)}));
+  ASSERT_TRUE(added) << added.error().what;
+  EXPECT_EQ(added->at(0).item.id, 5001);
+  EXPECT_EQ(added->at(1).item.id, 5002);
+}
+
+TEST_F(AdoptionTest, KnowsTheKeyOfIdsByWhatItIsAndNotByItsName) {
+  schema->sql(
+      "CREATE TABLE inventory (id SERIAL, quantity INTEGER, description VARCHAR, created_at "
+      "TIMESTAMP, CONSTRAINT pk_inventory PRIMARY KEY (id))");
+  const auto adopted = migrated_store();
+  // Another program gives itself the id that is drawn, and commits when this one has to wait.
+  schema->sql("BEGIN; INSERT INTO inventory VALUES (1, 5, '', now())");
+  const Items items{item("m1", 3)};
+  auto adding = start(adopted->add_items(items));
+  run_until([&] { return schema->waiting() == 1; });
+  schema->sql("COMMIT");
+  const auto raced = finish(std::move(adding));
+  ASSERT_FALSE(raced);
+  EXPECT_EQ(raced.error().fault, Fault::retryable) << raced.error().what;
+  EXPECT_EQ(run(adopted->add_items(items))->front().item.id, 2);
+}
+
+TEST_F(AdoptionTest, RefusesToServeWhereRowsAreHidden) {
+  ASSERT_TRUE(run(migrated_store()->add_items(Items{item("m1", 5)})));
+  const auto role = schema->name() + "_role";
+  schema->sql(
+      fmt::format("CREATE ROLE {0}; GRANT USAGE ON SCHEMA {1} TO {0};"
+                  "GRANT SELECT, INSERT, UPDATE ON inventory, inventory_ledger, "
+                  "inventory_item_request TO {0}; GRANT SELECT ON inventory_migration TO {0};"
+                  "ALTER TABLE inventory ENABLE ROW LEVEL SECURITY",
+                  role, schema->name()));
+  const auto limited = store(schema->options("-c role=" + role));
+  const auto decided = run(limited->decide_orders(Orders{order(1, 1, 2)}));
+  ASSERT_FALSE(decided);
+  EXPECT_EQ(decided.error().fault, Fault::unavailable);
+  EXPECT_THAT(decided.error().what, HasSubstr("BYPASSRLS"));
+  EXPECT_FALSE(run(limited->ready()));
+  schema->sql("ALTER TABLE inventory DISABLE ROW LEVEL SECURITY");
+  EXPECT_TRUE(run(limited->ready()));
+  EXPECT_EQ(run(limited->decide_orders(Orders{order(1, 1, 2)})), Decisions{kAccepted});
+  schema->sql(fmt::format("DROP OWNED BY {0}; DROP ROLE {0}", role));
+}
+
+// A role or a database may have other defaults.
+TEST_F(AdoptionTest, SetsWhatThePromisesRestOn) {
+  const auto options = schema->options(
+      "-c synchronous_commit=off -c client_min_messages=error -c row_security=on "
+      "-c default_transaction_isolation=serializable -c default_transaction_read_only=on "
+      "-c default_transaction_deferrable=on -c standard_conforming_strings=off");
+  const auto made = store(options);
+  ASSERT_TRUE(run(made->migrate()));
+  schema->sql(
+      "CREATE TABLE seen (value TEXT);"
+      "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen SELECT "
+      "concat_ws(' ', current_setting('synchronous_commit'), current_setting('row_security'), "
+      "current_setting('client_min_messages'), current_setting('transaction_isolation')); RETURN "
+      "NULL; END $$; CREATE TRIGGER look AFTER INSERT ON inventory EXECUTE FUNCTION look()");
+  ASSERT_TRUE(run(made->add_items(Items{item("m1", 5)})));
+  EXPECT_EQ(schema->sql("SELECT value FROM seen"), "on off warning read committed");
+}
+
+TEST_F(AdoptionTest, LeavesASynchronousCommitThatPromisesMore) {
+  const auto made = store(schema->options("-c synchronous_commit=remote_apply"));
+  ASSERT_TRUE(run(made->migrate()));
+  schema->sql(
+      "CREATE TABLE seen (value TEXT);"
+      "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES "
+      "(current_setting('synchronous_commit')); RETURN NULL; END $$; CREATE TRIGGER look AFTER "
+      "INSERT ON inventory EXECUTE FUNCTION look()");
+  ASSERT_TRUE(run(made->add_items(Items{item("m1", 5)})));
+  EXPECT_EQ(schema->sql("SELECT value FROM seen"), "remote_apply");
+}
+
+TEST_F(AdoptionTest, ReadsADateWithoutATimeOfDay) {
+  schema->sql(
+      "CREATE TABLE inventory (id BIGSERIAL PRIMARY KEY, quantity BIGINT, description TEXT, "
+      "created_at DATE); INSERT INTO inventory VALUES (1, 1, '', 'infinity'), (2, 1, '', "
+      "'2026-11-23'), (3, 1, '', '5874897-12-31')");
+  const auto migrated = run(store(schema->options())->migrate());
+  ASSERT_TRUE(migrated) << migrated.error().what;
+  const auto reader = schema->open_reader();
+  ASSERT_TRUE(reader->begin());
+  const auto items = reader->items(0, 10, 1'000);
+  ASSERT_TRUE(items) << items.error().what;
+  EXPECT_TRUE(items->at(0).has_odd_time);
+  EXPECT_TRUE(items->at(1).created_at);
+  EXPECT_TRUE(items->at(2).has_odd_time);
+}
+
+TEST_F(AdoptionTest, ReadsATimeThatIsNoneAsNothingAndSaysSo) {
+  migrated_store();
+  schema->sql(
+      "INSERT INTO inventory (quantity, created_at) VALUES (1, 'infinity'), (2, '-infinity'), "
+      "(3, '10000-01-01'), (4, '0001-01-01 BC'), (5, '9999-12-31 23:59:59.999999'), "
+      "(6, '0001-01-01')");
+  const auto reader = schema->open_reader();
+  ASSERT_TRUE(reader->begin());
+  const auto items = reader->items(0, 10, 1'000);
+  ASSERT_TRUE(items);
+  ASSERT_EQ(items->size(), 6U);
+  for (std::size_t i = 0; i < items->size(); ++i) {
+    EXPECT_EQ(items->at(i).has_odd_time, i < 4) << i;
+    EXPECT_EQ(items->at(i).created_at.has_value(), i >= 4) << i;
+  }
+}
+
+}  // namespace
+}  // namespace inventory::store::postgres
