@@ -107,6 +107,14 @@ class FakeBroker : public Broker {
     changed_.notify();
   }
 
+  // The connections that publish break, while nothing is sent over them.
+  void lose_outlets() {
+    const auto outlets = outlets_;
+    for (FakeOutlet* const outlet : outlets) {
+      outlet->events.on_lost({amqp::Fault::link_lost, "connection reset"});
+    }
+  }
+
   // The silent queue answers for all that was sent to it.
   void answer(const std::string& queue, amqp::Settlement settlement) {
     silent.erase(queue);
