@@ -35,7 +35,9 @@ constexpr milliseconds kRetryLast{2'000};
 constexpr seconds kRejectedMax{10};      // then a client's reply is given up
 constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
 constexpr seconds kSilentMax{30};        // then a client's reply is kept by the service
-constexpr seconds kNoAnswerMax{30};      // then the link is given up
+// Then the link is given up; or, where others are answered, a message for a queue of the service's
+// own is published again, since its answer may not come any more.
+constexpr seconds kNoAnswerMax{30};
 constexpr seconds kDeclareAgain{10};
 constexpr milliseconds kOpenAgain{1'000};
 constexpr std::size_t kRetiredMax = 4;  // connections that only wait for answers
@@ -740,6 +742,7 @@ void Settler::see_to_silence() {
     bool is_stuck = false;  // what it holds for others is not answered either
     bool is_first = true;
     std::map<std::string, std::size_t> silent;
+    Tokens unanswered;  // for so long that they are published again
     for (const Token token : lane.sent) {
       const auto found = parcels_.find(token);
       if (found == parcels_.end() || found->second.lane != &lane) continue;
@@ -752,6 +755,9 @@ void Settler::see_to_silence() {
         ++silent[queue];
       } else if (stands_still && !troubles_.contains(queue)) {
         is_stuck = true;
+      }
+      if (parcel.outgoing.must_arrive && now - parcel.sent_at >= kNoAnswerMax) {
+        unanswered.push_back(token);
       }
       is_first = false;
     }
@@ -766,6 +772,13 @@ void Settler::see_to_silence() {
     for (const auto& [queue, count] : silent) {
       mark_silent(queue);
       most = std::max(most, count);
+    }
+    for (const Token token : unanswered) {
+      Parcel& parcel = parcels_.at(token);
+      const auto trouble = troubles_.find(parcel.outgoing.message.routing_key);
+      if (trouble == troubles_.end() || parcel.lane != &lane) continue;
+      parcel.lane = nullptr;
+      put_aside(token, trouble->second);
     }
     const bool can_move = lane.purpose != Purpose::retries && !lane.is_retired;
     if (can_move && (is_stuck || most >= kSilentUnderWayMax ||

@@ -28,7 +28,8 @@
 // Invariants:
 //   1. A request is settled once, and only after all that it causes is.
 //   2. Nothing that was confirmed is published again. A message that is under way is published
-//      again only when its connection is lost or given up.
+//      again only when its connection is lost or given up, or, to a queue of the service's own,
+//      after half a minute without an answer.
 //   3. What waits is bounded: of one queue, of all, and in time. What exceeds it is kept or given
 //   up.
 //

@@ -134,6 +134,18 @@ TEST_F(SettlerTest, AnswersOthersWhileAQueueIsSilent) {
   EXPECT_EQ(broker_.opened(), 1);
 }
 
+TEST_F(SettlerTest, PublishesAgainToAQueueOfItsOwnWhatHasNoAnswerForHalfAMinute) {
+  broker_.silent = {"replies"};
+  clock_.on_sleep = [this] {
+    if (clock_.steady_now().time_since_epoch() > std::chrono::seconds(20)) broker_.silent.clear();
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_EQ(broker_.tries("replies"), 2U);
+  EXPECT_EQ(broker_.opened(), 1);
+}
+
 TEST_F(SettlerTest, SettlesAReplyByAnAnswerThatComesLateWithoutPublishingItAgain) {
   broker_.silent = {"silent"};
   bool is_consuming = true;
