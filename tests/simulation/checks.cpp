@@ -85,9 +85,11 @@ bool Checks::is_good(const Request& request) const {
          !is_bad_product(request);
 }
 
-const Request* Checks::first_good_unanswered() const {
-  for (const auto& [number, request] : requests_) {
+const Request* Checks::first_good_unanswered() {
+  while (settled_up_to_ < requests_.size()) {
+    const Request& request = requests_.at(settled_up_to_ + 1);
     if (!request.is_answered() && is_good(request)) return &request;
+    ++settled_up_to_;
   }
   return nullptr;
 }
@@ -151,7 +153,8 @@ void Checks::on_dead_letter(Request& request, const amqp::Message& letter) {
     broken("only what can never be processed becomes a dead letter", request.body);
   }
   if (letter.body != request.body || !headers.find_string("error-message") ||
-      reason != (request.body.size() > kBodyBytesMax ? "too-large" : "invalid")) {
+      reason !=
+          (request.body.size() > kBodyBytesMax && !request.undecodable ? "too-large" : "invalid")) {
     broken("a dead letter is the request as it came, with the reason", letter.body);
   }
 }

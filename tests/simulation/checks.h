@@ -86,7 +86,7 @@ class Checks {
   bool is_bad_product(const Request& request) const;
   bool is_good(const Request& request) const;
   // A request that is not bad and has no answer.
-  const Request* first_good_unanswered() const;
+  const Request* first_good_unanswered();
 
   // The service published it, and the broker has put it into the queue, or there is no such queue.
   void on_published(const amqp::Message& message, bool has_queue);
@@ -134,6 +134,7 @@ class Checks {
   const bool is_clean_;
   const bool is_calm_;
   Time refused_min_{0};
+  std::uint64_t settled_up_to_ = 0;  // requests that are answered or bad
   std::optional<std::string> violation_;
   std::map<std::uint64_t, Request> requests_;
   std::map<std::string, std::string> reply_bodies_;      // by identity and request

@@ -58,8 +58,10 @@ Process::~Process() { life_->is_alive = false; }
 void Process::begin(service::Flow& flow) {
   boost::asio::co_spawn(
       environment_.scheduler.context(), flow.run(), [this](const std::exception_ptr& thrown) {
-        if (thrown) {
-          environment_.checks.broken("a flow ends only when it is stopped", "an exception");
+        try {
+          if (thrown) std::rethrow_exception(thrown);
+        } catch (const std::exception& exception) {
+          environment_.checks.broken("a flow ends only when it is stopped", exception.what());
         }
         --running_;
         life_->is_alive = running_ > 0;

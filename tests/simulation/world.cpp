@@ -130,10 +130,7 @@ Outcome World::run() {
 // a client's queue does not take is out of hand.
 void World::see_others_answered() {
   const bool is_calm = environment_.faults.is_calm();
-  Time next_look{0};
   const auto is_done = [&] {
-    if (environment_.scheduler.now() < next_look) return false;
-    next_look = environment_.scheduler.now() + milliseconds(100);
     return clients_->is_done() && environment_.checks.first_good_unanswered() == nullptr;
   };
   // Requests are sent for some time yet: once more, or since they were lost.
@@ -146,8 +143,6 @@ void World::see_others_answered() {
                                fmt::format("request {}: {}", request->number, request->body));
   }
   const auto is_settled = [&] {
-    if (environment_.scheduler.now() < next_look) return false;
-    next_look = environment_.scheduler.now() + milliseconds(100);
     return broker_.is_drained(
         [&](const Request& request) { return environment_.checks.is_bad_product(request); });
   };
