@@ -510,6 +510,7 @@ Settler::Trouble& Settler::trouble(const std::string& queue, bool is_ours) {
   Trouble& trouble =
       troubles_
           .emplace(queue, Trouble{.is_ours = is_ours,
+                                  .since = clock_.steady_now(),
                                   .next_try = clock_.steady_now(),
                                   .backoff = Backoff(kRetryFirst, kRetryLast, options_.seed)})
           .first->second;
@@ -873,7 +874,8 @@ void Settler::see_to_waiting() {
     const seconds patience = found->second.is_silent        ? kSilentMax
                              : full_.contains(found->first) ? kRejectedMaxKnown
                                                             : kRejectedMax;
-    if (now - parcel.since >= patience) overdue.push_back(token);
+    // A reply may have waited before for a broker that took no messages.
+    if (now - std::max(parcel.since, found->second.since) >= patience) overdue.push_back(token);
   }
   std::ranges::sort(overdue);
   for (const Token token : overdue) {

@@ -168,6 +168,7 @@ class Settler {
   struct Trouble {
     bool is_silent = false;  // else it rejects
     bool is_ours = false;
+    TimePoint since = {};
     std::size_t unsettled = 0;  // of its messages, under way or waiting
     std::deque<Token> waiting = {};
     TimePoint next_try = {};
