@@ -60,7 +60,7 @@ struct Arrivals {
 // gets that far; silence is noticed after half a second, and a lock is waited for a quarter, again
 // and again. Well below the half minute in which nothing would move were it to wait for a silent
 // queue, and the minutes of a row that fails.
-inline constexpr Time kAnswerMax = seconds(15);
+inline constexpr Time kAnswerMax = seconds(10);
 
 class Checks {
  public:

@@ -301,7 +301,14 @@ void SimulatedBroker::handle_confirm(const OutletPointer& outlet, std::uint64_t 
     if (one.is_positive && one.request != nullptr) {
       (one.is_dead_letter ? link.settled_dead_letters : link.settled_replies).insert(one.request);
     }
-    (*link.addresses)[one.queue].is_rejecting = !one.is_positive;
+    Address& address = (*link.addresses)[one.queue];
+    if (!one.is_positive && !address.rejecting_since) {
+      address.rejecting_since = environment_.scheduler.now();
+    } else if (one.is_positive && address.rejecting_since) {
+      address.rejected_for =
+          std::max(address.rejected_for, environment_.scheduler.now() - *address.rejecting_since);
+      address.rejecting_since.reset();
+    }
   }
   const auto settlement = is_positive ? amqp::Settlement::confirmed : amqp::Settlement::rejected;
   if (!outlet->confirms.confirm(tag, multiple, settlement)) {

@@ -44,8 +44,9 @@ struct Enqueued {
 
 // Address: what a flow of one process has seen of one reply queue.
 struct Address {
-  bool is_rejecting = false;  // since it last took something
-  int closed = 0;             // connections, because of it
+  std::optional<Time> rejecting_since;  // since it last took something
+  Time rejected_for{0};                 // at most
+  int closed = 0;                       // connections, because of it
 };
 using Addresses = std::map<std::string, Address>;
 

@@ -225,9 +225,12 @@ bool SimulatedLink::may_be_given_up(const LinkState::InHand& one) const {
   if (known == state_->addresses->end()) {
     return false;
   }
+  const Time now = environment_.scheduler.now();
+  const Time rejected_for =
+      std::max(known->second.rejected_for, now - known->second.rejecting_since.value_or(now));
   const int closed_min = service::is_direct_reply(queue) ? 1 : kStrikesOfAQueue;
   return known->second.closed >= closed_min ||
-         (known->second.is_rejecting && environment_.scheduler.now() - one.since >= kRejectedMin);
+         (rejected_for >= kRejectedMin && now - one.since >= kRejectedMin);
 }
 
 void SimulatedLink::stop_receiving() {
