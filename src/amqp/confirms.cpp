@@ -49,8 +49,15 @@ void Confirms::settle(Sent& sent, Settlement settlement) {
 }
 
 void Confirms::returned(std::string_view message_id, std::string_view routing_key) {
-  Sent* const sent = find(message_id, routing_key);
-  if (sent != nullptr) sent->is_returned = true;
+  if (Sent* const sent = find(message_id, routing_key)) {
+    sent->is_returned = true;
+    return;
+  }
+  for (Sent& sent : sent_) {
+    const bool has_this_id =
+        sent.message_id ? *sent.message_id == message_id : !sent.has_given_id && message_id.empty();
+    if (!sent.is_settled && sent.routing_key == routing_key && has_this_id) sent.is_returned = true;
+  }
 }
 
 const std::string* Confirms::first_unsettled() const {
@@ -66,13 +73,6 @@ Confirms::Sent* Confirms::find(std::string_view message_id, std::string_view rou
       Sent& sent = sent_[tag - first_tag_];
       if (sent.has_given_id && sent.routing_key == routing_key) return &sent;
     }  // else a client has taken the id of a reply for its own request
-  }
-  for (Sent& sent : sent_) {
-    const bool has_this_id =
-        sent.message_id ? *sent.message_id == message_id : !sent.has_given_id && message_id.empty();
-    if (!sent.is_settled && !sent.is_returned && sent.routing_key == routing_key && has_this_id) {
-      return &sent;
-    }
   }
   return nullptr;
 }

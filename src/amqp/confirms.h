@@ -44,8 +44,9 @@ class Confirms {
   // basic.ack and basic.nack. False: a delivery tag that was never given.
   bool confirm(std::uint64_t delivery_tag, bool multiple, Settlement settlement);
 
-  // basic.return, which bears no delivery tag and comes before the message's own ack. Of messages
-  // that are alike in both, the first counts. message_id: empty if it has none.
+  // basic.return, which bears no delivery tag and comes before the message's own ack. Messages that
+  // are alike in both all count as returned: the queue is gone, and the first of them may have no
+  // answer any more. message_id: empty if it has none.
   void returned(std::string_view message_id, std::string_view routing_key);
 
   std::size_t unsettled() const { return unsettled_; }

@@ -74,6 +74,16 @@ TEST_F(ConfirmsTest, FindsAReturnedMessageByItsIdWhoeverGaveIt) {
   EXPECT_EQ(told_, (Told{{1, returned}, {2, confirmed}, {3, returned}}));
 }
 
+TEST_F(ConfirmsTest, TakesAllThatAReturnMayMeanForReturned) {
+  Message letter{.routing_key = "dead letters", .properties = {}, .body = ""};
+  letter.keeps_properties = true;
+  confirms_.sent(1, letter);  // never answered
+  confirms_.sent(2, letter);
+  confirms_.returned("", "dead letters");
+  EXPECT_TRUE(confirms_.confirm(2, false, confirmed));
+  EXPECT_EQ(told_, (Told{{2, returned}}));
+}
+
 // A client has seen the id in a reply, and uses it for a request of its own that is dead-lettered.
 TEST_F(ConfirmsTest, TellsAMessageThatBearsOurIdFromOurs) {
   const Message reply{.routing_key = "reply queue", .properties = {}, .body = ""};

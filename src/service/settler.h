@@ -167,7 +167,8 @@ class Settler {
   struct Trouble {
     bool is_silent = false;  // else it rejects
     bool is_ours = false;
-    bool was_told = false;      // of to people
+    bool was_told = false;  // of to people
+    TimePoint since = {};
     std::size_t unsettled = 0;  // of its messages, under way or waiting
     std::deque<Token> waiting = {};
     TimePoint next_try = {};

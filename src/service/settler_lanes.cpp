@@ -332,17 +332,16 @@ void Settler::retire(Lane& lane) {
   lane.retired_at = clock_.steady_now();
   lane.outlet->stop_sending();
   for (const Token token : unsent) {
-    if (!parcels_.contains(token)) continue;
-    parcels_.at(token).lane = nullptr;
+    const auto parcel = parcels_.find(token);
+    if (parcel == parcels_.end() || parcel->second.lane != &lane) continue;
+    parcel->second.lane = nullptr;
     dispatch(token);
   }
   for (const Token token : unanswered) {
     Parcel& parcel = parcels_.at(token);
     if (parcel.lane != &lane) continue;
     leave_batch(parcel);
-    const bool is_passed_over = parcel.place < lane.last_answered;
-    if (parcel.was_resent || is_passed_over) continue;
-    parcel.was_resent = true;
+    if (parcel.place < lane.last_answered) continue;  // its queue is silent
     parcel.lane = nullptr;
     Trouble& suspected = trouble(parcel.outgoing.message.routing_key, parcel.outgoing.must_arrive);
     suspected.is_silent = true;

@@ -119,6 +119,23 @@ TEST_F(SettlerTest, DeliversWhatWaitedWhenTheQueueHasRoomAgain) {
   EXPECT_EQ(std::ranges::count(broker_.published(), "full", &amqp::Message::routing_key), 13);
 }
 
+TEST_F(SettlerTest, CountsHowLongAQueueRejectsFromItsFirstRejection) {
+  broker_.silent = {"client"};
+  bool was_blocked = false;
+  clock_.on_sleep = [&] {
+    if (!std::exchange(was_blocked, true)) broker_.say_blocked("low on memory");
+    if (clock_.steady_now().time_since_epoch() > std::chrono::seconds(20) &&
+        broker_.silent.contains("client")) {
+      broker_.say_blocked({});
+      broker_.answer("client", Settlement::rejected);
+    }
+  };
+  broker_.put(order(1), "client");
+  settle();
+  EXPECT_EQ(broker_.tries("client"), 2U) << "not given up for having waited";
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
 // ---- queues that do not answer
 
 TEST_F(SettlerTest, AnswersOthersWhileAQueueIsSilent) {
@@ -131,6 +148,18 @@ TEST_F(SettlerTest, AnswersOthersWhileAQueueIsSilent) {
   EXPECT_TRUE(ended_);
   EXPECT_EQ(broker_.acknowledged(), 20U);
   EXPECT_EQ(broker_.unacknowledged(), 10U) << "not lost when it is stopped";
+  EXPECT_EQ(broker_.opened(), 1);
+}
+
+TEST_F(SettlerTest, PublishesAgainToAQueueOfItsOwnWhatHasNoAnswerForHalfAMinute) {
+  broker_.silent = {"replies"};
+  clock_.on_sleep = [this] {
+    if (clock_.steady_now().time_since_epoch() > std::chrono::seconds(20)) broker_.silent.clear();
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_EQ(broker_.tries("replies"), 2U);
   EXPECT_EQ(broker_.opened(), 1);
 }
 

@@ -39,6 +39,7 @@ Settler::Trouble& Settler::trouble(const std::string& queue, bool is_ours) {
   Trouble& trouble =
       troubles_
           .emplace(queue, Trouble{.is_ours = is_ours,
+                                  .since = clock_.steady_now(),
                                   .next_try = clock_.steady_now(),
                                   .backoff = Backoff(kRetryFirst, kRetryLast, options_.seed)})
           .first->second;
@@ -266,7 +267,8 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
   const auto now = clock_.steady_now();
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Parcel& parcel = parcels_.at(tokens[i]);
-    const bool is_overdue = now - parcel.since >= patience;
+    // A reply may have waited before for a broker that took no messages.
+    const bool is_overdue = now - std::max(parcel.since, trouble.since) >= patience;
     const bool is_too_much = i >= share && trouble.was_told;  // not where it may be sound
     if (is_silent && (is_overdue || is_too_much)) {
       keep(tokens[i]);

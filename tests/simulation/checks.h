@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "amqp/message.h"
+#include "scheduler.h"
 #include "tables.h"
 
 namespace inventory::simulation {
@@ -24,7 +25,8 @@ inline constexpr std::string_view kItemQueue = "inventory_new_item";
 inline constexpr std::string_view kOrderReplies = "order_validate_response";
 inline constexpr std::string_view kItemReplies = "inventory_new_item_response";
 inline constexpr std::size_t kBodyBytesMax = 300;
-inline constexpr std::string_view kPoison = "poison";  // order ids that the database refuses
+inline constexpr std::string_view kPoison = "poison";    // order ids that the database refuses
+inline constexpr domain::Quantity kBadItemQuantity = 4;  // of items for which a trigger may fail
 
 // Request: one message to a request queue. A duplicate is another one.
 struct Request {
@@ -32,34 +34,75 @@ struct Request {
   bool is_order;
   amqp::Properties properties;
   std::string body;
-  bool is_refused = false;              // not valid, or refused by the database
-  std::optional<std::string> identity;  // of a valid one, if it has one
-  unsigned replies = 0;                 // that reached a queue
-  unsigned undeliverable_replies = 0;   // whose queue was gone, or kept rejecting
+  std::optional<std::string> undecodable;  // why, as the consumer says it
+  Time since{0};                           // in the queue
+  bool is_refused = false;                 // not valid, or refused by the database
+  domain::ProductId product = 0;           // of a valid order
+  std::optional<std::string> identity;     // of a valid one, if it has one
+  unsigned replies = 0;                    // that reached a queue
+  unsigned undeliverable_replies = 0;      // whose queue was gone, or kept rejecting
+  unsigned kept_replies = 0;               // in the service's own queue
   unsigned dead_letters = 0;
+  unsigned refusals = 0;  // of them, since it failed for too long
+
+  bool is_answered() const { return replies + undeliverable_replies + kept_replies > 0; }
 };
+
+// Arrivals: what one process has received of orders over the link that it has, in order.
+struct Arrivals {
+  std::uint64_t epoch = 0;  // another link is another epoch
+  std::vector<const Request*> received;
+  std::set<const Request*> overtaken;  // not decided when a later one for the product was
+};
+
+// How long a request may wait for its answer that is not bad itself, in a calm world. A process
+// that is stopped waits 5 s for what is under way, and the next may be stopped as well before it
+// gets that far; silence is noticed after half a second, and a lock is waited for a quarter, again
+// and again. Well below the half minute in which nothing would move were it to wait for a silent
+// queue, and the minutes of a row that fails.
+inline constexpr Time kAnswerMax = seconds(10);
 
 class Checks {
  public:
-  Checks(const Tables& tables, bool is_clean) : tables_(tables), is_clean_(is_clean) {}
+  Checks(const Tables& tables, const Scheduler& scheduler, bool is_clean, bool is_calm)
+      : tables_(tables), scheduler_(scheduler), is_clean_(is_clean), is_calm_(is_calm) {}
 
   // The first broken promise, if any.
   const std::optional<std::string>& violation() const { return violation_; }
   void broken(std::string_view promise, std::string_view how);
 
   // A request that reaches a queue: it must be answered. Gives it its traceparent.
-  Request& add(bool is_order, amqp::Properties properties, std::string body);
+  Request& add(bool is_order, amqp::Properties properties, std::string body,
+               std::optional<std::string> undecodable);
   Request* find(const amqp::Properties& properties);
+  static std::string reply_queue(const Request& request);
+  std::uint64_t next_outlet() { return ++outlets_; }
+
+  // From now on what concerns these is bad. How early a request may be refused that fails.
+  void mark_bad_queue(const std::string& queue) { bad_queues_.insert(queue); }
+  void mark_bad_product(domain::ProductId product) { bad_products_.insert(product); }
+  void mark_bad_items() { are_items_bad_ = true; }
+  void set_refused_min(Time least) { refused_min_ = least; }
+  bool is_bad_product(const Request& request) const;
+  bool is_good(const Request& request) const;
+  // A request that is not bad and has no answer.
+  const Request* first_good_unanswered();
 
   // The service published it, and the broker has put it into the queue, or there is no such queue.
   void on_published(const amqp::Message& message, bool has_queue);
   // The flow has taken it from a link.
   void on_received(const Request& request);
-  // The flow acknowledges it; what the broker has confirmed on that link of what it caused.
-  // A reply that its client's queue has rejected as often as the service tries.
-  void on_given_up(const Request& request) { ++requests_.at(request.number).undeliverable_replies; }
-  void on_acknowledge(const Request& request, bool reply_is_settled, bool dead_letter_is_settled);
+  // A reply that its client's queue has rejected as long as the service tries, or on whose address
+  // the broker closes connections.
+  void on_given_up(const Request& request);
+  // The flow acknowledges it, so long after it came; what the broker has confirmed on that link of
+  // what it caused.
+  void on_acknowledge(const Request& request, Time after, bool reply_is_settled,
+                      bool dead_letter_is_settled);
   void on_commit(const std::set<domain::ProductId>& touched);
+  // A process has decided these, for what it had received in this epoch.
+  void on_decided(Arrivals& arrivals, std::uint64_t epoch,
+                  const std::map<domain::LedgerKey, Tables::Entry>& entries);
   // All is quiet; `initial` is what the tables held in the beginning.
   void on_drained(const Tables& initial);
   // As above, where one process after the other did everything, and nothing failed: then decisions
@@ -71,26 +114,45 @@ class Checks {
   std::uint64_t undeliverable_replies() const { return undeliverable_replies_; }
   std::uint64_t replays() const { return replays_; }
   std::uint64_t dead_letters() const { return dead_letters_; }
+  std::uint64_t kept_replies() const { return kept_replies_; }
+  std::uint64_t given_up() const { return given_up_; }
+  std::uint64_t refusals() const { return refusals_; }
+  Time longest_wait() const { return longest_wait_; }
 
  private:
+  void on_kept(Request& request, const amqp::Message& reply);
   void on_reply(Request& request, const amqp::Message& reply);
+  void check_wait(const Request& request);
   void on_dead_letter(Request& request, const amqp::Message& letter);
   void check_decision(const Request& request, const amqp::Message& reply, bool is_replayed);
   void check_anonymous_item(const Request& request, const std::string& body);
+  bool is_refusal(const Request& request, const std::string& body) const;
   std::optional<std::string> expected_reply(const Request& request) const;
 
   const Tables& tables_;
+  const Scheduler& scheduler_;
   const bool is_clean_;
+  const bool is_calm_;
+  Time refused_min_{0};
+  std::uint64_t settled_up_to_ = 0;  // requests that are answered or bad
   std::optional<std::string> violation_;
   std::map<std::uint64_t, Request> requests_;
   std::map<std::string, std::string> reply_bodies_;      // by identity and request
   std::map<std::string, std::uint64_t> first_deciders_;  // by identity: the request
   std::map<domain::ProductId, std::uint64_t> anonymous_items_;
   std::vector<std::uint64_t> received_;
+  std::set<std::string> bad_queues_;
+  std::set<domain::ProductId> bad_products_;
+  bool are_items_bad_ = false;
   std::uint64_t replies_ = 0;
   std::uint64_t undeliverable_replies_ = 0;
   std::uint64_t replays_ = 0;
   std::uint64_t dead_letters_ = 0;
+  std::uint64_t kept_replies_ = 0;
+  std::uint64_t given_up_ = 0;
+  std::uint64_t refusals_ = 0;
+  std::uint64_t outlets_ = 0;
+  Time longest_wait_{0};  // of one that is not bad, in a calm world
 };
 
 }  // namespace inventory::simulation

@@ -27,6 +27,13 @@ enum class Fault : std::uint8_t {
   own_queue_deleted,
   client_left,  // its reply queue goes with it
   database_down,
+  // One bad client, one bad row: planned, for a while or until the end.
+  queue_silent,     // neither takes nor rejects what is published to it
+  queue_full,       // rejects what is published to it
+  address_harmful,  // the broker closes the connection (541) on what is published to it
+  row_failing,      // a trigger fails for its product
+  row_locked,       // somebody keeps it locked
+  items_failing,    // a trigger fails for some items
   // Faults of single operations.
   connect_failed,
   publish_nacked,
@@ -39,6 +46,7 @@ enum class Fault : std::uint8_t {
   database_unavailable,
   database_slow,
   commit_in_doubt,
+  content_undecodable,
 };
 
 inline constexpr std::array kFaultNames{
@@ -47,30 +55,54 @@ inline constexpr std::array kFaultNames{
     std::string_view("publishing link lost"), std::string_view("consumer cancelled"),
     std::string_view("broker down"),          std::string_view("memory alarm"),
     std::string_view("own queue deleted"),    std::string_view("client left"),
-    std::string_view("database down"),        std::string_view("connecting failed"),
+    std::string_view("database down"),        std::string_view("queue silent"),
+    std::string_view("queue full"),           std::string_view("address harmful"),
+    std::string_view("row failing"),          std::string_view("row locked"),
+    std::string_view("items failing"),        std::string_view("connecting failed"),
     std::string_view("publish nacked"),       std::string_view("confirm missing"),
     std::string_view("confirm late"),         std::string_view("request lost"),
     std::string_view("database refused"),     std::string_view("database link lost"),
     std::string_view("database conflict"),    std::string_view("database unavailable"),
     std::string_view("database slow"),        std::string_view("commit in doubt"),
+    std::string_view("content undecodable"),
 };
 inline constexpr std::size_t kFaultKinds = kFaultNames.size();
 inline constexpr std::size_t kPlannedFaultKinds =
-    static_cast<std::size_t>(Fault::database_down) + 1;
+    static_cast<std::size_t>(Fault::items_failing) + 1;
+
+// What a world is like.
+enum class Weather : std::uint8_t {
+  clean,   // nothing fails; processes may be stopped and started in order
+  calm,    // the same, but for bad clients, bad rows and bad content
+  stormy,  // everything
+};
+
+constexpr bool is_order(Fault fault) {
+  return fault == Fault::process_stopped || fault == Fault::process_replaced;
+}
+constexpr bool is_bad_thing(Fault fault) {
+  return (fault >= Fault::queue_silent && fault <= Fault::items_failing) ||
+         fault == Fault::content_undecodable;
+}
 
 using FaultCounts = std::array<std::uint64_t, kFaultKinds>;
 
 class Faults {
  public:
-  // In a clean world nothing fails; processes may be stopped and started in order.
-  Faults(Random& random, bool is_clean) : random_(random), is_clean_(is_clean) {
+  Faults(Random& random, Weather weather) : random_(random), weather_(weather) {
     for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
-      const bool is_order = kind == static_cast<std::size_t>(Fault::process_stopped) ||
-                            kind == static_cast<std::size_t>(Fault::process_replaced);
-      if (random.chance(500) && (!is_clean || is_order)) {
+      if (random.chance(500) && may_occur(static_cast<Fault>(kind))) {
         per_thousand_[kind] = std::array{5U, 20U, 80U, 250U}[random.below(4)];
       }
     }
+  }
+
+  // Whether anything bad may stay, of one client or one row.
+  bool has_bad_things() const {
+    for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
+      if (per_thousand_[kind] > 0 && is_bad_thing(static_cast<Fault>(kind))) return true;
+    }
+    return false;
   }
 
   // Whether an operation fails in this way now.
@@ -102,12 +134,18 @@ class Faults {
   }
 
   void end() { is_active_ = false; }
-  bool is_clean() const { return is_clean_; }
+  bool is_clean() const { return weather_ == Weather::clean; }
+  bool is_calm() const { return weather_ != Weather::stormy; }
   const FaultCounts& counts() const { return counts_; }
 
  private:
+  bool may_occur(Fault fault) const {
+    return weather_ == Weather::stormy || is_order(fault) ||
+           (weather_ == Weather::calm && is_bad_thing(fault));
+  }
+
   Random& random_;
-  bool is_clean_;
+  Weather weather_;
   bool is_active_ = true;
   std::array<unsigned, kFaultKinds> per_thousand_{};
   FaultCounts counts_{};

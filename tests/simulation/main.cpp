@@ -46,6 +46,10 @@ struct Totals {
     sums.undeliverable_replies += outcome.undeliverable_replies;
     sums.replays += outcome.replays;
     sums.dead_letters += outcome.dead_letters;
+    sums.refusals += outcome.refusals;
+    sums.kept_replies += outcome.kept_replies;
+    sums.given_up += outcome.given_up;
+    sums.longest_wait = std::max(sums.longest_wait, outcome.longest_wait);
     sums.steps += outcome.steps;
     sums.processes += outcome.processes;
     lasted += outcome.lasted;
@@ -129,8 +133,12 @@ int report(const Totals& totals, std::chrono::duration<double> took) {
              totals.seeds, took.count(), totals.lasted.count() / 3600, sums.steps, sums.processes);
   fmt::print("{} requests\n", sums.requests);
   fmt::print("{} replies delivered, {} of them replays; {} for queues that were gone\n",
-             sums.replies, sums.replays, sums.undeliverable_replies);
-  fmt::print("{} dead letters\n", sums.dead_letters);
+             sums.replies, sums.replays, sums.undeliverable_replies - sums.given_up);
+  fmt::print("{} replies kept for silent queues, {} given up\n", sums.kept_replies, sums.given_up);
+  fmt::print("{} dead letters, {} of them refused after minutes\n", sums.dead_letters,
+             sums.refusals);
+  fmt::print("longest wait of a request that is not bad itself, in a calm world: {:.1f} s\n",
+             std::chrono::duration<double>(sums.longest_wait).count());
   std::uint64_t faults = 0;
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
     fmt::print("  {:<24}{:>10}\n", kFaultNames[kind], sums.faults[kind]);

@@ -13,17 +13,20 @@ Process::Process(Environment& environment, SimulatedBroker& broker, SimulatedDat
       broker_(broker),
       database_(database),
       clock_(environment.scheduler, life_, Time(environment.random.below(5'000'000))),
-      store_(environment, database, life_),
-      order_broker_(environment, broker, life_,
+      store_(environment, database, life_, order_arrivals_),
+      order_broker_(environment, broker, life_, order_arrivals_,
                     link_options(kOrderQueue, {std::string(kOrderReplies)}, options)),
-      item_broker_(environment, broker, life_, link_options(kItemQueue, {}, options)),
+      item_broker_(environment, broker, life_, item_arrivals_,
+                   link_options(kItemQueue, {}, options)),
       order_handler_({.queue = std::string(kOrderQueue),
                       .reply_queue = {std::string(kOrderReplies), true},
-                      .bytes_max = kBodyBytesMax},
+                      .bytes_max = kBodyBytesMax,
+                      .aside_max = options.aside_max},
                      store_, clock_),
       item_handler_({.queue = std::string(kItemQueue),
                      .reply_queue = {std::string(kItemReplies), false},
-                     .bytes_max = kBodyBytesMax},
+                     .bytes_max = kBodyBytesMax,
+                     .aside_max = options.aside_max},
                     store_, clock_),
       orders_(environment.scheduler.context().get_executor(), flow_options(kOrderQueue, options),
               order_broker_, order_handler_, store_, clock_, [] {}),
@@ -36,10 +39,8 @@ Process::Process(Environment& environment, SimulatedBroker& broker, SimulatedDat
 LinkOptions Process::link_options(std::string_view queue, std::vector<std::string> others,
                                   const ProcessOptions& options) const {
   others.push_back(service::dead_letter_queue(queue));
-  return {.queue = std::string(queue),
-          .other_queues = std::move(others),
-          .prefetch = options.prefetch,
-          .in_hand_max = 3 * options.batch_max};
+  return {
+      .queue = std::string(queue), .other_queues = std::move(others), .prefetch = options.prefetch};
 }
 
 service::FlowOptions Process::flow_options(std::string_view queue,
@@ -57,8 +58,10 @@ Process::~Process() { life_->is_alive = false; }
 void Process::begin(service::Flow& flow) {
   boost::asio::co_spawn(
       environment_.scheduler.context(), flow.run(), [this](const std::exception_ptr& thrown) {
-        if (thrown) {
-          environment_.checks.broken("a flow ends only when it is stopped", "an exception");
+        try {
+          if (thrown) std::rethrow_exception(thrown);
+        } catch (const std::exception& exception) {
+          environment_.checks.broken("a flow ends only when it is stopped", exception.what());
         }
         --running_;
         life_->is_alive = running_ > 0;

@@ -20,6 +20,7 @@ struct ProcessOptions {
   std::size_t prefetch;
   std::size_t batch_max;
   milliseconds pause_after;
+  std::size_t aside_max;
 };
 
 class Process {
@@ -55,6 +56,8 @@ class Process {
   SimulatedDatabase& database_;
   std::shared_ptr<Life> life_ = std::make_shared<Life>();
   SimulatedClock clock_;
+  Arrivals order_arrivals_;
+  Arrivals item_arrivals_;
   SimulatedStore store_;
   SimulatedBrokerPort order_broker_;
   SimulatedBrokerPort item_broker_;

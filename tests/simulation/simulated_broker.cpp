@@ -1,12 +1,13 @@
 #include "simulated_broker.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
+
+#include "service/answer.h"
 
 namespace inventory::simulation {
 namespace {
-
-constexpr int kRejectionsMax = 5;  // as often as the flow tries
 
 Time in_order(Time& last, Time arrival) {
   last = std::max(last, arrival);
@@ -16,14 +17,28 @@ Time in_order(Time& last, Time arrival) {
 }  // namespace
 
 LinkState::LinkState(boost::asio::io_context& context, LifePointer of, std::string from,
-                     std::size_t limit)
+                     std::size_t limit, std::shared_ptr<Addresses> known)
     : life(std::move(of)),
       queue(std::move(from)),
       prefetch(limit),
       arrived(context, life),
-      progress(context, life) {
-  confirms.set_message_id_prefix("link-");
+      addresses(std::move(known)) {}
+
+OutletState::OutletState(boost::asio::io_context& context, LinkPointer of,
+                         service::OutletEvents tells, std::uint64_t number)
+    : link(std::move(of)),
+      events(std::move(tells)),
+      confirms([this](std::uint64_t token, amqp::Settlement settlement) {
+        if (events.on_settled) events.on_settled(token, settlement);
+      }),
+      progress(context, link->life) {
+  confirms.set_message_id_prefix(fmt::format("outlet-{}-", number));
 }
+
+// RabbitMQ lets a quorum queue owe 32 answers to a connection. It can be configured.
+SimulatedBroker::SimulatedBroker(Environment& environment)
+    : environment_(environment),
+      unanswered_max_(std::array{4U, 32U, 32U, 32U}[environment.random.below(4)]) {}
 
 void SimulatedBroker::enqueue(const Request& request) {
   Queue& queue = queues_.at(std::string(request.is_order ? kOrderQueue : kItemQueue));
@@ -54,57 +69,107 @@ void SimulatedBroker::deliver(Queue& queue) {
     const std::uint64_t tag = ++link->last_tag;
     link->unacknowledged.push_back({tag, message});
     const Time arrival =
-        in_order(link->consuming.to_client, environment_.scheduler.now() + environment_.latency());
+        in_order(link->wire.to_client, environment_.scheduler.now() + environment_.latency());
     environment_.scheduler.at(arrival, [link, tag, message] {
-      if (link->consuming.client_has_it && !link->is_stopped) {
+      if (link->wire.client_has_it && !link->is_stopped) {
         link->inbox.push_back({.delivery_tag = tag,
                                .redelivered = message.redelivered,
                                .properties = message.request->properties,
-                               .body = message.request->body});
+                               .body = message.request->body,
+                               .undecodable = message.request->undecodable});
         link->arrived.notify();
       }
     });
   }
 }
 
-void SimulatedBroker::send_acknowledge(const LinkPointer& link, std::uint64_t tag) {
+void SimulatedBroker::send_acknowledge(const LinkPointer& link, std::uint64_t tag, bool multiple) {
   const Time arrival =
-      in_order(link->consuming.to_broker, environment_.scheduler.now() + environment_.latency());
-  environment_.scheduler.at(arrival, [this, link, tag] {
-    if (!link->consuming.broker_has_it) {
+      in_order(link->wire.to_broker, environment_.scheduler.now() + environment_.latency());
+  environment_.scheduler.at(arrival, [this, link, tag, multiple] {
+    if (!link->wire.broker_has_it) {
       return;
     }
-    while (!link->unacknowledged.empty() && link->unacknowledged.front().tag <= tag) {
-      link->unacknowledged.pop_front();
-    }
+    std::erase_if(link->unacknowledged, [&](const LinkState::Unacknowledged& one) {
+      return multiple ? one.tag <= tag : one.tag == tag;
+    });
     deliver(queues_.at(link->queue));
   });
 }
 
-void SimulatedBroker::send_publish(const LinkPointer& link, std::uint64_t tag,
+void SimulatedBroker::send_publish(const OutletPointer& outlet, std::uint64_t tag,
                                    const amqp::Message& message) {
   const Time arrival =
-      in_order(link->publishing.to_broker, environment_.scheduler.now() + environment_.latency());
-  environment_.scheduler.at(arrival, [this, link, tag, message] {
-    if (link->publishing.broker_has_it) {
-      handle_publish(link, tag, message);
+      in_order(outlet->wire.to_broker, environment_.scheduler.now() + environment_.latency());
+  environment_.scheduler.at(arrival, [this, outlet, tag, message] {
+    if (outlet->wire.broker_has_it) {
+      outlet->unread.emplace_back(tag, message);
+      read_on(outlet);
     }
   });
 }
 
-void SimulatedBroker::handle_publish(const LinkPointer& link, std::uint64_t tag,
+bool SimulatedBroker::is_read(const OutletState& outlet) const {
+  return outlet.wire.broker_has_it && !outlet.is_blocked &&
+         std::ranges::none_of(outlet.unanswered, [this](const auto& queue) {
+           return queue.second >= unanswered_max_;
+         });
+}
+
+void SimulatedBroker::read_on(const OutletPointer& outlet) {
+  while (!outlet->unread.empty() && is_read(*outlet)) {
+    const auto [tag, message] = std::move(outlet->unread.front());
+    outlet->unread.pop_front();
+    --outlet->in_socket;
+    outlet->progress.notify();
+    handle_publish(outlet, tag, message);
+    if (has_alarm_ && !outlet->is_blocked) {
+      outlet->is_blocked = true;
+      block(outlet, "low on memory");
+    }
+  }
+}
+
+void SimulatedBroker::block(const OutletPointer& outlet, std::optional<std::string> reason) {
+  const Time arrival =
+      in_order(outlet->wire.to_client, environment_.scheduler.now() + environment_.latency());
+  environment_.scheduler.at(arrival, [outlet, reason] {
+    if (!outlet->is_heard()) {
+      return;
+    }
+    outlet->blocked = reason;
+    if (outlet->events.on_blocked) outlet->events.on_blocked(reason);
+    outlet->progress.notify();
+  });
+}
+
+void SimulatedBroker::handle_publish(const OutletPointer& outlet, std::uint64_t tag,
                                      const amqp::Message& message) {
+  const std::string& queue = message.routing_key;
+  if (harmful_.contains(queue)) {
+    close_for(outlet, queue);
+    return;
+  }
   const Request* const request = environment_.checks.find(message.properties);
-  LinkState::Unconfirmed answer{.tag = tag,
-                                .request = request,
-                                .is_dead_letter = message.routing_key.ends_with(".dlq"),
-                                .must_arrive = false,
-                                .is_positive = true,
-                                .is_withheld = false};
-  answer.must_arrive = answer.is_dead_letter || (request != nullptr && request->is_order &&
-                                                 message.routing_key == kOrderReplies);
+  OutletState::Unconfirmed answer{.tag = tag,
+                                  .request = request,
+                                  .queue = queue,
+                                  .is_dead_letter = queue.ends_with(".dlq"),
+                                  .must_arrive = false,
+                                  .is_positive = true,
+                                  .is_withheld = false};
+  answer.must_arrive = answer.is_dead_letter || queue.ends_with(".undelivered") ||
+                       (request != nullptr && request->is_order && queue == kOrderReplies);
   Time confirm_after = environment_.latency();
-  Time& full_until = full_until_[message.routing_key];
+  if (const auto silent = silent_.find(queue); silent != silent_.end()) {
+    answer.is_withheld = true;
+    silent->second.push_back({outlet, tag, message});
+    ++outlet->unanswered[queue];
+    outlet->unconfirmed.push_back(answer);
+    environment_.trace("broker: {} is silent about {}", queue, message.body);
+    return;
+  }
+  Time& full_until = full_until_[queue];
   if (environment_.scheduler.now() < full_until) {
     answer.is_positive = false;
   } else if (environment_.faults.strikes(Fault::publish_nacked)) {
@@ -115,20 +180,45 @@ void SimulatedBroker::handle_publish(const LinkPointer& link, std::uint64_t tag,
     if (environment_.random.chance(500)) {
       full_until = environment_.scheduler.now() + Time(environment_.random.below(60'000'000));
     }
-  } else if (!route(message) && message.mandatory) {
-    environment_.scheduler.at(in_order(link->publishing.to_client, environment_.scheduler.now()),
-                              [link, id = message.properties.message_id.value_or(""),
-                               key = message.routing_key] { link->confirms.returned(id, key); });
-    if (answer.must_arrive) {
-      answer.request = nullptr;  // it has to arrive: this answer settles nothing
-    }
+  } else {
+    enqueue_reply(outlet, answer, message);
   }
   answer.is_withheld = environment_.faults.strikes(Fault::confirm_missing);
   if (environment_.faults.strikes(Fault::confirm_late)) {
     confirm_after = Time(environment_.random.between(1, 28'000'000));
   }
-  link->unconfirmed.push_back(answer);
-  environment_.scheduler.after(confirm_after, [this, link] { send_a_confirm(link); });
+  outlet->unconfirmed.push_back(answer);
+  environment_.scheduler.after(confirm_after, [this, outlet] { send_a_confirm(outlet); });
+}
+
+void SimulatedBroker::enqueue_reply(const OutletPointer& outlet, OutletState::Unconfirmed& answer,
+                                    const amqp::Message& message) {
+  if (route(message) || !message.mandatory) {
+    return;
+  }
+  environment_.scheduler.at(in_order(outlet->wire.to_client, environment_.scheduler.now()),
+                            [outlet, id = message.properties.message_id.value_or(""),
+                             key = message.routing_key] { outlet->confirms.returned(id, key); });
+  if (answer.must_arrive) {
+    answer.request = nullptr;  // it has to arrive: this answer settles nothing
+  }
+}
+
+// As RabbitMQ 3.10 does with some malformed direct reply-to addresses. What it confirmed and did
+// not say yet is not said any more.
+void SimulatedBroker::close_for(const OutletPointer& outlet, const std::string& address) {
+  environment_.trace("broker: closes a connection because of {}", address);
+  const Time arrival =
+      in_order(outlet->wire.to_client, environment_.scheduler.now() + environment_.latency());
+  close_at_broker(outlet);
+  environment_.scheduler.at(arrival, [this, outlet, address] {
+    if (!outlet->is_heard()) {
+      return;
+    }
+    ++(*outlet->link->addresses)[address].closed;
+    outlet->lost_as = {.fault = amqp::Fault::refused, .what = "INTERNAL_ERROR", .reply_code = 541};
+    drop_at_client(outlet);
+  });
 }
 
 bool SimulatedBroker::route(const amqp::Message& message) {
@@ -139,68 +229,99 @@ bool SimulatedBroker::route(const amqp::Message& message) {
   return has_queue;
 }
 
-void SimulatedBroker::send_a_confirm(const LinkPointer& link) {
-  auto& all = link->unconfirmed;
+// The queue has taken what it held, and answers. What came over a connection that is gone may be
+// lost.
+void SimulatedBroker::answer(const std::string& queue) {
+  const auto silent = silent_.extract(queue);
+  if (!silent) {
+    return;
+  }
+  environment_.trace("broker: {} answers", queue);
+  std::vector<OutletPointer> outlets;
+  for (const auto& [outlet, tag, message] : silent.mapped()) {
+    const auto answer = std::ranges::find(outlet->unconfirmed, tag, &OutletState::Unconfirmed::tag);
+    if (!outlet->wire.broker_has_it || answer == outlet->unconfirmed.end()) {
+      if (environment_.random.chance(500)) route(message);
+      continue;
+    }
+    enqueue_reply(outlet, *answer, message);
+    answer->is_withheld = false;
+    outlet->unanswered.erase(queue);
+    if (std::ranges::find(outlets, outlet) == outlets.end()) outlets.push_back(outlet);
+    environment_.scheduler.after(environment_.latency(),
+                                 [this, outlet] { send_a_confirm(outlet); });
+  }
+  for (const OutletPointer& outlet : outlets) {
+    read_on(outlet);
+  }
+}
+
+void SimulatedBroker::end_bad_things() {
+  harmful_.clear();
+  full_until_.clear();
+  while (!silent_.empty()) {
+    answer(std::string(silent_.begin()->first));
+  }
+}
+
+void SimulatedBroker::send_a_confirm(const OutletPointer& outlet) {
+  auto& all = outlet->unconfirmed;
   std::vector<std::size_t> candidates;
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (!all[i].is_withheld) {
       candidates.push_back(i);
     }
   }
-  if (candidates.empty() || !link->publishing.broker_has_it) {
+  if (candidates.empty() || !outlet->wire.broker_has_it) {
     return;
   }
   const std::size_t chosen = environment_.random.pick(candidates);
-  const LinkState::Unconfirmed last = all[chosen];
+  const OutletState::Unconfirmed last = all[chosen];
   const auto end = all.begin() + static_cast<std::ptrdiff_t>(chosen) + 1;
   const bool multiple = environment_.random.chance(300) &&
-                        std::all_of(all.begin(), end, [&](const LinkState::Unconfirmed& one) {
+                        std::all_of(all.begin(), end, [&](const OutletState::Unconfirmed& one) {
                           return one.is_positive == last.is_positive && !one.is_withheld;
                         });
-  const std::vector<LinkState::Unconfirmed> covered(multiple ? all.begin() : end - 1, end);
+  const std::vector<OutletState::Unconfirmed> covered(multiple ? all.begin() : end - 1, end);
   all.erase(multiple ? all.begin() : end - 1, end);
   const Time arrival =
-      in_order(link->publishing.to_client, environment_.scheduler.now() + environment_.latency());
-  environment_.scheduler.at(arrival, [this, link, last, multiple, covered] {
-    if (link->publishing.client_has_it) {
-      handle_confirm(link, last.tag, multiple, last.is_positive, covered);
+      in_order(outlet->wire.to_client, environment_.scheduler.now() + environment_.latency());
+  environment_.scheduler.at(arrival, [this, outlet, last, multiple, covered] {
+    if (outlet->is_heard()) {
+      handle_confirm(outlet, last.tag, multiple, last.is_positive, covered);
     }
   });
 }
 
-void SimulatedBroker::handle_confirm(const LinkPointer& link, std::uint64_t tag, bool multiple,
+void SimulatedBroker::handle_confirm(const OutletPointer& outlet, std::uint64_t tag, bool multiple,
                                      bool is_positive,
-                                     const std::vector<LinkState::Unconfirmed>& covered) {
+                                     const std::vector<OutletState::Unconfirmed>& covered) {
+  LinkState& link = *outlet->link;
   for (const auto& one : covered) {
     if (one.is_positive && one.request != nullptr) {
-      (one.is_dead_letter ? link->settled_dead_letters : link->settled_replies).insert(one.request);
+      (one.is_dead_letter ? link.settled_dead_letters : link.settled_replies).insert(one.request);
     }
-    // One client's queue that keeps rejecting must not stop the answers of all others.
-    if (!one.is_positive && one.request != nullptr && !one.must_arrive &&
-        ++link->rejections[one.request] >= kRejectionsMax) {
-      link->settled_replies.insert(one.request);
-      environment_.checks.on_given_up(*one.request);
+    Address& address = (*link.addresses)[one.queue];
+    if (!one.is_positive && !address.rejecting_since) {
+      address.rejecting_since = environment_.scheduler.now();
+    } else if (one.is_positive && address.rejecting_since) {
+      address.rejected_for =
+          std::max(address.rejected_for, environment_.scheduler.now() - *address.rejecting_since);
+      address.rejecting_since.reset();
     }
   }
   const auto settlement = is_positive ? amqp::Settlement::confirmed : amqp::Settlement::rejected;
-  if (!link->confirms.confirm(tag, multiple, settlement)) {
+  if (!outlet->confirms.confirm(tag, multiple, settlement)) {
     environment_.checks.broken("a confirm is for a message that was sent", fmt::to_string(tag));
   }
-  link->last_progress = environment_.scheduler.now();
-  link->progress.notify();
 }
 
-void SimulatedBroker::close_at_broker(const LinkPointer& link, Wire& wire) {
-  if (!wire.broker_has_it) {
+void SimulatedBroker::close_at_broker(const LinkPointer& link) {
+  if (!link->wire.broker_has_it) {
     return;
   }
-  wire.broker_has_it = false;
-  if (!link->consuming.broker_has_it && !link->publishing.broker_has_it) {
-    std::erase(links_, link);
-  }
-  if (&wire != &link->consuming) {
-    return;
-  }
+  link->wire.broker_has_it = false;
+  std::erase(links_, link);
   Queue& queue = queues_.at(link->queue);
   std::erase(queue.consumers, link);
   for (auto& [tag, message] : link->unacknowledged) {
@@ -211,45 +332,66 @@ void SimulatedBroker::close_at_broker(const LinkPointer& link, Wire& wire) {
   deliver(queue);
 }
 
-void SimulatedBroker::drop_at_client(const LinkPointer& link, Wire& wire) {
-  if (!wire.client_has_it) {
+void SimulatedBroker::close_at_broker(const OutletPointer& outlet) {
+  outlet->wire.broker_has_it = false;
+  std::erase(outlets_, outlet);
+}
+
+// The broker sees the socket close soon, or misses heartbeats.
+Time SimulatedBroker::latency_to_notice() {
+  const bool is_slow = !environment_.faults.is_calm() && environment_.random.chance(100);
+  return is_slow ? seconds(60) : environment_.latency();
+}
+
+void SimulatedBroker::drop_at_client(const LinkPointer& link) {
+  if (!link->wire.client_has_it) {
     return;
   }
-  wire.client_has_it = false;
+  link->wire.client_has_it = false;
   link->arrived.notify();
-  link->progress.notify();
-  // The broker sees the socket close soon, or misses heartbeats.
-  const Time notices = environment_.random.chance(100) ? seconds(60) : environment_.latency();
-  environment_.scheduler.after(notices, [this, link, &wire] { close_at_broker(link, wire); });
+  environment_.scheduler.after(latency_to_notice(), [this, link] { close_at_broker(link); });
 }
 
-void SimulatedBroker::lose(const LinkPointer& link, Wire& wire) {
-  const Time notices = environment_.random.chance(100) ? seconds(60) : environment_.latency();
-  if (environment_.random.chance(500)) {
-    drop_at_client(link, wire);
+void SimulatedBroker::drop_at_client(const OutletPointer& outlet) {
+  if (!outlet->wire.client_has_it) {
     return;
   }
-  close_at_broker(link, wire);
-  environment_.scheduler.after(notices, [this, link, &wire] { drop_at_client(link, wire); });
+  outlet->wire.client_has_it = false;
+  outlet->progress.notify();
+  environment_.scheduler.after(latency_to_notice(), [this, outlet] { close_at_broker(outlet); });
+  if (outlet->link->life->is_alive && outlet->events.on_lost) {
+    outlet->events.on_lost(outlet->lost_as);
+  }
 }
 
-LinkPointer SimulatedBroker::pick_link() {
-  return links_.empty() ? nullptr : environment_.random.pick(links_);
+template <class Pointer>
+void SimulatedBroker::lose(const Pointer& connection) {
+  const Time notices = latency_to_notice();
+  if (environment_.random.chance(500)) {
+    drop_at_client(connection);
+    return;
+  }
+  close_at_broker(connection);
+  environment_.scheduler.after(notices, [this, connection] { drop_at_client(connection); });
 }
 
 void SimulatedBroker::lose_consuming(amqp::Fault fault) {
-  if (const auto link = pick_link()) {
-    environment_.trace("broker: a consuming connection from {} is lost", link->queue);
-    link->consuming_fault = fault;
-    lose(link, link->consuming);
+  if (links_.empty()) {
+    return;
   }
+  const LinkPointer link = environment_.random.pick(links_);
+  environment_.trace("broker: a consuming connection from {} is lost", link->queue);
+  link->fault = fault;
+  lose(link);
 }
 
 void SimulatedBroker::lose_publishing() {
-  if (const auto link = pick_link()) {
-    environment_.trace("broker: a publishing connection for {} is lost", link->queue);
-    lose(link, link->publishing);
+  if (outlets_.empty()) {
+    return;
   }
+  const OutletPointer outlet = environment_.random.pick(outlets_);
+  environment_.trace("broker: a publishing connection for {} is lost", outlet->link->queue);
+  lose(outlet);
 }
 
 void SimulatedBroker::go_down(Time how_long) {
@@ -260,11 +402,14 @@ void SimulatedBroker::go_down(Time how_long) {
   is_up_ = false;
   const auto links = links_;
   for (const LinkPointer& link : links) {
-    for (Wire* wire : {&link->consuming, &link->publishing}) {
-      close_at_broker(link, *wire);
-      environment_.scheduler.after(environment_.latency(),
-                                   [this, link, wire] { drop_at_client(link, *wire); });
-    }
+    close_at_broker(link);
+    environment_.scheduler.after(environment_.latency(), [this, link] { drop_at_client(link); });
+  }
+  const auto outlets = outlets_;
+  for (const OutletPointer& outlet : outlets) {
+    close_at_broker(outlet);
+    environment_.scheduler.after(environment_.latency(),
+                                 [this, outlet] { drop_at_client(outlet); });
   }
   environment_.scheduler.after(how_long, [this] {
     is_up_ = true;
@@ -280,9 +425,13 @@ void SimulatedBroker::raise_alarm(Time how_long) {
   has_alarm_ = true;
   environment_.scheduler.after(how_long, [this] {
     has_alarm_ = false;
-    for (const LinkPointer& link : links_) {
-      link->last_progress = environment_.scheduler.now();
-      link->progress.notify();
+    const auto outlets = outlets_;
+    for (const OutletPointer& outlet : outlets) {
+      if (outlet->is_blocked) {
+        outlet->is_blocked = false;
+        block(outlet, {});
+        read_on(outlet);
+      }
     }
   });
 }
@@ -291,22 +440,15 @@ void SimulatedBroker::forget(const LifePointer& life) {
   const auto links = links_;
   for (const LinkPointer& link : links) {
     if (link->life == life) {
-      drop_at_client(link, link->consuming);
-      drop_at_client(link, link->publishing);
+      drop_at_client(link);
     }
   }
-}
-
-bool SimulatedBroker::is_drained() const {
-  for (const auto* name : {&kOrderQueue, &kItemQueue}) {
-    const Queue& queue = queues_.at(std::string(*name));
-    const bool is_idle = std::ranges::all_of(
-        queue.consumers, [](const LinkPointer& link) { return link->unacknowledged.empty(); });
-    if (!queue.ready.empty() || !is_idle) {
-      return false;
+  const auto outlets = outlets_;
+  for (const OutletPointer& outlet : outlets) {
+    if (outlet->link->life == life) {
+      drop_at_client(outlet);
     }
   }
-  return true;
 }
 
 std::string SimulatedBroker::describe() const {
@@ -327,6 +469,8 @@ std::string SimulatedBroker::describe() const {
 void SimulatedBroker::clear() {
   queues_.clear();
   links_.clear();
+  outlets_.clear();
+  silent_.clear();
 }
 
 }  // namespace inventory::simulation

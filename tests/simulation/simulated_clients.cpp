@@ -1,6 +1,8 @@
 #include "simulated_clients.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace inventory::simulation {
@@ -23,7 +25,9 @@ SimulatedClients::SimulatedClients(Environment& environment, SimulatedBroker& br
 
 std::vector<Time> SimulatedClients::begin(Time within) {
   Random& random = environment_.random;
-  std::vector<Time> bursts(random.between(1, 8));
+  // In a world that lasts longer there is more to do, to see that it goes on.
+  const auto minutes = static_cast<std::uint64_t>(within / seconds(60));
+  std::vector<Time> bursts(random.between(1, 8) + minutes);
   for (Time& begin : bursts) {
     begin = Time(random.below(static_cast<std::uint64_t>(within.count())));
     const std::uint64_t count = random.between(1, 8);
@@ -49,7 +53,8 @@ void SimulatedClients::plan(Letter letter, Time delay) {
 void SimulatedClients::send(const Letter& letter) {
   const bool is_lost = !broker_.is_up() || environment_.faults.strikes(Fault::request_lost);
   if (broker_.is_up() && (!is_lost || environment_.random.chance(500))) {
-    broker_.enqueue(environment_.checks.add(letter.is_order, letter.properties, letter.body));
+    broker_.enqueue(environment_.checks.add(letter.is_order, letter.properties, letter.body,
+                                            letter.undecodable));
   }
   if (is_lost) {  // not confirmed: it is sent again, as another message
     plan(letter, Time(environment_.random.between(1, 20'000'000)));
@@ -82,7 +87,45 @@ SimulatedClients::Letter SimulatedClients::write() {
   if (random.chance(60)) {
     letter.body = invalid_body();
   }
+  if (environment_.faults.strikes(Fault::content_undecodable)) {
+    make_undecodable(letter);
+  }
   return letter;
+}
+
+// What is understood of properties ends before the first that is not well formed. Headers come
+// before these.
+void SimulatedClients::make_undecodable(Letter& letter) {
+  letter.undecodable = "a property is not well formed";
+  letter.properties.message_id.reset();
+  if (environment_.random.chance(700)) letter.properties.reply_to.reset();
+  if (environment_.random.chance(500)) letter.properties.correlation_id.reset();
+}
+
+void SimulatedClients::flood(const std::string& reply_to) {
+  const std::uint64_t count = environment_.random.between(10, 60);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Letter letter = write_order();
+    letter.properties.reply_to = reply_to;
+    plan(std::move(letter), Time(environment_.random.below(500'000)));
+  }
+}
+
+void SimulatedClients::flood(domain::ProductId product) {
+  const std::uint64_t count = environment_.random.between(10, 60);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Letter letter = write_order();
+    letter.body = order_body(some_id(++last_id_), static_cast<std::uint64_t>(product));
+    plan(std::move(letter), Time(environment_.random.below(500'000)));
+  }
+}
+
+std::vector<std::string> SimulatedClients::queues() const {
+  std::vector<std::string> queues;
+  std::ranges::copy_if(reply_queues_, std::back_inserter(queues), [](const std::string& queue) {
+    return queue.starts_with("client-") || queue.starts_with("amq.");
+  });
+  return queues;
 }
 
 SimulatedClients::Letter SimulatedClients::write_order() {

@@ -23,6 +23,13 @@ class SimulatedClients {
   // Whether every request was sent, and the broker has each at least once.
   bool is_done() const { return unsent_ == 0; }
 
+  // Plans many orders at once that have something bad in common.
+  void flood(const std::string& reply_to);
+  void flood(domain::ProductId product);
+
+  // Queues and addresses of clients.
+  std::vector<std::string> queues() const;
+
   // One client's queue goes. It may come again with the same name.
   void one_leaves();
 
@@ -31,6 +38,7 @@ class SimulatedClients {
     bool is_order;
     amqp::Properties properties;
     std::string body;
+    std::optional<std::string> undecodable = std::nullopt;
   };
 
   Letter write();
@@ -40,6 +48,7 @@ class SimulatedClients {
   std::string order_body(std::string_view id, std::uint64_t product);
   std::string some_id(std::uint64_t number);
   std::string invalid_body();
+  void make_undecodable(Letter& letter);
   Letter write_again(Letter earlier);
   void plan(Letter letter, Time delay);
   void send(const Letter& letter);

@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
 namespace inventory::simulation {
-namespace {
-
-constexpr Time kLockTimeout = seconds(5);
-
-}  // namespace
-
 std::shared_ptr<Session> SimulatedDatabase::connect(const LifePointer& life) {
   sessions_.push_back(std::make_shared<Session>(life));
   return sessions_.back();
@@ -21,8 +18,14 @@ TransactionPointer SimulatedDatabase::begin(std::shared_ptr<Session> session) {
   return open_.back();
 }
 
-Task<bool> SimulatedDatabase::lock(TransactionPointer transaction, std::string name) {
-  const Time deadline = environment_.scheduler.now() + kLockTimeout;
+bool SimulatedDatabase::is_locked(const std::string& name,
+                                  const TransactionPointer& by_other_than) const {
+  const auto lock = locks_.find(name);
+  return lock != locks_.end() && lock->second != by_other_than.get();
+}
+
+Task<bool> SimulatedDatabase::lock(TransactionPointer transaction, std::string name, Time longest) {
+  const Time deadline = environment_.scheduler.now() + longest;
   while (transaction->is_open()) {
     const auto [lock, is_free] = locks_.emplace(name, transaction.get());
     if (is_free || lock->second == transaction.get()) {
@@ -78,6 +81,10 @@ void SimulatedDatabase::commit(const TransactionPointer& transaction) {
   }
   end(transaction, Transaction::State::committed);
   environment_.checks.on_commit(touched);
+  if (transaction->arrivals != nullptr) {
+    environment_.checks.on_decided(*transaction->arrivals, transaction->epoch,
+                                   transaction->new_entries);
+  }
 }
 
 void SimulatedDatabase::roll_back(const TransactionPointer& transaction) {
@@ -137,6 +144,42 @@ void SimulatedDatabase::forget(const LifePointer& life) {
   for (const TransactionPointer& transaction : open_) {
     if (transaction->session->life == life) {
       abandon(transaction);
+    }
+  }
+}
+
+void SimulatedDatabase::set_failing(domain::ProductId product, bool is_failing) {
+  environment_.trace("database: product {} {}", product, is_failing ? "fails" : "passes again");
+  if (is_failing) {
+    failing_.insert(product);
+  } else {
+    failing_.erase(product);
+  }
+}
+
+void SimulatedDatabase::keep_locked(domain::ProductId product, Time how_long) {
+  boost::asio::co_spawn(environment_.scheduler.context(), hold(item_lock(product), how_long),
+                        boost::asio::detached);
+}
+
+Task<void> SimulatedDatabase::hold(std::string name, Time how_long) {
+  const auto transaction = begin(std::make_shared<Session>(others_));
+  const bool is_locked = co_await lock(transaction, name, seconds(60));
+  if (is_locked && may_hold_) {
+    environment_.trace("database: somebody keeps {} locked for {}", name, how_long.count());
+    co_await environment_.scheduler.sleep(others_, how_long);
+  }
+  roll_back(transaction);
+}
+
+void SimulatedDatabase::end_bad_things() {
+  failing_.clear();
+  are_items_failing_ = false;
+  may_hold_ = false;
+  const auto open = open_;
+  for (const TransactionPointer& transaction : open) {
+    if (transaction->session->life == others_) {
+      roll_back(transaction);
     }
   }
 }

@@ -5,7 +5,8 @@
 // What is modelled: transactions of several sessions at the same time; row locks and unique keys,
 // for which one transaction waits until the other ends; lock timeouts; a server that goes on with
 // a transaction, and keeps its locks, for a while after its client is gone; COMMIT as something
-// that the server does between the client's question and the answer.
+// that the server does between the client's question and the answer. And bad rows: triggers that
+// fail for a product or for some items, and rows that somebody else keeps locked.
 //
 // There is no CHECK (quantity >= 0): the checks are to see it.
 
@@ -20,6 +21,9 @@
 #include "store/error.h"
 
 namespace inventory::simulation {
+
+// The name of a row's lock.
+inline std::string item_lock(domain::ProductId product) { return fmt::format("item {}", product); }
 
 struct Session {
   explicit Session(LifePointer of) : life(std::move(of)) {}
@@ -37,7 +41,9 @@ struct Transaction {
 
   const std::shared_ptr<Session> session;
   State state = State::open;
-  std::set<std::string> locks;  // of items and unique keys
+  std::set<std::string> locks;   // of items and unique keys
+  Arrivals* arrivals = nullptr;  // at its process, when it began
+  std::uint64_t epoch = 0;
   // Written by COMMIT.
   std::map<domain::ProductId, domain::Quantity> changed_stock;
   std::map<domain::LedgerKey, Tables::Entry> new_entries;
@@ -61,7 +67,8 @@ class SimulatedDatabase {
 
   // Takes a row lock or the place of a unique key; waits while another transaction has it. False:
   // it took too long, or the transaction was ended meanwhile.
-  Task<bool> lock(TransactionPointer transaction, std::string name);
+  Task<bool> lock(TransactionPointer transaction, std::string name, Time longest);
+  bool is_locked(const std::string& name, const TransactionPointer& by_other_than) const;
 
   void commit(const TransactionPointer& transaction);
   void roll_back(const TransactionPointer& transaction);
@@ -72,9 +79,18 @@ class SimulatedDatabase {
   void go_down(Time how_long);
   void forget(const LifePointer& life);
 
+  // One row's doing.
+  void set_failing(domain::ProductId product, bool is_failing);
+  void set_items_failing(bool are_failing) { are_items_failing_ = are_failing; }
+  bool is_failing(domain::ProductId product) const { return failing_.contains(product); }
+  bool are_items_failing() const { return are_items_failing_; }
+  void keep_locked(domain::ProductId product, Time how_long);  // by somebody else
+  void end_bad_things();
+
   void clear();
 
  private:
+  Task<void> hold(std::string name, Time how_long);
   void end(const TransactionPointer& transaction, Transaction::State state);
   void check_for_deadlock(const Transaction& transaction);
 
@@ -83,6 +99,10 @@ class SimulatedDatabase {
   std::vector<TransactionPointer> open_;
   std::map<std::string, Transaction*> locks_;
   bool is_up_ = true;
+  std::set<domain::ProductId> failing_;
+  bool are_items_failing_ = false;
+  LifePointer others_ = std::make_shared<Life>();  // of those who keep rows locked
+  bool may_hold_ = true;
 };
 
 }  // namespace inventory::simulation

@@ -2,110 +2,235 @@
 
 #include <algorithm>
 
+#include "service/answer.h"
+
 namespace inventory::simulation {
 namespace {
 
-constexpr Time kConfirmTimeout = seconds(30);
+constexpr std::size_t kSocketMax = 100;  // messages; then it takes no more
+constexpr Time kRejectedMin = seconds(5);
+constexpr int kStrikesOfAQueue = 5;
 
 amqp::Error error(amqp::Fault fault, std::string what) {
   return {.fault = fault, .what = std::move(what)};
 }
 
+// Waits until the farewell has arrived, which comes after all that was sent before it.
+Time farewell_at(Environment& environment, Wire& wire) {
+  wire.to_broker = std::max(wire.to_broker, environment.scheduler.now() + environment.latency());
+  return wire.to_broker;
+}
+
 }  // namespace
 
-SimulatedLink::~SimulatedLink() {
-  if (state_->life->is_alive) {
-    drop();
+// ---- an outlet
+
+SimulatedOutlet::~SimulatedOutlet() {
+  if (state_->link->life->is_alive) {
+    state_->events = {};
+    broker_.drop_at_client(state_);
   }
 }
 
-Task<amqp::Result<std::vector<amqp::Delivery>>> SimulatedLink::receive(std::size_t count) {
-  LinkState& state = *state_;
-  while (state.inbox.empty() && !state.is_stopped && state.consuming.client_has_it) {
-    co_await state.arrived.wait();
+Task<amqp::Result<std::size_t>> SimulatedOutlet::send(std::span<const std::uint64_t> tokens,
+                                                      const amqp::FindMessage& find) {
+  const OutletPointer state = state_;
+  std::size_t written = 0;
+  for (const std::uint64_t token : tokens) {
+    while (state->wire.client_has_it && !state->is_sending_stopped &&
+           (state->blocked || state->in_socket >= kSocketMax)) {
+      co_await state->progress.wait();
+    }
+    if (!state->wire.client_has_it) {
+      co_return std::unexpected(state->lost_as);
+    }
+    if (state->is_sending_stopped) {
+      break;
+    }
+    ++written;
+    const amqp::Message* const found = find(token);
+    if (found == nullptr) {
+      continue;
+    }
+    amqp::Message message = *found;
+    if (!message.properties.message_id && !message.keeps_properties) {
+      message.properties.message_id = state->confirms.next_message_id();
+    }
+    state->confirms.sent(token, message);
+    ++state->in_socket;
+    broker_.send_publish(state, ++state->last_publish_tag, message);
   }
-  if (state.is_stopped) {
+  co_return written;
+}
+
+void SimulatedOutlet::stop_sending() {
+  state_->is_sending_stopped = true;
+  state_->progress.notify();
+}
+
+Task<amqp::Result<void>> SimulatedOutlet::ensure_queue(std::string name) {
+  const OutletPointer state = state_;
+  co_await environment_.scheduler.sleep(state->link->life, environment_.latency());
+  if (!state->wire.broker_has_it || !state->wire.client_has_it) {
+    co_return std::unexpected(state->lost_as);
+  }
+  if (environment_.faults.strikes(Fault::connect_failed)) {
+    co_return std::unexpected(error(amqp::Fault::refused, "queue " + name));
+  }
+  broker_.declare(name);
+  co_return amqp::Result<void>();
+}
+
+Task<void> SimulatedOutlet::close() {
+  const OutletPointer state = state_;
+  if (!state->wire.client_has_it) {
+    co_return;
+  }
+  const Time arrival = farewell_at(environment_, state->wire);
+  environment_.scheduler.at(arrival, [this, state] { broker_.close_at_broker(state); });
+  co_await environment_.scheduler.sleep(state->link->life, arrival - environment_.scheduler.now());
+  state->wire.client_has_it = false;
+}
+
+// ---- a link
+
+SimulatedLink::~SimulatedLink() {
+  if (state_->life->is_alive) {
+    broker_.drop_at_client(state_);
+  }
+}
+
+bool SimulatedLink::fails() {
+  return !broker_.is_up() || broker_.starts() != starts_ ||
+         environment_.faults.strikes(Fault::connect_failed);
+}
+
+Task<amqp::Result<std::unique_ptr<service::Outlet>>> SimulatedLink::open_outlet(
+    service::OutletEvents events) {
+  co_await environment_.scheduler.sleep(state_->life, environment_.latency());
+  if (fails()) {
+    co_return std::unexpected(error(amqp::Fault::link_lost, "connection refused"));
+  }
+  const auto outlet =
+      std::make_shared<OutletState>(environment_.scheduler.context(), state_, std::move(events),
+                                    environment_.checks.next_outlet());
+  broker_.attach(outlet);
+  co_await environment_.scheduler.sleep(state_->life, environment_.latency());
+  if (!outlet->wire.client_has_it || environment_.faults.strikes(Fault::connect_failed)) {
+    outlet->events = {};
+    broker_.drop_at_client(outlet);
+    co_return std::unexpected(error(amqp::Fault::link_lost, "no answer to channel.open"));
+  }
+  co_return std::make_unique<SimulatedOutlet>(environment_, broker_, outlet);
+}
+
+Task<amqp::Result<void>> SimulatedLink::start_receiving() {
+  co_await environment_.scheduler.sleep(state_->life, environment_.latency());
+  if (fails()) {
+    co_return std::unexpected(error(amqp::Fault::link_lost, "connection refused"));
+  }
+  broker_.consume(state_);
+  co_await environment_.scheduler.sleep(state_->life, environment_.latency());
+  if (environment_.faults.strikes(Fault::connect_failed)) {
+    broker_.drop_at_client(state_);
+    co_return std::unexpected(error(amqp::Fault::link_lost, "no answer to basic.consume"));
+  }
+  co_return amqp::Result<void>();
+}
+
+Task<amqp::Result<std::vector<amqp::Delivery>>> SimulatedLink::receive(
+    std::size_t count, std::optional<milliseconds> wait_max) {
+  const LinkPointer state = state_;
+  const Time deadline = environment_.scheduler.now() + wait_max.value_or(milliseconds(0));
+  if (wait_max && state->inbox.empty()) {
+    environment_.scheduler.at(deadline, [state] { state->arrived.notify(); });
+  }
+  while (state->inbox.empty() && !state->is_stopped && state->wire.client_has_it &&
+         (!wait_max || environment_.scheduler.now() < deadline)) {
+    co_await state->arrived.wait();
+  }
+  if (state->is_stopped) {
     co_return std::unexpected(error(amqp::Fault::stopping, "the consumer was stopped"));
   }
-  if (!state.consuming.client_has_it) {
-    co_return std::unexpected(error(state.consuming_fault, "the consuming connection is lost"));
+  if (!state->wire.client_has_it) {
+    co_return std::unexpected(error(state->fault, "the consuming connection is lost"));
   }
   std::vector<amqp::Delivery> taken;
-  while (!state.inbox.empty() && taken.size() < count) {
-    const Request* const request = environment_.checks.find(state.inbox.front().properties);
+  while (!state->inbox.empty() && taken.size() < count) {
+    const Request* const request = environment_.checks.find(state->inbox.front().properties);
     environment_.checks.on_received(*request);
-    state.in_hand.push_back({state.inbox.front().delivery_tag, request});
-    taken.push_back(std::move(state.inbox.front()));
-    state.inbox.pop_front();
+    arrivals_.received.push_back(request);
+    state->in_hand.push_back(
+        {state->inbox.front().delivery_tag, request, environment_.scheduler.now()});
+    taken.push_back(std::move(state->inbox.front()));
+    taken.back().received_at = std::chrono::steady_clock::time_point(environment_.scheduler.now());
+    state->inbox.pop_front();
   }
-  environment_.trace("{}: received {} from request {}", state.queue, taken.size(),
-                     state.in_hand.back().request->number);
-  if (state.in_hand.size() > in_hand_max_) {
-    environment_.checks.broken("at most three batches are in hand",
-                               fmt::format("{} requests", state.in_hand.size()));
+  if (!taken.empty()) {
+    environment_.trace("{}: received {} up to request {}", state->queue, taken.size(),
+                       state->in_hand.back().request->number);
+  }
+  if (state->in_hand.size() > state->prefetch) {
+    environment_.checks.broken("at most the prefetch is in hand",
+                               fmt::format("{} requests", state->in_hand.size()));
   }
   co_return taken;
 }
 
-Task<amqp::Result<std::vector<amqp::Settlement>>> SimulatedLink::publish(
-    std::span<const amqp::Message> messages) {
-  LinkState& state = *state_;
-  state.confirms.begin(messages);
-  state.last_progress = environment_.scheduler.now();
-  for (std::size_t i = 0; i < messages.size() && state.publishing.client_has_it; ++i) {
-    if (broker_.has_alarm()) {
-      on_blocked_("low on memory");
-      while (broker_.has_alarm() && state.publishing.client_has_it) {
-        co_await wait_for_progress();
-      }
-      if (state.publishing.client_has_it) {
-        on_blocked_({});
-      }
-    }
-    amqp::Message message = messages[i];
-    if (!message.properties.message_id && !message.keeps_properties) {
-      message.properties.message_id = state.confirms.next_message_id();
-    }
-    state.confirms.sent(i);
-    broker_.send_publish(state_, ++state.last_publish_tag, message);
-  }
-  while (state.confirms.unsettled() > 0 && state.publishing.client_has_it) {
-    co_await wait_for_progress();
-  }
-  auto settlements = state.confirms.take();
-  state.confirms.end();
-  if (!state.publishing.client_has_it) {
-    co_return std::unexpected(error(amqp::Fault::link_lost, "the publishing connection is lost"));
-  }
-  co_return settlements;
-}
-
-// Fails the connection if the broker has not answered for too long, while it does not block us.
-Task<void> SimulatedLink::wait_for_progress() {
-  const LinkPointer state = state_;
-  const Time since = state->last_progress;
-  if (!broker_.has_alarm()) {
-    if (environment_.scheduler.now() >= since + kConfirmTimeout) {
-      broker_.drop_at_client(state, state->publishing);
-      co_return;
-    }
-    environment_.scheduler.at(since + kConfirmTimeout, [state] { state->progress.notify(); });
-  }
-  co_await state->progress.wait();
-}
-
 void SimulatedLink::acknowledge_up_to(std::uint64_t delivery_tag) {
-  LinkState& state = *state_;
-  while (!state.in_hand.empty() && state.in_hand.front().tag <= delivery_tag) {
-    const Request* const request = state.in_hand.front().request;
-    environment_.trace("{}: request {} acknowledged", state.queue, request->number);
-    environment_.checks.on_acknowledge(*request, state.settled_replies.contains(request),
-                                       state.settled_dead_letters.contains(request));
-    state.in_hand.pop_front();
+  auto& in_hand = state_->in_hand;
+  while (!in_hand.empty() && in_hand.front().tag <= delivery_tag) {
+    see_acknowledged(in_hand.front());
+    in_hand.pop_front();
   }
-  if (state.consuming.client_has_it) {
-    broker_.send_acknowledge(state_, delivery_tag);
+  if (state_->wire.client_has_it) {
+    broker_.send_acknowledge(state_, delivery_tag, true);
   }
+}
+
+void SimulatedLink::acknowledge(std::uint64_t delivery_tag) {
+  auto& in_hand = state_->in_hand;
+  const auto found = std::ranges::find(in_hand, delivery_tag, &LinkState::InHand::tag);
+  if (found == in_hand.end()) {
+    environment_.checks.broken("what is acknowledged is in hand", fmt::to_string(delivery_tag));
+    return;
+  }
+  see_acknowledged(*found);
+  in_hand.erase(found);
+  if (state_->wire.client_has_it) {
+    broker_.send_acknowledge(state_, delivery_tag, false);
+  }
+}
+
+void SimulatedLink::see_acknowledged(const LinkState::InHand& one) {
+  environment_.trace("{}: request {} acknowledged", state_->queue, one.request->number);
+  bool reply_is_settled = state_->settled_replies.contains(one.request);
+  if (!reply_is_settled && may_be_given_up(one)) {
+    environment_.checks.on_given_up(*one.request);
+    reply_is_settled = true;
+  }
+  environment_.checks.on_acknowledge(*one.request, environment_.scheduler.now() - one.since,
+                                     reply_is_settled,
+                                     state_->settled_dead_letters.contains(one.request));
+}
+
+// By the rules of docs/contract.md: a client's queue that has rejected for some seconds, or on
+// which the broker closes the connection.
+bool SimulatedLink::may_be_given_up(const LinkState::InHand& one) const {
+  const std::string queue = environment_.checks.reply_queue(*one.request);
+  if (one.request->is_order && queue == kOrderReplies) {
+    return false;
+  }
+  const auto known = state_->addresses->find(queue);
+  if (known == state_->addresses->end()) {
+    return false;
+  }
+  const Time now = environment_.scheduler.now();
+  const Time rejected_for =
+      std::max(known->second.rejected_for, now - known->second.rejecting_since.value_or(now));
+  const int closed_min = service::is_direct_reply(queue) ? 1 : kStrikesOfAQueue;
+  return known->second.closed >= closed_min ||
+         (rejected_for >= kRejectedMin && now - one.since >= kRejectedMin);
 }
 
 void SimulatedLink::stop_receiving() {
@@ -114,37 +239,25 @@ void SimulatedLink::stop_receiving() {
   state_->arrived.notify();
 }
 
-void SimulatedLink::drop() {
-  broker_.drop_at_client(state_, state_->publishing);
-  broker_.drop_at_client(state_, state_->consuming);
-}
-
 Task<void> SimulatedLink::close() {
   const LinkPointer state = state_;
   if (environment_.faults.is_clean() && !state->in_hand.empty()) {
     environment_.checks.broken("where nothing fails, a stop acknowledges all that was received",
                                fmt::format("request {}", state->in_hand.front().request->number));
   }
-  for (Wire* wire : {&state->publishing, &state->consuming}) {
-    if (!wire->client_has_it) {
-      continue;
-    }
-    // The farewell comes after all that was sent before it.
-    const Time arrival =
-        std::max(wire->to_broker, environment_.scheduler.now() + environment_.latency());
-    wire->to_broker = arrival;
-    environment_.scheduler.at(arrival,
-                              [this, state, wire] { broker_.close_at_broker(state, *wire); });
-    co_await environment_.scheduler.sleep(state->life, arrival - environment_.scheduler.now());
-    wire->client_has_it = false;
+  if (!state->wire.client_has_it) {
+    co_return;
   }
+  const Time arrival = farewell_at(environment_, state->wire);
+  environment_.scheduler.at(arrival, [this, state] { broker_.close_at_broker(state); });
+  co_await environment_.scheduler.sleep(state->life, arrival - environment_.scheduler.now());
+  state->wire.client_has_it = false;
 }
 
-Task<amqp::Result<std::unique_ptr<service::Link>>> SimulatedBrokerPort::open(
-    service::OnBlocked on_blocked) {
+// ---- the broker
+
+Task<amqp::Result<std::unique_ptr<service::Link>>> SimulatedBrokerPort::open() {
   const auto starts = broker_.starts();
-  const auto state = std::make_shared<LinkState>(environment_.scheduler.context(), life_,
-                                                 options_.queue, options_.prefetch);
   const auto fails = [&] {
     return !broker_.is_up() || broker_.starts() != starts ||
            environment_.faults.strikes(Fault::connect_failed);
@@ -160,19 +273,13 @@ Task<amqp::Result<std::unique_ptr<service::Link>>> SimulatedBrokerPort::open(
     }
     broker_.declare(queue);
   }
-  co_await environment_.scheduler.sleep(life_, environment_.latency());
-  if (fails()) {
-    co_return std::unexpected(error(amqp::Fault::link_lost, "connection refused"));
-  }
-  broker_.consume(state);
-  co_await environment_.scheduler.sleep(life_, environment_.latency());
-  if (environment_.faults.strikes(Fault::connect_failed)) {
-    broker_.drop_at_client(state, state->publishing);
-    broker_.drop_at_client(state, state->consuming);
-    co_return std::unexpected(error(amqp::Fault::link_lost, "no answer to basic.consume"));
-  }
-  co_return std::make_unique<SimulatedLink>(environment_, broker_, state, std::move(on_blocked),
-                                            options_.in_hand_max);
+  ++arrivals_.epoch;
+  arrivals_.received.clear();
+  arrivals_.overtaken.clear();
+  co_return std::make_unique<SimulatedLink>(
+      environment_, broker_, arrivals_,
+      std::make_shared<LinkState>(environment_.scheduler.context(), life_, options_.queue,
+                                  options_.prefetch, addresses_));
 }
 
 }  // namespace inventory::simulation

@@ -3,7 +3,10 @@
 // The flow's ports of broker and clock, in one simulated process.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,62 +18,91 @@
 
 namespace inventory::simulation {
 
-// SimulatedLink: does what service::AmqpBroker's link does, with the real amqp::Confirms.
+// SimulatedOutlet: does what service::AmqpBroker's outlet does, with the real amqp::Confirms.
+class SimulatedOutlet : public service::Outlet {
+ public:
+  SimulatedOutlet(Environment& environment, SimulatedBroker& broker, OutletPointer state)
+      : environment_(environment), broker_(broker), state_(std::move(state)) {}
+  SimulatedOutlet(const SimulatedOutlet&) = delete;
+  SimulatedOutlet& operator=(const SimulatedOutlet&) = delete;
+  ~SimulatedOutlet() override;  // drops it; of a process that was killed: nothing
+
+  Task<amqp::Result<std::size_t>> send(std::span<const std::uint64_t> tokens,
+                                       const amqp::FindMessage& find) override;
+  void stop_sending() override;
+  Task<amqp::Result<void>> ensure_queue(std::string name) override;
+  Task<void> close() override;
+
+ private:
+  Environment& environment_;
+  SimulatedBroker& broker_;
+  OutletPointer state_;
+};
+
+// SimulatedLink: does what service::AmqpBroker's link does.
 class SimulatedLink : public service::Link {
  public:
-  SimulatedLink(Environment& environment, SimulatedBroker& broker, LinkPointer state,
-                service::OnBlocked on_blocked, std::size_t in_hand_max)
+  SimulatedLink(Environment& environment, SimulatedBroker& broker, Arrivals& arrivals,
+                LinkPointer state)
       : environment_(environment),
         broker_(broker),
+        arrivals_(arrivals),
         state_(std::move(state)),
-        on_blocked_(std::move(on_blocked)),
-        in_hand_max_(in_hand_max) {}
+        starts_(broker.starts()) {}
   SimulatedLink(const SimulatedLink&) = delete;
   SimulatedLink& operator=(const SimulatedLink&) = delete;
   ~SimulatedLink() override;  // drops it; of a process that was killed: nothing
 
-  Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override;
-  Task<amqp::Result<std::vector<amqp::Settlement>>> publish(
-      std::span<const amqp::Message> messages) override;
+  Task<amqp::Result<std::unique_ptr<service::Outlet>>> open_outlet(
+      service::OutletEvents events) override;
+  Task<amqp::Result<void>> start_receiving() override;
+  Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
+      std::size_t count, std::optional<milliseconds> wait_max) override;
+  std::size_t waiting() const override { return state_->inbox.size(); }
   void acknowledge_up_to(std::uint64_t delivery_tag) override;
+  void acknowledge(std::uint64_t delivery_tag) override;
   void stop_receiving() override;
-  void abandon() override { drop(); }
+  void abandon() override { broker_.drop_at_client(state_); }
   Task<void> close() override;
 
  private:
-  void drop();
-  Task<void> wait_for_progress();
+  bool fails();
+  bool may_be_given_up(const LinkState::InHand& one) const;
+  void see_acknowledged(const LinkState::InHand& one);
 
   Environment& environment_;
   SimulatedBroker& broker_;
+  Arrivals& arrivals_;
   LinkPointer state_;
-  service::OnBlocked on_blocked_;
-  std::size_t in_hand_max_;
+  std::uint64_t starts_;  // of the broker
 };
 
 struct LinkOptions {
   std::string queue;
   std::vector<std::string> other_queues;  // declared as well
   std::size_t prefetch;
-  std::size_t in_hand_max;  // what the flow promises to have in hand at most
 };
 
 class SimulatedBrokerPort : public service::Broker {
  public:
+  // `arrivals`: what is received is noted there.
   SimulatedBrokerPort(Environment& environment, SimulatedBroker& broker, LifePointer life,
-                      LinkOptions options)
+                      Arrivals& arrivals, LinkOptions options)
       : environment_(environment),
         broker_(broker),
         life_(std::move(life)),
+        arrivals_(arrivals),
         options_(std::move(options)) {}
 
-  Task<amqp::Result<std::unique_ptr<service::Link>>> open(service::OnBlocked on_blocked) override;
+  Task<amqp::Result<std::unique_ptr<service::Link>>> open() override;
 
  private:
   Environment& environment_;
   SimulatedBroker& broker_;
   LifePointer life_;
+  Arrivals& arrivals_;
   LinkOptions options_;
+  std::shared_ptr<Addresses> addresses_ = std::make_shared<Addresses>();
 };
 
 class SimulatedClock : public service::Clock {

@@ -7,7 +7,7 @@ namespace {
 
 using enum store::Fault;
 
-std::string item_lock(domain::ProductId product) { return fmt::format("item {}", product); }
+constexpr Time kLockTimeout = milliseconds(250);
 
 }  // namespace
 
@@ -28,13 +28,15 @@ Task<store::Result<void>> SimulatedStore::ready() {
 }
 
 Task<store::Result<std::vector<domain::OrderDecision>>> SimulatedStore::decide_orders(
-    std::span<const domain::Order> orders, store::Locks /*locks*/) {
+    std::span<const domain::Order> orders, store::Locks locks) {
   const auto transaction = co_await begin();
   if (!transaction) {
     co_return std::unexpected(transaction.error());
   }
+  (*transaction)->arrivals = &orders_;
+  (*transaction)->epoch = orders_.epoch;
   domain::BatchView view;
-  if (auto locked = co_await lock_items(*transaction, orders, view); !locked) {
+  if (auto locked = co_await lock_items(*transaction, orders, locks, view); !locked) {
     co_return std::unexpected(locked.error());
   }
   if (auto done = co_await step(*transaction, "reading earlier decisions"); !done) {
@@ -57,18 +59,27 @@ Task<store::Result<std::vector<domain::OrderDecision>>> SimulatedStore::decide_o
 
 Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transaction,
                                                      std::span<const domain::Order> orders,
-                                                     domain::BatchView& view) {
+                                                     store::Locks locks, domain::BatchView& view) {
   std::set<domain::ProductId> products;
   for (const auto& order : orders) {
     if (database_.tables().items.contains(order.product)) {  // in the statement's snapshot
       products.insert(order.product);
     }
   }
+  std::vector<domain::ProductId> skipped;
   for (const auto product : products) {
+    if (locks == store::Locks::skip && database_.is_locked(item_lock(product), transaction)) {
+      skipped.push_back(product);
+      continue;
+    }
     if (auto locked = co_await lock(transaction, item_lock(product)); !locked) {
       co_return std::unexpected(locked.error());
     }
     view.on_hand[product] = database_.tables().items.at(product).quantity;
+  }
+  if (!skipped.empty()) {
+    environment_.trace("database: {} rows are locked", skipped.size());
+    co_return fail(transaction, store::Fault::locked, "rows are locked", std::move(skipped));
   }
   co_return store::Result<void>();
 }
@@ -76,7 +87,7 @@ Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transact
 void SimulatedStore::read_earlier(std::span<const domain::Order> orders,
                                   domain::BatchView& view) const {
   for (const auto& order : orders) {
-    const domain::LedgerKey key(order.product, order.id.ledger_identity());
+    const domain::LedgerKey key(order.product, order.ledger_identity());
     const auto entry = database_.tables().ledger.find(key);
     if (entry != database_.tables().ledger.end()) {
       view.decisions[key] = {entry->second.verdict, entry->second.quantity};
@@ -91,6 +102,11 @@ Task<store::Result<void>> SimulatedStore::write(TransactionPointer transaction,
     const auto& [product, identity] = entry.key;
     if (identity.starts_with(fmt::format("s{}", kPoison))) {
       co_return fail(transaction, refused, "the database refuses " + identity);
+    }
+    if (database_.is_failing(product)) {
+      const bool is_named = environment_.random.chance(500);
+      co_return fail(transaction, failing, fmt::format("a trigger fails for product {}", product),
+                     is_named ? std::vector{product} : std::vector<domain::ProductId>());
     }
     if (auto locked = co_await lock(transaction, fmt::format("entry {} {}", product, identity));
         !locked) {
@@ -142,6 +158,9 @@ Task<store::Result<std::vector<domain::ItemDecision>>> SimulatedStore::add_items
 Task<store::Result<void>> SimulatedStore::write(TransactionPointer transaction,
                                                 std::vector<domain::AddedItem> added) {
   for (const auto& [identity, item] : added) {
+    if (database_.are_items_failing() && item.quantity == kBadItemQuantity) {
+      co_return fail(transaction, failing, "a trigger fails for an item");
+    }
     transaction->added_items.push_back({identity, item});
     transaction->new_entries[{item.id, kOpening}] = {{}, item.quantity, item.quantity};
     if (!identity) {
@@ -207,9 +226,9 @@ Task<store::Result<void>> SimulatedStore::step(TransactionPointer transaction, c
 }
 
 Task<store::Result<void>> SimulatedStore::lock(TransactionPointer transaction, std::string name) {
-  if (!co_await database_.lock(transaction, name)) {
+  if (!co_await database_.lock(transaction, name, kLockTimeout)) {
     co_return transaction->is_open()
-        ? fail(transaction, retryable, name + ": lock timeout")
+        ? fail(transaction, store::Fault::locked, name + ": lock timeout")
         : fail(transaction, link_lost, name + ": the connection is lost");
   }
   co_return co_await step(transaction, "writing");
@@ -235,7 +254,8 @@ Task<store::Result<void>> SimulatedStore::commit(TransactionPointer transaction)
 
 // Nothing of it is written. The session stays if it can.
 std::unexpected<store::Error> SimulatedStore::fail(const TransactionPointer& transaction,
-                                                   store::Fault fault, std::string what) {
+                                                   store::Fault fault, std::string what,
+                                                   std::vector<domain::ProductId> products) {
   if (transaction->session->is_open) {
     database_.roll_back(transaction);
     idle_.push_back(transaction->session);
@@ -243,7 +263,7 @@ std::unexpected<store::Error> SimulatedStore::fail(const TransactionPointer& tra
     database_.abandon(transaction);
   }
   environment_.trace("database: {}", what);
-  return std::unexpected(store::Error{fault, std::move(what)});
+  return std::unexpected(store::Error{fault, std::move(what), std::move(products)});
 }
 
 }  // namespace inventory::simulation

@@ -3,6 +3,8 @@
 // SimulatedStore: the store port over the simulated database, step by step as the PostgreSQL
 // adapter works: lock the items in the order of ids; read earlier decisions after the lock; decide
 // with the real domain; write in the order of keys; COMMIT. Every step takes time and may fail.
+// Where it does not wait for locks, it takes those that are free and names the products of the
+// others.
 
 #include <memory>
 #include <span>
@@ -17,8 +19,9 @@ namespace inventory::simulation {
 
 class SimulatedStore : public store::Store {
  public:
-  SimulatedStore(Environment& environment, SimulatedDatabase& database, LifePointer life)
-      : environment_(environment), database_(database), life_(std::move(life)) {}
+  SimulatedStore(Environment& environment, SimulatedDatabase& database, LifePointer life,
+                 Arrivals& orders)
+      : environment_(environment), database_(database), life_(std::move(life)), orders_(orders) {}
 
   Task<store::Result<int>> migrate() override { co_return 0; }
   Task<store::Result<void>> ready() override;
@@ -34,7 +37,7 @@ class SimulatedStore : public store::Store {
   Task<store::Result<void>> lock(TransactionPointer transaction, std::string name);
   Task<store::Result<void>> commit(TransactionPointer transaction);
   Task<store::Result<void>> lock_items(TransactionPointer transaction,
-                                       std::span<const domain::Order> orders,
+                                       std::span<const domain::Order> orders, store::Locks locks,
                                        domain::BatchView& view);
   void read_earlier(std::span<const domain::Order> orders, domain::BatchView& view) const;
   Task<store::Result<void>> write(TransactionPointer transaction,
@@ -42,11 +45,13 @@ class SimulatedStore : public store::Store {
   Task<store::Result<void>> write(TransactionPointer transaction,
                                   std::vector<domain::AddedItem> added);
   std::unexpected<store::Error> fail(const TransactionPointer& transaction, store::Fault fault,
-                                     std::string what);
+                                     std::string what,
+                                     std::vector<domain::ProductId> products = {});
 
   Environment& environment_;
   SimulatedDatabase& database_;
   LifePointer life_;
+  Arrivals& orders_;
   std::vector<std::shared_ptr<Session>> idle_;
 };
 

@@ -7,8 +7,10 @@
 namespace inventory::simulation {
 namespace {
 
-constexpr Time kFaultsMax = seconds(120);  // how long faults strike
-constexpr Time kDrainMax = seconds(900);   // backoffs, heartbeats and timeouts, one after another
+constexpr Time kFaultsMax = seconds(120);      // how long faults strike
+constexpr Time kLongFaultsMax = seconds(900);  // long enough for what is refused after minutes
+constexpr Time kDrainMax = seconds(900);  // backoffs, heartbeats and timeouts, one after another
+constexpr Time kKeptMax = seconds(60);  // half a minute, in a process that may have begun just now
 constexpr Time kStopMax = seconds(120);
 constexpr Time kShutdownBudget = seconds(20);
 
@@ -31,9 +33,19 @@ World::World(std::uint64_t seed, bool is_traced)
     broker_.declare(std::string(kItemReplies));
   }
   clients_ = std::make_unique<SimulatedClients>(environment_, broker_, products_);
-  options_ = {.prefetch = std::array{1U, 3U, 20U, 100U}[random.below(4)],
+  const bool is_calm = environment_.faults.is_calm();
+  const bool is_roomy = environment_.faults.has_bad_things() && (is_calm || random.chance(500));
+  has_room_ = is_roomy;
+  options_ = {.prefetch = is_roomy ? 500 : std::array{1U, 3U, 20U, 100U}[random.below(4)],
               .batch_max = std::array{1U, 2U, 5U, 50U}[random.below(4)],
-              .pause_after = random.chance(500) ? seconds(60) : seconds(5)};
+              .pause_after = random.chance(500) ? seconds(60) : seconds(5),
+              .aside_max = !is_calm && random.chance(200) ? random.between(1, 10) : 1'500};
+  if (options_.aside_max >= 1'500) {
+    environment_.checks.set_refused_min(service::kFailingMax);
+  } else {
+    has_room_ = false;
+  }
+  choose_bad_things();
   const std::uint64_t count = random.chance(300) ? 1 : random.between(1, 4);
   is_alone_ = count == 1;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -51,7 +63,10 @@ World::~World() {
 
 Outcome World::run() {
   Random& random = environment_.random;
-  const Time faults_end(random.between(1'000'000, static_cast<std::uint64_t>(kFaultsMax.count())));
+  const bool is_long =
+      environment_.faults.is_calm() && environment_.faults.has_bad_things() && random.chance(250);
+  const Time faults_max = is_long ? kLongFaultsMax : kFaultsMax;
+  const Time faults_end(random.between(1'000'000, static_cast<std::uint64_t>(faults_max.count())));
   for (const Time burst : clients_->begin(faults_end)) {
     if (random.chance(500)) {  // something happens while there is much to do
       environment_.scheduler.at(burst + random_time(milliseconds(20)), [this] { strike_any(); });
@@ -62,7 +77,13 @@ Outcome World::run() {
     environment_.trace("world: nothing fails any more");
     environment_.faults.end();
   });
-  run_until([&] { return environment_.scheduler.now() >= faults_end; }, kFaultsMax);
+  run_until([&] { return environment_.scheduler.now() >= faults_end; }, faults_max);
+  if (has_room_) {
+    see_others_answered();
+  }
+  environment_.trace("world: nothing is bad any more");
+  broker_.end_bad_things();
+  database_.end_bad_things();
   if (!run_until([&] { return is_drained(); }, kDrainMax)) {
     environment_.checks.broken("once faults end, everything drains", broker_.describe());
   }
@@ -94,11 +115,40 @@ Outcome World::run() {
           .undeliverable_replies = checks.undeliverable_replies(),
           .replays = checks.replays(),
           .dead_letters = checks.dead_letters(),
+          .refusals = checks.refusals(),
+          .kept_replies = checks.kept_replies(),
+          .given_up = checks.given_up(),
+          .longest_wait = checks.longest_wait(),
           .steps = steps,
           .processes = begun_,
           .faults = environment_.faults.counts(),
           .lasted = environment_.scheduler.now(),
           .fingerprint = random.below(std::uint64_t{1} << 62U) ^ steps};
+}
+
+// All that is not bad itself is answered while the bad things stay; in a calm world soon, and what
+// a client's queue does not take is out of hand.
+void World::see_others_answered() {
+  const bool is_calm = environment_.faults.is_calm();
+  const auto is_done = [&] {
+    return clients_->is_done() && environment_.checks.first_good_unanswered() == nullptr;
+  };
+  // Requests are sent for some time yet: once more, or since they were lost.
+  if (!run_until([&] { return clients_->is_done(); }, kDrainMax)) {
+    environment_.checks.broken("clients come to an end", "");
+  }
+  if (!run_until(is_done, is_calm ? kAnswerMax : kDrainMax)) {
+    const Request* const request = environment_.checks.first_good_unanswered();
+    environment_.checks.broken("a request that is not bad itself is answered while bad ones stay",
+                               fmt::format("request {}: {}", request->number, request->body));
+  }
+  const auto is_settled = [&] {
+    return broker_.is_drained(
+        [&](const Request& request) { return environment_.checks.is_bad_product(request); });
+  };
+  if (is_calm && !run_until(is_settled, kKeptMax)) {
+    environment_.checks.broken("replies that are not taken use up nothing", broker_.describe());
+  }
 }
 
 template <class Condition>
@@ -217,6 +267,18 @@ void World::strike(Fault fault) {
       return clients_->one_leaves();
     case Fault::database_down:
       return database_.go_down(random_time(seconds(100)));
+    case Fault::queue_silent:
+      return silence_queue();
+    case Fault::queue_full:
+      return fill_queue();
+    case Fault::address_harmful:
+      return harm_address();
+    case Fault::row_failing:
+      return fail_row();
+    case Fault::row_locked:
+      return lock_row();
+    case Fault::items_failing:
+      return fail_items();
     default:
       break;  // strikes single operations
   }
@@ -224,10 +286,110 @@ void World::strike(Fault fault) {
 
 void World::delete_own_queue() {
   std::array queues{std::string(kOrderReplies), service::dead_letter_queue(kOrderQueue),
-                    service::dead_letter_queue(kItemQueue)};
+                    service::dead_letter_queue(kItemQueue), service::kept_queue(kOrderQueue),
+                    service::kept_queue(kItemQueue)};
   const std::string& queue = environment_.random.pick(queues);
   environment_.trace("broker: queue {} is deleted", queue);
   broker_.remove(queue);
+}
+
+void World::choose_bad_things() {
+  Random& random = environment_.random;
+  for (const std::string& queue : clients_->queues()) {
+    if (random.chance(500)) {
+      (service::is_direct_reply(queue) ? bad_addresses_ : bad_queues_).push_back(queue);
+    }
+  }
+  for (std::uint64_t product = 1; product <= products_ + 2; ++product) {
+    if (random.chance(400)) bad_products_.push_back(static_cast<domain::ProductId>(product));
+  }
+}
+
+std::optional<Time> World::bad_for() {
+  Random& random = environment_.random;
+  if (has_room_ && random.chance(300)) return std::nullopt;
+  return random_time(random.chance(500) ? seconds(5) : seconds(200));
+}
+
+void World::flood_perhaps(const std::function<void()>& flood) {
+  if (has_room_ && floods_left_ > 0 && environment_.random.chance(300)) {
+    --floods_left_;
+    flood();
+  }
+}
+
+void World::silence_queue() {
+  Random& random = environment_.random;
+  if (!environment_.faults.is_calm() && random.chance(200)) {  // one of the service's own
+    std::array queues{std::string(kOrderReplies), service::dead_letter_queue(kOrderQueue),
+                      service::kept_queue(kItemQueue)};
+    const std::string queue = random.pick(queues);
+    environment_.trace("broker: {} is silent", queue);
+    broker_.silence(queue);
+    environment_.scheduler.after(random_time(seconds(60)),
+                                 [this, queue] { broker_.answer(queue); });
+    return;
+  }
+  if (bad_queues_.empty()) return;
+  const std::string queue = random.pick(bad_queues_);
+  environment_.trace("broker: {} is silent", queue);
+  broker_.silence(queue);
+  environment_.checks.mark_bad_queue(queue);
+  if (const auto how_long = bad_for()) {
+    environment_.scheduler.after(*how_long, [this, queue] { broker_.answer(queue); });
+  }
+  flood_perhaps([&] { clients_->flood(queue); });
+}
+
+void World::fill_queue() {
+  if (bad_queues_.empty()) return;
+  const std::string queue = environment_.random.pick(bad_queues_);
+  environment_.trace("broker: {} is full", queue);
+  const auto how_long = bad_for();
+  broker_.fill(queue, how_long ? environment_.scheduler.now() + *how_long : Time::max());
+  environment_.checks.mark_bad_queue(queue);
+  flood_perhaps([&] { clients_->flood(queue); });
+}
+
+void World::harm_address() {
+  if (bad_addresses_.empty()) return;
+  const std::string address = environment_.random.pick(bad_addresses_);
+  environment_.trace("broker: {} closes connections", address);
+  broker_.harm(address);
+  environment_.checks.mark_bad_queue(address);
+  if (const auto how_long = bad_for()) {
+    environment_.scheduler.after(*how_long, [this, address] { broker_.stop_harming(address); });
+  }
+  flood_perhaps([&] { clients_->flood(address); });
+}
+
+void World::fail_row() {
+  if (bad_products_.empty()) return;
+  const domain::ProductId product = environment_.random.pick(bad_products_);
+  database_.set_failing(product, true);
+  environment_.checks.mark_bad_product(product);
+  if (const auto how_long = bad_for()) {
+    environment_.scheduler.after(*how_long,
+                                 [this, product] { database_.set_failing(product, false); });
+  }
+  flood_perhaps([&] { clients_->flood(product); });
+}
+
+void World::lock_row() {
+  if (bad_products_.empty()) return;
+  const domain::ProductId product = environment_.random.pick(bad_products_);
+  environment_.checks.mark_bad_product(product);
+  database_.keep_locked(product, bad_for().value_or(seconds(100'000)));
+  flood_perhaps([&] { clients_->flood(product); });
+}
+
+void World::fail_items() {
+  environment_.trace("database: a trigger fails for some items");
+  database_.set_items_failing(true);
+  environment_.checks.mark_bad_items();
+  if (const auto how_long = bad_for()) {
+    environment_.scheduler.after(*how_long, [this] { database_.set_items_failing(false); });
+  }
 }
 
 }  // namespace inventory::simulation

@@ -1,9 +1,11 @@
 #pragma once
 
 // World: everything that one seed brings about. Processes come and go and faults strike for a
-// while; then nothing fails any more, and everything must drain.
+// while; then nothing fails any more but what one client or one row does for ever, and all others
+// must be answered; then that ends, too, and everything must drain.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +26,10 @@ struct Outcome {
   std::uint64_t undeliverable_replies = 0;
   std::uint64_t replays = 0;
   std::uint64_t dead_letters = 0;
+  std::uint64_t refusals = 0;
+  std::uint64_t kept_replies = 0;
+  std::uint64_t given_up = 0;
+  Time longest_wait{0};
   std::uint64_t steps = 0;
   std::uint64_t processes = 0;
   FaultCounts faults{};
@@ -49,6 +55,16 @@ class World {
   bool strike_any();  // false: in this world nothing of the kind happens any more
   void strike(Fault fault);
   void delete_own_queue();
+  void choose_bad_things();
+  void silence_queue();
+  void fill_queue();
+  void harm_address();
+  void fail_row();
+  void lock_row();
+  void fail_items();
+  std::optional<Time> bad_for();  // nothing: until the end
+  void flood_perhaps(const std::function<void()>& flood);
+  void see_others_answered();
   Time random_time(Time longest);
   bool is_drained() const;
   // Runs until the condition holds. False: it took longer than `longest`.
@@ -62,6 +78,13 @@ class World {
   Tables initial_;
   std::unique_ptr<SimulatedClients> clients_;
   ProcessOptions options_;
+  // Those that may go bad; the others never do.
+  std::vector<std::string> bad_queues_;
+  std::vector<std::string> bad_addresses_;
+  std::vector<domain::ProductId> bad_products_;
+  // Whether there is room in hand for all that is bad, so that some of it may stay for ever.
+  bool has_room_ = false;
+  unsigned floods_left_ = 3;
   std::vector<std::unique_ptr<Process>> processes_;
   std::uint64_t begun_ = 0;
   bool is_closing_ = false;
