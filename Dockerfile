@@ -1,14 +1,14 @@
 # syntax=docker/dockerfile:1
 # The service in a container: the Debian package, made and installed.
 
-FROM debian:12 AS build
+FROM debian:13 AS build
 WORKDIR /source
 COPY scripts scripts
 RUN scripts/setup build
 COPY . .
 RUN scripts/build release && cd build/release && cpack
 
-FROM debian:12-slim
+FROM debian:13-slim
 COPY --from=build /source/build/release/inventory-service_*.deb /tmp/
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends ca-certificates /tmp/inventory-service_*.deb \

@@ -19,7 +19,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tests/support
 import bad_things  # noqa: E402 (what is in bench has precedence)
 
 PRODUCTS = 1_000
-PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
+PGBENCH = "/usr/bin/pgbench"  # Debian's, which runs the newest that is installed
 
 # Orders that wait for their answers where as many are sent as are answered: far more than any
 # prefetch. An order costs the broker less in a shorter queue, and the more the program holds, the

@@ -35,7 +35,7 @@ install(FILES ${MANUAL}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${PROJECT_BINARY_DIR}/changelog.gz ${PROJECT_BINARY_DIR}/CHANGELOG.md.gz
               ${PACKAGING}/debian/copyright docs/contract.md docs/operations.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES ${PACKAGING}/inventory-service.service DESTINATION /lib/systemd/system)
+install(FILES ${PACKAGING}/inventory-service.service DESTINATION /usr/lib/systemd/system)
 install(
   FILES ${PACKAGING}/debian/lintian-overrides
   DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides

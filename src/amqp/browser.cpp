@@ -1,5 +1,6 @@
 #include "amqp/browser.h"
 
+#include <deque>
 #include <set>
 #include <utility>
 
@@ -11,7 +12,9 @@
 namespace amqp {
 namespace {
 
-constexpr std::size_t kStep = 16;  // messages that a quorum queue is given back at once
+// Messages that a quorum queue is given back, or told to remove, at once. Of more than 32 commands
+// (quorum_commands_soft_limit) those that are not under way yet are lost if the channel closes.
+constexpr std::size_t kStep = 16;
 
 }  // namespace
 
@@ -23,12 +26,12 @@ class BrowserImpl : public Channel, public std::enable_shared_from_this<BrowserI
         answered_(connection->executor()) {}
 
   Task<Result<std::optional<Browsed>>> next();
-  void remove(std::uint64_t delivery_tag);
+  Task<Result<void>> remove(std::span<const std::uint64_t> delivery_tags);
   Task<Result<void>> finish();
-  bool is_quorum() const { return counts_deliveries_ && !is_classic_; }
 
  private:
-  void learn_type(const Delivery& delivery);
+  Task<Result<std::optional<Browsed>>> fetch();
+  bool is_quorum() const { return options_.type != QueueType::classic; }
   Task<Result<void>> put_back_in_steps();
   Task<Result<std::uint32_t>> count_ready();
   bool on_method(const method::Incoming& method) override;
@@ -39,12 +42,18 @@ class BrowserImpl : public Channel, public std::enable_shared_from_this<BrowserI
   Signal answered_;
   bool is_asking_ = false;  // basic.get was sent, and its answer is not complete
   std::optional<Browsed> taken_;
+  std::deque<Browsed> ahead_;     // taken while something was removed
   std::set<std::uint64_t> held_;  // delivery tags
-  bool counts_deliveries_ = false;
-  bool is_classic_ = false;
 };
 
 Task<Result<std::optional<Browsed>>> BrowserImpl::next() {
+  if (ahead_.empty()) co_return co_await fetch();
+  Browsed message = std::move(ahead_.front());
+  ahead_.pop_front();
+  co_return message;
+}
+
+Task<Result<std::optional<Browsed>>> BrowserImpl::fetch() {
   const auto self = shared_from_this();
   if (const auto& failed = failure()) co_return std::unexpected(*failed);
   if (!connection().send(number(), method::BasicGet{options_.queue})) {
@@ -67,10 +76,28 @@ Task<Result<std::optional<Browsed>>> BrowserImpl::next() {
   co_return std::exchange(taken_, std::nullopt);
 }
 
-void BrowserImpl::remove(std::uint64_t delivery_tag) {
-  if (failure()) return;
-  held_.erase(delivery_tag);
-  connection().send(number(), method::BasicAck{.delivery_tag = delivery_tag, .multiple = false});
+// A quorum queue answers basic.get after what it was told before; queue.declare it does not wait
+// for. A classic queue does as it is told, one after the other.
+Task<Result<void>> BrowserImpl::remove(std::span<const std::uint64_t> delivery_tags) {
+  const auto self = shared_from_this();
+  while (!delivery_tags.empty()) {
+    if (const auto& failed = failure()) co_return std::unexpected(*failed);
+    const auto step = is_quorum() ? std::min(kStep, delivery_tags.size()) : delivery_tags.size();
+    for (const std::uint64_t tag : delivery_tags.first(step)) {
+      held_.erase(tag);
+      connection().send(number(), method::BasicAck{.delivery_tag = tag, .multiple = false});
+    }
+    delivery_tags = delivery_tags.subspan(step);
+    if (is_quorum()) {
+      auto message = co_await fetch();
+      if (!message) co_return std::unexpected(message.error());
+      if (*message) ahead_.push_back(std::move(**message));
+    } else {
+      const auto ready = co_await count_ready();
+      if (!ready) co_return std::unexpected(ready.error());
+    }
+  }
+  co_return Result<void>();
 }
 
 Task<Result<void>> BrowserImpl::finish() {
@@ -87,16 +114,15 @@ Task<Result<void>> BrowserImpl::finish() {
 
 // A quorum queue's messages that were taken one by one come back in any order if the channel
 // closes, and also if more than 32 are under way (quorum_commands_soft_limit). So a few go, and
-// the next when these are back. The first goes alone: removals may be under way.
+// the next when these are back.
 Task<Result<void>> BrowserImpl::put_back_in_steps() {
   auto ready = co_await count_ready();
   if (!ready) co_return std::unexpected(ready.error());
   const auto deadline = Clock::now() + options_.put_back_timeout;
   std::size_t expected = *ready;
-  std::size_t step = 1;
-  for (auto held = held_.begin(); held != held_.end(); step = kStep) {
+  for (auto held = held_.begin(); held != held_.end();) {
     std::uint64_t last = 0;
-    for (std::size_t i = 0; i < step && held != held_.end(); ++i, ++expected) last = *held++;
+    for (std::size_t i = 0; i < kStep && held != held_.end(); ++i, ++expected) last = *held++;
     connection().send(number(), method::BasicNack{.delivery_tag = last, .multiple = true});
     do {
       // Others take messages meanwhile: then the order is theirs already.
@@ -110,20 +136,9 @@ Task<Result<void>> BrowserImpl::put_back_in_steps() {
 
 Task<Result<std::uint32_t>> BrowserImpl::count_ready() {
   const auto declared = co_await call<method::QueueDeclareOk>(
-      method::QueueDeclare{.queue = options_.queue, .passive = true, .type = {}});
+      method::QueueDeclare{.queue = options_.queue, .passive = true, .arguments = {}});
   if (!declared) co_return std::unexpected(declared.error());
   co_return declared->message_count;
-}
-
-// A quorum queue's basic.get tells in each message how often it was delivered (from RabbitMQ 4 on
-// not the first time), and marks those that were as redelivered. A classic queue's message may
-// have the header of another queue in which it was.
-void BrowserImpl::learn_type(const Delivery& delivery) {
-  if (delivery.undecodable) return;  // the header may be among what was not understood
-  const auto& headers = delivery.properties.headers;
-  const auto count = headers ? headers->find_integer("x-delivery-count") : std::nullopt;
-  if (count) counts_deliveries_ = true;
-  if (delivery.redelivered != (count.value_or(0) > 0)) is_classic_ = true;
 }
 
 bool BrowserImpl::on_method(const method::Incoming& method) {
@@ -144,7 +159,6 @@ void BrowserImpl::on_content(Content content) {
                                 .undecodable = std::move(content.undecodable)},
                    .messages_behind = fetched.message_count};
   held_.insert(fetched.delivery_tag);
-  learn_type(taken_->delivery);
   is_asking_ = false;
   answered_.notify();
 }
@@ -165,9 +179,9 @@ Task<Result<std::unique_ptr<Browser>>> Browser::open(Connection& connection,
 
 Task<Result<std::optional<Browsed>>> Browser::next() { return impl_->next(); }
 
-bool Browser::is_quorum() const { return impl_->is_quorum(); }
-
-void Browser::remove(std::uint64_t delivery_tag) { impl_->remove(delivery_tag); }
+Task<Result<void>> Browser::remove(std::span<const std::uint64_t> delivery_tags) {
+  return impl_->remove(delivery_tags);
+}
 
 Task<Result<void>> Browser::finish() { return impl_->finish(); }
 

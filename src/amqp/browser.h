@@ -6,22 +6,26 @@
 // Invariants:
 //   1. What was taken stays the broker's until it is removed: it puts it back when the channel
 //      ends, however it ends.
-//   2. finish() puts back in order. What was taken is marked as redelivered. A quorum queue puts it
+//   2. remove() returns when the broker has removed.
+//   3. finish() puts back in order. What was taken is marked as redelivered. A quorum queue puts it
 //      behind what was not taken, counts it, and keeps no order if it loses the channel instead,
-//      or if others use the queue meanwhile.
+//      or if others use the queue meanwhile. A queue of a type that is not known is taken for one.
 //
 // Owns:     its channel. The connection is kept alive by it.
 // Threads:  one object on the connection's executor.
-// Suspends: open(), next(), finish(). Destroyed or lost meanwhile: everything is put back.
-// Errors:   link_lost, also when an answer does not come in time: the connection is failed then;
+// Suspends: open(), next(), remove(), finish(). Destroyed or lost meanwhile: everything is put
+// back. Errors:   link_lost, also when an answer does not come in time: the connection is failed
+// then;
 //           refused (404: there is no such queue).
-// Limits:   none to what is held: the caller bounds it. One message is in memory at a time, and the
-//           delivery tags of those held.
+// Limits:   none to what is held: the caller bounds it. One message is in memory at a time, one
+// more
+//           for each kStep that are removed, and the delivery tags of those held.
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "amqp/connection.h"
@@ -31,6 +35,7 @@ namespace amqp {
 
 struct BrowserOptions {
   std::string queue;
+  std::optional<QueueType> type = std::nullopt;
   std::chrono::milliseconds message_timeout{60'000};   // until a message is there whole
   std::chrono::milliseconds put_back_timeout{60'000};  // then without order; quorum queues only
 };
@@ -56,15 +61,12 @@ class Browser {
   // Takes the next message (basic.get); nothing if the queue has no other. One caller at a time.
   Task<Result<std::optional<Browsed>>> next();
 
-  // Removes a message that was taken (basic.ack). Returns at once; whether the broker has done it
-  // shows in finish().
-  void remove(std::uint64_t delivery_tag);
+  // Removes messages that were taken (basic.ack), and waits until they are. After an error nobody
+  // knows which are.
+  Task<Result<void>> remove(std::span<const std::uint64_t> delivery_tags);
 
-  // Whether what was taken so far came from a quorum queue, as far as can be seen.
-  bool is_quorum() const;
-
-  // Puts back everything that was taken and not removed, and waits until the broker has done this
-  // and all removals. The browser is over then.
+  // Puts back everything that was taken and not removed, and waits until the broker has done this.
+  // The browser is over then.
   Task<Result<void>> finish();
 
  private:

@@ -1,5 +1,7 @@
 #include "amqp/browser.h"
 
+#include <array>
+
 #include <gtest/gtest.h>
 
 #include "amqp/fake_broker.h"
@@ -24,8 +26,8 @@ Task<Client> browse(Endpoint endpoint, std::chrono::milliseconds timeout = 60s) 
   const Host host = endpoint.hosts.front();
   auto connection = co_await Connection::open(std::move(endpoint), host, {});
   if (!connection) throw std::runtime_error(connection.error().what);
-  auto browser =
-      co_await Browser::open(**connection, {.queue = "letters", .message_timeout = timeout});
+  auto browser = co_await Browser::open(
+      **connection, {.queue = "letters", .type = QueueType::classic, .message_timeout = timeout});
   if (!browser) throw std::runtime_error(browser.error().what);
   co_return Client{*connection, std::move(*browser)};
 }
@@ -55,6 +57,8 @@ Task<void> give_two(FakeBroker& broker) {
   co_await broker.send(get_ok(2, 0, ""));
   const auto ack = co_await broker.expect(AMQP_BASIC_ACK_METHOD);
   EXPECT_EQ(ack.payload.substr(4), "\0\0\0\0\0\0\0\2\0"s) << "not multiple";
+  co_await broker.expect(AMQP_QUEUE_DECLARE_METHOD);
+  co_await broker.send(test::declare_ok(1, "letters"));
   co_await broker.expect(AMQP_BASIC_GET_METHOD);
   co_await broker.send(get_empty());
   co_await broker.expect(AMQP_CHANNEL_CLOSE_METHOD);
@@ -74,7 +78,8 @@ Task<void> remove_the_second(Endpoint endpoint) {
   EXPECT_EQ(one->messages_behind, 1U);
   const auto two = co_await next(*client.browser);
   EXPECT_TRUE(two && two->delivery.body.empty() && two->delivery.delivery_tag == 2);
-  client.browser->remove(2);
+  const auto removed = co_await client.browser->remove(std::array{std::uint64_t{2}});
+  EXPECT_TRUE(removed);
   const auto none = co_await next(*client.browser);
   EXPECT_FALSE(none);
   const auto finished = co_await client.browser->finish();
@@ -93,6 +98,8 @@ Task<void> give_undecodable(FakeBroker& broker) {
   co_await broker.expect(AMQP_BASIC_GET_METHOD);
   co_await broker.send(get_ok(2, 0, "large", "\x20\0\0\0\x27\x10"s + std::string(10'000, '\0')));
   co_await broker.expect(AMQP_BASIC_ACK_METHOD);
+  co_await broker.expect(AMQP_QUEUE_DECLARE_METHOD);
+  co_await broker.send(test::declare_ok(1, "letters"));
   co_await broker.expect(AMQP_CHANNEL_CLOSE_METHOD);
   co_await broker.send(test::channel_close_ok(1));
 }
@@ -106,7 +113,8 @@ Task<void> remove_an_undecodable_one(Endpoint endpoint) {
   const auto large = co_await next(*client.browser);
   EXPECT_EQ(large->delivery.body, "large");
   EXPECT_TRUE(large->delivery.undecodable);
-  client.browser->remove(1);
+  const auto removed = co_await client.browser->remove(std::array{std::uint64_t{1}});
+  EXPECT_TRUE(removed);
   const auto finished = co_await client.browser->finish();
   EXPECT_TRUE(finished);
 }
@@ -134,7 +142,8 @@ Task<void> browse_nothing(Endpoint endpoint) {
   }
   const auto finished = co_await client.browser->finish();
   EXPECT_EQ(finished.error().reply_code, 404);
-  client.browser->remove(1);
+  const auto removed = co_await client.browser->remove(std::array{std::uint64_t{1}});
+  EXPECT_EQ(removed.error().reply_code, 404);
   EXPECT_TRUE(client.connection->is_open());
 }
 

@@ -278,7 +278,7 @@ TEST(Decoder, SkipsTheServerPropertiesHoweverDeepTheyAre) {
 
 TEST(Decoder, RefusesMethodsThatNoBrokerSendsWithoutDecodingThem) {
   std::string out;
-  append(out, 1, method::QueueDeclare{.queue = "q", .type = "classic"});
+  append(out, 1, method::QueueDeclare{.queue = "q"});
   auto payload = frames(out, 100)->front();
   Decoder decoder;
   EXPECT_EQ(decoder.method(payload).error(),

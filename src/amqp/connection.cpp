@@ -16,17 +16,23 @@ constexpr std::uint16_t kResourceLocked = 405;
 constexpr std::uint16_t kPreconditionFailed = 406;
 
 // On a channel of its own: a refusal closes it.
-Task<Result<std::string>> declare(std::shared_ptr<ConnectionImpl> connection,
-                                  method::QueueDeclare queue) {
+Task<Result<method::QueueDeclareOk>> declare(std::shared_ptr<ConnectionImpl> connection,
+                                             method::QueueDeclare queue) {
   Channel channel(std::move(connection), fmt::format("queue '{}'", queue.queue));
   const auto opened = co_await channel.open();
   if (!opened) co_return std::unexpected(opened.error());
-  auto declared = co_await channel.call<method::QueueDeclareOk>(std::move(queue));
-  if (!declared) co_return std::unexpected(std::move(declared.error()));
-  co_return std::move(declared->queue);
+  co_return co_await channel.call<method::QueueDeclareOk>(std::move(queue));
 }
 
-bool is_refusal(const Result<std::string>& result, std::uint16_t reply_code) {
+method::QueueDeclare declaration(std::string name, QueueType type) {
+  method::QueueDeclare declare{.queue = std::move(name), .durable = true, .arguments = {}};
+  declare.arguments.push_back(
+      {"x-queue-type", std::string(type == QueueType::quorum ? "quorum" : "classic")});
+  if (type == QueueType::quorum) declare.arguments.push_back({kDeliveryLimit, kNoDeliveryLimit});
+  return declare;
+}
+
+bool is_refusal(const Result<method::QueueDeclareOk>& result, std::uint16_t reply_code) {
   return !result && result.error().fault == Fault::refused &&
          result.error().reply_code == reply_code;
 }
@@ -60,13 +66,10 @@ std::optional<std::string> Connection::blocked() const { return impl_->blocked()
 
 Task<Result<void>> Connection::ensure_queue(std::string name, QueueType type) {
   const auto connection = impl_;
-  const method::QueueDeclare passive{.queue = name, .passive = true, .type = {}};
+  const method::QueueDeclare passive{.queue = name, .passive = true, .arguments = {}};
   auto declared = co_await declare(connection, passive);
   if (is_refusal(declared, kNotFound)) {
-    declared =
-        co_await declare(connection, {.queue = std::move(name),
-                                      .durable = true,
-                                      .type = type == QueueType::quorum ? "quorum" : "classic"});
+    declared = co_await declare(connection, declaration(std::move(name), type));
     // Somebody else has made it meanwhile, with other arguments.
     if (is_refusal(declared, kPreconditionFailed)) declared = co_await declare(connection, passive);
   }
@@ -76,8 +79,55 @@ Task<Result<void>> Connection::ensure_queue(std::string name, QueueType type) {
   co_return Result<void>();
 }
 
+Task<Result<QueueTerms>> Connection::examine_queue(std::string name, QueueType expected) {
+  constexpr int kTriesMax = 8;  // one more for each argument that has to be repeated
+  const auto connection = impl_;
+  auto declared = co_await declare(connection, {.queue = name, .passive = true, .arguments = {}});
+  if (is_refusal(declared, kResourceLocked)) co_return QueueTerms{};
+  if (!declared) co_return std::unexpected(std::move(declared.error()));
+  QueueType type = expected;
+  std::vector<method::QueueArgument> repeated;
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    auto declare_again = declaration(name, type);
+    auto& arguments = declare_again.arguments;
+    arguments.insert(arguments.end(), repeated.begin(), repeated.end());
+    declared = co_await declare(connection, std::move(declare_again));
+    if (declared) co_return QueueTerms{.type = type, .delivery_limit = kNoDeliveryLimit};
+    if (declared.error().fault != Fault::refused) {
+      co_return std::unexpected(std::move(declared.error()));
+    }
+    const auto difference = read_difference(declared.error().what);
+    if (declared.error().reply_code != kPreconditionFailed || !difference) co_return QueueTerms{};
+    if (difference->argument == "x-queue-type") {
+      if (difference->is_quorum() && type == QueueType::classic) {
+        type = QueueType::quorum;
+        continue;
+      }
+      co_return QueueTerms{.type = difference->type()};
+    }
+    if (difference->argument == kDeliveryLimit) {
+      co_return QueueTerms{
+          .type = type, .delivery_limit = difference->delivery_limit(connection->broker_version())};
+    }
+    // What does not matter here is repeated, so that the broker goes on to what does.
+    auto repeatable = difference->repeatable();
+    if (!repeatable) co_return QueueTerms{};
+    repeated.push_back(std::move(*repeatable));
+  }
+  co_return QueueTerms{};
+}
+
+Task<Result<std::uint32_t>> Connection::count_ready(std::string queue) {
+  auto declared =
+      co_await declare(impl_, {.queue = std::move(queue), .passive = true, .arguments = {}});
+  if (!declared) co_return std::unexpected(std::move(declared.error()));
+  co_return declared->message_count;
+}
+
 Task<Result<std::string>> Connection::declare_reply_queue() {
-  return declare(impl_, {.queue = {}, .exclusive = true, .type = {}});
+  auto declared = co_await declare(impl_, {.queue = {}, .exclusive = true, .arguments = {}});
+  if (!declared) co_return std::unexpected(std::move(declared.error()));
+  co_return std::move(declared->queue);
 }
 
 }  // namespace amqp

@@ -29,6 +29,7 @@
 
 #include "amqp/endpoint.h"
 #include "amqp/error.h"
+#include "amqp/queue_terms.h"
 
 namespace amqp {
 
@@ -52,8 +53,6 @@ struct ConnectionOptions {
   // connection.unblocked. Never after the connection has failed.
   std::function<void(const std::optional<std::string>& reason)> on_blocked = nullptr;
 };
-
-enum class QueueType { classic, quorum };
 
 class ConnectionImpl;
 
@@ -83,8 +82,20 @@ class Connection {
   std::optional<std::string> blocked() const;
 
   // Joins a queue as it is (passive declare); where there is none, declares it: durable, with an
-  // explicit x-queue-type. On a channel of its own, so that a refusal does not touch others.
+  // explicit x-queue-type; a quorum queue without a delivery limit (kNoDeliveryLimit). On a channel
+  // of its own, so that a refusal does not touch others.
   Task<Result<void>> ensure_queue(std::string name, QueueType type);
+
+  // What a queue that exists is, found out by declaring it as ensure_queue() would: where it
+  // differs the broker says in what, and logs an error. 404 if there is none. What it does not tell
+  // or may not be asked (403) is told as unknown.
+  //
+  // Where quorum queues may be declared again as classic ones
+  // (quorum_queue.property_equivalence.relaxed_checks_on_redeclaration), only `quorum` finds out.
+  Task<Result<QueueTerms>> examine_queue(std::string name, QueueType expected);
+
+  // How many messages it holds that nobody has taken.
+  Task<Result<std::uint32_t>> count_ready(std::string queue);
 
   // Declares a queue that the broker names, exclusive to this connection, deleted with it.
   Task<Result<std::string>> declare_reply_queue();

@@ -53,6 +53,7 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
   const boost::asio::any_io_executor& executor() const { return executor_; }
   const ConnectionOptions& options() const { return options_; }
   std::size_t frame_max() const { return frame_max_; }
+  const std::string& broker_version() const { return broker_version_; }
 
   // An error of this connection, its text beginning with the host.
   Error link_lost(std::string_view what) const;
@@ -126,6 +127,7 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
   FrameReader reader_;
   Decoder decoder_;
   std::size_t frame_max_ = kFrameMaxDefault;
+  std::string broker_version_;
   std::uint16_t channel_max_;
   std::chrono::seconds heartbeat_{0};
 

@@ -286,7 +286,9 @@ Task<void> make_queue_behind_the_clients_back(FakeBroker& broker) {
   co_await broker.expect(AMQP_CHANNEL_CLOSE_OK_METHOD);
   co_await broker.open_channel();
   const auto active = co_await broker.expect(AMQP_QUEUE_DECLARE_METHOD);
-  EXPECT_EQ(active.payload.substr(4), "\0\0\1q\2\0\0\0\x18\x0Cx-queue-typeS\0\0\0\6quorum"s);
+  EXPECT_EQ(active.payload.substr(4),
+            "\0\0\1q\2\0\0\0\x32\x0Cx-queue-typeS\0\0\0\6quorum"
+            "\x10x-delivery-limitl\0\0\0\0\x7F\xFF\xFF\xFF"s);
   co_await broker.send(test::channel_close(1, 406, "PRECONDITION_FAILED"));
   co_await broker.expect(AMQP_CHANNEL_CLOSE_OK_METHOD);
   co_await broker.open_channel();

@@ -5,11 +5,10 @@
 #include <optional>
 #include <string_view>
 
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <fmt/format.h>
 
 #include "amqp/frame.h"
+#include "amqp/rabbitmq_c.h"
 #include "amqp/wire.h"
 
 namespace amqp {
@@ -26,12 +25,14 @@ const T& fields(const void* decoded) {
   return *static_cast<const T*>(decoded);
 }
 
-// Removes the server properties from connection.start: version (2), table, mechanisms, locales.
+// Takes the server properties out of connection.start: version (2), table, mechanisms, locales.
 // An empty table stays in their place.
-std::optional<std::span<char>> without_server_properties(std::span<char> arguments) {
+std::optional<std::span<char>> take_server_properties(std::span<char> arguments,
+                                                      HeaderTable& properties) {
   if (arguments.size() < 6) return {};
   const std::size_t table_size = read_integer<std::uint32_t>(arguments.data() + 2);
   if (table_size > arguments.size() - 6) return {};
+  properties = HeaderTable(std::string(arguments.data() + 6, table_size));
   std::memmove(arguments.data() + table_size, arguments.data(), 2);
   write_integer(arguments.data() + table_size + 2, std::uint32_t{0});
   return arguments.subspan(table_size);
@@ -243,7 +244,10 @@ std::expected<method::Incoming, std::string> Decoder::method(std::span<char> pay
         fmt::format("command invalid 503: {} is not for a client", number_of(id)));
   }
   std::optional<std::span<char>> arguments = payload.subspan(4);
-  if (id == AMQP_CONNECTION_START_METHOD) arguments = without_server_properties(*arguments);
+  HeaderTable server_properties;
+  if (id == AMQP_CONNECTION_START_METHOD) {
+    arguments = take_server_properties(*arguments, server_properties);
+  }
   void* decoded = nullptr;
   if (!arguments || amqp_decode_method(id, pool_.get(), {arguments->size(), arguments->data()},
                                        &decoded) != AMQP_STATUS_OK) {
@@ -251,6 +255,9 @@ std::expected<method::Incoming, std::string> Decoder::method(std::span<char> pay
     return std::unexpected(fmt::format("syntax error 502: {} is malformed", number_of(id)));
   }
   auto result = incoming(id, decoded);
+  if (auto* start = std::get_if<method::ConnectionStart>(&result)) {
+    start->version = server_properties.find_string("version").value_or("");
+  }
   recycle_amqp_pool(pool_.get());
   return result;
 }

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include <amqp.h>
-#include <amqp_framing.h>
-
 #include "amqp/frame.h"
+#include "amqp/rabbitmq_c.h"
 #include "amqp/wire.h"
 
 namespace amqp {
@@ -25,6 +23,16 @@ amqp_table_entry_t entry(std::string_view name, std::string_view value) {
   result.value.value.bytes = bytes(value);
   return result;
 }
+
+amqp_table_entry_t entry(std::string_view name, std::int64_t value) {
+  amqp_table_entry_t result{};
+  result.key = bytes(name);
+  result.value.kind = AMQP_FIELD_KIND_I64;
+  result.value.value.i64 = value;
+  return result;
+}
+
+constexpr std::size_t kTableEntryOverhead = 16;  // lengths, type, an integer
 
 amqp_table_entry_t entry(std::string_view name) {
   amqp_table_entry_t result{};
@@ -223,17 +231,24 @@ bool append(std::string& out, std::uint16_t channel, const method::ChannelCloseO
 }
 
 bool append(std::string& out, std::uint16_t channel, const method::QueueDeclare& declare) {
-  auto type = entry("x-queue-type", declare.type);
-  const amqp_queue_declare_t encodable{.ticket = 0,
-                                       .queue = bytes(declare.queue),
-                                       .passive = declare.passive ? 1 : 0,
-                                       .durable = declare.durable ? 1 : 0,
-                                       .exclusive = declare.exclusive ? 1 : 0,
-                                       .auto_delete = 0,
-                                       .nowait = 0,
-                                       .arguments = {declare.type.empty() ? 0 : 1, &type}};
-  return append_method(out, channel, AMQP_QUEUE_DECLARE_METHOD, encodable,
-                       declare.queue.size() + declare.type.size());
+  std::vector<amqp_table_entry_t> arguments;
+  std::size_t size = declare.queue.size();
+  for (const auto& [name, value] : declare.arguments) {
+    const auto* const text = std::get_if<std::string>(&value);
+    arguments.push_back(text != nullptr ? entry(name, *text)
+                                        : entry(name, std::get<std::int64_t>(value)));
+    size += name.size() + kTableEntryOverhead + (text != nullptr ? text->size() : 0);
+  }
+  const amqp_queue_declare_t encodable{
+      .ticket = 0,
+      .queue = bytes(declare.queue),
+      .passive = declare.passive ? 1 : 0,
+      .durable = declare.durable ? 1 : 0,
+      .exclusive = declare.exclusive ? 1 : 0,
+      .auto_delete = 0,
+      .nowait = 0,
+      .arguments = {static_cast<int>(arguments.size()), arguments.data()}};
+  return append_method(out, channel, AMQP_QUEUE_DECLARE_METHOD, encodable, size);
 }
 
 bool append(std::string& out, std::uint16_t channel, const method::BasicQos& qos) {

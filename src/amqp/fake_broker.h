@@ -13,8 +13,6 @@
 #include <string_view>
 #include <vector>
 
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -23,6 +21,7 @@
 #include "amqp/connection.h"
 #include "amqp/endpoint.h"
 #include "amqp/frame.h"
+#include "amqp/rabbitmq_c.h"
 
 namespace amqp::test {
 

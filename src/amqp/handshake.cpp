@@ -46,6 +46,7 @@ Task<Result<Answer>> ConnectionImpl::answer(Clock::time_point deadline) {
 Task<Result<void>> ConnectionImpl::handshake(Clock::time_point deadline) {
   const auto start = co_await answer<method::ConnectionStart>(deadline);
   if (!start) co_return std::unexpected(start.error());
+  broker_version_ = start->version;
   if (!fmt::format(" {} ", start->mechanisms).contains(" PLAIN ")) {
     Error error = link_lost("the broker does not offer PLAIN authentication");
     error.fault = Fault::refused;

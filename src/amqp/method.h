@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace amqp {
 
@@ -16,7 +17,8 @@ namespace method {
 
 struct ConnectionStart {
   static constexpr std::string_view kName = "connection.start";
-  std::string mechanisms;  // separated by spaces
+  std::string mechanisms;    // separated by spaces
+  std::string version = {};  // of the server, as it says: "4.0.5"; empty if it does not
 };
 struct ConnectionStartOk {
   static constexpr std::string_view kName = "connection.start-ok";
@@ -74,13 +76,17 @@ struct ChannelCloseOk {
   static constexpr std::string_view kName = "channel.close-ok";
 };
 
+struct QueueArgument {
+  std::string name;
+  std::variant<std::string, std::int64_t> value;
+};
 struct QueueDeclare {
   static constexpr std::string_view kName = "queue.declare";
   std::string queue;
   bool passive = false;
   bool durable = false;
   bool exclusive = false;
-  std::string type;  // x-queue-type; empty: none is given
+  std::vector<QueueArgument> arguments = {};
 };
 struct QueueDeclareOk {
   static constexpr std::string_view kName = "queue.declare-ok";

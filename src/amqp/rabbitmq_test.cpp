@@ -152,6 +152,107 @@ TEST_F(RabbitMq, JoinsAQueueThatItMadeItself) {
   run(ensure_twice(endpoint_, random_name("ensure"), QueueType::classic, QueueType::classic));
 }
 
+// Declares a queue as another program might.
+Task<void> declare_queue(std::shared_ptr<Connection> connection, method::QueueDeclare queue) {
+  Channel channel(connection->impl(), "test");
+  const auto opened = co_await channel.open();
+  EXPECT_TRUE(opened);
+  const auto declared = co_await channel.call<method::QueueDeclareOk>(std::move(queue));
+  EXPECT_TRUE(declared) << declared.error().what;
+}
+
+Task<void> examine(Endpoint endpoint, std::vector<method::QueueArgument> arguments,
+                   QueueTerms terms) {
+  const auto connection = co_await connect(endpoint);
+  const std::string queue = random_name("examined");
+  co_await declare_queue(connection,
+                         {.queue = queue, .durable = true, .arguments = std::move(arguments)});
+  for (const QueueType expected : {QueueType::classic, QueueType::quorum}) {
+    const auto found = co_await connection->examine_queue(queue, expected);
+    EXPECT_TRUE(found) << found.error().what;
+    EXPECT_EQ(found.value_or(QueueTerms{}).type, terms.type);
+    EXPECT_EQ(found.value_or(QueueTerms{}).may_drop(), terms.may_drop());
+    if (terms.type == QueueType::quorum && found) {
+      EXPECT_EQ(found->delivery_limit, terms.delivery_limit);
+    }
+  }
+  co_await remove_queue(connection, queue);
+  co_await connection->close();
+}
+
+TEST_F(RabbitMq, TellsAClassicQueue) { run(examine(endpoint_, {}, {.type = QueueType::classic})); }
+
+TEST_F(RabbitMq, TellsAClassicQueueThatHasOtherArguments) {
+  run(examine(endpoint_, {{"x-queue-type", "classic"}, {"x-max-length", std::int64_t{9}}},
+              {.type = QueueType::classic}));
+}
+
+TEST_F(RabbitMq, TellsTheDeliveryLimitOfAQuorumQueue) {
+  run(examine(endpoint_, {{"x-queue-type", "quorum"}, {kDeliveryLimit, std::int64_t{5}}},
+              {.type = QueueType::quorum, .delivery_limit = 5}));
+}
+
+TEST_F(RabbitMq, TellsTheDeliveryLimitOfAQuorumQueueThatHasOtherArguments) {
+  run(examine(endpoint_,
+              {{"x-queue-type", "quorum"},
+               {"x-dead-letter-exchange", ""},
+               {"x-dead-letter-routing-key", "a'b"},
+               {kDeliveryLimit, std::int64_t{5}},
+               {"x-max-length", std::int64_t{9}}},
+              {.type = QueueType::quorum, .delivery_limit = 5}));
+}
+
+Task<void> examine_own(Endpoint endpoint) {
+  const auto connection = co_await connect(endpoint);
+  const auto absent = co_await connection->examine_queue(random_name("absent"), QueueType::quorum);
+  EXPECT_EQ(absent.error().reply_code, 404);
+  const std::string queue = random_name("examined");
+  for (const QueueType type : {QueueType::classic, QueueType::quorum}) {
+    const auto ensured = co_await connection->ensure_queue(queue, type);
+    EXPECT_TRUE(ensured);
+    const auto found = co_await connection->examine_queue(queue, type);
+    EXPECT_EQ(found, (QueueTerms{.type = type, .delivery_limit = kNoDeliveryLimit}));
+    co_await remove_queue(connection, queue);
+  }
+  const auto exclusive = co_await connection->declare_reply_queue();
+  const auto foreign = co_await connect(endpoint);
+  const auto unknown = co_await foreign->examine_queue(*exclusive, QueueType::quorum);
+  EXPECT_EQ(unknown, QueueTerms{});
+  co_await foreign->close();
+  co_await connection->close();
+}
+
+TEST_F(RabbitMq, TellsThatAQueueOfItsOwnHasNoDeliveryLimit) { run(examine_own(endpoint_)); }
+
+// Without that, some 30 of them were removed.
+Task<void> remove_many_and_leave(Endpoint endpoint) {
+  const auto connection = co_await connect(endpoint);
+  const std::string queue = random_name("purged");
+  const auto ensured = co_await connection->ensure_queue(queue, QueueType::quorum);
+  auto publisher = co_await Publisher::open(*connection, {});
+  EXPECT_TRUE(ensured && publisher);
+  const auto messages = messages_to(queue, 500);
+  const auto settlements = co_await (*publisher)->publish(messages);
+  EXPECT_TRUE(settlements);
+  auto browser = co_await Browser::open(*connection, {.queue = queue, .type = QueueType::quorum});
+  std::vector<std::uint64_t> tags;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    auto taken = co_await (*browser)->next();
+    EXPECT_TRUE(taken && *taken);
+    tags.push_back((*taken)->delivery.delivery_tag);
+  }
+  const auto removed = co_await (*browser)->remove(tags);
+  EXPECT_TRUE(removed);
+  browser->reset();
+  const auto left = co_await Browser::open(*connection, {.queue = queue});
+  const auto none = co_await (*left)->next();
+  EXPECT_TRUE(none && !*none);
+  co_await remove_queue(connection, queue);
+  co_await connection->close();
+}
+
+TEST_F(RabbitMq, HasRemovedFromAQuorumQueueWhenItSaysSo) { run(remove_many_and_leave(endpoint_)); }
+
 Task<void> publish_into_the_void(Endpoint endpoint) {
   const auto connection = co_await connect(endpoint);
   const auto queue = co_await connection->declare_reply_queue();
@@ -258,18 +359,21 @@ TEST_F(RabbitMq, KeepsALargeBodyAndEveryProperty) { run(send_a_large_body(endpoi
 
 // The bodies of all messages of a queue, from its head; removes those at odd places.
 Task<std::vector<std::string>> remove_every_second(std::shared_ptr<Connection> connection,
-                                                   std::string queue) {
+                                                   std::string queue, QueueType type) {
   std::vector<std::string> bodies;
-  auto browser = co_await Browser::open(*connection, {.queue = queue});
+  std::vector<std::uint64_t> odd;
+  auto browser = co_await Browser::open(*connection, {.queue = queue, .type = type});
   EXPECT_TRUE(browser) << browser.error().what;
   for (;;) {
     auto taken = co_await (*browser)->next();
     EXPECT_TRUE(taken) << taken.error().what;
     if (!taken || !*taken) break;
     const Delivery& delivery = (*taken)->delivery;
-    if (bodies.size() % 2 == 1) (*browser)->remove(delivery.delivery_tag);
+    if (bodies.size() % 2 == 1) odd.push_back(delivery.delivery_tag);
     bodies.push_back(delivery.body);
   }
+  const auto removed = co_await (*browser)->remove(odd);
+  EXPECT_TRUE(removed) << removed.error().what;
   const auto finished = co_await (*browser)->finish();
   EXPECT_TRUE(finished) << finished.error().what;
   co_return bodies;
@@ -289,10 +393,12 @@ Task<void> browse_twice(Endpoint endpoint, std::string queue, QueueType type) {
   }
   const auto settlements = co_await (*publisher)->publish(messages);
   EXPECT_TRUE(settlements);
-  const auto first = co_await remove_every_second(connection, queue);
+  const auto first = co_await remove_every_second(connection, queue, type);
   EXPECT_EQ(first, all);
-  const auto second = co_await remove_every_second(connection, queue);
+  const auto second = co_await remove_every_second(connection, queue, type);
   EXPECT_EQ(second, kept) << "in order";
+  const auto ready = co_await connection->count_ready(queue);
+  EXPECT_EQ(ready.value_or(0), 100U);
   co_await remove_queue(connection, queue);
   co_await connection->close();
 }

@@ -14,9 +14,9 @@ namespace {
 constexpr std::uint8_t kPersistent = 2;
 
 constexpr std::string_view kStaleHeaders[] = {
-    "error-reason",     "error-message", "original-queue", "failed-at", "original-expiration",
-    "original-user-id", "original-CC",   "original-BCC",   "CC",        "BCC",
-    "x-delivery-count"};
+    "error-reason",     "error-message",   "original-queue", "failed-at", "original-expiration",
+    "original-user-id", "original-CC",     "original-BCC",   "CC",        "BCC",
+    "x-delivery-count", "x-acquired-count"};
 
 constexpr std::string_view kDeathHeaders[] = {"x-death",
                                               "x-first-death-exchange",
@@ -28,6 +28,34 @@ constexpr std::string_view kDeathHeaders[] = {"x-death",
 
 bool contains(const std::optional<std::string>& text, const std::string& part) {
   return text && text->find(part) != std::string::npos;
+}
+
+// What the broker tells of the last time that it dead-lettered the message itself.
+struct Death {
+  std::optional<std::string> reason;
+  std::optional<std::string> queue;
+  std::optional<domain::Timestamp> time;
+};
+
+Death last_death(const amqp::HeaderTable& headers) {
+  Death death;
+  for (const auto& header : amqp::table_entries(headers.encoded())) {
+    if (header.name != "x-death" || header.type != 'A') continue;
+    const auto deaths = amqp::array_items(header.bytes);
+    if (deaths.empty() || deaths.front().type != 'F') continue;
+    for (const auto& entry : amqp::table_entries(deaths.front().bytes)) {
+      if (entry.name == "reason" && entry.type == 'S') {
+        death.reason = std::string(entry.bytes);
+        std::ranges::replace(*death.reason, '_', '-');
+      } else if (entry.name == "queue" && entry.type == 'S') {
+        death.queue = std::string(entry.bytes);
+      } else if (entry.name == "time" && entry.type == 'T') {
+        const std::chrono::seconds since_epoch(amqp::to_integer(entry).value_or(0));
+        death.time = domain::Timestamp(since_epoch);
+      }
+    }
+  }
+  return death;
 }
 
 }  // namespace
@@ -47,6 +75,12 @@ DeadLetter read_dead_letter(std::string queue, std::size_t position, amqp::Deliv
     letter.original_queue = find("original-queue");
     letter.failed_at = contract::parse_timestamp(find("failed-at").value_or(""));
     letter.deliveries = headers->find_integer("x-delivery-count");
+    if (!letter.reason && !letter.original_queue) {
+      Death death = last_death(*headers);
+      letter.reason = std::move(death.reason);
+      letter.original_queue = std::move(death.queue);
+      letter.failed_at = death.time;
+    }
   }
   letter.delivery = std::move(delivery);
   return letter;
@@ -95,6 +129,31 @@ amqp::Message make_replay(const DeadLetter& letter, std::string queue) {
     if (properties.headers->empty()) properties.headers.reset();
   }
   return replay;
+}
+
+amqp::Message make_copy(const DeadLetter& letter) {
+  amqp::Message copy{.routing_key = letter.queue,
+                     .properties = letter.delivery.properties,
+                     .body = letter.delivery.body,
+                     .mandatory = true,
+                     .keeps_properties = true};
+  amqp::Properties& properties = copy.properties;
+  amqp::HeaderTable headers = properties.headers.value_or(amqp::HeaderTable());
+  headers.remove("x-delivery-count");
+  headers.remove("x-acquired-count");
+  if (properties.expiration) {
+    headers.add_string("original-expiration", *properties.expiration);
+    properties.expiration.reset();
+  }
+  if (properties.user_id) {
+    headers.add_string("original-user-id", *properties.user_id);
+    properties.user_id.reset();
+  }
+  headers.rename("CC", "original-CC");
+  headers.rename("BCC", "original-BCC");
+  properties.headers.reset();
+  if (!headers.empty()) properties.headers = std::move(headers);
+  return copy;
 }
 
 bool drop_death_headers(amqp::Message& replay) {

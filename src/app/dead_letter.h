@@ -22,7 +22,9 @@ struct DeadLetter {
   std::size_t position = 0;  // there, from 1 at the head
   amqp::Delivery delivery;
 
-  // What the service has added (docs/contract.md); a message that others put there may lack it.
+  // What the service has added (docs/contract.md), or else what the broker tells of a message that
+  // it has put there itself (x-death): its reason ("delivery-limit"), queue and time. A message
+  // that others put there may lack it.
   std::optional<std::string> reason;
   std::optional<std::string> message;
   std::optional<std::string> original_queue;
@@ -56,6 +58,11 @@ std::expected<std::string, std::string> replay_queue(
 // out is what told of its failure, what would act once more (expiration, user_id, CC and BCC, also
 // as they were renamed), and a quorum queue's count. It is persistent.
 amqp::Message make_replay(const DeadLetter& letter, std::string queue);
+
+// The letter itself, to be put at the end of its queue again in place of the one there. As in every
+// dead letter, what would act once more has another name (docs/contract.md). Without the broker's
+// count of deliveries.
+amqp::Message make_copy(const DeadLetter& letter);
 
 // For a replay whose headers do not fit in a frame: leaves out what brokers have added when they
 // dead-lettered it (x-death and the like). False if there is nothing of it.

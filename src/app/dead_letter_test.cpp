@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "amqp/wire.h"
 #include "contract/timestamp.h"
 #include "service/answer.h"
 
@@ -48,6 +49,81 @@ TEST(DeadLetter, TellsWhatTheServiceHasAdded) {
   EXPECT_EQ(letter.original_queue, "orders");
   EXPECT_EQ(letter.failed_at, kFailedAt);
   EXPECT_EQ(letter.deliveries, std::nullopt);
+}
+
+void append_entry(std::string& table, std::string_view name, char type, std::string_view value) {
+  table += static_cast<char>(name.size());
+  table.append(name) += type;
+  if (type != 'T') amqp::append_integer(table, static_cast<std::uint32_t>(value.size()));
+  table.append(value);
+}
+
+// As RabbitMQ makes it of a request that was delivered too often.
+amqp::Delivery dropped_request(std::string_view queue) {
+  std::string seconds;
+  amqp::append_integer(seconds, std::uint64_t{1'795'612'800});
+  std::string death;
+  append_entry(death, "reason", 'S', "delivery_limit");
+  append_entry(death, "queue", 'S', queue);
+  append_entry(death, "time", 'T', seconds);
+  std::string deaths = "F";
+  amqp::append_integer(deaths, static_cast<std::uint32_t>(death.size()));
+  deaths += death;
+  std::string headers;
+  append_entry(headers, "x-death", 'A', deaths);
+  amqp::Delivery delivery = request();
+  delivery.properties.headers.emplace(headers + delivery.properties.headers->encoded());
+  return delivery;
+}
+
+TEST(DeadLetter, TellsWhatTheBrokerHasAdded) {
+  const auto letter = read_dead_letter("orders.dlq", 1, dropped_request("orders"));
+  EXPECT_EQ(letter.reason, "delivery-limit");
+  EXPECT_EQ(letter.original_queue, "orders");
+  EXPECT_EQ(letter.failed_at, kFailedAt);
+  EXPECT_EQ(replay_queue(letter, {}, {"orders", "items"}), "orders");
+  EXPECT_FALSE(replay_queue(letter, {}, {"items"}));
+}
+
+TEST(DeadLetter, TellsWhatTheServiceHasAddedRatherThanWhatTheBrokerHas) {
+  const DeadLetter letter = letter_of(dropped_request("elsewhere"));
+  EXPECT_EQ(letter.reason, "invalid");
+  EXPECT_EQ(letter.original_queue, "orders");
+}
+
+TEST(DeadLetter, ToldOfInAnotherWayIsOneWithoutAReason) {
+  for (const auto* const headers : {"\7x-deathA\0\0\0\0", "\7x-deathS\0\0\0\1x"}) {
+    amqp::Delivery delivery = delivery_of("x");
+    delivery.properties.headers.emplace(
+        std::string(headers, 13 + static_cast<std::size_t>(headers[8] == 'S')));
+    EXPECT_EQ(read_dead_letter("orders.dlq", 1, std::move(delivery)).reason, std::nullopt);
+  }
+}
+
+TEST(DeadLetterCopy, IsTheLetterButForWhatWouldActOnceMoreAndTheBrokersCount) {
+  amqp::Delivery delivery = dropped_request("orders");
+  std::string count;
+  amqp::append_integer(count, std::uint64_t{19});
+  delivery.properties.headers.emplace("\x10x-delivery-countl" + count +
+                                      delivery.properties.headers->encoded());
+  const auto letter = read_dead_letter("orders.dlq", 1, delivery);
+  EXPECT_EQ(letter.deliveries, 19);
+  const amqp::Message copy = make_copy(letter);
+  EXPECT_EQ(copy.routing_key, "orders.dlq");
+  EXPECT_TRUE(copy.mandatory && copy.keeps_properties);
+  EXPECT_EQ(copy.body, delivery.body);
+  EXPECT_EQ(copy.properties.message_id, "m");
+  EXPECT_EQ(copy.properties.expiration, std::nullopt);
+  EXPECT_EQ(copy.properties.user_id, std::nullopt);
+  const auto& headers = *copy.properties.headers;
+  EXPECT_EQ(headers.find_string("original-expiration"), "1000");
+  EXPECT_EQ(headers.find_string("original-user-id"), "guest");
+  EXPECT_EQ(headers.find_string("original-CC"), "elsewhere");
+  EXPECT_EQ(headers.find_string("CC"), std::nullopt);
+  EXPECT_EQ(headers.find_integer("x-delivery-count"), std::nullopt);
+  const auto again = read_dead_letter("orders.dlq", 1, delivery_of(copy.body, copy.properties));
+  EXPECT_EQ(again.reason, "delivery-limit");
+  EXPECT_EQ(again.original_queue, "orders");
 }
 
 TEST(DeadLetter, MayBeAMessageOfSomebodyElse) {

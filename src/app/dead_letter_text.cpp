@@ -20,7 +20,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kReasonColumns = 9;
+constexpr std::size_t kReasonColumns = 14;
 constexpr std::size_t kMessageColumns = 40;  // longer ones are not cut
 constexpr int kDepthMax = 8;                 // of nested headers that are shown
 

@@ -30,15 +30,15 @@ DeadLetter letter(std::string body) {
 TEST(DeadLetterText, IsOneLineInATable) {
   const std::string line = table_line(letter("{}"), 0);
   EXPECT_EQ(line,
-            "    12  2026-11-23 03:00:00  invalid            2  "
+            "    12  2026-11-23 03:00:00  invalid                 2  "
             "quantity \\x1b[31mis \\xffmissing           c-1");
   EXPECT_EQ(table_head(0).find("MESSAGE"), line.find("quantity"));
   EXPECT_EQ(table_head(0).find("ID"), line.find("c-1"));
 }
 
 TEST(DeadLetterText, IsCutToTheTerminal) {
-  EXPECT_THAT(table_line(letter("{}"), 80), EndsWith("  quantity \\x1b[31mis \\xffmiss…"));
-  EXPECT_THAT(table_head(80), EndsWith("  MESSAGE                     …"));
+  EXPECT_THAT(table_line(letter("{}"), 80), EndsWith("  quantity \\x1b[31mis \\xf…"));
+  EXPECT_THAT(table_head(80), EndsWith("  MESSAGE                …"));
 }
 
 TEST(DeadLetterText, ShowsAllOfALetter) {

@@ -64,9 +64,14 @@ Read read_reason(const Arguments& arguments, std::optional<std::string>& to) {
   if (!to) return {};
   const std::string given = *to;
   std::ranges::replace(*to, '_', '-');
-  if (*to == "invalid" || *to == "too-large") return {};
+  for (const char* reason :
+       {"invalid", "too-large", "delivery-limit", "expired", "maxlen", "rejected"}) {
+    if (*to == reason) return {};
+  }
   return Wrong(
-      fmt::format("--reason takes invalid or too-large; not {}", quoted_for_message(given)));
+      fmt::format("--reason takes invalid, too-large, delivery-limit, expired, maxlen or rejected; "
+                  "not {}",
+                  quoted_for_message(given)));
 }
 
 Read read_filter(const Arguments& arguments, DeadLetterFilter& to) {

@@ -69,9 +69,10 @@ TEST(DeadLettersOptions, AreFilters) {
 TEST(DeadLettersOptions, TakeOnlyReasonsThatThereAre) {
   EXPECT_EQ(command_of({"list", "--reason", "too-large"}).filter.reason, "too-large");
   EXPECT_EQ(command_of({"list", "--reason", "too_large"}).filter.reason, "too-large");
+  EXPECT_EQ(command_of({"list", "--reason", "delivery_limit"}).filter.reason, "delivery-limit");
   for (const char* reason : {"refused", "too_huge", "INVALID", ""}) {
     EXPECT_THAT(error_of_dead_letters({"list", "--reason", reason}),
-                HasSubstr(std::string("--reason takes invalid or too-large; not \"") + reason));
+                HasSubstr(std::string("maxlen or rejected; not \"") + reason));
   }
 }
 

@@ -134,6 +134,10 @@ FlowMetrics::FlowMetrics(Registry& registry, const std::string& queue,
                                {{"queue", queue}})),
       in_flight_(gauge(registry, "inventory_messages_in_flight",
                        "Requests in batches that are not acknowledged.", {{"queue", queue}})),
+      delivery_limit_(gauge(registry, "inventory_delivery_limit",
+                            "Deliveries after which the broker drops a request, as far as the "
+                            "queue tells; 0: none.",
+                            {{"queue", queue}})),
       batch_(histogram(registry, "inventory_batch_messages", "Requests decided in one batch.",
                        {{"queue", queue}}, kMessages)),
       decide_(stage(registry, queue, "decide")),
@@ -174,7 +178,9 @@ FlowMetrics::FlowMetrics(Registry& registry, const std::string& queue,
   }
 }
 
-void FlowMetrics::refresh(const service::Status& status, TimePoint now) {
+void FlowMetrics::refresh(const service::Status& status, std::optional<std::int64_t> delivery_limit,
+                          TimePoint now) {
+  delivery_limit_.Set(static_cast<double>(delivery_limit.value_or(0)));
   for (const auto& [condition, gauge] : conditions_) {
     gauge->Set(condition == status.condition ? 1 : 0);
   }

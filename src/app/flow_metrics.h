@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -38,7 +39,9 @@ class FlowMetrics : public service::Observer {
               std::initializer_list<service::Outcome> outcomes);
 
   // Brings up to date what no event does. To be called before the metrics are collected.
-  void refresh(const service::Status& status, TimePoint now);
+  // delivery_limit: of the queue, if it is known to have one.
+  void refresh(const service::Status& status, std::optional<std::int64_t> delivery_limit,
+               TimePoint now);
 
   void connected() override;
   void disconnected() override;
@@ -73,6 +76,7 @@ class FlowMetrics : public service::Observer {
   prometheus::Counter& reconnects_;
   prometheus::Counter& blocked_seconds_;
   prometheus::Gauge& in_flight_;
+  prometheus::Gauge& delivery_limit_;
   prometheus::Histogram& batch_;
   prometheus::Histogram& decide_;
   prometheus::Histogram& publish_;

@@ -79,11 +79,11 @@ TEST_F(FlowMetricsTest, CountsSessionsAfterTheFirst) {
 }
 
 TEST_F(FlowMetricsTest, CountsBlockedTimeWhileItLasts) {
-  metrics_.refresh({}, std::chrono::steady_clock::now() + seconds(9));
+  metrics_.refresh({}, {}, std::chrono::steady_clock::now() + seconds(9));
   EXPECT_THAT(text(), HasSubstr(R"(inventory_blocked_seconds_total{queue="orders"} 0)"));
   metrics_.blocked(true);
   metrics_.blocked(true);
-  metrics_.refresh({}, std::chrono::steady_clock::now() + seconds(9));
+  metrics_.refresh({}, {}, std::chrono::steady_clock::now() + seconds(9));
   for (const auto& family : registry_.Collect()) {
     if (family.name == "inventory_blocked_seconds_total") {
       EXPECT_GE(family.metric[0].counter.value, 9);
@@ -92,11 +92,19 @@ TEST_F(FlowMetricsTest, CountsBlockedTimeWhileItLasts) {
 }
 
 TEST_F(FlowMetricsTest, ShowsOneCondition) {
-  metrics_.refresh({Condition::consuming, ""}, {});
-  metrics_.refresh({Condition::broker_unavailable, ""}, {});
+  metrics_.refresh({Condition::consuming, ""}, {}, {});
+  metrics_.refresh({Condition::broker_unavailable, ""}, {}, {});
   EXPECT_THAT(text(),
               HasSubstr(R"(inventory_condition{condition="broker_unavailable",queue="orders"} 1)"));
   EXPECT_THAT(text(), HasSubstr(R"(inventory_condition{condition="consuming",queue="orders"} 0)"));
+}
+
+TEST_F(FlowMetricsTest, TellsTheDeliveryLimitOfAQueueThatHasOne) {
+  EXPECT_THAT(text(), HasSubstr(R"(inventory_delivery_limit{queue="orders"} 0)"));
+  metrics_.refresh({}, 20, {});
+  EXPECT_THAT(text(), HasSubstr(R"(inventory_delivery_limit{queue="orders"} 20)"));
+  metrics_.refresh({}, {}, {});
+  EXPECT_THAT(text(), HasSubstr(R"(inventory_delivery_limit{queue="orders"} 0)"));
 }
 
 }  // namespace

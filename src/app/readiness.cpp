@@ -32,7 +32,7 @@ std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queu
   std::vector<ops::HealthCheck> checks;
   for (const auto& [name, fails_for] : kChecks) {
     ops::HealthCheck check{name, ""};
-    for (const auto& [queue, status] : queues) {
+    for (const auto& [queue, status, _] : queues) {
       if (std::ranges::find(fails_for, status.condition) == fails_for.end()) {
         continue;
       }
@@ -43,6 +43,12 @@ std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queu
     checks.push_back(std::move(check));
   }
   checks.insert(checks.begin() + 2, {"schema", schema_problem});
+  ops::HealthCheck limit{"delivery_limit", ""};
+  for (const auto& [queue, status, note] : queues) {
+    if (note.empty()) continue;
+    limit.note += fmt::format("{}{}: {}", limit.note.empty() ? "" : "; ", queue, note);
+  }
+  checks.push_back(std::move(limit));
   return checks;
 }
 

@@ -7,6 +7,7 @@
 //   draining                  whether it goes on taking requests, that is, was not told to stop
 //   blocked                   whether the broker and the service's own queues take messages
 //   paused                    whether requests are taken, and not left to the broker in an outage
+//   delivery_limit            never fails; notes that the broker may drop a request
 
 #include <span>
 #include <string>
@@ -20,6 +21,7 @@ namespace inventory::app {
 struct QueueStatus {
   std::string queue;
   service::Status status;
+  std::string delivery_limit = {};  // see DeliveryLimit::note()
 };
 
 // schema_problem: why the schema is not up to date; empty once it is.

@@ -43,6 +43,15 @@ TEST(ReadinessChecks, FailWhileTheSchemaIsNotUpToDate) {
   EXPECT_EQ(readiness_checks({}, "")[2].problem, "");
 }
 
+TEST(ReadinessChecks, NoteADeliveryLimitWithoutFailing) {
+  const std::vector<QueueStatus> queues{{"orders", {Condition::consuming, ""}, "it drops"},
+                                        {"items", {Condition::consuming, ""}}};
+  const auto checks = readiness_checks(queues, "");
+  EXPECT_EQ(checks.back().name, "delivery_limit");
+  EXPECT_EQ(checks.back().problem, "");
+  EXPECT_EQ(checks.back().note, "orders: it drops");
+}
+
 TEST(ReadinessChecks, SayWhichQueueAndWhy) {
   const std::vector<QueueStatus> queues{
       {"orders", {Condition::broker_unavailable, "connection refused"}},

@@ -35,6 +35,7 @@
 #include "ops/process_metrics.h"
 #include "ops/service_manager.h"
 #include "service/amqp_broker.h"
+#include "service/delivery_limit.h"
 #include "service/flow.h"
 #include "service/items.h"
 #include "service/log_throttle.h"
@@ -73,6 +74,7 @@ struct Line {
        std::initializer_list<service::Outcome> outcomes, std::function<void()> on_change)
       : queue(queue),
         metrics(registry, queue, outcomes),
+        delivery_limit(queue, clock),
         broker(service::AmqpBrokerOptions{
             .endpoint = configuration.amqp_endpoint,
             .tls = configuration.amqp_tls,
@@ -80,6 +82,7 @@ struct Line {
             .other_queues = other_queues(queue, reply_queue),
             .queue_type = configuration.queue_type,
             .prefetch = configuration.prefetch,
+            .delivery_limit = &delivery_limit,
         }),
         handler({.queue = queue,
                  .reply_queue = reply_queue,
@@ -98,10 +101,11 @@ struct Line {
     return queues;
   }
 
-  QueueStatus status() const { return {queue, flow.status()}; }
+  QueueStatus status() const { return {queue, flow.status(), delivery_limit.note()}; }
 
   const std::string& queue;
   FlowMetrics metrics;
+  service::DeliveryLimit delivery_limit;
   service::AmqpBroker broker;
   service::BatchHandler<Kind> handler;
   service::Flow flow;
@@ -167,7 +171,7 @@ class Service {
   // Until the flows run they have nothing to say.
   std::vector<ops::HealthCheck> health_checks() const {
     std::vector<QueueStatus> queues{orders_.status(), items_.status()};
-    for (auto& [queue, status] : queues) {
+    for (auto& [queue, status, _] : queues) {
       if (stopping_) {
         status = {service::Condition::stopping, "finishing what is in flight"};
       } else if (running_ == 0 && !database_problem_.empty()) {
@@ -179,8 +183,8 @@ class Service {
 
   ops::HttpResponse metrics_page() {
     const auto now = clock_.steady_now();
-    orders_.metrics.refresh(orders_.flow.status(), now);
-    items_.metrics.refresh(items_.flow.status(), now);
+    orders_.metrics.refresh(orders_.flow.status(), orders_.delivery_limit.limit(), now);
+    items_.metrics.refresh(items_.flow.status(), items_.delivery_limit.limit(), now);
     return ops::metrics_page(metrics_);
   }
 

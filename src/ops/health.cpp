@@ -14,9 +14,10 @@ HttpResponse readiness(std::span<const HealthCheck> checks, bool verbose) {
     return {.body = "ok\n"};
   }
   HttpResponse response{.status = ready ? 200U : 503U};
-  for (const auto& [name, problem] : checks) {
+  for (const auto& [name, problem, note] : checks) {
     response.body += (problem.empty() ? "[+]" : "[-]") + name + ' ';
-    for (const char c : problem.empty() ? "ok" : problem) {
+    const std::string fine = note.empty() ? "ok" : "ok: " + note;
+    for (const char c : problem.empty() ? fine : problem) {
       response.body += c == '\n' || c == '\r' ? ' ' : c;
     }
     response.body += '\n';

@@ -12,7 +12,8 @@ namespace inventory::ops {
 
 struct HealthCheck {
   std::string name;
-  std::string problem;  // one line, why it fails and what to do; empty if it does not
+  std::string problem;    // one line, why it fails and what to do; empty if it does not
+  std::string note = {};  // one line, what to know though it does not fail
 };
 
 bool is_ready(std::span<const HealthCheck> checks);

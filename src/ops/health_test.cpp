@@ -19,6 +19,13 @@ TEST(Readiness, ListsItsChecksOnRequest) {
   EXPECT_EQ(response.body, "[+]broker ok\n[+]schema ok\nreadyz check passed\n");
 }
 
+TEST(Readiness, DoesNotFailForANote) {
+  const std::vector<HealthCheck> checks{{"broker", ""}, {"limit", "", "there is\none"}};
+  EXPECT_EQ(readiness(checks, false).body, "ok\n");
+  EXPECT_EQ(readiness(checks, true).body,
+            "[+]broker ok\n[+]limit ok: there is one\nreadyz check passed\n");
+}
+
 TEST(Readiness, ListsItsChecksUnaskedWhenOneFailsAndKeepsEachInOneLine) {
   const std::vector<HealthCheck> checks{{"broker", "no route\n[+]forged ok"}, {"schema", ""}};
   const auto response = readiness(checks, false);

@@ -111,8 +111,12 @@ class AmqpLink : public Link {
   Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
       std::size_t count, std::optional<std::chrono::milliseconds> wait_max) override {
     using TimePoint = std::chrono::steady_clock::time_point;
-    return consumer_->receive(
+    auto deliveries = co_await consumer_->receive(
         count, wait_max ? std::chrono::steady_clock::now() + *wait_max : TimePoint::max());
+    if (deliveries && options_.delivery_limit != nullptr) {
+      options_.delivery_limit->delivered(*deliveries);
+    }
+    co_return deliveries;
   }
   std::size_t waiting() const override { return consumer_ ? consumer_->waiting() : 0; }
   void acknowledge_up_to(std::uint64_t delivery_tag) override {
@@ -147,6 +151,12 @@ Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open() {
     if (auto there = co_await (*consuming)->ensure_queue(queue, options_.queue_type); !there) {
       co_return std::unexpected(std::move(there.error()));
     }
+  }
+  if (options_.delivery_limit != nullptr) {
+    const auto terms =
+        co_await (*consuming)->examine_queue(options_.request_queue, options_.queue_type);
+    if (!terms) co_return std::unexpected(terms.error());
+    options_.delivery_limit->examined(*terms);
   }
   co_return std::make_unique<AmqpLink>(options_, host, std::move(*consuming));
 }

@@ -19,6 +19,7 @@
 #include "amqp/connection.h"
 #include "amqp/endpoint.h"
 #include "service/broker.h"
+#include "service/delivery_limit.h"
 
 namespace inventory::service {
 
@@ -29,6 +30,7 @@ struct AmqpBrokerOptions {
   std::vector<std::string> other_queues;  // to be there as well: for replies and dead letters
   amqp::QueueType queue_type = amqp::QueueType::classic;
   std::uint16_t prefetch = 2000;
+  DeliveryLimit* delivery_limit = nullptr;  // of the request queue: to be told; it outlives this
 };
 
 class AmqpBroker : public Broker {

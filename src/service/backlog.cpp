@@ -55,11 +55,12 @@ void Backlog::give_up(Id id, TimePoint now) {
   }
 }
 
-void Backlog::failed(Id id, store::Error error, TimePoint now) {
+void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::duration took) {
   auto& failure = requests_.at(id).failure;
   if (!failure) failure = Failure{.error = {}, .first = now, .next_try = now};
   ++failure->count;
-  failure->next_try = now + wait_after(error.fault, failure->count);
+  failure->next_try =
+      now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 20 * took);
   failure->error = std::move(error);
 }
 

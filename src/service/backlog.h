@@ -8,7 +8,8 @@
 //      behind it that share a product with it wait too. A request without products waits for
 //      nobody.
 //   2. A request that failed by itself is tried again with a wait that doubles: from 50 ms to 5 s
-//      where somebody kept a lock, from 250 ms to 15 s otherwise.
+//      where somebody kept a lock, from 250 ms to 15 s otherwise; but at least 20 times as long as
+//      the try took, for others wait meanwhile.
 
 #include <chrono>
 #include <cstddef>
@@ -45,8 +46,8 @@ class Backlog {
   // failed since it came: what it waited for failed all the while.
   void give_up(Id id, TimePoint now);
 
-  // It was tried alone and failed, or the error names its product.
-  void failed(Id id, store::Error error, TimePoint now);
+  // It was tried alone and failed after so long, or the error names its product.
+  void failed(Id id, store::Error error, TimePoint now, TimePoint::duration took);
 
   // Not tried, for others had to be first: is tried at `next_try`.
   void postpone(Id id, TimePoint next_try);

@@ -22,7 +22,7 @@ class BacklogTest : public ::testing::Test {
     return backlog_.add(std::move(products), kBegin);
   }
   void fail(Backlog::Id id, Backlog::TimePoint now = kBegin, Fault fault = Fault::failing) {
-    backlog_.failed(id, {fault, "no"}, now);
+    backlog_.failed(id, {fault, "no"}, now, {});
   }
 
   Backlog backlog_;
@@ -79,6 +79,12 @@ TEST_F(BacklogTest, WaitsLongerAfterEachFailureAndLessForALock) {
   }
   EXPECT_EQ(wait(failing), seconds(15));
   EXPECT_EQ(wait(locked), seconds(5));
+}
+
+TEST_F(BacklogTest, TriesWhatTakesLongSeldom) {
+  const auto slow = add({1});
+  backlog_.failed(slow, {Fault::failing, "a statement takes too long"}, kBegin, seconds(15));
+  EXPECT_EQ(backlog_.next_try(), kBegin + seconds(300));
 }
 
 TEST_F(BacklogTest, IsNotDueForARequestThatWaitsBehindAnother) {

@@ -107,6 +107,14 @@ class FakeBroker : public Broker {
     changed_.notify();
   }
 
+  // The connections that publish break, while nothing is sent over them.
+  void lose_outlets() {
+    const auto outlets = outlets_;
+    for (FakeOutlet* const outlet : outlets) {
+      outlet->events.on_lost({amqp::Fault::link_lost, "connection reset"});
+    }
+  }
+
   // The silent queue answers for all that was sent to it.
   void answer(const std::string& queue, amqp::Settlement settlement) {
     silent.erase(queue);
@@ -307,6 +315,9 @@ class FakeStore : public store::Store {
       if (failing.contains(order.product)) {
         co_return std::unexpected(store::Error{store::Fault::failing, "a trigger says no"});
       }
+      if (conflicting.contains(order.product)) {
+        co_return std::unexpected(store::Error{store::Fault::retryable, "a trigger's conflict"});
+      }
       if (locked.contains(order.product)) skipped.push_back(order.product);
     }
     if (!skipped.empty()) {
@@ -346,7 +357,8 @@ class FakeStore : public store::Store {
   std::deque<store::Fault> faults;
   std::set<std::string> poison;         // order ids that this database refuses
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
-  std::set<domain::ProductId> locked;   // which somebody keeps locked
+  std::set<domain::ProductId> conflicting;
+  std::set<domain::ProductId> locked;  // which somebody keeps locked
 
  private:
   std::map<std::string, domain::Item> items_;

@@ -234,7 +234,9 @@ Task<std::optional<std::vector<amqp::Delivery>>> Flow::receive(Status& why) {
 
 Task<void> Flow::reply_stage(Pipe& pipe, Status& why) {
   for (;;) {
-    auto batch = co_await pipe.async_receive(use_awaitable);
+    boost::system::error_code cancelled;  // by tend_stage()
+    auto batch = co_await pipe.async_receive(redirect_error(use_awaitable, cancelled));
+    if (cancelled) co_return;
     if (!batch) {
       co_await settler_.finish(pause_.is_stopping() ? kFinishMax : milliseconds(0));
       acknowledge();

@@ -63,6 +63,18 @@ TEST_F(FlowTest, AcknowledgesOfABatchOnlyThoseWhoseRepliesAreConfirmed) {
   EXPECT_EQ(store_.view.on_hand[1], 996);
 }
 
+TEST_F(FlowTest, OpensAnotherLinkWhenTheConnectionForRepliesIsLostWhileNothingIsUnderWay) {
+  broker_.put(order(1));
+  settle();
+  broker_.lose_outlets();
+  settle();
+  EXPECT_EQ(broker_.opened(), 2);
+  EXPECT_TRUE(flow_.is_consuming());
+  broker_.put(order(2));
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 2U);
+}
+
 TEST_F(FlowTest, RepeatsABatchUntilTheDatabaseDecides) {
   store_.faults = {Fault::retryable, Fault::link_lost, Fault::in_doubt, Fault::unavailable};
   broker_.put(order(1));

@@ -71,8 +71,8 @@ class Handler {
   // When one that was put aside is to be tried again; nothing if none was.
   virtual std::optional<std::chrono::steady_clock::time_point> next_try() const = 0;
 
-  // Why, where requests are put aside and none was decided since the first of them failed: it may
-  // be more than those requests.
+  // Why, where requests are put aside and none was decided since the first of them failed, for ten
+  // seconds (it may be more than those requests); or where it is full.
   virtual std::optional<std::string> suspicion() const = 0;
 
   // The link is lost: what waits will be delivered again.
@@ -138,7 +138,7 @@ class BatchHandler : public Handler {
     if (!std::ranges::is_sorted(answered.answers, {}, &Answer::delivery_tag)) {
       std::ranges::sort(answered.answers, {}, &Answer::delivery_tag);
     }
-    observer_.put_aside(backlog_.failures().size());
+    observer_.put_aside(backlog_.failures().empty() ? 0 : backlog_.size());
     co_return answered;
   }
 
@@ -150,10 +150,9 @@ class BatchHandler : public Handler {
 
   std::optional<std::string> suspicion() const override {
     const auto failures = backlog_.failures();
-    if (failures.empty() || have_passed_since(*failures.front().second) ||
-        clock_.steady_now() - failures.front().second->first < kSuspicionAfter) {
-      return std::nullopt;
-    }
+    const bool is_odd = !failures.empty() && !have_passed_since(*failures.front().second) &&
+                        clock_.steady_now() - failures.front().second->first >= kSuspicionAfter;
+    if (failures.empty() || !(is_odd || is_full())) return std::nullopt;
     return fmt::format("{} requests wait for the database: {}", backlog_.size(),
                        failures.front().second->error.what);
   }
@@ -185,6 +184,8 @@ class BatchHandler : public Handler {
   // Transactions in which requests are tried again, a call: the others of a call wait for them.
   static constexpr int kTriesAgainMax = 32;
   static constexpr std::chrono::milliseconds kTriesAgainPause{100};
+  // So many conflicts in a row are no chance: something in the batch always meets one.
+  static constexpr int kConflictsMax = 8;
   // Each so many failures on a lock it is awaited instead of skipped: other instances may be
   // queueing for it.
   static constexpr int kPatientFailure = 8;
@@ -218,13 +219,16 @@ class BatchHandler : public Handler {
     std::optional<store::Fault> fault;
     if (!decisions) fault = decisions.error().fault;
     observer_.transaction(now - since, fault);
+    last_took_ = now - since;
     if (decisions) last_passed_ = now;
+    conflicts_ = fault == store::Fault::retryable ? conflicts_ + 1 : 0;
     co_return decisions;
   }
 
   // Tries what may be tried, those first that failed before, until all is decided or waits.
   Task<std::optional<store::Error>> work_off_backlog(std::vector<Answer>& answers) {
     int tries_left = kTriesAgainMax;
+    splits_conflicts_ = conflicts_ >= kConflictsMax;
     for (;;) {
       auto due = backlog_.due(clock_.steady_now());
       const bool again = !due.again.empty();
@@ -268,7 +272,11 @@ class BatchHandler : public Handler {
       co_return std::nullopt;
     }
     store::Error& error = decisions.error();
-    if (!concerns_requests(error.fault)) co_return std::move(error);
+    const bool always_conflicts = error.fault == store::Fault::retryable &&
+                                  (splits_conflicts_ || std::ranges::all_of(ids, [this](Id id) {
+                                     return backlog_.failure(id) != nullptr;
+                                   }));
+    if (!concerns_requests(error.fault) && !always_conflicts) co_return std::move(error);
     if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
       co_return co_await try_others(std::move(ids), named, std::move(error), locks, tries_left,
                                     answers);
@@ -310,7 +318,7 @@ class BatchHandler : public Handler {
                  "{}: a request waits, others go on: {}{}", options_.queue, error.what,
                  left_out_text(*left_out));
     }
-    backlog_.failed(id, std::move(error), clock_.steady_now());
+    backlog_.failed(id, std::move(error), clock_.steady_now(), last_took_);
   }
 
   void refuse_overdue(std::vector<Answer>& answers) {
@@ -414,6 +422,9 @@ class BatchHandler : public Handler {
   Backlog backlog_;
   std::map<Id, Kept> kept_;  // those of the backlog
   std::optional<std::chrono::steady_clock::time_point> last_passed_;
+  std::chrono::steady_clock::duration last_took_{};
+  int conflicts_ = 0;                                   // in a row
+  bool splits_conflicts_ = false;                       // finds the request that always meets one
   log::Limit log_limit_{10, std::chrono::seconds(10)};  // clients decide how many are invalid
 };
 

@@ -283,6 +283,25 @@ TEST_F(HandlerTest, IsFullRatherThanRefuseRequestsForALockedProduct) {
   EXPECT_TRUE(orders_.is_full());
 }
 
+// A trigger may raise what otherwise is a chance.
+TEST_F(HandlerTest, FindsTheRequestThatAlwaysMeetsAConflict) {
+  store_.view.on_hand[1] = store_.view.on_hand[2] = 10;
+  store_.conflicting = {2};
+  auto answered = answer_all(orders_, {order_for(1, 1), order_for(2, 2), order_for(3, 1)});
+  int tries = 1;
+  for (; answered.outage && tries < 20; ++tries) {
+    EXPECT_EQ(answered.outage->fault, store::Fault::retryable);
+    answered = answer_all(orders_, {});
+  }
+  EXPECT_LT(tries, 12);
+  EXPECT_EQ(answered.answers.size(), 2U);
+  clock_.pass(std::chrono::seconds(1));
+  EXPECT_EQ(answer(orders_, {order_for(4, 1)}).size(), 1U) << "it stops nobody any more";
+  store_.conflicting.clear();
+  clock_.pass(std::chrono::seconds(20));
+  EXPECT_EQ(answer(orders_, {}).size(), 1U);
+}
+
 TEST_F(HandlerTest, AnswersAndDeadLettersWhatCannotBeDecoded) {
   amqp::Delivery bad = order_delivery(1);
   bad.undecodable = "undefined property flag 0x0002";

@@ -95,8 +95,9 @@ class Observer {
 
   virtual void received(std::size_t /*requests*/) {}
   virtual void transaction(Duration /*took*/, std::optional<store::Fault> /*fault*/) {}
-  virtual void retried(store::Fault /*fault*/) {}      // a batch is decided again
-  virtual void put_aside(std::size_t /*requests*/) {}  // that fail by themselves, now
+  virtual void retried(store::Fault /*fault*/) {}  // a batch is decided again
+  // Now: requests that fail by themselves, with those that wait behind them.
+  virtual void put_aside(std::size_t /*requests*/) {}
   virtual void decided(const Tally& /*tally*/, Duration /*took*/) {}
   virtual void published(const Published& /*messages*/) {}
   virtual void waiting(std::size_t /*replies*/) {}  // for queues that take none, now

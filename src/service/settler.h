@@ -28,7 +28,8 @@
 // Invariants:
 //   1. A request is settled once, and only after all that it causes is.
 //   2. Nothing that was confirmed is published again. A message that is under way is published
-//      again only when its connection is lost or given up.
+//      again only when its connection is lost, given up or not read; to a queue of the service's
+//      own also after half a minute without an answer.
 //   3. What waits is bounded: of one queue, of all, and in time. What exceeds it is kept or given
 //   up.
 //
@@ -218,13 +219,19 @@ class Settler {
   std::optional<std::chrono::milliseconds> next_look() const;
 
   Tokens under_way(const Lane& lane) const;
+
+  // Addresses that are remembered, of each sort.
+  static constexpr std::size_t kAddressesMax = 10'000;
+  template <class Set>
+  static void remember(Set& addresses, const std::string& address) {
+    if (addresses.size() >= kAddressesMax) addresses.clear();
+    addresses.insert(address);
+  }
   void fail(std::string why);
   void tell_late();
   void update_texts();
   log::Fields fields(const amqp::Message& message) const;
-  template <class... Args>
-  void log_bad_reply(const amqp::Message& message, fmt::format_string<Args...> format,
-                     Args&&... args);
+  void log_bad_reply(const amqp::Message& message, const std::string& text);
 
   boost::asio::any_io_executor executor_;
   SettlerOptions options_;

@@ -238,6 +238,17 @@ TEST_F(SettlerTest, KeepsNothingOfAQueueThatIsSoundWhereASilentOneHasTooMuch) {
   EXPECT_LE(broker_.tries("sound"), 200U) << "at most one more each";
 }
 
+// More of it is under way than may wait, behind the silent one.
+TEST_F(SettlerTest, KeepsNothingOfABusyQueueBehindASilentOne) {
+  broker_.silent = {"silent"};
+  broker_.unanswered_max = 20;
+  for (int id = 0; id < 50; ++id) broker_.put(order(id), "silent");
+  for (int id = 0; id < 800; ++id) broker_.put(order(id), "sound");
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 850U);
+  EXPECT_EQ(std::ranges::count(broker_.published(), "sound", &amqp::Message::routing_key), 800);
+}
+
 // ---- messages on which the broker closes the connection
 
 TEST_F(SettlerTest, KeepsDeliveriesAndOtherRepliesWhereAnAddressIsBad) {

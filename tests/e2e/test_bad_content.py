@@ -131,10 +131,18 @@ def test_an_order_that_the_broker_dead_lettered_with_a_full_header_frame_is_answ
 
 
 # Needs the handler that answers what is undecodable as invalid and dead-letters it.
+def passes_flags_on(client):
+    """RabbitMQ 4 drops property flags that AMQP does not define; 3.10 does not look at them."""
+    version = client.connection._impl.server_properties["version"]
+    return int(version.split(".")[0]) < 4
+
+
 def test_an_order_with_an_undefined_property_flag_is_answered_and_dead_lettered(
     broker, database, queues, product
 ):
     with Client(broker.url, queues) as client:
+        if not passes_flags_on(client):
+            pytest.skip("this broker drops the flag")
         put_odd(client, queues.order, "flag", order(product), client.reply_to)
         names = ["odd", *good_orders(client, queues.order, product)]
         with Service(broker.url, database.url, queues) as service:
@@ -163,13 +171,14 @@ def test_the_dead_letters_command_gets_past_it(broker, queues, client, kind):
     for body in (b"good 1", b"good 2"):
         client.publish(queues.order_dead, body, message_id=body.decode())
 
+    is_undecodable = kind == "flag" and passes_flags_on(client)
     letters = listed(broker, queues)
     assert [letter["body"] for letter in letters] == ["odd", "good 1", "good 2"]
-    assert (letters[0]["undecodable"] is not None) == (kind == "flag")
+    assert (letters[0]["undecodable"] is not None) == is_undecodable
     assert letters[1]["undecodable"] is None
     assert letters[0]["properties"]["correlation_id"] == "odd"
     shown = command(broker, queues, "show", "--id", "odd").stdout
-    assert ("cannot be decoded: its property flags 0x" in shown) == (kind == "flag")
+    assert ("cannot be decoded: its property flags 0x" in shown) == is_undecodable
     assert "correlation_id: odd" in shown
 
     done = command(broker, queues, "replay", "--id", "odd", "--to", queues.order)

@@ -13,14 +13,19 @@ from client import Client, new_id
 from database import Sqlite
 from killing_gate import KillingGate
 from service import DEADLINE_S, PROGRAM, Service, environment, run
+from waiting import wait_for
 
 
-@pytest.fixture(params=["classic", "quorum"])
+QUORUM = {"x-queue-type": "quorum"}
+UNLIMITED = QUORUM | {"x-delivery-limit": 2**31 - 1}  # as the service declares them
+KINDS = {"classic": {}, "own": UNLIMITED, "quorum": QUORUM, "limited": QUORUM | {"x-delivery-limit": 3}}
+
+
+@pytest.fixture(params=KINDS)
 def dead(request, client, queues):
     """A client of dead-letter queues of each type, to which letters are put by hand."""
     for queue in (queues.order_dead, queues.item_dead):
-        arguments = {"x-queue-type": request.param}
-        client.channel.queue_declare(queue, durable=True, arguments=arguments)
+        client.channel.queue_declare(queue, durable=True, arguments=KINDS[request.param])
     for queue in (queues.order, queues.item):
         client.channel.queue_declare(queue, durable=True)
     client.channel.confirm_delivery()
@@ -109,16 +114,109 @@ def test_a_look_at_many_letters_leaves_them_in_the_queue_and_the_service_at_work
         wait_until_ready(letters + 1)
 
 
-def test_a_long_quorum_queue_stays_in_order(broker, queues, client):
+def test_a_long_queue_stays_in_order_and_complete_however_often_it_is_looked_at(
+    broker, queues, dead
+):
+    """RabbitMQ 4 drops what a quorum queue has delivered 20 times, unless the queue says otherwise."""
+    letters = [put(dead, queues.order_dead, b"{}") for _ in range(150)]
+    for _ in range(25):
+        assert ids(listed(broker, queues, "--queue", queues.order)) == letters
+
+
+def test_a_look_into_a_queue_with_a_limit_changes_nothing_of_the_letters(broker, queues, client):
     for queue in (queues.order_dead, queues.item_dead):
-        arguments = {"x-queue-type": "quorum"}
-        client.channel.queue_declare(queue, durable=True, arguments=arguments)
-    client.channel.confirm_delivery()
-    letters = [put(client, queues.order_dead, b"{}") for _ in range(200)]
-    for _ in range(3):
-        assert ids(listed(broker, queues)) == letters
+        client.channel.queue_declare(queue, durable=True, arguments=KINDS["limited"])
+    headers = {"CC": ["elsewhere"], "traceparent": "00-1", "n": 1, "nested": {"a": [1, None]}}
+    put(client, queues.order_dead, b"\0\xff", headers=headers, user_id="guest", priority=3, type="t")
+    first = listed(broker, queues)[0]
+    for _ in range(5):
+        last = listed(broker, queues)[0]
+    acted = {"original-CC": ["elsewhere"], "original-user-id": "guest"}
+    kept = {name: value for name, value in first["headers"].items() if name != "CC"} | acted
+    kept.pop("x-delivery-count", None)
+    last["headers"].pop("x-delivery-count", None)
+    assert last["headers"] == kept
+    assert last["properties"] == {
+        name: value for name, value in first["properties"].items() if name != "user_id"
+    }
+    assert last["body"] == first["body"]
     for queue in (queues.order_dead, queues.item_dead):
         client.channel.queue_delete(queue)
+
+
+@pytest.mark.parametrize("action", ["purge", "replay"])
+def test_what_is_said_to_be_removed_is(broker, queues, dead, action):
+    """RabbitMQ forgets acknowledgements for a quorum queue that are not under way when it is left."""
+    count = 500
+    for _ in range(count):
+        put(dead, queues.order_dead, b"{}")
+    kept = put(dead, queues.order_dead, b"{}", reason="too-large")
+    options = ["--queue", queues.order, "--reason", "invalid"] + ["--yes"] * (action == "purge")
+    done = command(broker, queues, action, *options)
+    assert done.returncode == 0, done.stderr
+    assert f"ed {count} of {count + 1}" in done.stdout
+    assert ids(listed(broker, queues)) == [kept]
+    assert len(drain(dead, queues.order)) == (count if action == "replay" else 0)
+
+
+def test_what_the_broker_has_dropped_is_understood_and_replayed(broker, queues, client):
+    death = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queues.order_dead}
+    arguments = QUORUM | {"x-delivery-limit": 1} | death
+    client.channel.queue_declare(queues.order, durable=True, arguments=arguments)
+    for queue in (queues.order_dead, queues.item_dead, queues.item):
+        client.channel.queue_declare(queue, durable=True, arguments=UNLIMITED)
+    client.channel.confirm_delivery()
+    client.publish(queues.order, b"{}", message_id="dropped", reply_to="r", delivery_mode=2)
+    for _ in range(2):
+        with Client(broker.url) as other:
+            wait_for(lambda: other.channel.basic_get(queues.order)[0], "it is in the queue")
+    wait_for(lambda: listed(broker, queues), "the broker has dropped it")
+    [letter] = listed(broker, queues, "--reason", "delivery-limit")
+    assert letter["original_queue"] == queues.order and letter["failed_at"]
+    done = command(broker, queues, "replay")
+    assert done.returncode == 0, done.stderr
+    assert [sent.message_id for sent, _ in drain(client, queues.order)] == ["dropped"]
+    assert listed(broker, queues) == []
+    for queue in (queues.order, queues.item, queues.order_dead, queues.item_dead):
+        client.channel.queue_delete(queue)
+
+
+def test_without_the_right_to_declare_it_copies(broker, queues, client):
+    """It cannot be known then whether the queue has a limit."""
+    for queue in (queues.order_dead, queues.item_dead):
+        client.channel.queue_declare(queue, durable=True, arguments=QUORUM)
+    client.channel.confirm_delivery()
+    letters = [put(client, queues.order_dead, b"{}") for _ in range(3)]
+    broker.control("add_user", "reader", "secret")
+    broker.control("set_permissions", "reader", "^$", "^amq\\.default$", ".*")
+    url = broker.url.replace("guest:guest", "reader:secret")
+    for _ in range(25):
+        done = run("dead-letters", "list", "--json", *queues.options(), AMQP_URL=url)
+        assert done.returncode == 0, done.stderr
+        assert ids(map(json.loads, done.stdout.splitlines())) == letters
+    broker.control("delete_user", "reader")
+    for queue in (queues.order_dead, queues.item_dead):
+        client.channel.queue_delete(queue)
+
+
+def test_purge_does_not_hold_letters_of_a_queue_with_a_limit_while_it_asks(broker, queues, client):
+    client.channel.queue_declare(queues.order_dead, durable=True, arguments=KINDS["limited"])
+    client.channel.confirm_delivery()
+    kept = put(client, queues.order_dead, b"{}")
+    terminal, end = pty.openpty()
+    done = subprocess.run(
+        [PROGRAM, "dead-letters", "purge", "--queue", queues.order, *queues.options()],
+        env=environment(AMQP_URL=broker.url),
+        stdin=end,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    os.close(terminal)
+    os.close(end)
+    assert done.returncode == 3 and "--dry-run, then remove with --yes" in done.stderr
+    assert ids(listed(broker, queues, "--queue", queues.order)) == [kept]
+    client.channel.queue_delete(queues.order_dead)
 
 
 def test_a_reader_that_goes_leaves_the_letters_in_order_and_hears_nothing(broker, queues, dead):
@@ -229,6 +327,7 @@ def test_purge_removes_what_matches(broker, queues, dead):
 
 
 @pytest.mark.parametrize("answer, status, left", [("n", 1, 2), ("y", 0, 0)])
+@pytest.mark.parametrize("dead", ["classic", "own"], indirect=True)
 def test_purge_asks_on_a_terminal(broker, queues, dead, answer, status, left):
     for _ in range(2):
         put(dead, queues.order_dead, b"{}")

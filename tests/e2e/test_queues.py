@@ -60,9 +60,10 @@ def test_the_names_are_those_of_the_contract(broker, database):
 
 
 def test_quorum_queues_where_they_are_asked_for(broker, database, client, queues):
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
     with Service(broker.url, database.url, queues, ["--queue-type=quorum"]):
         for queue in declared(queues):
-            assert client.exists(queue, durable=True, arguments={"x-queue-type": "quorum"})
+            assert client.exists(queue, durable=True, arguments=arguments)
             assert not client.exists(queue, durable=True)
         assert works(client)
 

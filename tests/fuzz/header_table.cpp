@@ -11,8 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <amqp.h>
-
+#include "amqp/rabbitmq_c.h"
 #include "amqp/wire.h"
 #include "target.h"
 

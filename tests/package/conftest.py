@@ -1,3 +1,4 @@
+import functools
 import os
 import pathlib
 import shutil
@@ -5,17 +6,22 @@ import subprocess
 
 import pytest
 
-from machine import BUILD, Root, debootstrap
+from machine import BUILD, HOST, Root, debootstrap
 from servers import Server
 
 
 @pytest.fixture(scope="session")
-def base(folder):
-    """A minimal Debian 12 as an archive."""
+def bases(folder):
+    """Minimal Debians by codename, as archives that are made when one is wanted first."""
     assert os.getuid() == 0, "these tests need root: scripts/test asks sudo for it"
-    tar = folder / "base.tar"
-    debootstrap(tar)
-    return tar
+
+    @functools.cache
+    def base(codename):
+        tar = folder / f"{codename}.tar"
+        debootstrap(codename, tar)
+        return tar
+
+    return base
 
 
 @pytest.fixture(scope="session")
@@ -33,11 +39,15 @@ def broker(folder):
 
 
 @pytest.fixture
-def new_root(base, tmp_path):
+def new_root(bases, tmp_path):
+    """Makes a root of this machine's Debian, or of another."""
     made = []
 
-    def make():
-        made.append(Root(base, tmp_path / f"root{len(made)}"))
+    def make(codename=HOST):
+        folder = tmp_path / f"root{len(made)}"
+        folder.mkdir()
+        subprocess.run(["tar", "-xf", bases(codename), "-C", folder], check=True)
+        made.append(Root(folder))
         return made[-1]
 
     return make

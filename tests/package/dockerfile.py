@@ -1,5 +1,5 @@
-"""Builds a Dockerfile without Docker: its stages are minimal Debian 12 roots, its RUN lines run in
-them. Knows the instructions that ours uses; any other is an error."""
+"""Builds a Dockerfile without Docker: its stages are minimal Debian roots, its RUN lines run in them.
+Knows the instructions that ours uses; any other is an error."""
 
 import dataclasses
 import glob
@@ -11,7 +11,7 @@ import subprocess
 
 from machine import CHECKOUT, Root
 
-BASES = ("debian:12", "debian:12-slim")
+BASES = {"debian:13": "trixie", "debian:13-slim": "trixie"}
 
 
 @dataclasses.dataclass
@@ -75,8 +75,8 @@ def build(dockerfile, new_root):
     for name, rest in instructions(dockerfile.read_text()):
         if name == "FROM":
             image, *alias = rest.split(" AS ")
-            assert image in BASES, f"only Debian 12 can be built on: {image}"
-            stage = stages[alias[0] if alias else "last"] = Stage(new_root())
+            assert image in BASES, f"only these can be built on: {', '.join(BASES)}"
+            stage = stages[alias[0] if alias else "last"] = Stage(new_root(BASES[image]))
         elif name == "RUN":
             done = subprocess.run(
                 stage.inside("sh", "-c", rest),

@@ -1,7 +1,8 @@
-"""Debian 12 in a folder: programs run in it as in a container, or it is booted with systemd."""
+"""A Debian in a folder: programs run in it as in a container, or it is booted with systemd."""
 
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
 import time
@@ -46,8 +47,11 @@ def output(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def mirror():
-    """The machine's own Debian archives and proxy, as apt has them."""
+HOST = platform.freedesktop_os_release().get("VERSION_CODENAME")
+
+
+def mirror(codename):
+    """The machine's own Debian archives, for this release, and its proxy, as apt has them."""
     sources = output(
         "apt-get",
         "indextargets",
@@ -58,16 +62,16 @@ def mirror():
         "Architecture: " + output("dpkg", "--print-architecture").strip(),
     )
     proxies = [line for line in output("apt-config", "dump").splitlines() if "::Proxy" in line]
-    return sorted(set(sources.splitlines())), proxies
+    return sorted(set(sources.replace(f" {HOST}", f" {codename}").splitlines())), proxies
 
 
-def debootstrap(tar):
-    """Makes a minimal Debian 12 as an archive; needs root."""
-    sources, proxies = mirror()
+def debootstrap(codename, target):
+    """Makes a minimal Debian as an archive, or in a folder; needs root."""
+    sources, proxies = mirror(codename)
     assert sources, "apt knows no archive of Debian's: run apt-get update"
     options = [f"--aptopt={line}" for line in proxies]
     made = subprocess.run(
-        ["mmdebstrap", "--mode=root", "--variant=minbase", *options, "bookworm", tar, "-"],
+        ["mmdebstrap", "--mode=root", "--variant=minbase", *options, codename, target, "-"],
         input="\n".join(sources) + "\n",
         capture_output=True,
         text=True,
@@ -79,10 +83,8 @@ def debootstrap(tar):
 class Root:
     """A Debian in a folder."""
 
-    def __init__(self, tar, path):
+    def __init__(self, path):
         self.path = pathlib.Path(path)
-        self.path.mkdir()
-        subprocess.run(["tar", "-xf", tar, "-C", self.path], check=True)
         shutil.copy("/etc/resolv.conf", self.path / "etc/resolv.conf")
         shutil.copy("/etc/hosts", self.path / "etc/hosts")
 

@@ -2,6 +2,8 @@
 
 import subprocess
 
+PAST = ("-startdate", "20200101000000Z", "-enddate", "20200102000000Z")
+
 
 def _openssl(*arguments):
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
@@ -29,8 +31,20 @@ class Authority:
             "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
             "-keyout", key, "-out", request, "-subj", f"/CN={name}",
         )
+        dates = PAST if expired else ("-days", "2")
         _openssl(
-            "x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key, "-out", made,
-            "-CAcreateserial", "-days", "-1" if expired else "2", "-extfile", extensions,
+            "ca", "-batch", "-notext", "-config", self._configuration(),
+            "-in", request, "-out", made, "-extfile", extensions, *dates,
         )
         return made, key
+
+    def _configuration(self):
+        """Of `openssl ca`: unlike `openssl x509` of before 3.4 it can date back."""
+        index, file = self.folder / "index", self.folder / "ca.cnf"
+        index.touch()
+        file.write_text(
+            f"[ca]\ndefault_ca = own\n[own]\ndatabase = {index}\nnew_certs_dir = {self.folder}\n"
+            f"certificate = {self.file}\nprivate_key = {self.key}\nrand_serial = yes\n"
+            "default_md = sha256\npolicy = any\nunique_subject = no\n[any]\ncommonName = supplied\n"
+        )
+        return file

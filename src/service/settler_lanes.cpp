@@ -1,0 +1,385 @@
+#include "service/settler.h"
+
+// The settler's connections: what goes over which, what becomes of it when one is lost or not read
+// any more, and which message the broker closes a connection on.
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <iterator>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace inventory::service {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kOpenAgain{1'000};
+constexpr std::size_t kRetiredMax = 4;  // connections that only wait for answers
+constexpr seconds kAskedMax{60};        // for an answer on a connection that is of no other use
+// How often in a row the broker may close the connection on an answer that was published alone. A
+// direct reply-to address holds what the broker reads; the name of a queue does not, and what
+// closed the connection may have been something else.
+constexpr int kStrikesOfAQueue = 5;
+constexpr std::uint16_t kPreconditionFailed = 406;
+
+// Whether the broker has closed channel or connection because of what a message holds (AMQP 0-9-1,
+// 1.2). RabbitMQ 3.10 answers a reply to some malformed direct reply-to addresses with 541.
+bool blames_a_message(const amqp::Error& error) {
+  constexpr std::array<std::uint16_t, 6> kCodes{kPreconditionFailed, 501, 502, 503, 505, 541};
+  return std::ranges::find(kCodes, error.reply_code) != kCodes.end();
+}
+
+bool is_dead_letter(const Outgoing& outgoing) { return outgoing.message.keeps_properties; }
+
+void rethrow(const std::exception_ptr& error) {
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace
+
+Settler::Lane& Settler::open_lane(Purpose purpose) {
+  Lane* const found = find_lane(purpose);
+  if (found != nullptr) return *found;
+  lanes_.push_back({.purpose = purpose});
+  return lanes_.back();
+}
+
+Settler::Lane* Settler::find_lane(Purpose purpose) {
+  const auto found = std::ranges::find_if(lanes_, [purpose](const Lane& lane) {
+    return lane.purpose == purpose && !lane.is_retired && !lane.lost;
+  });
+  return found == lanes_.end() ? nullptr : &*found;
+}
+
+Task<bool> Settler::open(Lane& lane) {
+  auto outlet = co_await link_->open_outlet(
+      lane.purpose == Purpose::retries ? Link::Connection::shared : Link::Connection::own,
+      {.on_settled = [this, &lane](
+                         Token token,
+                         amqp::Settlement settlement) { on_answer(lane, token, settlement); },
+       .on_lost = [this, &lane](const amqp::Error& error) { on_lost(lane, error); },
+       .on_blocked = [this, &lane](const auto& reason) { on_blocked(lane, reason); }});
+  if (outlet) {
+    lane.outlet = std::move(*outlet);
+    lane.last_progress = clock_.steady_now();
+    co_return true;
+  }
+  if (lane.purpose == Purpose::replies) {
+    on_lost(lane, outlet.error());
+    co_return false;
+  }
+  // The link works all the same; the broker may not allow as many connections.
+  lane.next_open = clock_.steady_now() + kOpenAgain;
+  rejections_.warn("connection", fmt::format("{}: no further connection to the broker: {}",
+                                             options_.queue, outlet.error().what));
+  if (lane.purpose == Purpose::unproven) {
+    for (const Token token : std::exchange(lane.outbox, {})) send(token, Purpose::replies);
+  }
+  co_return false;
+}
+
+void Settler::kick(Lane& lane) {
+  if (lane.is_sending || lane.outbox.empty() || lane.lost || is_ending_ ||
+      lane.next_open > clock_.steady_now()) {
+    return;
+  }
+  lane.is_sending = true;
+  ++running_;
+  boost::asio::co_spawn(executor_, pump_later(lane), [this](const std::exception_ptr& error) {
+    rethrow(error);  // a bug
+    --running_;
+    settled_.notify();
+  });
+}
+
+// In a later turn: what the broker says at once must not change what the caller goes through.
+Task<void> Settler::pump_later(Lane& lane) {
+  co_await boost::asio::post(executor_, boost::asio::use_awaitable);
+  co_await pump(lane);
+}
+
+// Sends what is in the outbox, and what is put there meanwhile.
+Task<void> Settler::pump(Lane& lane) {
+  lane.is_sending = true;
+  while (!lane.outbox.empty() && !lane.is_retired && !lane.lost && !failure_ && !is_ending_) {
+    if (!lane.outlet) {
+      const bool is_open = co_await open(lane);
+      if (!is_open) break;
+      continue;
+    }
+    Tokens tokens;
+    tokens.reserve(lane.outbox.size());
+    const auto now = clock_.steady_now();
+    if (lane.sent.empty()) lane.last_progress = now;
+    for (const Token token : std::exchange(lane.outbox, {})) {
+      const auto found = parcels_.find(token);
+      if (found == parcels_.end()) continue;  // settled by an answer that came late
+      Parcel& parcel = found->second;
+      if (parcel.lane != &lane) continue;  // goes another way by now
+      parcel.place = ++lane.sent_count;
+      parcel.sent_at = now;
+      lane.sent.push_back(token);
+      tokens.push_back(token);
+    }
+    const amqp::FindMessage find = [this, &lane](Token token) -> const amqp::Message* {
+      const auto parcel = parcels_.find(token);
+      const bool is_here = parcel != parcels_.end() && parcel->second.lane == &lane;
+      return is_here ? &parcel->second.outgoing.message : nullptr;
+    };
+    (void)co_await lane.outlet->send(tokens, find);  // on_lost() and retire() see to what it left
+  }
+  lane.is_sending = false;
+  look_.notify();
+}
+
+void Settler::try_again(Token token) {
+  lanes_.push_back({.purpose = Purpose::retries});
+  Lane& lane = lanes_.back();
+  parcels_.at(token).lane = &lane;
+  lane.outbox.push_back(token);
+  kick(lane);
+}
+
+void Settler::send(Token token, Purpose purpose) {
+  Lane& lane = open_lane(purpose);
+  parcels_.at(token).lane = &lane;
+  lane.outbox.push_back(token);
+  if (purpose != Purpose::replies) {
+    kick(lane);
+  } else if (!is_admitting_) {  // settle() itself sends what its batch has
+    look_.notify();
+  }
+}
+
+Settler::Tokens Settler::under_way(const Lane& lane) const {
+  Tokens tokens;
+  const auto add = [&](const std::deque<Token>& from) {
+    std::ranges::copy_if(from, std::back_inserter(tokens), [&](Token token) {
+      const auto parcel = parcels_.find(token);
+      return parcel != parcels_.end() && parcel->second.lane == &lane;
+    });
+  };
+  add(lane.sent);
+  add(lane.outbox);
+  return tokens;
+}
+
+void Settler::on_lost(Lane& lane, const amqp::Error& error) {
+  if (lane.lost) return;
+  lane.lost = error;
+  look_.notify();
+  // In the way of a batch it has to be seen to at once; tend() may not run yet.
+  if (lane.purpose == Purpose::replies && !lane.is_retired && !blames_a_message(error)) {
+    fail(fmt::format("answers were not confirmed: {}", error.what));
+  }
+}
+
+void Settler::on_blocked(Lane& lane, const std::optional<std::string>& reason) {
+  lane.is_blocked = reason.has_value();
+  lane.last_progress = clock_.steady_now();
+  if (!reason) {  // answers begin to come now
+    for (const Token token : lane.sent) {
+      if (const auto parcel = parcels_.find(token); parcel != parcels_.end()) {
+        parcel->second.sent_at = lane.last_progress;
+      }
+    }
+  }
+  if (!lane.is_retired) {
+    if (reason && !blocked_) {
+      spdlog::warn(
+          "{}: the broker takes no messages: {}; answers wait, nothing is lost: free memory or "
+          "disk at the broker, and they go out",
+          options_.queue, *reason);
+    } else if (!reason && blocked_) {
+      spdlog::info("{}: the broker takes messages again", options_.queue);
+    }
+    blocked_ = reason;
+    observer_.blocked(blocked_.has_value());
+    events_.on_change();
+  }
+  settled_.notify();
+}
+
+bool Settler::see_to_losses() {
+  const auto lost =
+      std::ranges::find_if(lanes_, [](const Lane& lane) { return lane.lost && !lane.is_sending; });
+  if (lost == lanes_.end()) return false;
+  see_to_loss(*lost);
+  lanes_.erase(lost);
+  return true;
+}
+
+void Settler::see_to_loss(Lane& lane) {
+  Tokens tokens = under_way(lane);
+  for (const Token token : tokens) parcels_.at(token).lane = nullptr;
+  lane.outlet.reset();
+  if (lane.is_retired || lane.purpose == Purpose::retries) {
+    if (lane.purpose == Purpose::retries && blames_a_message(*lane.lost)) {
+      suspects_.insert(suspects_.end(), tokens.begin(), tokens.end());
+      return;
+    }
+    for (const Token token : tokens) {
+      const Outgoing& outgoing = parcels_.at(token).outgoing;
+      put_aside(token, trouble(outgoing.message.routing_key, outgoing.must_arrive));
+    }
+    return;
+  }
+  if (blames_a_message(*lane.lost)) {
+    if (lane.purpose == Purpose::suspects) {
+      for (const Token token : tokens) convict(token, *lane.lost);
+    } else {
+      suspect(std::move(tokens), *lane.lost);
+    }
+    return;
+  }
+  open_lane(lane.purpose).next_open = clock_.steady_now() + kOpenAgain;
+  if (lane.purpose == Purpose::suspects) {
+    suspects_.insert(suspects_.begin(), tokens.begin(), tokens.end());
+    return;
+  }
+  for (const Token token : tokens) dispatch(token);
+}
+
+// The broker has closed the connection on one of these messages. Those that may be the cause are
+// published one by one; the others, which are not, once more.
+void Settler::suspect(Tokens tokens, const amqp::Error& error) {
+  std::size_t largest = 0;
+  for (const Token token : tokens) {
+    largest = std::max(largest, parcels_.at(token).outgoing.message.body.size());
+  }
+  const auto may_be_the_cause = [&](Token token) {
+    const Parcel& parcel = parcels_.at(token);
+    if (parcel.was_resent) return true;  // others were left out already
+    const amqp::Message& message = parcel.outgoing.message;
+    return error.reply_code == kPreconditionFailed ? 2 * message.body.size() >= largest
+                                                   : is_direct_reply(message.routing_key);
+  };
+  const bool is_anyone = std::ranges::any_of(tokens, may_be_the_cause);
+  for (const Token token : tokens) {
+    Parcel& parcel = parcels_.at(token);
+    if (!is_anyone || may_be_the_cause(token)) {
+      leave_batch(parcel);
+      proven_.erase(parcel.outgoing.message.routing_key);
+      suspects_.push_back(token);
+    } else {
+      parcel.was_resent = true;
+      dispatch(token);
+    }
+  }
+}
+
+void Settler::try_suspects() {
+  if (suspects_.empty()) return;
+  Lane& lane = open_lane(Purpose::suspects);
+  kick(lane);  // one that could not be opened before
+  if (!under_way(lane).empty()) return;
+  while (!suspects_.empty()) {
+    const Token token = suspects_.front();
+    suspects_.pop_front();
+    const auto parcel = parcels_.find(token);
+    if (parcel == parcels_.end()) continue;
+    const Outgoing& outgoing = parcel->second.outgoing;
+    if (!outgoing.must_arrive && harmful_.contains(outgoing.message.routing_key)) {
+      give_up(token, "the broker closes the connection on it");
+      continue;
+    }
+    send(token, Purpose::suspects);
+    return;
+  }
+}
+
+// The broker has closed the connection on a message that was published alone.
+void Settler::convict(Token token, const amqp::Error& error) {
+  Parcel& parcel = parcels_.at(token);
+  amqp::Message& message = parcel.outgoing.message;
+  const std::string& queue = message.routing_key;
+  log_bad_reply(message, fmt::format("{}: the broker closes the connection on an answer to {}: {}",
+                                     options_.queue, queue, error.what));
+  if (error.reply_code == kPreconditionFailed) {  // that is not the address's fault
+    if (is_dead_letter(parcel.outgoing) && !message.body.empty()) {
+      drop_body(message);
+      dispatch(token);
+    } else {
+      give_up(token, "it is larger than the broker takes");
+    }
+    return;
+  }
+  if (is_direct_reply(queue) ||
+      (!parcel.outgoing.must_arrive && ++strikes_[queue] >= kStrikesOfAQueue)) {
+    remember(harmful_, queue);
+    give_up(token, "the broker closes the connection on it");
+    return;
+  }
+  if (strikes_.size() > kAddressesMax) strikes_.clear();
+  suspects_.push_back(token);
+}
+
+// Another connection takes the place of one that the broker does not read any more, or soon will
+// not. What it holds for queues that may be sound is published once more: one message of each queue
+// by itself, the others when that is answered.
+void Settler::retire(Lane& lane) {
+  const Tokens unanswered = under_way(lane);
+  const std::deque<Token> unsent = std::exchange(lane.outbox, {});
+  lane.is_retired = true;
+  lane.retired_at = clock_.steady_now();
+  lane.outlet->stop_sending();
+  for (const Token token : unsent) {
+    if (!parcels_.contains(token)) continue;
+    parcels_.at(token).lane = nullptr;
+    dispatch(token);
+  }
+  for (const Token token : unanswered) {
+    Parcel& parcel = parcels_.at(token);
+    if (parcel.lane != &lane) continue;
+    leave_batch(parcel);
+    const bool is_passed_over = parcel.place < lane.last_answered;
+    if (parcel.was_resent || is_passed_over) continue;
+    parcel.was_resent = true;
+    parcel.lane = nullptr;
+    Trouble& suspected = trouble(parcel.outgoing.message.routing_key, parcel.outgoing.must_arrive);
+    suspected.is_silent = true;
+    put_aside(token, suspected);
+  }
+}
+
+void Settler::forget_old_lanes() {
+  const auto now = clock_.steady_now();
+  const auto is_over = [&](const Lane& lane) {
+    if (lane.is_sending || lane.lost) return false;
+    if (lane.purpose == Purpose::retries) {
+      // Of its own queues nothing is ever given up, so they are asked again.
+      const bool is_stale = now - lane.last_progress >= kAskedMax;
+      return lane.outlet && lane.outbox.empty() && (is_stale || under_way(lane).empty());
+    }
+    // An answer that comes late settles a message also where it was published once more.
+    const bool is_awaited =
+        std::ranges::any_of(lane.sent, [this](Token token) { return parcels_.contains(token); });
+    return lane.is_retired && (now - lane.retired_at >= kAskedMax || !is_awaited);
+  };
+  for (auto lane = lanes_.begin(); lane != lanes_.end();) {
+    const auto next = std::next(lane);
+    if (is_over(*lane)) {
+      lane->lost = amqp::Error{.fault = amqp::Fault::link_lost, .what = "given up"};
+      see_to_loss(*lane);
+      lanes_.erase(lane);
+    }
+    lane = next;
+  }
+  const auto is_retired = [](const Lane& lane) { return lane.is_retired && !lane.is_sending; };
+  while (std::cmp_greater(std::ranges::count_if(lanes_, is_retired), kRetiredMax)) {
+    const auto oldest = std::ranges::find_if(lanes_, is_retired);
+    oldest->lost = amqp::Error{.fault = amqp::Fault::link_lost, .what = "given up"};
+    see_to_loss(*oldest);
+    lanes_.erase(oldest);
+  }
+}
+
+}  // namespace inventory::service

@@ -1,0 +1,298 @@
+#include "service/settler.h"
+
+// What the settler does for queues that take no messages: what waits for them, when they are tried
+// again, and what is given up or kept.
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace inventory::service {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Without an answer for so long, a queue is silent. An election of a quorum queue or a slow disk
+// takes longer now and then: that costs the queue's own replies a detour, and nobody else anything.
+constexpr milliseconds kSilentAfter{500};
+// A quorum queue lets a connection send it 32 messages that it has not answered before the broker
+// stops reading that connection (quorum_commands_soft_limit), a classic queue some hundreds.
+constexpr std::size_t kSilentUnderWayMax = 16;
+constexpr milliseconds kRetryFirst{100};
+constexpr milliseconds kRetryLast{2'000};
+constexpr seconds kRejectedMax{10};      // then a client's reply is given up
+constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
+constexpr seconds kSilentMax{30};        // then a client's reply is kept by the service
+// Without an answer for so long, a message for a queue of the service's own is published again: the
+// answer may have been lost.
+constexpr seconds kNoAnswerMax{30};
+constexpr seconds kDeclareAgain{10};
+constexpr std::size_t kTrialsMax = 500;  // channels for queues that are tried again
+}  // namespace
+
+Settler::Trouble& Settler::trouble(const std::string& queue, bool is_ours) {
+  const auto found = troubles_.find(queue);
+  if (found != troubles_.end()) return found->second;
+  Trouble& trouble =
+      troubles_
+          .emplace(queue, Trouble{.is_ours = is_ours,
+                                  .next_try = clock_.steady_now(),
+                                  .backoff = Backoff(kRetryFirst, kRetryLast, options_.seed)})
+          .first->second;
+  count(trouble, std::ranges::count_if(parcels_, [&](const auto& parcel) {
+          return parcel.second.outgoing.message.routing_key == queue;
+        }));
+  return trouble;
+}
+
+void Settler::count(Trouble& trouble, std::ptrdiff_t change) {
+  std::size_t& all = trouble.is_ours ? held_up_here_ : held_up_;
+  trouble.unsettled =
+      static_cast<std::size_t>(static_cast<std::ptrdiff_t>(trouble.unsettled) + change);
+  all = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(all) + change);
+  if (trouble.is_ours && change < 0) settled_.notify();
+  observer_.waiting(held_up_);
+}
+
+void Settler::put_aside(Token token, Trouble& trouble) {
+  Parcel& parcel = parcels_.at(token);
+  const std::string& queue = parcel.outgoing.message.routing_key;
+  leave_batch(parcel);
+  // A queue that is only suspected may be sound, and is asked first.
+  const bool is_too_many = trouble.was_told && trouble.unsettled > options_.waiting_of_queue_max;
+  if (is_too_many && !trouble.is_silent && full_.contains(queue)) {
+    give_up(token, "its queue keeps rejecting");
+    return;
+  }
+  parcel.is_waiting = true;
+  trouble.waiting.push_back(token);
+  if (trouble.waiting.size() == 1 && trouble.next_try <= clock_.steady_now()) {
+    trouble.next_try = clock_.steady_now() + trouble.backoff.next();
+  }
+  if (is_too_many) keep(token);
+  look_.notify();
+}
+
+void Settler::take_from_waiting(Token token) {
+  const auto found = parcels_.find(token);
+  if (!found->second.is_waiting) return;
+  found->second.is_waiting = false;
+  std::erase(troubles_.at(found->second.outgoing.message.routing_key).waiting, token);
+}
+
+// The queue has taken a message: all that waits for it may go.
+void Settler::recover(const std::string& queue) {
+  if (troubles_.empty()) return;
+  const auto trouble = troubles_.find(queue);
+  if (trouble == troubles_.end()) return;
+  const std::deque<Token> waiting = trouble->second.waiting;
+  if (trouble->second.was_told && log_limit_.admit(clock_.steady_now())) {
+    spdlog::info("{}: queue {} takes messages again; {} waited", options_.queue, queue,
+                 waiting.size());
+  }
+  for (const Token token : waiting) parcels_.at(token).is_waiting = false;
+  count(trouble->second, -static_cast<std::ptrdiff_t>(trouble->second.unsettled));
+  troubles_.erase(trouble);
+  full_.erase(queue);
+  for (const Token token : waiting) send(token, purpose_of(parcels_.at(token).outgoing));
+}
+
+// Puts a client's reply into the service's own queue, from which it can be sent on.
+void Settler::keep(Token token) {
+  take_from_waiting(token);
+  Parcel& parcel = parcels_.at(token);
+  count(troubles_.at(parcel.outgoing.message.routing_key), -1);
+  log_bad_reply(parcel.outgoing.message,
+                fmt::format("{}: a reply to {} is kept in {}: its queue takes none", options_.queue,
+                            parcel.outgoing.message.routing_key, options_.kept_queue));
+  parcel.outgoing = make_kept_reply(std::move(parcel.outgoing), options_.kept_queue,
+                                    std::chrono::floor<std::chrono::microseconds>(clock_.now()));
+  parcel.lane = nullptr;
+  if (const auto trouble = troubles_.find(options_.kept_queue); trouble != troubles_.end()) {
+    count(trouble->second, 1);
+  }
+  ++published_.kept;
+  to_keep_.push_back(token);
+  look_.notify();
+}
+
+Task<void> Settler::declare_kept_queue() {
+  if (!has_kept_queue_) {
+    Lane& replies = open_lane(Purpose::replies);
+    if (replies.is_sending || clock_.steady_now() < next_declaration_) co_return;
+    replies.is_sending = true;
+    if (!replies.outlet) co_await open(replies);
+    amqp::Result<void> declared;
+    if (replies.outlet) declared = co_await replies.outlet->ensure_queue(options_.kept_queue);
+    replies.is_sending = false;
+    if (replies.lost) co_return;
+    if (!declared) {
+      next_declaration_ = clock_.steady_now() + kDeclareAgain;
+      rejections_.warn(options_.kept_queue,
+                       fmt::format("{}: {} replies wait for queue {}: {}", options_.queue,
+                                   to_keep_.size(), options_.kept_queue, declared.error().what));
+      co_return;
+    }
+    has_kept_queue_ = true;
+  }
+  for (const Token token : std::exchange(to_keep_, {})) {
+    if (parcels_.contains(token)) dispatch(token);
+  }
+}
+
+// Queues that do not answer, though others do that were asked after them, or that are the first
+// without an answer while nothing is answered.
+void Settler::see_to_silence() {
+  const auto now = clock_.steady_now();
+  for (Lane& lane : lanes_) {
+    if (lane.is_blocked || lane.lost || !lane.outlet) continue;
+    const bool stands_still = now - lane.last_progress >= kSilentAfter;
+    bool is_stuck = false;  // what it holds for others is not answered either
+    std::optional<std::string> first;
+    std::size_t of_first = 0;
+    std::map<std::string, std::size_t> silent;
+    Tokens lost;
+    for (const Token token : lane.sent) {
+      const auto found = parcels_.find(token);
+      if (found == parcels_.end() || found->second.lane != &lane) continue;
+      const Parcel& parcel = found->second;
+      if (now - parcel.sent_at < kSilentAfter) break;
+      const std::string& queue = parcel.outgoing.message.routing_key;
+      if (parcel.outgoing.must_arrive && now - parcel.sent_at >= kNoAnswerMax) {
+        lost.push_back(token);
+      }
+      const bool is_passed_over = parcel.place < lane.last_answered;
+      if (is_passed_over || silent.contains(queue)) {
+        ++silent[queue];
+      } else if (stands_still && first.value_or(queue) == queue) {
+        first = queue;
+        ++of_first;
+      } else if (stands_still && !troubles_.contains(queue)) {
+        is_stuck = true;
+      }
+    }
+    const bool can_move = lane.purpose != Purpose::retries && !lane.is_retired;
+    // Where others stand still behind it, the broker may wait for any of them: a channel that waits
+    // for one queue does not pass on what the others have answered.
+    if (first && !(is_stuck && can_move)) silent[*first] += of_first;
+    std::size_t most = 0;
+    for (const auto& [queue, count] : silent) {
+      mark_silent(queue);
+      most = std::max(most, count);
+    }
+    for (const Token token : lost) {
+      Parcel& parcel = parcels_.at(token);
+      const auto trouble = troubles_.find(parcel.outgoing.message.routing_key);
+      if (trouble == troubles_.end()) continue;
+      parcel.lane = nullptr;
+      put_aside(token, trouble->second);
+    }
+    if (can_move && (is_stuck || most >= kSilentUnderWayMax ||
+                     (lane.purpose == Purpose::suspects && most > 0))) {
+      retire(lane);
+    }
+  }
+}
+
+void Settler::mark_silent(const std::string& queue) {
+  bool is_ours = false;
+  for (auto& [token, parcel] : parcels_) {
+    if (parcel.outgoing.message.routing_key != queue) continue;
+    is_ours = is_ours || parcel.outgoing.must_arrive;
+    leave_batch(parcel);
+  }
+  Trouble& silent = trouble(queue, is_ours);
+  silent.is_silent = true;
+  tell_of(queue, silent, "does not answer; see whether it has a leader");
+}
+
+void Settler::tell_of(const std::string& queue, Trouble& trouble, std::string_view what) {
+  if (trouble.is_ours || trouble.was_told) return;
+  trouble.was_told = true;
+  if (log_limit_.admit(clock_.steady_now())) {
+    spdlog::warn("{}: queue {} {}: its replies wait, others go on", options_.queue, queue, what);
+  }
+}
+
+void Settler::see_to_waiting() {
+  const auto now = clock_.steady_now();
+  for (Lane& lane : lanes_) {
+    if (!lane.is_retired) kick(lane);
+  }
+  if (troubles_.empty()) return;
+  // Which queues have a message under way, which tells when they answer again.
+  std::map<std::string, Tokens> of_queue;
+  std::set<std::string> asked;
+  for (const auto& [token, parcel] : parcels_) {
+    const auto found = troubles_.find(parcel.outgoing.message.routing_key);
+    if (found == troubles_.end()) continue;
+    if (parcel.lane != nullptr) asked.insert(found->first);
+    if (!found->second.is_ours) of_queue[found->first].push_back(token);
+  }
+  // Where it is too much in all, each queue keeps an equal share.
+  const std::size_t share = held_up_ > options_.waiting_max ? options_.waiting_max / of_queue.size()
+                                                            : options_.waiting_of_queue_max;
+  for (auto& [queue, tokens] : of_queue) {
+    std::ranges::sort(tokens);
+    bound_waiting(queue, tokens, std::min(share, options_.waiting_of_queue_max));
+  }
+  auto trials = static_cast<std::size_t>(std::ranges::count_if(
+      lanes_, [](const Lane& lane) { return lane.purpose == Purpose::retries; }));
+  for (auto& [queue, trouble] : troubles_) {
+    if (trouble.waiting.empty() || asked.contains(queue) || trouble.next_try > now) continue;
+    if (trials++ >= kTrialsMax) break;
+    const Token token = trouble.waiting.front();
+    trouble.next_try = now + trouble.backoff.next();
+    take_from_waiting(token);
+    try_again(token);
+  }
+  // A queue that nobody waits for, and that was not asked for long, is forgotten: perhaps it works.
+  std::erase_if(troubles_, [&](const auto& entry) {
+    return entry.second.unsettled == 0 && !asked.contains(entry.first) &&
+           (entry.second.is_ours || now - entry.second.next_try >= kSilentMax);
+  });
+}
+
+// Settles what waits too long for a client's queue, and what is too much: those that came last.
+void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std::size_t share) {
+  const Trouble& trouble = troubles_.at(queue);
+  const bool is_silent = trouble.is_silent;
+  const seconds patience = is_silent               ? kSilentMax
+                           : full_.contains(queue) ? kRejectedMaxKnown
+                                                   : kRejectedMax;
+  const auto now = clock_.steady_now();
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const Parcel& parcel = parcels_.at(tokens[i]);
+    const bool is_overdue = now - parcel.since >= patience;
+    const bool is_too_much = i >= share && trouble.was_told;  // not where it may be sound
+    if (is_silent && (is_overdue || is_too_much)) {
+      keep(tokens[i]);
+    } else if (!is_silent && is_overdue && parcel.lane == nullptr) {
+      remember(full_, queue);
+      give_up(tokens[i], "its queue keeps rejecting");
+    }
+  }
+}
+
+void Settler::update_texts() {
+  std::optional<std::string> text;
+  for (const auto& [queue, trouble] : troubles_) {
+    if (!trouble.is_ours) continue;
+    text = fmt::format("queue {} {}", queue,
+                       trouble.is_silent ? "does not answer" : "rejects messages");
+    rejections_.warn(queue, fmt::format("{}: {}: {} answers wait; make room there, or see whether "
+                                        "it has a leader",
+                                        options_.queue, *text, trouble.waiting.size()));
+    break;
+  }
+  if (troubles_.empty()) rejections_.reset();
+  if (text != trouble_text_) {
+    trouble_text_ = std::move(text);
+    events_.on_change();
+  }
+}
+
+}  // namespace inventory::service
