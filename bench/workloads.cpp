@@ -39,10 +39,10 @@ std::size_t sink = 0;
 void consume(std::size_t value) { *const_cast<volatile std::size_t*>(&sink) = sink + value; }
 
 template <class T>
-T run(boost::asio::io_context& context, store::Task<store::Result<T>> task) {
-  std::optional<store::Result<T>> result;
+T wait_for(boost::asio::io_context& context, store::Task<T> task) {
+  std::optional<T> result;
   boost::asio::co_spawn(context, std::move(task),
-                        [&result](const std::exception_ptr& error, store::Result<T> value) {
+                        [&result](const std::exception_ptr& error, T value) {
                           rethrow(error);
                           result = std::move(value);
                         });
@@ -50,7 +50,12 @@ T run(boost::asio::io_context& context, store::Task<store::Result<T>> task) {
   while (!result) {
     context.run_one();
   }
-  return or_throw(std::move(*result));
+  return std::move(*result);
+}
+
+template <class T>
+T run(boost::asio::io_context& context, store::Task<store::Result<T>> task) {
+  return or_throw(wait_for(context, std::move(task)));
 }
 
 amqp::Delivery delivery(std::uint64_t tag, std::string body) {
@@ -97,7 +102,7 @@ class NoStore : public store::Store {
   store::Task<store::Result<int>> migrate() override { co_return 0; }
   store::Task<store::Result<void>> ready() override { co_return store::Result<void>(); }
   store::Task<store::Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders) override {
+      std::span<const domain::Order> orders, store::Locks) override {
     co_return std::vector<domain::OrderDecision>(orders.size());
   }
   store::Task<store::Result<std::vector<domain::ItemDecision>>> add_items(
@@ -211,7 +216,7 @@ std::function<void()> answer(std::size_t batch) {
     service::OrderHandler handler{{.queue = "order_validate", .reply_queue = {}}, store, clock};
   };
   return [state = std::make_shared<State>(), requests = deliveries(batch)] {
-    consume(run(state->context, state->handler.answer(requests)).size());
+    consume(wait_for(state->context, state->handler.answer(requests)).answers.size());
   };
 }
 

@@ -111,7 +111,12 @@ Task<void> Settler::finish(milliseconds at_most) {
              !troubles_.contains(parcel.second.outgoing.message.routing_key);
     });
   };
-  while (!failure_ && is_under_way() && clock_.steady_now() < deadline) {
+  // While the broker takes nothing, another link would not help: it would cost each request in hand
+  // a redelivery, again and again.
+  const auto may_wait = [&] {
+    return clock_.steady_now() < deadline || (blocked_ && !is_stopping_);
+  };
+  while (!failure_ && is_under_way() && may_wait()) {
     co_await settled_.wait(kLookEach);
   }
   tell_late();

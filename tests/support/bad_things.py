@@ -289,5 +289,5 @@ class All:
         return [meeting for meetings in by_kind for meeting in meetings if meeting]
 
     def end(self):
-        for kind in self.kinds:
+        for kind in reversed(self.kinds):  # a trigger cannot be dropped while somebody has locks
             kind.end()
