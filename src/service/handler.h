@@ -272,10 +272,12 @@ class BatchHandler : public Handler {
       co_return std::nullopt;
     }
     store::Error& error = decisions.error();
-    const bool always_conflicts = error.fault == store::Fault::retryable &&
-                                  (splits_conflicts_ || std::ranges::all_of(ids, [this](Id id) {
-                                     return backlog_.failure(id) != nullptr;
-                                   }));
+    const bool always_conflicts =
+        error.fault == store::Fault::retryable &&
+        (splits_conflicts_ || std::ranges::all_of(ids, [this](Id id) {
+           const auto* failure = backlog_.failure(id);
+           return failure != nullptr && failure->error.fault == store::Fault::retryable;
+         }));
     if (!concerns_requests(error.fault) && !always_conflicts) co_return std::move(error);
     if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
       co_return co_await try_others(std::move(ids), named, std::move(error), locks, tries_left,
@@ -325,9 +327,10 @@ class BatchHandler : public Handler {
     const auto now = clock_.steady_now();
     std::vector<std::pair<Id, std::string>> overdue;
     for (const auto& [id, failure] : backlog_.failures()) {
-      const bool is_locked = failure->error.fault == store::Fault::locked;
-      const bool is_overdue = now - failure->first >= (is_locked ? kLockedMax : kFailingMax);
-      const bool is_in_the_way = is_full() && !is_locked;
+      // A lock or a conflict passes by itself.
+      const bool is_failing = failure->error.fault == store::Fault::failing;
+      const bool is_overdue = now - failure->first >= (is_failing ? kFailingMax : kLockedMax);
+      const bool is_in_the_way = is_full() && is_failing;
       if ((is_overdue || is_in_the_way) && have_passed_since(*failure)) {
         overdue.emplace_back(id, failure->error.what);
       }

@@ -86,6 +86,7 @@ Task<std::optional<std::string>> Settler::tend() {
     try_suspects();
     if (!to_keep_.empty()) co_await declare_kept_queue();
     forget_old_lanes();
+    update_blocked();
     update_texts();
     tell_late();
     if (failure_ || is_ending_) break;
@@ -291,7 +292,8 @@ void Settler::answered(Token token, Parcel& parcel, amqp::Settlement settlement)
     case amqp::Settlement::rejected: {
       ++published_.rejected;
       Trouble& rejecting = trouble(queue, must_arrive);
-      rejecting.is_silent = false;
+      if (std::exchange(rejecting.is_silent, false)) rejecting.since = clock_.steady_now();
+      rejecting.is_sure = true;
       tell_of(queue, rejecting, "rejects messages; make room there");
       put_aside(token, rejecting);
       break;

@@ -137,8 +137,8 @@ class Settler {
     TimePoint last_progress = {};     // of answers; or since when there may be some
     TimePoint next_open = {};
     bool is_sending = false;
-    bool is_retired = false;  // sends nothing more; waits for its answers
-    bool is_blocked = false;
+    bool is_retired = false;                            // sends nothing more; waits for its answers
+    std::optional<std::string> blocked = std::nullopt;  // the broker takes nothing over it
     std::optional<amqp::Error> lost = std::nullopt;
     TimePoint retired_at = {};
   };
@@ -168,6 +168,11 @@ class Settler {
     bool is_silent = false;  // else it rejects
     bool is_ours = false;
     bool was_told = false;  // of to people
+    // The broker takes messages for other queues: it rejects these, or has taken `witness`, a reply
+    // of its own that was kept, since. Until then the broker as a whole may stand still, and
+    // nothing more is kept for being too much.
+    bool is_sure = false;
+    Token witness = 0;
     TimePoint since = {};
     std::size_t unsettled = 0;  // of its messages, under way or waiting
     std::deque<Token> waiting = {};
@@ -192,6 +197,7 @@ class Settler {
   void on_answer(Lane& lane, Token token, amqp::Settlement settlement);
   void on_lost(Lane& lane, const amqp::Error& error);
   void on_blocked(Lane& lane, const std::optional<std::string>& reason);
+  void update_blocked();
   void answered(Token token, Parcel& parcel, amqp::Settlement settlement);
   void complete(Token token);
   void give_up(Token token, std::string_view why);

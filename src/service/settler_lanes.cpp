@@ -183,7 +183,7 @@ void Settler::on_lost(Lane& lane, const amqp::Error& error) {
 }
 
 void Settler::on_blocked(Lane& lane, const std::optional<std::string>& reason) {
-  lane.is_blocked = reason.has_value();
+  lane.blocked = reason;
   lane.last_progress = clock_.steady_now();
   if (!reason) {  // answers begin to come now
     for (const Token token : lane.sent) {
@@ -192,19 +192,26 @@ void Settler::on_blocked(Lane& lane, const std::optional<std::string>& reason) {
       }
     }
   }
-  if (!lane.is_retired) {
-    if (reason && !blocked_) {
-      spdlog::warn(
-          "{}: the broker takes no messages: {}; answers wait, nothing is lost: free memory or "
-          "disk at the broker, and they go out",
-          options_.queue, *reason);
-    } else if (!reason && blocked_) {
-      spdlog::info("{}: the broker takes messages again", options_.queue);
-    }
-    blocked_ = reason;
-    observer_.blocked(blocked_.has_value());
-    events_.on_change();
+  update_blocked();
+}
+
+// A connection may be gone before it could tell that the alarm is over.
+void Settler::update_blocked() {
+  const auto lane = std::ranges::find_if(
+      lanes_, [](const Lane& one) { return one.blocked && !one.lost && !one.is_retired; });
+  const std::optional<std::string> reason = lane == lanes_.end() ? std::nullopt : lane->blocked;
+  if (reason == blocked_) return;
+  if (reason && !blocked_) {
+    spdlog::warn(
+        "{}: the broker takes no messages: {}; answers wait, nothing is lost: free memory or disk "
+        "at the broker, and they go out",
+        options_.queue, *reason);
+  } else if (!reason) {
+    spdlog::info("{}: the broker takes messages again", options_.queue);
   }
+  blocked_ = reason;
+  observer_.blocked(blocked_.has_value());
+  events_.on_change();
   settled_.notify();
 }
 
@@ -289,6 +296,11 @@ void Settler::try_suspects() {
     const Outgoing& outgoing = parcel->second.outgoing;
     if (!outgoing.must_arrive && harmful_.contains(outgoing.message.routing_key)) {
       give_up(token, "the broker closes the connection on it");
+      continue;
+    }
+    const auto trouble = troubles_.find(outgoing.message.routing_key);
+    if (trouble != troubles_.end()) {  // others would wait behind it
+      put_aside(token, trouble->second);
       continue;
     }
     send(token, Purpose::suspects);

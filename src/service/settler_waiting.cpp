@@ -25,6 +25,8 @@ constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryLast{2'000};
 constexpr seconds kRejectedMax{10};      // then a client's reply is given up
 constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
+constexpr seconds kWitnessAfter{1};      // of silence of a queue that too much waits for
+constexpr seconds kTellAfter{2};         // of a silent queue to people
 constexpr seconds kSilentMax{30};        // then a client's reply is kept by the service
 // Without an answer for so long, a message for a queue of the service's own is published again: the
 // answer may have been lost.
@@ -62,8 +64,8 @@ void Settler::put_aside(Token token, Trouble& trouble) {
   Parcel& parcel = parcels_.at(token);
   const std::string& queue = parcel.outgoing.message.routing_key;
   leave_batch(parcel);
-  // A queue that is only suspected may be sound, and is asked first.
-  const bool is_too_many = trouble.was_told && trouble.unsettled > options_.waiting_of_queue_max;
+  const bool is_too_many =
+      trouble.is_sure && !trouble.is_ours && trouble.unsettled > options_.waiting_of_queue_max;
   if (is_too_many && !trouble.is_silent && full_.contains(queue)) {
     give_up(token, "its queue keeps rejecting");
     return;
@@ -149,7 +151,7 @@ Task<void> Settler::declare_kept_queue() {
 void Settler::see_to_silence() {
   const auto now = clock_.steady_now();
   for (Lane& lane : lanes_) {
-    if (lane.is_blocked || lane.lost || !lane.outlet) continue;
+    if (lane.blocked || lane.lost || !lane.outlet) continue;
     const bool stands_still = now - lane.last_progress >= kSilentAfter;
     bool is_stuck = false;  // what it holds for others is not answered either
     std::optional<std::string> first;
@@ -176,8 +178,10 @@ void Settler::see_to_silence() {
       }
     }
     const bool can_move = lane.purpose != Purpose::retries && !lane.is_retired;
-    // Where others stand still behind it, the broker may wait for any of them: a channel that waits
-    // for one queue does not pass on what the others have answered.
+    // Where others stand still before or behind it, the broker may wait for any of them, or may
+    // have stopped reading: a channel that waits for one queue does not pass on what others have
+    // answered.
+    if (first && !silent.empty()) is_stuck = true;
     if (first && !(is_stuck && can_move)) silent[*first] += of_first;
     std::size_t most = 0;
     for (const auto& [queue, count] : silent) {
@@ -207,7 +211,6 @@ void Settler::mark_silent(const std::string& queue) {
   }
   Trouble& silent = trouble(queue, is_ours);
   silent.is_silent = true;
-  tell_of(queue, silent, "does not answer; see whether it has a leader");
 }
 
 void Settler::tell_of(const std::string& queue, Trouble& trouble, std::string_view what) {
@@ -259,23 +262,32 @@ void Settler::see_to_waiting() {
 
 // Settles what waits too long for a client's queue, and what is too much: those that came last.
 void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std::size_t share) {
-  const Trouble& trouble = troubles_.at(queue);
+  Trouble& trouble = troubles_.at(queue);
   const bool is_silent = trouble.is_silent;
   const seconds patience = is_silent               ? kSilentMax
                            : full_.contains(queue) ? kRejectedMaxKnown
                                                    : kRejectedMax;
   const auto now = clock_.steady_now();
+  if (is_silent && now - trouble.since >= kTellAfter) {
+    tell_of(queue, trouble, "does not answer; see whether it has a leader");
+  }
+  trouble.is_sure =
+      trouble.is_sure || (trouble.witness != 0 && !parcels_.contains(trouble.witness));
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Parcel& parcel = parcels_.at(tokens[i]);
     // A reply may have waited before for a broker that took no messages.
     const bool is_overdue = now - std::max(parcel.since, trouble.since) >= patience;
-    const bool is_too_much = i >= share && trouble.was_told;  // not where it may be sound
-    if (is_silent && (is_overdue || is_too_much)) {
+    if (is_silent && (is_overdue || (i >= share && trouble.is_sure))) {
       keep(tokens[i]);
     } else if (!is_silent && is_overdue && parcel.lane == nullptr) {
       remember(full_, queue);
       give_up(tokens[i], "its queue keeps rejecting");
     }
+  }
+  const bool needs_witness = tokens.size() > share && !trouble.is_sure && trouble.witness == 0;
+  if (is_silent && needs_witness && now - trouble.since >= kWitnessAfter) {
+    trouble.witness = tokens.back();
+    keep(tokens.back());
   }
 }
 

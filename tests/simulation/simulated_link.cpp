@@ -106,7 +106,7 @@ bool SimulatedLink::fails() {
 }
 
 Task<amqp::Result<std::unique_ptr<service::Outlet>>> SimulatedLink::open_outlet(
-    service::OutletEvents events) {
+    Connection /*connection*/, service::OutletEvents events) {
   co_await environment_.scheduler.sleep(state_->life, environment_.latency());
   if (fails()) {
     co_return std::unexpected(error(amqp::Fault::link_lost, "connection refused"));

@@ -54,7 +54,7 @@ class SimulatedLink : public service::Link {
   ~SimulatedLink() override;  // drops it; of a process that was killed: nothing
 
   Task<amqp::Result<std::unique_ptr<service::Outlet>>> open_outlet(
-      service::OutletEvents events) override;
+      Connection connection, service::OutletEvents events) override;
   Task<amqp::Result<void>> start_receiving() override;
   Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
       std::size_t count, std::optional<milliseconds> wait_max) override;
