@@ -49,7 +49,7 @@ void Backlog::give_up(Id id, TimePoint now) {
       request.failure = failure;
       request.failure->first = request.since;
       request.failure->next_try = now;
-      request.failure->count = 1;
+      request.failure->count = 0;
     }
     return;
   }

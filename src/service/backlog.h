@@ -35,7 +35,7 @@ class Backlog {
     store::Error error;  // the last one
     TimePoint first;
     TimePoint next_try;
-    int count = 0;
+    int count = 0;  // 0: it is to be tried by itself, since the one before it was given up
   };
 
   // Behind those that are here.

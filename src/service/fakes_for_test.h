@@ -115,6 +115,11 @@ class FakeBroker : public Broker {
     }
   }
 
+  // Over all outlets.
+  void say_blocked(const std::optional<std::string>& reason) {
+    for (FakeOutlet* const outlet : outlets_) outlet->events.on_blocked(reason);
+  }
+
   // The silent queue answers for all that was sent to it.
   void answer(const std::string& queue, amqp::Settlement settlement) {
     silent.erase(queue);
@@ -129,7 +134,6 @@ class FakeBroker : public Broker {
 
   Settler on_publish = [](const amqp::Message&) { return amqp::Settlement::confirmed; };
   std::function<void()> on_acknowledge = [] {};
-  std::function<void(const std::optional<std::string>&)> say_blocked = [](const auto&) {};
   std::set<std::string> silent;
   // So many messages without an answer, and an outlet's further ones are not looked at.
   std::size_t unanswered_max = 1'000'000;
@@ -196,7 +200,6 @@ class FakeBroker : public Broker {
     Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection,
                                                             OutletEvents events) override {
       ++broker_.outlets_opened_;
-      broker_.say_blocked = events.on_blocked;
       co_return std::make_unique<FakeOutlet>(broker_, std::move(events));
     }
     Task<amqp::Result<void>> start_receiving() override { co_return amqp::Result<void>(); }

@@ -331,7 +331,7 @@ class BatchHandler : public Handler {
       const bool is_failing = failure->error.fault == store::Fault::failing;
       const bool is_overdue = now - failure->first >= (is_failing ? kFailingMax : kLockedMax);
       const bool is_in_the_way = is_full() && is_failing;
-      if ((is_overdue || is_in_the_way) && have_passed_since(*failure)) {
+      if (failure->count > 0 && (is_overdue || is_in_the_way) && have_passed_since(*failure)) {
         overdue.emplace_back(id, failure->error.what);
       }
     }

@@ -137,7 +137,8 @@ class Settler {
     TimePoint last_progress = {};     // of answers; or since when there may be some
     TimePoint next_open = {};
     bool is_sending = false;
-    bool is_retired = false;                            // sends nothing more; waits for its answers
+    bool holds_kept = false;  // a message that was kept meanwhile, for which it may not be read
+    bool is_retired = false;  // sends nothing more; waits for its answers
     std::optional<std::string> blocked = std::nullopt;  // the broker takes nothing over it
     std::optional<amqp::Error> lost = std::nullopt;
     TimePoint retired_at = {};

@@ -31,6 +31,7 @@ constexpr seconds kSilentMax{30};        // then a client's reply is kept by the
 // Without an answer for so long, a message for a queue of the service's own is published again: the
 // answer may have been lost.
 constexpr seconds kNoAnswerMax{30};
+constexpr seconds kByTurnsMax{40};  // then also where it is silent and rejects by turns
 constexpr seconds kDeclareAgain{10};
 constexpr std::size_t kTrialsMax = 500;  // channels for queues that are tried again
 }  // namespace
@@ -111,6 +112,7 @@ void Settler::keep(Token token) {
   log_bad_reply(parcel.outgoing.message,
                 fmt::format("{}: a reply to {} is kept in {}: its queue takes none", options_.queue,
                             parcel.outgoing.message.routing_key, options_.kept_queue));
+  if (parcel.lane != nullptr) parcel.lane->holds_kept = true;
   parcel.outgoing = make_kept_reply(std::move(parcel.outgoing), options_.kept_queue,
                                     std::chrono::floor<std::chrono::microseconds>(clock_.now()));
   parcel.lane = nullptr;
@@ -173,7 +175,7 @@ void Settler::see_to_silence() {
       } else if (stands_still && first.value_or(queue) == queue) {
         first = queue;
         ++of_first;
-      } else if (stands_still && !troubles_.contains(queue)) {
+      } else if (stands_still && (parcel.outgoing.must_arrive || !troubles_.contains(queue))) {
         is_stuck = true;
       }
     }
@@ -181,7 +183,7 @@ void Settler::see_to_silence() {
     // Where others stand still before or behind it, the broker may wait for any of them, or may
     // have stopped reading: a channel that waits for one queue does not pass on what others have
     // answered.
-    if (first && !silent.empty()) is_stuck = true;
+    if (first && (!silent.empty() || lane.holds_kept)) is_stuck = true;
     if (first && !(is_stuck && can_move)) silent[*first] += of_first;
     std::size_t most = 0;
     for (const auto& [queue, count] : silent) {
@@ -277,7 +279,9 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
     const Parcel& parcel = parcels_.at(tokens[i]);
     // A reply may have waited before for a broker that took no messages.
     const bool is_overdue = now - std::max(parcel.since, trouble.since) >= patience;
-    if (is_silent && (is_overdue || (i >= share && trouble.is_sure))) {
+    // Of a queue that is silent and rejects by turns, neither lasts long enough.
+    const bool is_ancient = now - parcel.since >= kByTurnsMax;
+    if (is_ancient || (is_silent && (is_overdue || (i >= share && trouble.is_sure)))) {
       keep(tokens[i]);
     } else if (!is_silent && is_overdue && parcel.lane == nullptr) {
       remember(full_, queue);
