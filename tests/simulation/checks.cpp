@@ -138,7 +138,7 @@ void Checks::on_dead_letter(Request& request, const amqp::Message& letter) {
   if (reason == "refused") {
     ++request.refusals;
     ++refusals_;
-    if (request.is_refused || !is_bad_product(request)) {
+    if (!is_bad_product(request)) {
       broken("only what fails by itself is refused", request.body);
     }
     if (scheduler_.now() - request.since < refused_min_) {
