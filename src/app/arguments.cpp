@@ -213,10 +213,13 @@ void Arguments::define_dead_letters() {
                                 "answer was no;\n2 wrong command line or setting; 3 failed.");
   for (CLI::App* command : {&list, &show, &replay, &purge}) {
     add_option(*command, "--queue", "QUEUE",
-               "the request queue whose dead letters are meant (default both)");
-    add_option(*command, "--reason", "REASON",
-               "only those for this reason: invalid, too-large; or, where the broker has done it, "
-               "delivery-limit, expired, maxlen, rejected");
+               "the request queue whose dead letters are meant (default both); or one of "
+               "replies that were kept, such as order_validate.undelivered");
+    add_option(
+        *command, "--reason", "REASON",
+        "only those for this reason: invalid, too-large, refused, undelivered; or, where the "
+        "broker has done it, "
+        "delivery-limit, expired, maxlen, rejected");
     add_option(*command, "--older-than", "AGE",
                "only those that failed so long ago: 90s, 5m, 2h, 7d");
     add_option(*command, "--newer-than", "AGE", "only those that failed since");

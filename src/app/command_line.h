@@ -48,6 +48,7 @@ struct DeadLettersCommand {
 
   Action action{};
   std::vector<std::string> request_queues;  // whose dead letters: one or both
+  bool kept_replies = false;                // not those, but the replies that were kept; one queue
   DeadLetterFilter filter;
   std::optional<std::size_t> position;  // from 1; then there is one queue
   std::optional<std::size_t> limit;     // letters that match, each queue

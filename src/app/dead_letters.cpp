@@ -240,8 +240,10 @@ void Run::print(const DeadLetter& letter) {
 }
 
 Task<Result<void>> Run::replay(const DeadLetter& letter) {
-  const auto queue =
-      replay_queue(letter, command_.to, {configuration_.order_queue, configuration_.item_queue});
+  // A kept reply goes to its client's queue, whatever its name.
+  std::vector<std::string> queues{configuration_.order_queue, configuration_.item_queue};
+  if (command_.kept_replies && letter.original_queue) queues.push_back(*letter.original_queue);
+  const auto queue = replay_queue(letter, command_.to, queues);
   if (!queue) {
     ++left_[queue.error()];
     co_return co_await keep(letter);
@@ -282,6 +284,8 @@ Task<Result<void>> Run::publish_batch() {
         if (!batch_origins_[i].is_copy) ++replayed;
       } else if (batch_origins_[i].is_copy) {
         continue;  // it is put back
+      } else if ((*settlements)[i] == amqp::Settlement::returned) {
+        ++left_[fmt::format("there is no queue {}", ops::printable(batch_[i].routing_key))];
       } else if ((*settlements)[i] != amqp::Settlement::too_large) {
         ++left_[fmt::format("queue {} rejects messages", ops::printable(batch_[i].routing_key))];
       } else if (drop_death_headers(batch_[i])) {
@@ -319,7 +323,7 @@ Task<Result<std::vector<amqp::Settlement>>> Run::publish() {
   if (!settlements) co_return std::unexpected(settlements.error());
   // A returned message is found by what it has in common with others: then nothing is removed.
   for (std::size_t i = 0; i < batch_.size(); ++i) {
-    if ((*settlements)[i] == amqp::Settlement::returned) {
+    if ((*settlements)[i] == amqp::Settlement::returned && !command_.kept_replies) {
       co_return std::unexpected(
           failed(fmt::format("there is no queue {}", ops::printable(batch_[i].routing_key))));
     }
@@ -396,7 +400,8 @@ Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& 
   int status = kExitDone;
   std::size_t matched = 0;
   for (const std::string& request_queue : command.request_queues) {
-    const std::string queue = service::dead_letter_queue(request_queue);
+    const std::string queue = command.kept_replies ? service::kept_queue(request_queue)
+                                                   : service::dead_letter_queue(request_queue);
     Run run(configuration, command, queue, now, publishing);
     const auto ended = co_await run.run(**browsing);
     if (!ended) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "app/options.h"
+#include "service/answer.h"
 
 namespace inventory::app {
 namespace {
@@ -31,9 +32,15 @@ Read read_queues(const Arguments& arguments, const Configuration& configuration,
       to.request_queues = {std::string(queue)};
       return {};
     }
+    if (*given == service::kept_queue(queue)) {
+      to.request_queues = {std::string(queue)};
+      to.kept_replies = true;
+      return {};
+    }
   }
   return Wrong(
-      fmt::format("--queue takes {} or {}; not {}", quoted_for_message(configuration.order_queue),
+      fmt::format("--queue takes {} or {}, or one of these with .undelivered behind it; not {}",
+                  quoted_for_message(configuration.order_queue),
                   quoted_for_message(configuration.item_queue), quoted_for_message(*given)));
 }
 
@@ -64,13 +71,13 @@ Read read_reason(const Arguments& arguments, std::optional<std::string>& to) {
   if (!to) return {};
   const std::string given = *to;
   std::ranges::replace(*to, '_', '-');
-  for (const char* reason :
-       {"invalid", "too-large", "delivery-limit", "expired", "maxlen", "rejected"}) {
+  for (const char* reason : {"invalid", "too-large", "refused", "undelivered", "delivery-limit",
+                             "expired", "maxlen", "rejected"}) {
     if (*to == reason) return {};
   }
   return Wrong(
-      fmt::format("--reason takes invalid, too-large, delivery-limit, expired, maxlen or rejected; "
-                  "not {}",
+      fmt::format("--reason takes invalid, too-large, refused, undelivered, delivery-limit, "
+                  "expired, maxlen or rejected; not {}",
                   quoted_for_message(given)));
 }
 

@@ -193,7 +193,8 @@ def test_without_the_right_to_declare_it_copies(broker, queues, client):
     for _ in range(25):
         done = run("dead-letters", "list", "--json", *queues.options(), AMQP_URL=url)
         assert done.returncode == 0, done.stderr
-        assert ids(map(json.loads, done.stdout.splitlines())) == letters
+        # Without that right RabbitMQ 3.10 does not keep the order; nothing is lost.
+        assert sorted(ids(map(json.loads, done.stdout.splitlines()))) == sorted(letters)
     broker.control("delete_user", "reader")
     for queue in (queues.order_dead, queues.item_dead):
         client.channel.queue_delete(queue)

@@ -10,7 +10,7 @@ namespace {
 constexpr Time kFaultsMax = seconds(120);      // how long faults strike
 constexpr Time kLongFaultsMax = seconds(900);  // long enough for what is refused after minutes
 constexpr Time kDrainMax = seconds(900);  // backoffs, heartbeats and timeouts, one after another
-constexpr Time kKeptMax = seconds(60);  // half a minute, in a process that may have begun just now
+constexpr Time kCalmMax = seconds(60);  // half a minute, in a process that may have begun just now
 constexpr Time kStopMax = seconds(120);
 constexpr Time kShutdownBudget = seconds(20);
 
@@ -146,7 +146,7 @@ void World::see_others_answered() {
     return broker_.is_drained(
         [&](const Request& request) { return environment_.checks.is_bad_product(request); });
   };
-  if (is_calm && !run_until(is_settled, kKeptMax)) {
+  if (is_calm && !run_until(is_settled, kCalmMax)) {
     environment_.checks.broken("replies that are not taken use up nothing", broker_.describe());
   }
 }
