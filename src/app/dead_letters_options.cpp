@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "app/options.h"
-#include "service/answer.h"
 
 namespace inventory::app {
 namespace {
@@ -32,7 +31,7 @@ Read read_queues(const Arguments& arguments, const Configuration& configuration,
       to.request_queues = {std::string(queue)};
       return {};
     }
-    if (*given == service::kept_queue(queue)) {
+    if (*given == queue + ".undelivered") {
       to.request_queues = {std::string(queue)};
       to.kept_replies = true;
       return {};
