@@ -45,9 +45,9 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
  private:
   // What publish() waits for. If it is cancelled, its tokens are nobody's any more.
   struct Batch {
-    std::uint64_t first_token;
-    std::vector<Settlement> settlements;
-    std::size_t unsettled;
+    std::uint64_t first_token = 0;
+    std::vector<Settlement> settlements = {};
+    std::size_t unsettled = 0;
   };
   struct Waiting;
 
@@ -60,8 +60,9 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
   void on_progress() override;
   void on_over() override {
     progress_.notify();
-    const bool is_destroyed = failure()->fault == Fault::stopping;
-    if (options_.on_over && !is_destroyed) options_.on_over(*failure());
+    const auto& failed = failure();
+    const bool is_destroyed = failed && failed->fault == Fault::stopping;
+    if (options_.on_over && failed && !is_destroyed) options_.on_over(*failed);
   }
   bool may_send() {
     return !connection().blocked() && connection().unwritten_bytes() < kUnwrittenMax;
@@ -71,7 +72,8 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
   Signal progress_;
   Clock::time_point last_progress_;
   Confirms confirms_;
-  std::optional<Batch> batch_;
+  Batch batch_;
+  bool has_batch_ = false;
   std::uint64_t next_batch_token_ = std::uint64_t{1} << 63U;  // apart from those of send()
   bool in_confirm_mode_ = false;
   bool takes_no_more_ = false;
@@ -83,11 +85,12 @@ struct PublisherImpl::Waiting {
     publisher.batch_ = Batch{.first_token = publisher.next_batch_token_,
                              .settlements = std::vector(count, Settlement::too_large),
                              .unsettled = 0};
+    publisher.has_batch_ = true;
     publisher.next_batch_token_ += count;
   }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
-  ~Waiting() { publisher.batch_.reset(); }
+  ~Waiting() { publisher.has_batch_ = false; }
 
   PublisherImpl& publisher;
 };
@@ -107,11 +110,11 @@ Task<Result<std::vector<Settlement>>> PublisherImpl::publish(std::span<const Mes
   last_progress_ = Clock::now();
   for (std::size_t i = 0; i < messages.size() && !failure(); ++i) {
     while (!failure() && !may_send()) co_await wait_for_progress();
-    if (!failure() && send(batch_->first_token + i, messages[i])) ++batch_->unsettled;
+    if (!failure() && send(batch_.first_token + i, messages[i])) ++batch_.unsettled;
   }
-  while (!failure() && batch_->unsettled > 0) co_await wait_for_progress();
+  while (!failure() && batch_.unsettled > 0) co_await wait_for_progress();
   if (const auto& failed = failure()) co_return std::unexpected(*failed);
-  co_return std::move(batch_->settlements);
+  co_return std::move(batch_.settlements);
 }
 
 Task<Result<std::size_t>> PublisherImpl::send(std::span<const std::uint64_t> tokens,
@@ -146,9 +149,9 @@ void PublisherImpl::tell(std::uint64_t token, Settlement settlement) {
   const bool is_sent_alone = token < std::uint64_t{1} << 63U;
   if (is_sent_alone) {
     options_.on_settled(token, settlement);
-  } else if (batch_ && token >= batch_->first_token) {
-    batch_->settlements[token - batch_->first_token] = settlement;
-    --batch_->unsettled;
+  } else if (has_batch_ && token >= batch_.first_token) {
+    batch_.settlements[token - batch_.first_token] = settlement;
+    --batch_.unsettled;
   }
 }
 
@@ -186,7 +189,7 @@ bool PublisherImpl::on_method(const method::Incoming& method) {
 bool PublisherImpl::on_confirm(std::uint64_t delivery_tag, bool multiple, Settlement settlement) {
   if (!confirms_.confirm(delivery_tag, multiple, settlement)) return false;
   last_progress_ = Clock::now();
-  if (batch_ && batch_->unsettled == 0) progress_.notify();
+  if (has_batch_ && batch_.unsettled == 0) progress_.notify();
   return true;
 }
 

@@ -35,7 +35,7 @@ namespace inventory::app {
 inline constexpr std::size_t kItemReadsMax = 16;
 inline constexpr std::chrono::milliseconds kItemReadTimeout{700};
 inline constexpr std::size_t kItemsPerPageMax = 1'000;
-inline constexpr std::size_t kPageBytesMax = 128 * 1024;  // unless one item has more
+inline constexpr std::size_t kPageBytesMax = std::size_t{128} * 1024;  // unless one item has more
 
 class ItemPages {
  public:

@@ -74,6 +74,7 @@ std::string describe(const store::MigrationPlan& plan) {
 
 std::vector<std::string> objections(const store::MigrationPlan& plan, bool require_stock) {
   std::vector<std::string> lines;
+  lines.reserve(plan.obstacles.size() + 1);
   for (const auto& obstacle : plan.obstacles) {
     lines.push_back(
         fmt::format("{}: the table inventory cannot be adopted: {}", plan.where, obstacle));

@@ -52,7 +52,7 @@ class LedgerSums {
             fmt::format("the ledger of product {} adds up to more than 64 bits", open->product)});
       }
       is_more_ = part->next.has_value();
-      if (is_more_) place_ = *std::move(part->next);
+      if (part->next) place_ = *std::move(part->next);
     }
     return {};
   }
@@ -136,9 +136,10 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
     for (const store::Amount& item : *stock) {
       after = item.product;
       report_missing(item.product);
-      const bool has_sum = sum && *sum && (*sum)->product == item.product;
-      const domain::Quantity total = has_sum ? (*sum)->quantity : 0;
       if (!sum) break;
+      const auto& next = *sum;
+      const bool has_sum = next && next->product == item.product;
+      const domain::Quantity total = next && has_sum ? next->quantity : 0;
       if (has_sum) sum = ledger.next();
       ++compared.products;
       if (total != item.quantity) {

@@ -122,11 +122,11 @@ OrderMessage read_order(std::string_view body, std::size_t bytes_max) {
 
 std::string order_reply(const OrderMessage& message, const domain::OrderDecision& decision) {
   if (decision.conflicts_with) {
+    const auto& line = message.order->line;
     return invalid_order_reply(
         message,
         fmt::format("order_id {}{} was already decided for product {} with quantity {}",
-                    message.order->id.display(),
-                    message.order->line ? ", line_id " + message.order->line->display() : "",
+                    message.order->id.display(), line ? ", line_id " + line->display() : "",
                     message.order->product, *decision.conflicts_with));
   }
   return reply(message, decision.verdict == domain::Verdict::accepted, text_of(decision.verdict));

@@ -19,7 +19,7 @@ namespace {
 // Nothing if it is a name.
 std::optional<boost::asio::ip::address> literal(const std::string& host) {
   boost::system::error_code not_an_address;
-  const auto address = boost::asio::ip::make_address(host, not_an_address);
+  auto address = boost::asio::ip::make_address(host, not_an_address);
   if (not_an_address.failed()) return std::nullopt;
   return address;
 }

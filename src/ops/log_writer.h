@@ -21,7 +21,7 @@ namespace inventory::ops {
 
 class LogWriter {
  public:
-  static constexpr std::size_t kPendingBytesMax = 512 * 1024;
+  static constexpr std::size_t kPendingBytesMax = std::size_t{512} * 1024;
   static constexpr std::chrono::milliseconds kLastWait{1'000};
 
   explicit LogWriter(int descriptor);

@@ -206,7 +206,7 @@ class BatchHandler : public Handler {
     return error == nullptr ? std::nullopt : std::optional(*error);
   }
 
-  void keep(amqp::Delivery delivery, typename Kind::Request request) {
+  void keep(amqp::Delivery&& delivery, typename Kind::Request&& request) {
     const Id id = backlog_.add(Kind::products(request), clock_.steady_now());
     kept_.try_emplace(id, std::move(delivery), std::move(request), options_.bytes_max);
   }

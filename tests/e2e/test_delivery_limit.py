@@ -34,7 +34,7 @@ def test_no_request_is_lost_however_often_the_service_is_killed(broker, postgres
         product = quorum.add(100)
     connection = psycopg2.connect(database.url)
     with connection, connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE inventory")
+        cursor.execute("LOCK TABLE inventory IN EXCLUSIVE MODE")  # it can be read
         orders = {
             new_id(): {"order_id": new_id(), "product_id": product, "quantity": 1}
             for _ in range(10)

@@ -182,7 +182,7 @@ def test_a_row_that_somebody_locks_is_waited_for(shirts):
                 "SELECT 1 FROM inventory WHERE id = %s FOR UPDATE", (shirts.product,)
             )
             order_id = shirts.publish()
-            shirts.service.wait_for_log("lock timeout")
+            shirts.service.wait_for_log("somebody else holds the lock of product")
     assert not shirts.wait_for_answer(order_id).replayed
     assert stock(shirts.database)[shirts.product] == 999
 
