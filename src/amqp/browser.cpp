@@ -91,7 +91,8 @@ Task<Result<void>> BrowserImpl::remove(std::span<const std::uint64_t> delivery_t
     if (is_quorum()) {
       auto message = co_await fetch();
       if (!message) co_return std::unexpected(message.error());
-      if (message->has_value()) ahead_.push_back(std::move(message->value()));
+      std::optional<Browsed>& next = *message;
+      if (next) ahead_.push_back(std::move(*next));
     } else {
       const auto ready = co_await count_ready();
       if (!ready) co_return std::unexpected(ready.error());
