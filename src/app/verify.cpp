@@ -51,8 +51,9 @@ class LedgerSums {
             store::Fault::unavailable,
             fmt::format("the ledger of product {} adds up to more than 64 bits", open->product)});
       }
-      is_more_ = part->next.has_value();
-      if (part->next) place_ = *std::move(part->next);
+      std::optional<store::LedgerPlace> next = std::move(part->next);
+      is_more_ = next.has_value();
+      if (next) place_ = std::move(*next);
     }
     return {};
   }

@@ -275,6 +275,10 @@ void Settler::answered(Token token, Parcel& parcel, amqp::Settlement settlement)
         return;
       }
       ++published_.returned;
+      if (spdlog::should_log(spdlog::level::debug)) {
+        log::write(spdlog::level::debug, fields(parcel.outgoing.message),
+                   "{}: reply queue {} is gone", options_.queue, queue);
+      }
       complete(token);
       recover(queue);
       break;
