@@ -299,7 +299,8 @@ void Settler::try_suspects() {
       continue;
     }
     const auto trouble = troubles_.find(outgoing.message.routing_key);
-    if (trouble != troubles_.end()) {  // others would wait behind it
+    const bool may_be_harmful = is_direct_reply(outgoing.message.routing_key);
+    if (trouble != troubles_.end() && !may_be_harmful) {  // others would wait behind it
       put_aside(token, trouble->second);
       continue;
     }

@@ -253,7 +253,11 @@ void Settler::see_to_waiting() {
     const Token token = trouble.waiting.front();
     trouble.next_try = now + trouble.backoff.next();
     take_from_waiting(token);
-    try_again(token);
+    if (is_direct_reply(queue)) {
+      suspects_.push_back(token);  // it may cost a connection, which others must not share
+    } else {
+      try_again(token);
+    }
   }
   // A queue that nobody waits for, and that was not asked for long, is forgotten: perhaps it works.
   std::erase_if(troubles_, [&](const auto& entry) {
