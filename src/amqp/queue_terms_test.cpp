@@ -65,14 +65,13 @@ TEST(QueueTerms, OtherArgumentsCanBeRepeatedIfTheirTypeIsTold) {
 }
 
 TEST(QueueTerms, OtherWordsTellNothing) {
-  for (
-      const auto* const text :
-      {"", "ACCESS_REFUSED", "inequivalent arg 'x-queue-type'", "inequivalent arg 'a' for queue 'q",
-       "inequivalent arg 'a' for queue 'q' in vhost '/': received none but current is ",
-       "inequivalent arg 'a' for queue 'q' in vhost '/': received none but current is '",
-       "inequivalent arg 'a' for queue 'q' in vhost '/': received none but current is the value 'x",
-       "inequivalent arg 'a' for queue 'q' in vhost '/': received none but current is the "
-       "val..."}) {
+  const std::string start = "inequivalent arg 'a' for queue 'q' in vhost '/': received none but ";
+  for (const std::string& text :
+       {std::string(), std::string("ACCESS_REFUSED"),
+        std::string("inequivalent arg 'x-queue-type'"),
+        std::string("inequivalent arg 'a' for queue 'q'"), start + "current is ",
+        start + "current is '", start + "current is the value 'x",
+        start + "current is the val..."}) {
     EXPECT_FALSE(read_difference(text)) << text;
   }
 }

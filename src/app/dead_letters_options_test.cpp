@@ -43,11 +43,17 @@ TEST(DeadLettersOptions, MeanBothQueuesWhereNoneIsNamed) {
 
 TEST(DeadLettersOptions, NameARequestQueueOrItsDeadLetterQueue) {
   for (const char* name : {"orders", "orders.dlq"}) {
-    EXPECT_THAT(command_of({"--order-queue", "orders", "list", "--queue", name}).request_queues,
-                ElementsAre("orders"));
+    const auto command = command_of({"--order-queue", "orders", "list", "--queue", name});
+    EXPECT_THAT(command.request_queues, ElementsAre("orders"));
+    EXPECT_FALSE(command.kept_replies);
   }
-  EXPECT_THAT(error_of_dead_letters({"list", "--queue", "other"}),
-              HasSubstr(R"(--queue takes "order_validate" or "inventory_new_item"; not "other")"));
+  const auto kept = command_of({"list", "--queue", "order_validate.undelivered"});
+  EXPECT_THAT(kept.request_queues, ElementsAre("order_validate"));
+  EXPECT_TRUE(kept.kept_replies);
+  EXPECT_THAT(
+      error_of_dead_letters({"list", "--queue", "other"}),
+      HasSubstr(R"(--queue takes "order_validate" or "inventory_new_item", or one of these )"
+                R"(with .undelivered behind it; not "other")"));
 }
 
 TEST(DeadLettersOptions, AreFilters) {
@@ -70,7 +76,7 @@ TEST(DeadLettersOptions, TakeOnlyReasonsThatThereAre) {
   EXPECT_EQ(command_of({"list", "--reason", "too-large"}).filter.reason, "too-large");
   EXPECT_EQ(command_of({"list", "--reason", "too_large"}).filter.reason, "too-large");
   EXPECT_EQ(command_of({"list", "--reason", "delivery_limit"}).filter.reason, "delivery-limit");
-  for (const char* reason : {"refused", "too_huge", "INVALID", ""}) {
+  for (const char* reason : {"late", "too_huge", "INVALID", ""}) {
     EXPECT_THAT(error_of_dead_letters({"list", "--reason", reason}),
                 HasSubstr(std::string("maxlen or rejected; not \"") + reason));
   }

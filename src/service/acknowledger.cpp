@@ -15,8 +15,8 @@ void Acknowledger::received(std::uint64_t delivery_tag) {
 }
 
 void Acknowledger::settled(std::uint64_t delivery_tag) {
-  const auto found = std::ranges::lower_bound(deliveries_, delivery_tag, {}, &Delivery::tag);
-  if (found == deliveries_.end() || found->tag != delivery_tag || found->state != State::in_hand) {
+  Delivery* const found = find(delivery_tag);
+  if (found == nullptr || found->state != State::in_hand) {
     std::abort();  // a bug: it was not received, or is settled twice
   }
   found->state = State::settled;
@@ -33,11 +33,22 @@ Acknowledger::Due Acknowledger::take() {
   }
   for (const std::uint64_t tag : std::exchange(settled_, {})) {
     if (deliveries_.empty() || tag < deliveries_.front().tag) continue;  // covered
-    std::ranges::lower_bound(deliveries_, tag, {}, &Delivery::tag)->state = State::acknowledged;
+    find(tag)->state = State::acknowledged;
     due.alone.push_back(tag);
   }
   std::ranges::sort(due.alone);
   return due;
+}
+
+Acknowledger::Delivery* Acknowledger::find(std::uint64_t delivery_tag) {
+  if (deliveries_.empty() || delivery_tag < deliveries_.front().tag) return nullptr;
+  // A broker counts them without a gap (AMQP 0-9-1, 1.1: delivery-tag), so this is mostly it.
+  const std::uint64_t place = delivery_tag - deliveries_.front().tag;
+  if (place < deliveries_.size() && deliveries_[place].tag == delivery_tag) {
+    return &deliveries_[place];
+  }
+  const auto found = std::ranges::lower_bound(deliveries_, delivery_tag, {}, &Delivery::tag);
+  return found == deliveries_.end() || found->tag != delivery_tag ? nullptr : &*found;
 }
 
 void Acknowledger::reset() { *this = {}; }

@@ -43,6 +43,9 @@ class Acknowledger {
     State state = State::in_hand;
   };
 
+  // Null: not received on this link, or acknowledged.
+  Delivery* find(std::uint64_t delivery_tag);
+
   std::deque<Delivery> deliveries_;     // from the first in hand, by tag
   std::vector<std::uint64_t> settled_;  // since take()
   std::size_t in_hand_ = 0;

@@ -13,8 +13,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Without any answer for so long, a batch leaves behind what has none.
-constexpr milliseconds kMoveOn{20};
+// Without any answer for twice as long as a batch usually takes, within these bounds, a batch
+// leaves behind what has none. Less, and a broker that is busy would make batches small, which
+// costs everybody; more, and all wait for a queue that is about to be found silent.
+constexpr milliseconds kMoveOnMin{20};
+constexpr milliseconds kMoveOnMax{200};
+constexpr int kBatchesRemembered = 8;
 constexpr milliseconds kLookEach{100};  // while something is under way
 // Of its own queues nothing is given up; past this, answers wait.
 constexpr std::size_t kHeldUpHereMax = 500;
@@ -65,14 +69,18 @@ Task<std::optional<std::string>> Settler::settle(std::vector<Answer> answers) {
     co_await pump(*replies);
   }
   const auto begun = clock_.steady_now();
+  const auto patience = std::clamp<TimePoint::duration>(2 * usual_, kMoveOnMin, kMoveOnMax);
   const auto has_no_room = [this] { return held_up_here_ >= kHeldUpHereMax && !is_stopping_; };
   while (!failure_ && (in_batch_ > 0 || has_no_room())) {
     const auto now = clock_.steady_now();
-    const auto moves_on_at = std::max(begun, last_answer_) + kMoveOn;
+    const auto moves_on_at = std::max(begun, last_answer_) + patience;
     const bool must_wait = blocked_ || has_no_room();
     if (!must_wait && now >= moves_on_at) break;
     co_await settled_.wait(must_wait ? std::nullopt : std::optional(until(moves_on_at, now)));
   }
+  // Where none came, it takes longer than that.
+  const auto took = (last_answer_ > begun ? last_answer_ : clock_.steady_now()) - begun;
+  usual_ += (took - usual_) / kBatchesRemembered;
   is_in_settle_ = false;
   observer_.published(std::exchange(published_, {}));
   co_return failure_;

@@ -256,6 +256,7 @@ class Settler {
   std::uint64_t batch_ = 0;
   std::size_t in_batch_ = 0;  // parcels of the batch that are under way
   TimePoint last_answer_ = {};
+  TimePoint::duration usual_ = {};  // what a batch takes until its last answer, lately
   std::deque<Token> suspects_;
   std::deque<Token> to_keep_;
   bool has_kept_queue_ = false;

@@ -342,7 +342,7 @@ void Checks::on_acknowledge(const Request& request, Time after, bool reply_is_se
     broken("what a client's queue does not take is kept or given up soon", how());
   }
   if (!is_anonymous && !expected_reply(request) &&
-      !(dead_letter_is_settled && request.refusals > 0)) {
+      (!dead_letter_is_settled || request.refusals == 0)) {
     broken("nothing is acknowledged before its decision is committed", how());
   }
   if (!reply_is_settled) {

@@ -130,7 +130,7 @@ void SimulatedBroker::read_on(const OutletPointer& outlet) {
   }
 }
 
-void SimulatedBroker::block(const OutletPointer& outlet, std::optional<std::string> reason) {
+void SimulatedBroker::block(const OutletPointer& outlet, const std::optional<std::string>& reason) {
   const Time arrival =
       in_order(outlet->wire.to_client, environment_.scheduler.now() + environment_.latency());
   environment_.scheduler.at(arrival, [outlet, reason] {

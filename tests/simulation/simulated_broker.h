@@ -191,7 +191,7 @@ class SimulatedBroker {
   void read_on(const OutletPointer& outlet);
   void handle_publish(const OutletPointer& outlet, std::uint64_t tag, const amqp::Message& message);
   void close_for(const OutletPointer& outlet, const std::string& address);
-  void block(const OutletPointer& outlet, std::optional<std::string> reason);
+  void block(const OutletPointer& outlet, const std::optional<std::string>& reason);
   void enqueue_reply(const OutletPointer& outlet, OutletState::Unconfirmed& answer,
                      const amqp::Message& message);
   bool route(const amqp::Message& message);
