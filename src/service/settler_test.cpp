@@ -163,6 +163,33 @@ TEST_F(SettlerTest, PublishesAgainToAQueueOfItsOwnWhatHasNoAnswerForHalfAMinute)
   EXPECT_EQ(broker_.opened(), 1);
 }
 
+TEST_F(SettlerTest, KeepsALostLinksSessionWhileTheBrokerTakesNothing) {
+  broker_.silent = {"replies"};
+  bool is_blocked = false;
+  bool is_lost = false;
+  int opened_while_blocked = 0;
+  clock_.on_sleep = [&] {
+    const auto now = clock_.steady_now().time_since_epoch();
+    if (now > milliseconds(500) && !is_blocked) {  // later than a batch waits for it
+      is_blocked = true;
+      broker_.say_blocked("low on memory");
+    } else if (now > std::chrono::seconds(1) && !is_lost) {
+      is_lost = true;
+      broker_.lose_link();
+    } else if (now > std::chrono::minutes(2) && opened_while_blocked == 0) {
+      opened_while_blocked = broker_.opened();
+      broker_.silent.clear();
+      broker_.say_blocked({});
+      broker_.answer("replies", Settlement::confirmed);
+    }
+  };
+  broker_.put(order(1));
+  settle();
+  EXPECT_EQ(opened_while_blocked, 1) << "another link would cost each request a redelivery";
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_EQ(broker_.unacknowledged(), 0U);
+}
+
 TEST_F(SettlerTest, SettlesAReplyByAnAnswerThatComesLateWithoutPublishingItAgain) {
   broker_.silent = {"silent"};
   bool is_consuming = true;
