@@ -92,7 +92,7 @@ class Servers:
         try:
             self.postgres = Server("postgres", self.folder / "postgres")
             with self.cursor() as cursor:
-                # Debian's default of 1 GB is for small servers: see docs/operations.md.
+                # Debian's default of 1 GB is for small servers: see docs/performance.md.
                 cursor.execute("ALTER SYSTEM SET max_wal_size = '4GB'")
                 cursor.execute("SELECT pg_reload_conf()")
         except BaseException:

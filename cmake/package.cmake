@@ -33,7 +33,9 @@ add_custom_target(
 install(TARGETS inventory-service DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${MANUAL}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${PROJECT_BINARY_DIR}/changelog.gz ${PROJECT_BINARY_DIR}/CHANGELOG.md.gz
-              ${PACKAGING}/debian/copyright docs/contract.md docs/operations.md
+              ${PACKAGING}/debian/copyright docs/README.md docs/contract.md docs/clients.md
+              docs/install.md docs/configure.md docs/run.md docs/clusters.md docs/monitor.md
+              docs/alerts.md docs/dead-letters.md docs/recover.md docs/ledger.md docs/moving-over.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${PACKAGING}/inventory-service.service DESTINATION /usr/lib/systemd/system)
 install(

@@ -2,7 +2,7 @@
 
 // FlowMetrics: what one flow tells, as Prometheus metrics with the label `queue`. Names follow
 // OpenTelemetry's conventions for messaging and databases where those have one;
-// docs/operations.md lists them.
+// docs/monitor.md lists them.
 //
 // Invariants:
 //   1. Every series is there from the start, at 0: a rate sees the first event, too.

@@ -14,7 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RULES = yaml.safe_load((ROOT / "deploy/prometheus/inventory-service.rules.yml").read_text())
 ALERTS = RULES["groups"][0]["rules"]
 DASHBOARD = json.loads((ROOT / "deploy/grafana/inventory-service.json").read_text())
-MANUAL = (ROOT / "docs/operations.md").read_text()
+MONITOR = (ROOT / "docs/monitor.md").read_text()
+ALERTS_PAGE = (ROOT / "docs/alerts.md").read_text()
 
 NAME = r"(?:inventory|messaging|db|process)_[a-z_]+[a-z]"
 
@@ -62,17 +63,17 @@ def test_every_panel_takes_the_data_source_that_is_chosen():
     assert DASHBOARD["templating"]["list"][0]["type"] == "datasource"
 
 
-def test_the_manual_lists_every_metric_and_no_other(families):
-    table = MANUAL.split("## Metrics")[1].split("\n## ")[0]
+def test_the_page_lists_every_metric_and_no_other(families):
+    table = MONITOR.split("## Metrics")[1].split("\n## ")[0]
     listed = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert set(re.findall(NAME, " ".join(listed))) == families
 
 
-def test_the_manual_has_a_paragraph_for_each_alert_and_each_check(broker, folder):
-    paragraphs = MANUAL.split("## Alerts")[1].split("\n## ")[0]
+def test_the_page_has_a_paragraph_for_each_alert_and_each_check(broker, folder):
+    paragraphs = ALERTS_PAGE.split("## Alerts")[1].split("\n## ")[0]
     alerts = [rule["alert"] for rule in ALERTS]
     assert re.findall(r"^### (\w+)$", paragraphs, re.MULTILINE) == alerts
     with Service(broker.url, Sqlite(folder).url, Queues.fresh()) as service:
         checks = re.findall(r"^\[\+\](\w+) ok$", service.get("/readyz?verbose")[1], re.MULTILINE)
-    table = MANUAL.split("## Health")[1].split("\n## ")[0]
+    table = ALERTS_PAGE.split("## Readiness checks")[1].split("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == checks

@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md for backups, as written there."""
+"""The commands of docs/recover.md for backups, as written there."""
 
 import pathlib
 import re
@@ -9,7 +9,7 @@ from client import Client
 from database import Postgres, Sqlite, stock
 from service import DEADLINE_S, Service, environment, run
 
-PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md").read_text()
+PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs/recover.md").read_text()
 
 
 def documented(first_words):

@@ -1,4 +1,4 @@
-"""The service with no more rights than docs/operations.md gives it, in PostgreSQL and RabbitMQ."""
+"""The service with no more rights than docs/install.md gives it, in PostgreSQL and RabbitMQ."""
 
 import pathlib
 import re
@@ -11,12 +11,12 @@ from database import Postgres, Sqlite, stock
 from servers import Server
 from service import Queues, Service, run
 
-OPERATIONS = (pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md").read_text()
+INSTALL = (pathlib.Path(__file__).resolve().parents[2] / "docs/install.md").read_text()
 
 
 def block(language, first_word):
     """The block of code in the document that begins with `first_word`."""
-    return re.search(rf"```{language}\n({first_word}.*?)```", OPERATIONS, re.DOTALL)[1]
+    return re.search(rf"```{language}\n({first_word}.*?)```", INSTALL, re.DOTALL)[1]
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_ledger_and_stock_agree_beside_a_service_under_load(broker, database, cl
 
 CORRECTIONS = re.findall(
     r"```sql\n(BEGIN.*?)```",
-    (pathlib.Path(__file__).resolve().parents[2] / "docs/operations.md").read_text(),
+    (pathlib.Path(__file__).resolve().parents[2] / "docs/recover.md").read_text(),
     re.DOTALL,
 )
 

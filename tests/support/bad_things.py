@@ -235,7 +235,7 @@ class WrongLedgerRow(Products):
         return self.orders
 
     def end(self):
-        """As docs/operations.md says it."""
+        """As docs/recover.md says it."""
         super().end()
         identities = ",".join(f"'s{order.order_id}'" for order in self.orders)
         self._execute(
