@@ -37,7 +37,7 @@ struct Message {
   Properties properties;
   std::string body;
   bool mandatory = true;  // the broker returns it if there is no such queue
-  // Without, a message that has no message_id is given one, by which a return is recognised.
+  // If false, a missing message_id is generated, so that returns can be matched.
   bool keeps_properties = false;
 };
 

@@ -71,7 +71,7 @@ class Flow {
   // cannot be. Idempotent; harmless before run().
   void stop();
 
-  // Where several things are in the way, the one that is furthest up: see status.h.
+  // If several apply, in this order: stopping, no link, outage, blocked, rejected.
   const Status& status() const { return status_; }
 
   // Whether it takes requests and nothing is in the way.
