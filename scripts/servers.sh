@@ -14,10 +14,13 @@ port_is_taken() { # PORT: whether something listens there on loopback
   (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-free_port() { # below the ports that the kernel hands out to clients (ip_local_port_range)
-  local port
+# Below the ports that the kernel hands out to clients (ip_local_port_range). Test processes that run
+# beside each other (pytest-xdist's gw0, gw1, ...) take theirs from different ranges: a server that
+# is down for a moment finds its port free again.
+free_port() {
+  local port worker=${PYTEST_XDIST_WORKER:-gw0}
   for _ in {1..100}; do
-    port=$((20000 + (RANDOM * 32768 + RANDOM) % 10000))
+    port=$((20000 + ${worker#gw} % 4 * 2500 + RANDOM % 2500))
     if ! port_is_taken "$port"; then
       echo "$port"
       return
