@@ -7,6 +7,8 @@
 
 #include <libpq-fe.h>
 
+#include "app/credentials.h"
+
 namespace inventory::app {
 namespace {
 
@@ -120,6 +122,13 @@ std::expected<DatabaseUrl, std::string> parse_database_url(std::string_view url)
   if (dialect == "postgresql" || dialect == "postgres")
     return parse_postgres(url.substr(colon + 1));
   return std::unexpected("");
+}
+
+std::string display(const DatabaseUrl& database) {
+  if (const auto* sqlite = std::get_if<SqlitePath>(&database)) {
+    return "sqlite:" + sqlite->path;
+  }
+  return mask_credentials(std::get<PostgresUrl>(database).url);
 }
 
 }  // namespace inventory::app

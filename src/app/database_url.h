@@ -32,4 +32,7 @@ using DatabaseUrl = std::variant<SqlitePath, PostgresUrl>;
 // wrong and repeats nothing of the URL; it is empty for a text that is none of the forms above.
 std::expected<DatabaseUrl, std::string> parse_database_url(std::string_view url);
 
+// For logs: without credentials.
+std::string display(const DatabaseUrl& database);
+
 }  // namespace inventory::app

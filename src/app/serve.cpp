@@ -25,7 +25,7 @@
 
 #include "app/flow_metrics.h"
 #include "app/item_pages.h"
-#include "app/migrate.h"
+#include "app/migration_text.h"
 #include "app/open_reader.h"
 #include "app/open_store.h"
 #include "app/readiness.h"
