@@ -17,8 +17,8 @@
 
 #include "log/fields.h"
 #include "ops/log_writer.h"
-#include "ops/printable.h"
-#include "ops/utf8.h"
+#include "terminal/printable.h"
+#include "terminal/utf8.h"
 
 namespace inventory::ops {
 namespace {

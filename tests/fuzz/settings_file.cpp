@@ -3,7 +3,7 @@
 // Promised: what is read is read as TOML has it; errors are one line; a configuration that is shown
 // is a settings file that gives the same again.
 
-#include "app/settings_file.h"
+#include "config/settings_file.h"
 
 #include <algorithm>
 #include <string>
@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "app/configuration.h"
-#include "app/settings.h"
-#include "ops/utf8.h"
+#include "config/configuration.h"
+#include "config/settings.h"
 #include "target.h"
+#include "terminal/utf8.h"
 
 namespace inventory::fuzz {
 namespace {

@@ -14,8 +14,8 @@
 #include <libpq-fe.h>
 
 #include "amqp/endpoint.h"
-#include "app/credentials.h"
-#include "app/database_url.h"
+#include "config/credentials.h"
+#include "config/database_url.h"
 #include "store/postgres/connection_info.h"
 #include "target.h"
 

@@ -1,0 +1,26 @@
+#pragma once
+
+// Options: the texts of a command's options as values. Errors are a line for the person at the
+// command line, without the program's name.
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace inventory::app {
+
+using Wrong = std::unexpected<std::string>;
+
+// An option that must be given; flag is its name in the error.
+std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
+                                                      const std::optional<std::string>& text,
+                                                      std::int64_t min, std::int64_t max);
+
+// 90s, 5m, 2h or 7d; up to ten years.
+std::expected<std::chrono::seconds, std::string> read_duration(const std::string& flag,
+                                                               std::string_view text);
+
+}  // namespace inventory::app
