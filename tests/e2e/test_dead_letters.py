@@ -63,6 +63,27 @@ def ids(letters):
     return [letter["properties"]["message_id"] for letter in letters]
 
 
+def keep(client, kept_queue, body, original_queue, **more):
+    """A reply as the service keeps it whose client's queue takes none. Returns its correlation_id."""
+    failed_at = datetime.datetime.now(datetime.timezone.utc)
+    headers = {
+        **more.pop("headers", {}),
+        "error-reason": "undelivered",
+        "error-message": "the reply queue takes no messages",
+        "original-queue": original_queue,
+        "failed-at": failed_at.isoformat(timespec="microseconds"),
+    }
+    properties = {
+        "content_type": "application/json",
+        "delivery_mode": 2,
+        "app_id": "inventory-service",
+        "correlation_id": new_id(),
+        **more,
+    }
+    client.publish(kept_queue, body, headers=headers, **properties)
+    return properties["correlation_id"]
+
+
 def drain(client, queue):
     """Everything that is in a queue."""
     messages = []
@@ -314,6 +335,53 @@ def test_replay_leaves_what_is_not_whole_and_says_how_many(broker, queues, dead)
     assert "left 1: its headers were dropped" in done.stderr
     assert ids(listed(broker, queues)) == dropped
     assert [sent.message_id for sent, _ in drain(dead, queues.order)] == [whole]
+
+
+@pytest.mark.parametrize("arguments", [{}, UNLIMITED, QUORUM], ids=["classic", "own", "quorum"])
+def test_replies_that_were_kept_are_looked_at_and_sent_on(broker, queues, client, arguments):
+    kept_queue, reply_queue = f"{queues.order}.undelivered", new_id()
+    client.channel.queue_declare(kept_queue, durable=True, arguments=arguments)
+    client.channel.queue_declare(reply_queue, exclusive=True)
+    client.channel.confirm_delivery()
+    body = b'{"order_id": 17, "success": true}'
+    trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    headers = {**trace, "idempotent-replayed": True}
+    kept = [keep(client, kept_queue, body, reply_queue, headers=headers) for _ in range(2)]
+    gone = keep(client, kept_queue, b"{}", new_id())
+    this = ["--queue", kept_queue]
+
+    def there():
+        letters = listed(broker, queues, *this, "--reason", "undelivered")
+        return [letter["properties"]["correlation_id"] for letter in letters]
+
+    assert there() == [*kept, gone]
+    table = command(broker, queues, "list", *this).stdout
+    assert kept_queue in table and "the reply queue takes no messages" in table
+    shown = command(broker, queues, "show", *this, "--id", kept[1])
+    assert shown.returncode == 0, shown.stderr
+    for text in (kept[1], reply_queue, "undelivered", body.decode()):
+        assert text in shown.stdout
+
+    dry = command(broker, queues, "replay", *this, "--dry-run")
+    assert dry.returncode == 0 and "would have replayed 3 of 3" in dry.stdout, dry.stderr
+    assert client.count(reply_queue) == 0
+    done = command(broker, queues, "replay", *this)
+    assert done.returncode == 1 and "replayed 2 of 3" in done.stdout, done.stderr
+    assert "left 1: there is no queue" in done.stderr
+    assert there() == [gone]
+    replies = drain(client, reply_queue)
+    assert [properties.correlation_id for properties, _ in replies] == kept
+    for properties, text in replies:
+        assert text == body
+        assert properties.headers == headers
+        assert properties.content_type == "application/json"
+        assert properties.delivery_mode == 2
+        assert properties.app_id == "inventory-service"
+
+    done = command(broker, queues, "purge", *this, "--yes")
+    assert done.returncode == 0 and "removed 1 of 1" in done.stdout, done.stderr
+    assert there() == []
+    client.channel.queue_delete(kept_queue)
 
 
 HARMFUL = "\x1b[31m\x7f\u009b31m\u202egpj\u2066"
