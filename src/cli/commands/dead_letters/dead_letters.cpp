@@ -86,8 +86,10 @@ class Publishing {
 // One run of the command over one dead-letter queue.
 //
 // A quorum queue counts a letter that is taken and put back, and drops it when that was too often.
-// Where that may be, no letter is put back: a copy goes to the end of the queue, is confirmed, and
-// the letter is removed. Since all of the queue is taken, it is in order again in the end.
+// Where that may be, nothing is put back, copies neither: a copy goes to the end of the queue, is
+// confirmed, and the letter is removed, a few at a time. Since all of the queue is taken, it is in
+// order again in the end. (It would not be where a copy that was taken is put back: a quorum queue
+// without a limit puts that at its end.)
 class Run {
  public:
   Run(const Configuration& configuration, const DeadLettersCommand& command, std::string queue,
@@ -150,7 +152,9 @@ class Run {
   Task<Result<void>> keep(const DeadLetter& letter);
   Task<Result<void>> replay(const DeadLetter& letter);
   Task<Result<void>> add_to_batch(amqp::Message message, std::uint64_t tag, bool is_copy);
+  bool is_batch_full() const;
   Task<Result<void>> publish_batch();
+  Task<Result<void>> remove(std::span<const std::uint64_t> tags);
   Task<Result<std::vector<amqp::Settlement>>> publish();
   Task<Result<void>> purge();
   Task<Result<void>> end();
@@ -175,7 +179,7 @@ class Run {
   bool declined_ = false;
   bool output_failed_ = false;
   std::map<std::string, std::size_t> left_;  // why, and how many
-  std::vector<std::uint64_t> to_purge_;      // delivery tags
+  std::vector<std::uint64_t> to_purge_;      // delivery tags; where copies are made: with the batch
 
   struct Origin {
     std::uint64_t tag;
@@ -217,7 +221,8 @@ Task<Result<void>> Run::take(DeadLetter letter) {
   ++done_;
   if (command_.dry_run) co_return co_await keep(letter);
   to_purge_.push_back(letter.delivery.delivery_tag);
-  co_return Result<void>();
+  if (!copies_ || !is_batch_full()) co_return Result<void>();
+  co_return co_await publish_batch();
 }
 
 // A letter that could not be decoded whole is put back after all: a copy would not be the same.
@@ -266,11 +271,26 @@ Task<Result<void>> Run::add_to_batch(amqp::Message message, std::uint64_t tag, b
   batch_.push_back(std::move(message));
   batch_origins_.push_back({tag, is_copy});
   batch_bytes_ += size;
-  if (batch_.size() == kBatchMax) co_return co_await publish_batch();
+  if (is_batch_full()) co_return co_await publish_batch();
   co_return Result<void>();
 }
 
+bool Run::is_batch_full() const {
+  return copies_ ? batch_.size() + to_purge_.size() >= amqp::kRemovedAtOnceMax
+                 : batch_.size() >= kBatchMax;
+}
+
+Task<Result<void>> Run::remove(std::span<const std::uint64_t> tags) {
+  if (copies_) co_return browser_->begin_to_remove(tags);
+  co_return co_await browser_->remove(tags);
+}
+
 Task<Result<void>> Run::publish_batch() {
+  if (copies_) {
+    auto removed = co_await remove(to_purge_);
+    if (!removed) co_return removed;
+    to_purge_.clear();
+  }
   while (!batch_.empty()) {
     auto settlements = co_await publish();
     if (!settlements) co_return std::unexpected(settlements.error());
@@ -297,7 +317,7 @@ Task<Result<void>> Run::publish_batch() {
     }
     batch_ = std::move(smaller);
     batch_origins_ = std::move(smaller_origins);
-    auto removed = co_await browser_->remove(sent);
+    auto removed = co_await remove(sent);
     if (!removed) co_return removed;
     done_ += replayed;
   }
