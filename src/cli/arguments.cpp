@@ -8,7 +8,7 @@
 
 #include "config/settings.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 constexpr std::string_view kProgram = "inventory-service";
@@ -84,7 +84,7 @@ Arguments::Arguments()
   app_.footer(kFooter);
   app_.add_flag("--print-config")->description("print the settings in force, passwords masked");
   add_option(app_, "--config", "FILE", "settings file, TOML\n(INVENTORY_CONFIG)");
-  for (const Setting& setting : settings()) {
+  for (const config::Setting& setting : config::settings()) {
     const auto flag = fmt::format("--{}", setting.name);
     const auto description = fmt::format(
         "{}\ntakes {}\n({}{}{})", setting.description, setting.takes, setting.environment,
@@ -340,4 +340,4 @@ std::string Arguments::describe_extra(std::string_view argument) const {
                      is_name ? name : "", kProgram);
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

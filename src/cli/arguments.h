@@ -17,12 +17,14 @@
 #include <CLI/App.hpp>
 
 #include "cli/command_line.h"
+#include "contract/limits.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
-inline constexpr std::int64_t kIntegerMax = (std::int64_t{1} << 53) - 1;  // of the contract's JSON
-inline constexpr std::size_t kDescriptionBytesMax = 10'000;
-inline constexpr std::size_t kOrderIdBytesMax = 128;
+using contract::kDescriptionBytesMax;
+using contract::kIntegerMax;
+using contract::kOrderIdBytesMax;
+
 inline constexpr std::int64_t kTimeoutMaxSeconds = 3600;
 
 // A wrong command line or setting, as the program ends with it.
@@ -69,4 +71,4 @@ class Arguments {
   CLI::App app_;
 };
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

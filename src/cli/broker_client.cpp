@@ -6,10 +6,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
-namespace inventory::app {
+namespace inventory::cli {
 
 amqp::Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(
-    const Configuration& configuration, std::string name) {
+    const config::Configuration& configuration, std::string name) {
   amqp::ConnectionOptions options;
   options.name = std::move(name);
   options.tls = configuration.amqp_tls;
@@ -39,4 +39,4 @@ int run_to_end(amqp::Task<int> command) {
   return status;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -19,7 +19,7 @@
 #include "terminal/printable.h"
 #include "terminal/utf8.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using Command = decltype(Invocation::command);
@@ -35,7 +35,8 @@ std::expected<Command, std::string> read_add(const Arguments& arguments) {
   const auto quantity = read_integer("--quantity", arguments.option("--quantity"), 0, kIntegerMax);
   if (!quantity) return Wrong(quantity.error());
   auto description = arguments.option("--description");
-  if (description && (description->size() > kDescriptionBytesMax || !ops::is_utf8(*description))) {
+  if (description &&
+      (description->size() > kDescriptionBytesMax || !terminal::is_utf8(*description))) {
     return Wrong(
         fmt::format("--description takes at most {} bytes of UTF-8", kDescriptionBytesMax));
   }
@@ -55,7 +56,7 @@ std::expected<Command, std::string> read_order(const Arguments& arguments) {
   auto id = parse_order_id(text);
   if (!id) {
     return Wrong(fmt::format("--order-id takes an integer, or 1 to {} bytes of UTF-8; not {}",
-                             kOrderIdBytesMax, quoted_for_message(text)));
+                             kOrderIdBytesMax, config::quoted_for_message(text)));
   }
   const auto timeout = read_timeout(arguments);
   if (!timeout) return Wrong(timeout.error());
@@ -94,7 +95,7 @@ std::expected<Command, std::string> read_stock(const Arguments& arguments) {
 }
 
 std::expected<Command, std::string> read_command(const Arguments& arguments, std::string_view name,
-                                                 const Configuration& configuration) {
+                                                 const config::Configuration& configuration) {
   if (name.starts_with("dead-letters ")) return read_dead_letters(arguments, configuration);
   if (name == "stock") return read_stock(arguments);
   if (name == "import") return read_import(arguments);
@@ -104,38 +105,39 @@ std::expected<Command, std::string> read_command(const Arguments& arguments, std
   return name == "add" ? read_add(arguments) : read_order(arguments);
 }
 
-std::expected<LoadedConfiguration, std::string> load(const Arguments& arguments,
-                                                     const EnvironmentLookup& environment) {
-  std::optional<SettingsFile> file;
+std::expected<config::LoadedConfiguration, std::string> load(
+    const Arguments& arguments, const config::EnvironmentLookup& environment) {
+  std::optional<config::SettingsFile> file;
   const auto flag_path = arguments.setting("--config");
   const auto path = flag_path ? flag_path : environment("INVENTORY_CONFIG");
   if (flag_path || (path && !path->empty())) {
-    auto read =
-        read_settings_file(*path, flag_path ? "flag --config" : "environment INVENTORY_CONFIG");
+    auto read = config::read_settings_file(
+        *path, flag_path ? "flag --config" : "environment INVENTORY_CONFIG");
     if (!read) return Wrong(std::move(read.error()));
     file = *std::move(read);
   }
-  FlagValues flags;
-  for (const Setting& setting : settings()) {
+  config::FlagValues flags;
+  for (const config::Setting& setting : config::settings()) {
     if (auto value = arguments.setting(fmt::format("--{}", setting.name))) {
       flags.emplace(setting.name, *std::move(value));
     }
   }
-  auto loaded = load_configuration(flags, environment, file);
+  auto loaded = config::load_configuration(flags, environment, file);
   if (!loaded) return loaded;
-  if (auto files = check_files(loaded->in_force); !files) return Wrong(std::move(files.error()));
+  if (auto files = config::check_files(loaded->in_force); !files)
+    return Wrong(std::move(files.error()));
   return loaded;
 }
 
 }  // namespace
 
 int report_failure(std::string_view why) {
-  fmt::print(stderr, "inventory-service: {}\n", ops::printable(why));
+  fmt::print(stderr, "inventory-service: {}\n", terminal::printable(why));
   return kExitFailed;
 }
 
 std::expected<Invocation, Exit> parse_command_line(int argc, const char* const* argv,
-                                                   const EnvironmentLookup& environment) {
+                                                   const config::EnvironmentLookup& environment) {
   Arguments arguments;
   if (auto exit = arguments.parse({argv + std::min(argc, 1), argv + argc})) {
     return std::unexpected(*std::move(exit));
@@ -148,7 +150,7 @@ std::expected<Invocation, Exit> parse_command_line(int argc, const char* const* 
   auto loaded = load(arguments, environment);
   if (!loaded) return std::unexpected(usage_error(loaded.error()));
   if (arguments.print_config()) {
-    return std::unexpected(Exit{0, print_configuration(loaded->in_force)});
+    return std::unexpected(Exit{0, config::print_configuration(loaded->in_force)});
   }
   auto command = read_command(arguments, name, loaded->configuration);
   if (!command) return std::unexpected(usage_error(fmt::format("{}: {}", name, command.error())));
@@ -162,13 +164,14 @@ std::optional<std::string> process_environment(const std::string& name) {
 }
 
 std::optional<domain::OrderId> parse_order_id(std::string_view text) {
-  if (const auto number = parse_integer(text); number && *number >= -kIntegerMax &&
-                                               *number <= kIntegerMax &&
-                                               std::to_string(*number) == text) {
+  if (const auto number = config::parse_integer(text); number && *number >= -kIntegerMax &&
+                                                       *number <= kIntegerMax &&
+                                                       std::to_string(*number) == text) {
     return domain::OrderId(*number);
   }
-  if (text.empty() || text.size() > kOrderIdBytesMax || !ops::is_utf8(text)) return std::nullopt;
+  if (text.empty() || text.size() > kOrderIdBytesMax || !terminal::is_utf8(text))
+    return std::nullopt;
   return domain::OrderId(std::string(text));
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

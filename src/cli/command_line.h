@@ -20,7 +20,7 @@
 #include "config/configuration.h"
 #include "domain/order.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 struct ServeCommand {};
 
@@ -74,7 +74,7 @@ struct StockCommand {
 };
 
 struct Invocation {
-  Configuration configuration;
+  config::Configuration configuration;
   std::variant<ServeCommand, MigrateCommand, VerifyCommand, AddCommand, OrderCommand, ImportCommand,
                StockCommand, DeadLettersCommand>
       command;
@@ -99,7 +99,7 @@ struct Exit {
 // Reads the settings file if one is named, and checks that files named by settings can be read.
 // Never throws; a wrong command line or setting is one line.
 std::expected<Invocation, Exit> parse_command_line(int argc, const char* const* argv,
-                                                   const EnvironmentLookup& environment);
+                                                   const config::EnvironmentLookup& environment);
 
 // The process's own environment.
 std::optional<std::string> process_environment(const std::string& name);
@@ -108,4 +108,4 @@ std::optional<std::string> process_environment(const std::string& name);
 // -7; not 007), or else the string. Nothing if it is neither: empty, over 128 bytes, not UTF-8.
 std::optional<domain::OrderId> parse_order_id(std::string_view text);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

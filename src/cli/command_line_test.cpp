@@ -10,7 +10,7 @@
 
 #include "config/settings.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using domain::OrderId;
@@ -271,7 +271,7 @@ TEST(CommandLine, HelpsOnStandardErrorWhereNoCommandIsGiven) {
 
 TEST(Help, NamesEverySettingWithItsVariableAndDefault) {
   const std::string help = output_of({"--help"});
-  for (const Setting& setting : settings()) {
+  for (const config::Setting& setting : config::settings()) {
     EXPECT_THAT(help, AllOf(HasSubstr("--" + std::string(setting.name) + " "),
                             HasSubstr("(" + std::string(setting.environment)),
                             HasSubstr(std::string(setting.default_text)),
@@ -322,4 +322,4 @@ TEST(ProcessEnvironment, IsThatOfTheProcess) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::cli

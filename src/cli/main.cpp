@@ -25,30 +25,30 @@ namespace {
 using namespace inventory;  // the program is its own last room
 
 struct Run {
-  const app::Configuration& configuration;
+  const config::Configuration& configuration;
 
-  int operator()(const app::ServeCommand&) const { return app::serve(configuration); }
-  int operator()(const app::MigrateCommand& command) const {
-    return app::migrate(configuration, command);
+  int operator()(const cli::ServeCommand&) const { return server::serve(configuration); }
+  int operator()(const cli::MigrateCommand& command) const {
+    return cli::migrate(configuration, command);
   }
-  int operator()(const app::VerifyCommand&) const { return app::verify(configuration); }
-  int operator()(const app::AddCommand& command) const { return app::add(configuration, command); }
-  int operator()(const app::OrderCommand& command) const {
-    return app::order(configuration, command);
+  int operator()(const cli::VerifyCommand&) const { return cli::verify(configuration); }
+  int operator()(const cli::AddCommand& command) const { return cli::add(configuration, command); }
+  int operator()(const cli::OrderCommand& command) const {
+    return cli::order(configuration, command);
   }
-  int operator()(const app::ImportCommand& command) const {
-    return app::import_items(configuration, command);
+  int operator()(const cli::ImportCommand& command) const {
+    return cli::import_items(configuration, command);
   }
-  int operator()(const app::StockCommand& command) const {
-    return app::stock(configuration, command);
+  int operator()(const cli::StockCommand& command) const {
+    return cli::stock(configuration, command);
   }
-  int operator()(const app::DeadLettersCommand& command) const {
-    return app::dead_letters(configuration, command);
+  int operator()(const cli::DeadLettersCommand& command) const {
+    return cli::dead_letters(configuration, command);
   }
 };
 
 int run(int argc, const char* const* argv) {
-  const auto invocation = app::parse_command_line(argc, argv, app::process_environment);
+  const auto invocation = cli::parse_command_line(argc, argv, cli::process_environment);
   if (!invocation) {
     fmt::print(invocation.error().code == 0 ? stdout : stderr, "{}", invocation.error().text);
     return invocation.error().code;
@@ -70,7 +70,7 @@ bool has_reader_gone() {
 int main(int argc, char** argv) {
   // A peer that has gone is an error of the write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
-  int status = app::kExitFailed;
+  int status = cli::kExitFailed;
   try {
     status = run(argc, argv);
   } catch (const std::exception& error) {
@@ -80,5 +80,5 @@ int main(int argc, char** argv) {
   if (!has_reader_gone()) {
     fmt::print(stderr, "inventory-service: standard output cannot be written\n");
   }
-  return app::kExitFailed;
+  return cli::kExitFailed;
 }

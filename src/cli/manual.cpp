@@ -98,7 +98,7 @@ std::string command(const CLI::App& app, const std::string& parents = "") {
 }
 
 std::string commands() {
-  const app::Arguments arguments;
+  const cli::Arguments arguments;
   std::string written;
   for (const CLI::App* app : arguments.all_commands()) written += command(*app);
   return written;
@@ -106,7 +106,7 @@ std::string commands() {
 
 std::string settings() {
   std::string written = ".Bl -tag -width Ds\n";
-  for (const app::Setting& setting : app::settings()) {
+  for (const config::Setting& setting : config::settings()) {
     written += fmt::format(".It Fl {} Ar {}\n", literal("-" + std::string(setting.name)),
                            setting.placeholder);
     written += literal(setting.description) + ".\n";

@@ -5,7 +5,7 @@
 #include "config/configuration.h"
 #include "config/integer.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 constexpr std::chrono::seconds kDurationMax = std::chrono::days(3650);
@@ -32,10 +32,10 @@ std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
                                                       const std::optional<std::string>& text,
                                                       std::int64_t min, std::int64_t max) {
   if (!text) return Wrong(fmt::format("{} is missing", flag));
-  const auto number = parse_integer(*text);
+  const auto number = config::parse_integer(*text);
   if (!number || *number < min || *number > max) {
     return Wrong(fmt::format("{} takes a whole number from {} to {}; not {}", flag, min, max,
-                             quoted_for_message(*text)));
+                             config::quoted_for_message(*text)));
   }
   return *number;
 }
@@ -44,13 +44,13 @@ std::expected<std::chrono::seconds, std::string> read_duration(const std::string
                                                                std::string_view text) {
   const auto wrong = [&] {
     return Wrong(fmt::format("{} takes a number with a unit, such as 90s, 5m, 2h or 7d; not {}",
-                             flag, quoted_for_message(text)));
+                             flag, config::quoted_for_message(text)));
   };
   if (text.empty()) return wrong();
   const auto unit = unit_of(text.back());
-  const auto number = parse_integer(text.substr(0, text.size() - 1));
+  const auto number = config::parse_integer(text.substr(0, text.size() - 1));
   if (unit.count() == 0 || !number || *number < 0 || *number > kDurationMax / unit) return wrong();
   return *number * unit;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace inventory::app {
+namespace inventory::cli {
 
 using Wrong = std::unexpected<std::string>;
 
@@ -23,4 +23,4 @@ std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
 std::expected<std::chrono::seconds, std::string> read_duration(const std::string& flag,
                                                                std::string_view text);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -16,13 +16,13 @@
 #include "amqp/publisher.h"
 #include "cli/broker_client.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using amqp::Task;
 using Reply = std::expected<std::string, std::string>;
 
-Task<Reply> exchange(const Configuration& configuration, ClientRequest request) {
+Task<Reply> exchange(const config::Configuration& configuration, ClientRequest request) {
   auto connection = co_await connect(configuration, "inventory-service client");
   if (!connection) {
     co_return std::unexpected(connection.error().what);
@@ -73,7 +73,7 @@ Task<Reply> exchange(const Configuration& configuration, ClientRequest request) 
   }
 }
 
-Task<Reply> exchange_within(const Configuration& configuration, ClientRequest request,
+Task<Reply> exchange_within(const config::Configuration& configuration, ClientRequest request,
                             std::chrono::milliseconds timeout) {
   using namespace boost::asio::experimental::awaitable_operators;
   boost::asio::steady_timer deadline(co_await boost::asio::this_coro::executor, timeout);
@@ -88,7 +88,7 @@ Task<Reply> exchange_within(const Configuration& configuration, ClientRequest re
 
 }  // namespace
 
-Reply ask(const Configuration& configuration, ClientRequest request,
+Reply ask(const config::Configuration& configuration, ClientRequest request,
           std::chrono::milliseconds timeout) {
   boost::asio::io_context context{1};
   Reply reply;
@@ -104,4 +104,4 @@ Reply ask(const Configuration& configuration, ClientRequest request,
   return reply;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

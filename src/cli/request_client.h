@@ -8,7 +8,7 @@
 
 #include "config/configuration.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 struct ClientRequest {
   std::string queue;
@@ -18,8 +18,8 @@ struct ClientRequest {
 
 // Publishes the request and waits for its reply on a queue of its own: one try, at the first host
 // that answers. Returns the reply's body, or why there is none.
-std::expected<std::string, std::string> ask(const Configuration& configuration,
+std::expected<std::string, std::string> ask(const config::Configuration& configuration,
                                             ClientRequest request,
                                             std::chrono::milliseconds timeout);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -12,9 +12,10 @@
 #include "config/credentials.h"
 #include "config/settings.h"
 #include "config/settings_file.h"
+#include "contract/queues.h"
 #include "terminal/utf8.h"
 
-namespace inventory::app {
+namespace inventory::config {
 namespace {
 
 constexpr std::string_view kRabbitmqHost = "RABBITMQ_HOST";
@@ -178,7 +179,7 @@ class TogetherCheck {
           return wrong(two,
                        fmt::format("another name than {} ({})", one.setting->name, one.source));
         }
-        if (two.text == one.text + ".dlq") {
+        if (two.text == contract::dead_letter_queue(one.text)) {
           return wrong(two, fmt::format("another name than the dead-letter queue of {} ({})",
                                         one.setting->name, one.source));
         }
@@ -275,11 +276,12 @@ std::string quoted_for_message(std::string_view text) {
   static constexpr std::size_t kBytesMax = 64;
   std::size_t end = 0;
   while (end < text.size()) {
-    const std::size_t size = std::max<std::size_t>(ops::utf8_character_size(text.substr(end)), 1);
+    const std::size_t size =
+        std::max<std::size_t>(terminal::utf8_character_size(text.substr(end)), 1);
     if (end + size > kBytesMax) return toml_string(text.substr(0, end)) + "...";
     end += size;
   }
   return toml_string(text);
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::config

@@ -28,7 +28,7 @@
 #include "ops/http_address.h"
 #include "ops/logging.h"
 
-namespace inventory::app {
+namespace inventory::config {
 
 struct Configuration {
   amqp::Endpoint amqp_endpoint;
@@ -105,4 +105,4 @@ std::string print_configuration(const std::vector<SettingInForce>& in_force);
 // A text from outside as a message shows it: in quotes, in one line, cut to 64 bytes.
 std::string quoted_for_message(std::string_view text);
 
-}  // namespace inventory::app
+}  // namespace inventory::config

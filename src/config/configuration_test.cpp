@@ -11,7 +11,7 @@
 #include "config/settings.h"
 #include "config/settings_file.h"
 
-namespace inventory::app {
+namespace inventory::config {
 namespace {
 
 using testing::AllOf;
@@ -444,4 +444,4 @@ TEST(CheckFiles, NamesTheSettingWhoseFileCannotBeRead) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::config

@@ -5,7 +5,7 @@
 #include <boost/url/decode_view.hpp>
 #include <boost/url/pct_string_view.hpp>
 
-namespace inventory::app {
+namespace inventory::config {
 namespace {
 
 constexpr std::string_view kMask = "***";
@@ -55,4 +55,4 @@ std::string mask_credentials(std::string_view url) {
   return masked;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::config

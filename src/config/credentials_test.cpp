@@ -8,7 +8,7 @@
 
 #include "config/database_url.h"
 
-namespace inventory::app {
+namespace inventory::config {
 namespace {
 
 TEST(MaskCredentials, HidesThePasswordAndKeepsTheRest) {
@@ -74,4 +74,4 @@ TEST(MaskCredentials, HidesThePasswordOfEveryUrlThatIsTakenForADatabase) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::config

@@ -9,7 +9,7 @@
 
 #include "config/credentials.h"
 
-namespace inventory::app {
+namespace inventory::config {
 namespace {
 
 using Parsed = std::expected<DatabaseUrl, std::string>;
@@ -131,4 +131,4 @@ std::string display(const DatabaseUrl& database) {
   return mask_credentials(std::get<PostgresUrl>(database).url);
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::config

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <variant>
 
-namespace inventory::app {
+namespace inventory::config {
 
 struct SqlitePath {
   std::string path;  // never empty, never SQLite's ":memory:", which would forget the stock
@@ -35,4 +35,4 @@ std::expected<DatabaseUrl, std::string> parse_database_url(std::string_view url)
 // For logs: without credentials.
 std::string display(const DatabaseUrl& database);
 
-}  // namespace inventory::app
+}  // namespace inventory::config

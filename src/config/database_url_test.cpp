@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::config {
 namespace {
 
 using testing::HasSubstr;
@@ -91,4 +91,4 @@ TEST(DatabaseUrl, RefusesWhatIsNoneOfItsForms) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::config

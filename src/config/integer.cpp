@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-namespace inventory::app {
+namespace inventory::config {
 
 std::optional<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t number = 0;
@@ -11,4 +11,4 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   return number;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::config

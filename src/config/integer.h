@@ -6,9 +6,9 @@
 #include <optional>
 #include <string_view>
 
-namespace inventory::app {
+namespace inventory::config {
 
 // Digits, perhaps with a minus before them, and nothing else.
 std::optional<std::int64_t> parse_integer(std::string_view text);
 
-}  // namespace inventory::app
+}  // namespace inventory::config

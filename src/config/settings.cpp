@@ -6,16 +6,18 @@
 #include <initializer_list>
 #include <utility>
 
+#include "contract/queues.h"
 #include "store/store.h"
 #include "terminal/utf8.h"
 
-namespace inventory::app {
+namespace inventory::config {
 namespace {
 
 constexpr std::string_view kTakesQueueName =
     R"(1 to 251 bytes of UTF-8, not beginning with "amq.")";
-// A short string of AMQP 0-9-1 (4.2.5.3), from which the dead-letter queue takes its suffix.
-constexpr std::size_t kQueueNameBytesMax = 255 - std::string_view(".dlq").size();
+// Of which the dead-letter queue takes its suffix.
+constexpr std::size_t kNameBytesMax =
+    contract::kQueueNameBytesMax - contract::kDeadLetterSuffix.size();
 
 constexpr std::size_t kBatchMax = 10'000;
 static_assert(kBatchMax == store::kBatchMax);
@@ -46,8 +48,8 @@ Applied read_choice(std::string_view text,
 }
 
 Applied read_queue_name(std::string_view text, std::string& member) {
-  if (text.empty() || text.size() > kQueueNameBytesMax || text.starts_with("amq.") ||
-      !ops::is_utf8(text)) {
+  if (text.empty() || text.size() > kNameBytesMax || text.starts_with("amq.") ||
+      !terminal::is_utf8(text)) {
     return std::unexpected("");
   }
   member = text;
@@ -268,4 +270,4 @@ constexpr Setting kSettings[] = {
 
 std::span<const Setting> settings() { return kSettings; }
 
-}  // namespace inventory::app
+}  // namespace inventory::config

@@ -10,7 +10,7 @@
 
 #include "config/configuration.h"
 
-namespace inventory::app {
+namespace inventory::config {
 
 // What a text is refused for: a clause beyond what the setting takes, or nothing to add.
 using Applied = std::expected<void, std::string>;
@@ -33,4 +33,4 @@ struct Setting {
 // In the order in which help and --print-config show them.
 std::span<const Setting> settings();
 
-}  // namespace inventory::app
+}  // namespace inventory::config

@@ -10,7 +10,7 @@
 
 #include "terminal/utf8.h"
 
-namespace inventory::app {
+namespace inventory::config {
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -154,7 +154,7 @@ class LineReader {
 
 // One line. The key is empty if it holds no setting.
 std::expected<FileSetting, std::string> parse_line(std::string_view line, int number) {
-  if (std::ranges::any_of(line, is_control) || !ops::is_utf8(line)) {
+  if (std::ranges::any_of(line, is_control) || !terminal::is_utf8(line)) {
     return std::unexpected("a control character, or bytes that are not UTF-8");
   }
   LineReader reader(line);
@@ -206,7 +206,7 @@ std::expected<std::vector<FileSetting>, std::string> parse_settings_file(std::st
 std::string toml_string(std::string_view text) {
   std::string quoted = "\"";
   while (!text.empty()) {
-    const std::size_t size = std::max<std::size_t>(ops::utf8_character_size(text), 1);
+    const std::size_t size = std::max<std::size_t>(terminal::utf8_character_size(text), 1);
     const std::string_view character = text.substr(0, size);
     text.remove_prefix(size);
     if (character == "\"" || character == "\\") {
@@ -214,7 +214,7 @@ std::string toml_string(std::string_view text) {
       quoted += character;
     } else if (size == 1 && (is_control(character[0]) || character == "\t")) {
       quoted += fmt::format("\\u{:04X}", static_cast<unsigned char>(character[0]));
-    } else if (!ops::is_utf8(character)) {
+    } else if (!terminal::is_utf8(character)) {
       quoted += "\uFFFD";
     } else {
       quoted += character;
@@ -223,4 +223,4 @@ std::string toml_string(std::string_view text) {
   return quoted + '"';
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::config

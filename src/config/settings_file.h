@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace inventory::app {
+namespace inventory::config {
 
 inline constexpr std::size_t kSettingsFileBytesMax = 65'536;
 
@@ -34,4 +34,4 @@ std::expected<std::vector<FileSetting>, std::string> parse_settings_file(std::st
 // A text as a TOML basic string, in one line, with its quotes.
 std::string toml_string(std::string_view text);
 
-}  // namespace inventory::app
+}  // namespace inventory::config

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::config {
 namespace {
 
 using testing::ElementsAre;
@@ -129,4 +129,4 @@ TEST(SettingsFile, ReadsOrRefusesAnyBytes) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::config

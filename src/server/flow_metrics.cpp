@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace inventory::app {
+namespace inventory::server {
 namespace {
 
 using prometheus::Histogram;
@@ -283,4 +283,4 @@ void FlowMetrics::acknowledged(const service::Tally& tally, std::span<const Time
   process_.ObserveMultiple(increments_, sum);
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::server

@@ -30,7 +30,7 @@
 #include "service/observer.h"
 #include "service/status.h"
 
-namespace inventory::app {
+namespace inventory::server {
 
 class FlowMetrics : public service::Observer {
  public:
@@ -88,4 +88,4 @@ class FlowMetrics : public service::Observer {
   std::vector<double> increments_;  // of process_'s buckets; kept for its memory
 };
 
-}  // namespace inventory::app
+}  // namespace inventory::server

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <prometheus/text_serializer.h>
 
-namespace inventory::app {
+namespace inventory::server {
 namespace {
 
 using service::Condition;
@@ -108,4 +108,4 @@ TEST_F(FlowMetricsTest, TellsTheDeliveryLimitOfAQueueThatHasOne) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::server

@@ -6,7 +6,7 @@
 
 #include "store/reader.h"
 
-namespace inventory::app {
+namespace inventory::server {
 
 // {"id":7,"quantity":10,"description":"Blue
 // T-shirt","created_at":"2026-11-23T03:00:00.123456+00:00"} Members that the table lacks are null.
@@ -17,4 +17,4 @@ std::string item_json(const store::StoredItem& item);
 // is no time of the years 1 to 9999"; empty: nothing.
 std::string unreadable(const store::StoredItem& item);
 
-}  // namespace inventory::app
+}  // namespace inventory::server

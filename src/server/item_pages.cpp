@@ -16,7 +16,7 @@
 #include "contract/json_object.h"
 #include "server/item_json.h"
 
-namespace inventory::app {
+namespace inventory::server {
 namespace {
 
 using Items = store::Result<std::vector<store::StoredItem>>;
@@ -50,7 +50,7 @@ std::optional<std::int64_t> number(const ops::HttpRequest& request, std::string_
                                    std::int64_t otherwise, std::int64_t min, std::int64_t max) {
   const auto text = ops::query_parameter(request.query, name);
   if (!text) return otherwise;
-  const auto number = parse_integer(*text);
+  const auto number = config::parse_integer(*text);
   if (!number || *number < min || *number > max) return std::nullopt;
   return number;
 }
@@ -98,7 +98,7 @@ void ItemPages::report(const store::StoredItem& item) {
 }
 
 ops::Task<ops::HttpResponse> ItemPages::one(ops::HttpRequest request) {
-  const auto id = parse_integer(std::string_view(request.path).substr(kPath.size()));
+  const auto id = config::parse_integer(std::string_view(request.path).substr(kPath.size()));
   if (!id || *id < 1 || *id > contract::kIntegerMax) {
     co_return ops::HttpResponse{.status = 404, .body = "there is no such item\n"};
   }
@@ -143,4 +143,4 @@ ops::Task<ops::HttpResponse> ItemPages::page(ops::HttpRequest request) {
   co_return json_response(body + "\n");
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::server

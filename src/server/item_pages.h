@@ -30,7 +30,7 @@
 #include "ops/http.h"
 #include "store/reader.h"
 
-namespace inventory::app {
+namespace inventory::server {
 
 inline constexpr std::size_t kItemReadsMax = 16;
 inline constexpr std::chrono::milliseconds kItemReadTimeout{700};
@@ -65,4 +65,4 @@ class ItemPages {
   boost::asio::thread_pool thread_{1};
 };
 
-}  // namespace inventory::app
+}  // namespace inventory::server

@@ -6,7 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::server {
 namespace {
 
 // Items with the ids 1 to 5; fails, or waits to be let go.
@@ -144,4 +144,4 @@ TEST_F(ItemPagesTest, AreUnavailableInTimeWhileTheDatabaseHangs) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::server

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-namespace inventory::app {
+namespace inventory::server {
 namespace {
 
 using Tables = store::MigrationPlan::Tables;
@@ -48,4 +48,4 @@ std::vector<std::string> objections(const store::MigrationPlan& plan, bool requi
   return lines;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::server

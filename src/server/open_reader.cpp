@@ -6,15 +6,15 @@
 #include "store/postgres/postgres_reader.h"
 #include "store/sqlite/sqlite_reader.h"
 
-namespace inventory::app {
+namespace inventory::server {
 
-std::unique_ptr<store::Reader> open_reader(const DatabaseUrl& database,
+std::unique_ptr<store::Reader> open_reader(const config::DatabaseUrl& database,
                                            std::optional<std::chrono::milliseconds> deadline) {
-  if (const auto* sqlite = std::get_if<SqlitePath>(&database)) {
+  if (const auto* sqlite = std::get_if<config::SqlitePath>(&database)) {
     return store::sqlite::make_sqlite_reader(sqlite->path);
   }
   store::postgres::PostgresOptions options{.connection_string =
-                                               std::get<PostgresUrl>(database).url};
+                                               std::get<config::PostgresUrl>(database).url};
   if (!deadline) {
     return store::postgres::make_postgres_reader(std::move(options));
   }
@@ -22,4 +22,4 @@ std::unique_ptr<store::Reader> open_reader(const DatabaseUrl& database,
   return store::postgres::make_postgres_reader(std::move(options), *deadline);
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::server

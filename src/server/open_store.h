@@ -9,10 +9,10 @@
 #include "config/database_url.h"
 #include "store/store.h"
 
-namespace inventory::app {
+namespace inventory::server {
 
 // Does not connect yet: the first call that needs the database does.
 std::unique_ptr<store::Store> open_store(const boost::asio::any_io_executor& executor,
-                                         const DatabaseUrl& database);
+                                         const config::DatabaseUrl& database);
 
-}  // namespace inventory::app
+}  // namespace inventory::server

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-namespace inventory::app {
+namespace inventory::server {
 namespace {
 
 using service::Condition;
@@ -52,4 +52,4 @@ std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queu
   return checks;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::server

@@ -16,7 +16,7 @@
 #include "ops/health.h"
 #include "service/status.h"
 
-namespace inventory::app {
+namespace inventory::server {
 
 struct QueueStatus {
   std::string queue;
@@ -28,4 +28,4 @@ struct QueueStatus {
 std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queues,
                                                const std::string& schema_problem);
 
-}  // namespace inventory::app
+}  // namespace inventory::server

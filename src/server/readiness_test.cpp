@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::server {
 namespace {
 
 using service::Condition;
@@ -60,4 +60,4 @@ TEST(ReadinessChecks, SayWhichQueueAndWhy) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::server

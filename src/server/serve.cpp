@@ -42,7 +42,7 @@
 #include "service/log_throttle.h"
 #include "service/orders.h"
 
-namespace inventory::app {
+namespace inventory::server {
 namespace {
 
 using boost::asio::redirect_error;
@@ -61,7 +61,7 @@ void rethrow(const std::exception_ptr& error) {
 // One kind of request with all that its flow needs.
 template <class Kind>
 struct Line {
-  Line(const boost::asio::any_io_executor& executor, const Configuration& configuration,
+  Line(const boost::asio::any_io_executor& executor, const config::Configuration& configuration,
        const std::string& queue, const service::ReplyQueue& reply_queue, store::Store& store,
        service::Clock& clock, prometheus::Registry& registry,
        std::initializer_list<service::Outcome> outcomes, std::function<void()> on_change)
@@ -87,7 +87,7 @@ struct Line {
 
   static std::vector<std::string> other_queues(const std::string& queue,
                                                const service::ReplyQueue& reply_queue) {
-    std::vector<std::string> queues{service::dead_letter_queue(queue)};
+    std::vector<std::string> queues{contract::dead_letter_queue(queue)};
     if (reply_queue.declared_by_us) {
       queues.push_back(reply_queue.name);
     }
@@ -109,7 +109,7 @@ class Service {
   using enum service::Outcome;
 
  public:
-  Service(const Configuration& configuration, const ops::BackgroundLog& log)
+  Service(const config::Configuration& configuration, const ops::BackgroundLog& log)
       : configuration_(configuration),
         log_(log),
         store_(open_store(context_.get_executor(), configuration.database)),
@@ -139,7 +139,7 @@ class Service {
 
   int run() {
     spdlog::info("inventory-service {} on {} and {}", INVENTORY_VERSION,
-                 configuration_.amqp_endpoint.display(), display(configuration_.database));
+                 configuration_.amqp_endpoint.display(), config::display(configuration_.database));
     boost::asio::co_spawn(context_, watch_signals(), rethrow);
     if (http_) {
       boost::asio::co_spawn(context_, http_->run(), rethrow);
@@ -217,7 +217,7 @@ class Service {
       if (!migrated) problems = {migrated.error().what};
       if (problems.empty()) {
         if (*migrated > 0) {
-          spdlog::info("database: {}", app::describe(*plan));
+          spdlog::info("database: {}", server::describe(*plan));
           spdlog::info("database: applied {} migration(s)", *migrated);
         }
         schema_problem_.clear();
@@ -319,7 +319,7 @@ class Service {
                                     : line.queue + ": " + line.flow.status().reason;
   }
 
-  const Configuration& configuration_;
+  const config::Configuration& configuration_;
   const ops::BackgroundLog& log_;
   boost::asio::io_context context_{1};
   std::unique_ptr<store::Store> store_;
@@ -347,9 +347,9 @@ class Service {
 
 }  // namespace
 
-int serve(const Configuration& configuration) {
+int serve(const config::Configuration& configuration) {
   const ops::BackgroundLog log(configuration.log_level, configuration.log_format);
   return Service(configuration, log).run();
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::server

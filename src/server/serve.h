@@ -7,11 +7,11 @@
 
 #include "config/configuration.h"
 
-namespace inventory::app {
+namespace inventory::server {
 
 // Returns the exit status: 0 after SIGTERM or SIGINT; 1 if the shutdown budget ran out, or after a
 // second signal, which stops it at once: then what was in flight stays unacknowledged, and the
 // broker delivers it again.
-int serve(const Configuration& configuration);
+int serve(const config::Configuration& configuration);
 
-}  // namespace inventory::app
+}  // namespace inventory::server

@@ -9,7 +9,7 @@
 
 #include "terminal/utf8.h"
 
-namespace inventory::ops {
+namespace inventory::terminal {
 namespace {
 
 char32_t code_of(std::string_view character) {
@@ -112,4 +112,4 @@ std::string padded(std::string_view text, std::size_t columns) {
   return std::string(text) + std::string(taken < columns ? columns - taken : 0, ' ');
 }
 
-}  // namespace inventory::ops
+}  // namespace inventory::terminal

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace inventory::ops {
+namespace inventory::terminal {
 
 // The code of this UTF-8 character if it is one of those; or -1.
 std::int32_t harmful_code(std::string_view character);
@@ -29,4 +29,4 @@ std::string cut(std::string_view text, std::size_t columns);
 // Filled with spaces up to so many columns.
 std::string padded(std::string_view text, std::size_t columns);
 
-}  // namespace inventory::ops
+}  // namespace inventory::terminal

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace inventory::ops {
+namespace inventory::terminal {
 namespace {
 
 TEST(Printable, LeavesNothingThatATerminalObeysOrThatReordersText) {
@@ -36,4 +36,4 @@ TEST(Printable, CountsTheColumnsThatATerminalGivesToAText) {
 }
 
 }  // namespace
-}  // namespace inventory::ops
+}  // namespace inventory::terminal

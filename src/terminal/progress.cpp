@@ -9,7 +9,7 @@
 
 #include "terminal/printable.h"
 
-namespace inventory::app {
+namespace inventory::terminal {
 namespace {
 
 constexpr std::chrono::milliseconds kInterval{100};
@@ -30,7 +30,7 @@ std::string progress_bar(std::string_view what, std::size_t done, std::size_t to
     if (bar < kBarColumnsMin) {
       const std::size_t left = columns - 1 - std::min(columns - 1, text.size() + 1);
       return left == 0 ? text.substr(0, columns - 1)
-                       : fmt::format("{} {}", ops::cut(what, left), text);
+                       : fmt::format("{} {}", cut(what, left), text);
     }
   }
   const std::size_t filled = total == 0 ? 0 : std::min(done, total) * bar / total;
@@ -60,4 +60,4 @@ std::size_t terminal_columns(int descriptor) {
   return size.ws_col;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::terminal

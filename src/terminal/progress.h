@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace inventory::app {
+namespace inventory::terminal {
 
 class Progress {
  public:
@@ -40,4 +40,4 @@ bool is_terminal(int descriptor);
 // The width of the terminal in columns; 0 if the descriptor is none.
 std::size_t terminal_columns(int descriptor);
 
-}  // namespace inventory::app
+}  // namespace inventory::terminal

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::terminal {
 namespace {
 
 TEST(Progress, IsABarThatFills) {
@@ -24,4 +24,4 @@ TEST(Progress, StaysShorterThanTheTerminal) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::terminal

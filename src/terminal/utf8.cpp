@@ -1,6 +1,6 @@
 #include "terminal/utf8.h"
 
-namespace inventory::ops {
+namespace inventory::terminal {
 namespace {
 
 // What the bytes after a first byte may be: all continuation bytes, the second within narrower
@@ -48,4 +48,4 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-}  // namespace inventory::ops
+}  // namespace inventory::terminal

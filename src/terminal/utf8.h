@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace inventory::ops {
+namespace inventory::terminal {
 
 // The size in bytes, 1 to 4, of the character that `text` begins with; 0 if it begins with none:
 // it is empty, a stray or missing continuation byte, an overlong form, a surrogate, or beyond
@@ -14,4 +14,4 @@ std::size_t utf8_character_size(std::string_view text);
 
 bool is_utf8(std::string_view text);
 
-}  // namespace inventory::ops
+}  // namespace inventory::terminal

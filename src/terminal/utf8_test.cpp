@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace inventory::ops {
+namespace inventory::terminal {
 namespace {
 
 // The shortest encoding of a code point, surrogates included.
@@ -45,4 +45,4 @@ TEST(Utf8, TakesTextOfAllSizes) {
 }
 
 }  // namespace
-}  // namespace inventory::ops
+}  // namespace inventory::terminal

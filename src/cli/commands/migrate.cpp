@@ -11,18 +11,19 @@
 #include "server/migration_text.h"
 #include "server/open_store.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
-store::Task<int> carry_out(store::Store& store, const Configuration& configuration, bool dry_run) {
+store::Task<int> carry_out(store::Store& store, const config::Configuration& configuration,
+                           bool dry_run) {
   const auto plan = co_await store.plan_migration();
   if (!plan) {
     spdlog::error("{}", plan.error().what);
     co_return kExitFailed;
   }
-  const auto objections = app::objections(*plan, configuration.require_stock);
+  const auto objections = server::objections(*plan, configuration.require_stock);
   if (dry_run) {
-    fmt::print("{}\n", describe(*plan));
+    fmt::print("{}\n", server::describe(*plan));
     for (const auto& objection : objections) fmt::print("{}\n", objection);
     co_return objections.empty() ? kExitDone : kExitNo;
   }
@@ -33,16 +34,16 @@ store::Task<int> carry_out(store::Store& store, const Configuration& configurati
     spdlog::error("{}", migrated.error().what);
     co_return kExitFailed;
   }
-  if (*migrated > 0) spdlog::info("{}", describe(*plan));
-  spdlog::info("{}: applied {} migration(s)", display(configuration.database), *migrated);
+  if (*migrated > 0) spdlog::info("{}", server::describe(*plan));
+  spdlog::info("{}: applied {} migration(s)", config::display(configuration.database), *migrated);
   co_return kExitDone;
 }
 
 }  // namespace
 
-int migrate(const Configuration& configuration, const MigrateCommand& command) {
+int migrate(const config::Configuration& configuration, const MigrateCommand& command) {
   boost::asio::io_context context{1};
-  const auto store = open_store(context.get_executor(), configuration.database);
+  const auto store = server::open_store(context.get_executor(), configuration.database);
   int exit_status = kExitFailed;
   boost::asio::co_spawn(context, carry_out(*store, configuration, command.dry_run),
                         [&](const std::exception_ptr& error, int status) {
@@ -53,4 +54,4 @@ int migrate(const Configuration& configuration, const MigrateCommand& command) {
   return exit_status;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

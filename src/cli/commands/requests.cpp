@@ -14,7 +14,7 @@
 #include "contract/json_object.h"
 #include "terminal/printable.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 std::string json_string(std::string_view text) {
@@ -28,14 +28,14 @@ std::string json_of(const domain::OrderId& id) {
   return text != nullptr ? json_string(*text) : id.display();
 }
 
-int send(const Configuration& configuration, std::string queue, std::string body,
+int send(const config::Configuration& configuration, std::string queue, std::string body,
          std::chrono::seconds timeout) {
   ClientRequest request{.queue = std::move(queue),
                         .body = std::move(body),
                         .id = to_string(boost::uuids::random_generator()())};
   const auto reply = ask(configuration, std::move(request), timeout);
   if (!reply) return report_failure(reply.error());
-  fmt::print("{}\n", ops::printable_json(*reply));
+  fmt::print("{}\n", terminal::printable_json(*reply));
   return is_success(*reply) ? kExitDone : kExitNo;
 }
 
@@ -59,16 +59,16 @@ std::string item_request(domain::Quantity quantity, const std::optional<std::str
   return body + "}";
 }
 
-int add(const Configuration& configuration, const AddCommand& command) {
+int add(const config::Configuration& configuration, const AddCommand& command) {
   return send(configuration, configuration.item_queue,
               item_request(command.quantity, command.description), command.timeout);
 }
 
-int order(const Configuration& configuration, const OrderCommand& command) {
+int order(const config::Configuration& configuration, const OrderCommand& command) {
   return send(configuration, configuration.order_queue,
               fmt::format(R"({{"order_id":{},"product_id":{},"quantity":{}}})",
                           json_of(command.order_id), command.product_id, command.quantity),
               command.timeout);
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -10,7 +10,7 @@
 #include "server/open_reader.h"
 #include "terminal/printable.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 constexpr std::size_t kItemsAtOnce = 1'000;
@@ -23,13 +23,13 @@ std::string table_line(const store::StoredItem& item) {
     time[10] = ' ';
   }
   return fmt::format("{:>16}  {:>16}  {}  {}", item.id, item.quantity, time,
-                     ops::printable(item.description.value_or("-")));
+                     terminal::printable(item.description.value_or("-")));
 }
 
 }  // namespace
 
-int stock(const Configuration& configuration, const StockCommand& command) {
-  const auto reader = open_reader(configuration.database);
+int stock(const config::Configuration& configuration, const StockCommand& command) {
+  const auto reader = server::open_reader(configuration.database);
   if (const auto begun = reader->begin(); !begun) return report_failure(begun.error().what);
   domain::ProductId after = command.product_id ? *command.product_id - 1 : command.after;
   std::size_t left = command.product_id ? 1 : command.limit;
@@ -45,10 +45,11 @@ int stock(const Configuration& configuration, const StockCommand& command) {
                    "DESCRIPTION");
       }
       is_first = false;
-      if (const auto odd = unreadable(item); !odd.empty()) {
+      if (const auto odd = server::unreadable(item); !odd.empty()) {
         fmt::print(stderr, "inventory-service: {}\n", odd);
       }
-      fmt::print("{}\n", command.json ? ops::printable_json(item_json(item)) : table_line(item));
+      fmt::print("{}\n", command.json ? terminal::printable_json(server::item_json(item))
+                                      : table_line(item));
     }
     if (items->empty()) break;
     left -= items->size();
@@ -61,4 +62,4 @@ int stock(const Configuration& configuration, const StockCommand& command) {
   return kExitDone;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -5,10 +5,10 @@
 
 #include "cli/command_line.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 // Returns the exit status: kExitDone; kExitNo if there is no such product; kExitFailed without
 // database.
-int stock(const Configuration& configuration, const StockCommand& command);
+int stock(const config::Configuration& configuration, const StockCommand& command);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -14,7 +14,7 @@
 #include "cli/command_line.h"
 #include "server/open_reader.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 constexpr std::size_t kPage = 10'000;  // products, and ledger entries, of one statement
@@ -157,8 +157,8 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
   return compared;
 }
 
-int verify(const Configuration& configuration) {
-  const auto reader = open_reader(configuration.database);
+int verify(const config::Configuration& configuration) {
+  const auto reader = server::open_reader(configuration.database);
   CountingLine progress;
   const auto compared = compare(
       *reader, kPage,
@@ -175,4 +175,4 @@ int verify(const Configuration& configuration) {
   return compared->disagreements == 0 ? kExitDone : kExitNo;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -10,7 +10,7 @@
 #include "config/configuration.h"
 #include "store/reader.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 // A product whose ledger does not add up to its stock. No stock: the product is not there.
 struct Disagreement {
@@ -34,6 +34,6 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
 
 // Prints what disagrees, and the counts in a last line. Returns the exit status: kExitDone
 // if all agree, kExitNo if anything disagrees, kExitFailed with the reason on standard error.
-int verify(const Configuration& configuration);
+int verify(const config::Configuration& configuration);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using store::Amount;
@@ -122,4 +122,4 @@ TEST(Verify, FailsWhereAnyReadFails) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -9,7 +9,7 @@
 #include "contract/headers.h"
 #include "contract/timestamp.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 constexpr std::uint8_t kPersistent = 2;
@@ -20,14 +20,11 @@ constexpr std::string_view kStaleHeaders[] = {
     headers::kErrorReason, headers::kErrorMessage,       headers::kOriginalQueue,
     headers::kFailedAt,    headers::kOriginalExpiration, headers::kOriginalUserId,
     headers::kOriginalCc,  headers::kOriginalBcc,        headers::kCc,
-    headers::kBcc,         headers::kDeliveryCount,      "x-acquired-count"};
+    headers::kBcc,         headers::kDeliveryCount,      headers::kAcquiredCount};
 
-constexpr std::string_view kDeathHeaders[] = {"x-death",
-                                              "x-first-death-exchange",
-                                              "x-first-death-queue",
-                                              "x-first-death-reason",
-                                              "x-last-death-exchange",
-                                              "x-last-death-queue",
+constexpr std::string_view kDeathHeaders[] = {headers::kDeath,         "x-first-death-exchange",
+                                              "x-first-death-queue",   "x-first-death-reason",
+                                              "x-last-death-exchange", "x-last-death-queue",
                                               "x-last-death-reason"};
 
 bool contains(const std::optional<std::string>& text, const std::string& part) {
@@ -44,7 +41,7 @@ struct Death {
 Death last_death(const amqp::HeaderTable& headers) {
   Death death;
   for (const auto& header : amqp::table_entries(headers.encoded())) {
-    if (header.name != "x-death" || header.type != 'A') continue;
+    if (header.name != headers::kDeath || header.type != 'A') continue;
     const auto deaths = amqp::array_items(header.bytes);
     if (deaths.empty() || deaths.front().type != 'F') continue;
     for (const auto& entry : amqp::table_entries(deaths.front().bytes)) {
@@ -118,7 +115,7 @@ std::expected<std::string, std::string> replay_queue(
   if (!letter.original_queue) return std::unexpected("no header original-queue");
   if (std::ranges::find(request_queues, *letter.original_queue) == request_queues.end()) {
     return std::unexpected(fmt::format("original-queue {} is no request queue of the settings",
-                                       quoted_for_message(*letter.original_queue)));
+                                       config::quoted_for_message(*letter.original_queue)));
   }
   return *letter.original_queue;
 }
@@ -148,18 +145,18 @@ amqp::Message make_copy(const DeadLetter& letter) {
                      .keeps_properties = true};
   amqp::Properties& properties = copy.properties;
   amqp::HeaderTable headers = properties.headers.value_or(amqp::HeaderTable());
-  headers.remove("x-delivery-count");
-  headers.remove("x-acquired-count");
+  headers.remove(headers::kDeliveryCount);
+  headers.remove(headers::kAcquiredCount);
   if (properties.expiration) {
-    headers.add_string("original-expiration", *properties.expiration);
+    headers.add_string(headers::kOriginalExpiration, *properties.expiration);
     properties.expiration.reset();
   }
   if (properties.user_id) {
-    headers.add_string("original-user-id", *properties.user_id);
+    headers.add_string(headers::kOriginalUserId, *properties.user_id);
     properties.user_id.reset();
   }
-  headers.rename("CC", "original-CC");
-  headers.rename("BCC", "original-BCC");
+  headers.rename(headers::kCc, headers::kOriginalCc);
+  headers.rename(headers::kBcc, headers::kOriginalBcc);
   properties.headers.reset();
   if (!headers.empty()) properties.headers = std::move(headers);
   return copy;
@@ -173,4 +170,4 @@ bool drop_death_headers(amqp::Message& replay) {
   return headers.encoded().size() < size;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

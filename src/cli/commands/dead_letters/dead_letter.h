@@ -15,7 +15,7 @@
 #include "amqp/message.h"
 #include "domain/item.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 struct DeadLetter {
   std::string queue;         // that it lies in
@@ -70,4 +70,4 @@ amqp::Message make_copy(const DeadLetter& letter);
 // dead-lettered it (x-death and the like). False if there is nothing of it.
 bool drop_death_headers(amqp::Message& replay);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -6,7 +6,7 @@
 #include "contract/timestamp.h"
 #include "service/answer.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using namespace std::chrono_literals;
@@ -206,4 +206,4 @@ TEST(DeadLetter, IsNotSentAgainIfPartsOfTheRequestWereDropped) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::cli

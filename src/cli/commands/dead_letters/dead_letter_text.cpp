@@ -16,11 +16,11 @@
 #include "terminal/printable.h"
 #include "terminal/utf8.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 namespace json = boost::json;
-using ops::printable;
+using terminal::printable;
 
 constexpr std::size_t kReasonColumns = 14;
 constexpr std::size_t kMessageColumns = 40;  // longer ones are not cut
@@ -36,7 +36,7 @@ std::string to_base64(std::string_view bytes) {
 }
 
 json::value text_value(std::string_view text) {
-  if (ops::is_utf8(text)) return json::string(text);
+  if (terminal::is_utf8(text)) return json::string(text);
   return json::object{{"base64", to_base64(text)}};
 }
 
@@ -137,7 +137,7 @@ void append_section(std::string& to, std::string_view title, const json::object&
   to += fmt::format("{}:\n", title);
   for (const auto& [name, value] : object) {
     const std::string text = value.is_string() ? printable(value.get_string())
-                                               : ops::printable_json(json::serialize(value));
+                                               : terminal::printable_json(json::serialize(value));
     to += fmt::format("  {}: {}\n", std::string_view(name), text);
   }
 }
@@ -145,17 +145,18 @@ void append_section(std::string& to, std::string_view title, const json::object&
 }  // namespace
 
 std::string table_head(std::size_t columns) {
-  return ops::cut(fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", "#", "FAILED AT (UTC)",
-                              "REASON", kReasonColumns, "BYTES", "MESSAGE", kMessageColumns, "ID"),
-                  columns);
+  return terminal::cut(
+      fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", "#", "FAILED AT (UTC)", "REASON",
+                  kReasonColumns, "BYTES", "MESSAGE", kMessageColumns, "ID"),
+      columns);
 }
 
 std::string table_line(const DeadLetter& letter, std::size_t columns) {
-  const auto reason = ops::cut(printable(letter.reason.value_or("-")), kReasonColumns);
-  return ops::cut(
+  const auto reason = terminal::cut(printable(letter.reason.value_or("-")), kReasonColumns);
+  return terminal::cut(
       fmt::format("{:>6}  {:<19}  {}  {:>9}  {}  {}", letter.position, time_text(letter.failed_at),
-                  ops::padded(reason, kReasonColumns), letter.delivery.body.size(),
-                  ops::padded(printable(message_of(letter)), kMessageColumns),
+                  terminal::padded(reason, kReasonColumns), letter.delivery.body.size(),
+                  terminal::padded(printable(message_of(letter)), kMessageColumns),
                   id_of(letter.delivery.properties)),
       columns);
 }
@@ -190,7 +191,7 @@ std::string json_line(const DeadLetter& letter) {
   object["headers"] = headers_object(letter.delivery.properties);
   object["bytes"] = letter.delivery.body.size();
   object["body"] = text_value(letter.delivery.body);
-  return ops::printable_json(json::serialize(object));
+  return terminal::printable_json(json::serialize(object));
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -9,7 +9,7 @@
 
 #include "cli/commands/dead_letters/dead_letter.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 // A table: its head, and one line a letter, at most `columns` wide (0: as wide as it gets). Without
 // line ends. The message comes before the identity: on 80 columns it is the one that is seen.
@@ -23,4 +23,4 @@ std::string full_text(const DeadLetter& letter);
 // {"base64": ...}, also as the body.
 std::string json_line(const DeadLetter& letter);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using namespace std::string_literals;
@@ -93,4 +93,4 @@ TEST(DeadLetterText, DoesNotFollowHeadersWithoutAnEnd) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -21,11 +21,11 @@
 #include "amqp/publisher.h"
 #include "cli/broker_client.h"
 #include "cli/commands/dead_letters/dead_letter_text.h"
-#include "service/answer.h"
+#include "contract/queues.h"
 #include "terminal/printable.h"
 #include "terminal/progress.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using amqp::Result;
@@ -60,7 +60,7 @@ Task<std::string> read_answer() {
 // blocks the one that publishes, not the other.
 class Publishing {
  public:
-  explicit Publishing(const Configuration& configuration) : configuration_(configuration) {}
+  explicit Publishing(const config::Configuration& configuration) : configuration_(configuration) {}
 
   Task<Result<amqp::Publisher*>> get() {
     if (publisher_) co_return publisher_.get();
@@ -78,7 +78,7 @@ class Publishing {
   }
 
  private:
-  const Configuration& configuration_;
+  const config::Configuration& configuration_;
   std::shared_ptr<amqp::Connection> connection_;
   std::unique_ptr<amqp::Publisher> publisher_;
 };
@@ -92,17 +92,17 @@ class Publishing {
 // without a limit puts that at its end.)
 class Run {
  public:
-  Run(const Configuration& configuration, const DeadLettersCommand& command, std::string queue,
-      domain::Timestamp now, Publishing& publishing)
+  Run(const config::Configuration& configuration, const DeadLettersCommand& command,
+      std::string queue, domain::Timestamp now, Publishing& publishing)
       : configuration_(configuration),
         command_(command),
         queue_(std::move(queue)),
         now_(now),
         publishing_(publishing),
-        columns_(terminal_columns(STDOUT_FILENO)),
-        progress_(
-            fmt::format("looking through {}", ops::printable(queue_)),
-            is_terminal(STDERR_FILENO) && (!is_terminal(STDOUT_FILENO) || !prints_letters())) {}
+        columns_(terminal::terminal_columns(STDOUT_FILENO)),
+        progress_(fmt::format("looking through {}", terminal::printable(queue_)),
+                  terminal::is_terminal(STDERR_FILENO) &&
+                      (!terminal::is_terminal(STDOUT_FILENO) || !prints_letters())) {}
 
   // Returns the exit status.
   Task<Result<int>> run(amqp::Connection& browsing) {
@@ -114,7 +114,7 @@ class Run {
       co_return std::unexpected(
           failed(fmt::format("{} has a delivery limit, and its letters are not held while you are "
                              "asked: look with --dry-run, then remove with --yes",
-                             ops::printable(queue_))));
+                             terminal::printable(queue_))));
     }
     auto browser = co_await amqp::Browser::open(browsing, {.queue = queue_, .type = terms->type});
     if (!browser) co_return std::unexpected(browser.error());
@@ -161,13 +161,13 @@ class Run {
   Task<Result<void>> count_again(amqp::Connection& browsing);
   void print(const DeadLetter& letter);
 
-  const Configuration& configuration_;
+  const config::Configuration& configuration_;
   const DeadLettersCommand& command_;
   const std::string queue_;
   const domain::Timestamp now_;
   Publishing& publishing_;
   const std::size_t columns_;
-  Progress progress_;
+  terminal::Progress progress_;
   std::unique_ptr<amqp::Browser> browser_;
   bool takes_all_ = true;  // a quorum queue puts what was taken behind what was not
   bool copies_ = true;
@@ -238,7 +238,8 @@ void Run::print(const DeadLetter& letter) {
   } else if (command_.action == Action::show) {
     text = full_text(letter);
   } else {
-    if (matched_ == 1) text = fmt::format("{}\n{}\n", ops::printable(queue_), table_head(columns_));
+    if (matched_ == 1)
+      text = fmt::format("{}\n{}\n", terminal::printable(queue_), table_head(columns_));
     text += table_line(letter, columns_) + '\n';
   }
   output_failed_ = std::fwrite(text.data(), 1, text.size(), stdout) != text.size();
@@ -305,9 +306,10 @@ Task<Result<void>> Run::publish_batch() {
       } else if (batch_origins_[i].is_copy) {
         continue;  // it is put back
       } else if ((*settlements)[i] == amqp::Settlement::returned) {
-        ++left_[fmt::format("there is no queue {}", ops::printable(batch_[i].routing_key))];
+        ++left_[fmt::format("there is no queue {}", terminal::printable(batch_[i].routing_key))];
       } else if ((*settlements)[i] != amqp::Settlement::too_large) {
-        ++left_[fmt::format("queue {} rejects messages", ops::printable(batch_[i].routing_key))];
+        ++left_[fmt::format("queue {} rejects messages",
+                            terminal::printable(batch_[i].routing_key))];
       } else if (drop_death_headers(batch_[i])) {
         smaller.push_back(std::move(batch_[i]));
         smaller_origins.push_back(batch_origins_[i]);
@@ -345,7 +347,7 @@ Task<Result<std::vector<amqp::Settlement>>> Run::publish() {
   for (std::size_t i = 0; i < batch_.size(); ++i) {
     if ((*settlements)[i] == amqp::Settlement::returned && !command_.kept_replies) {
       co_return std::unexpected(
-          failed(fmt::format("there is no queue {}", ops::printable(batch_[i].routing_key))));
+          failed(fmt::format("there is no queue {}", terminal::printable(batch_[i].routing_key))));
     }
   }
   co_return std::move(settlements);
@@ -355,7 +357,7 @@ Task<Result<void>> Run::purge() {
   if (to_purge_.empty()) co_return Result<void>();
   if (!command_.yes) {
     fmt::print(stderr, "{}: remove {} of the {} dead letters looked at? They are gone then. [y/N] ",
-               ops::printable(queue_), to_purge_.size(), looked_at_);
+               terminal::printable(queue_), to_purge_.size(), looked_at_);
     const std::string answer = co_await read_answer();
     declined_ = answer != "y" && answer != "Y" && answer != "yes";
     if (declined_) {
@@ -394,24 +396,26 @@ Task<Result<void>> Run::end() {
 void Run::summarize() {
   progress_.clear();
   if (command_.action == Action::list && !command_.json && matched_ == 0) {
-    fmt::print("{}: none of {} dead letters\n", ops::printable(queue_), looked_at_);
+    fmt::print("{}: none of {} dead letters\n", terminal::printable(queue_), looked_at_);
   }
   if (command_.action != Action::replay && command_.action != Action::purge) return;
-  fmt::print("{}: {}{} {} of {} looked at\n", ops::printable(queue_),
+  fmt::print("{}: {}{} {} of {} looked at\n", terminal::printable(queue_),
              command_.dry_run ? "would have " : "",
              command_.action == Action::replay ? "replayed" : "removed", done_, looked_at_);
   for (const auto& [why, count] : left_) {
-    fmt::print(stderr, "inventory-service: {}: left {}: {}\n", ops::printable(queue_), count, why);
+    fmt::print(stderr, "inventory-service: {}: left {}: {}\n", terminal::printable(queue_), count,
+               why);
   }
 }
 
 std::string explain(const std::string& queue, const amqp::Error& error) {
   constexpr std::uint16_t kNotFound = 404;
   if (error.reply_code != kNotFound) return error.what;
-  return fmt::format("there is no queue {}: has the service been started?", ops::printable(queue));
+  return fmt::format("there is no queue {}: has the service been started?",
+                     terminal::printable(queue));
 }
 
-Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& command) {
+Task<int> run_all(const config::Configuration& configuration, const DeadLettersCommand& command) {
   const domain::Timestamp now =
       std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   auto browsing = co_await connect(configuration, "inventory-service dead-letters");
@@ -420,8 +424,8 @@ Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& 
   int status = kExitDone;
   std::size_t matched = 0;
   for (const std::string& request_queue : command.request_queues) {
-    const std::string queue = command.kept_replies ? service::kept_queue(request_queue)
-                                                   : service::dead_letter_queue(request_queue);
+    const std::string queue = command.kept_replies ? contract::kept_queue(request_queue)
+                                                   : contract::dead_letter_queue(request_queue);
     Run run(configuration, command, queue, now, publishing);
     const auto ended = co_await run.run(**browsing);
     if (!ended) {
@@ -444,13 +448,13 @@ Task<int> run_all(const Configuration& configuration, const DeadLettersCommand& 
 
 }  // namespace
 
-int dead_letters(const Configuration& configuration, const DeadLettersCommand& command) {
+int dead_letters(const config::Configuration& configuration, const DeadLettersCommand& command) {
   const bool asks = command.action == Action::purge && !command.yes && !command.dry_run;
-  if (asks && !is_terminal(STDIN_FILENO)) {
+  if (asks && !terminal::is_terminal(STDIN_FILENO)) {
     report_failure("dead-letters purge: without a terminal to ask on it needs --yes, or --dry-run");
     return kExitUsage;
   }
   return run_to_end(run_all(configuration, command));
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

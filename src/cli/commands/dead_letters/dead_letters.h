@@ -11,10 +11,10 @@
 
 #include "cli/command_line.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 // Returns the exit status: kExitDone; kExitNo if nothing is there to be shown, letters were left
 // that could not be replayed, or the person said no; kExitFailed without broker or queue.
-int dead_letters(const Configuration& configuration, const DeadLettersCommand& command);
+int dead_letters(const config::Configuration& configuration, const DeadLettersCommand& command);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -6,14 +6,14 @@
 #include <fmt/format.h>
 
 #include "cli/options.h"
+#include "contract/queues.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using Action = DeadLettersCommand::Action;
+using contract::kQueueNameBytesMax;
 using Read = std::expected<void, std::string>;
-
-constexpr std::size_t kQueueNameBytesMax = 255;
 
 Action action_of(std::string_view command) {
   if (command == "dead-letters list") return Action::list;
@@ -21,26 +21,26 @@ Action action_of(std::string_view command) {
   return command == "dead-letters replay" ? Action::replay : Action::purge;
 }
 
-Read read_queues(const Arguments& arguments, const Configuration& configuration,
+Read read_queues(const Arguments& arguments, const config::Configuration& configuration,
                  DeadLettersCommand& to) {
   to.request_queues = {configuration.order_queue, configuration.item_queue};
   const auto given = arguments.option("--queue");
   if (!given) return {};
   for (const std::string& queue : to.request_queues) {
-    if (*given == queue || *given == queue + ".dlq") {
+    if (*given == queue || *given == contract::dead_letter_queue(queue)) {
       to.request_queues = {std::string(queue)};
       return {};
     }
-    if (*given == queue + ".undelivered") {
+    if (*given == contract::kept_queue(queue)) {
       to.request_queues = {std::string(queue)};
       to.kept_replies = true;
       return {};
     }
   }
-  return Wrong(
-      fmt::format("--queue takes {} or {}, or one of these with .undelivered behind it; not {}",
-                  quoted_for_message(configuration.order_queue),
-                  quoted_for_message(configuration.item_queue), quoted_for_message(*given)));
+  return Wrong(fmt::format(
+      "--queue takes {} or {}, or one of these with .undelivered behind it; not {}",
+      config::quoted_for_message(configuration.order_queue),
+      config::quoted_for_message(configuration.item_queue), config::quoted_for_message(*given)));
 }
 
 Read read_age(const Arguments& arguments, const std::string& flag,
@@ -77,7 +77,7 @@ Read read_reason(const Arguments& arguments, std::optional<std::string>& to) {
   return Wrong(
       fmt::format("--reason takes invalid, too-large, refused, undelivered, delivery-limit, "
                   "expired, maxlen or rejected; not {}",
-                  quoted_for_message(given)));
+                  config::quoted_for_message(given)));
 }
 
 Read read_filter(const Arguments& arguments, DeadLetterFilter& to) {
@@ -118,7 +118,7 @@ Read read_rest(const Arguments& arguments, DeadLettersCommand& to) {
 }  // namespace
 
 std::expected<DeadLettersCommand, std::string> read_dead_letters(
-    const Arguments& arguments, const Configuration& configuration) {
+    const Arguments& arguments, const config::Configuration& configuration) {
   DeadLettersCommand command;
   command.action = action_of(arguments.command());
   if (auto read = read_queues(arguments, configuration, command); !read) return Wrong(read.error());
@@ -127,4 +127,4 @@ std::expected<DeadLettersCommand, std::string> read_dead_letters(
   return command;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

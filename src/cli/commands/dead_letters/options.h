@@ -8,10 +8,10 @@
 #include "cli/arguments.h"
 #include "cli/command_line.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 // The error is a line for the person at the command line.
 std::expected<DeadLettersCommand, std::string> read_dead_letters(
-    const Arguments& arguments, const Configuration& configuration);
+    const Arguments& arguments, const config::Configuration& configuration);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using namespace std::chrono_literals;
@@ -124,4 +124,4 @@ TEST(DeadLettersOptions, AreExplained) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace inventory::app {
+namespace inventory::cli {
 
 CsvReader::CsvReader(std::string_view text) : rest_(text) {
   static constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -77,4 +77,4 @@ void CsvReader::skip_line() {
   take_line_end();
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace inventory::app {
+namespace inventory::cli {
 
 struct CsvRecord {
   std::size_t line;  // on which it begins, from 1
@@ -44,4 +44,4 @@ class CsvReader {
   std::size_t line_ = 1;
 };
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

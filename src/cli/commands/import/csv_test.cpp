@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using testing::ElementsAre;
@@ -53,4 +53,4 @@ TEST(Csv, GoesOnAfterARecordThatIsWrong) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -27,7 +27,7 @@
 #include "terminal/printable.h"
 #include "terminal/progress.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using amqp::Task;
@@ -57,13 +57,13 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
 
 class Import {
  public:
-  Import(const Configuration& configuration, const ImportCommand& command,
+  Import(const config::Configuration& configuration, const ImportCommand& command,
          std::span<const ItemRow> rows)
       : configuration_(configuration),
         command_(command),
         rows_(rows),
-        name_(ops::printable(command.name)),
-        progress_(fmt::format("importing {}", name_), is_terminal(STDERR_FILENO)) {}
+        name_(terminal::printable(command.name)),
+        progress_(fmt::format("importing {}", name_), terminal::is_terminal(STDERR_FILENO)) {}
 
   Task<int> run() {
     auto done = co_await send_all();
@@ -104,11 +104,11 @@ class Import {
   Task<Done> receive_replies(amqp::Consumer& consumer, std::span<const ItemRow> rows);
   void count(const ItemRow& row, const amqp::Delivery& reply);
 
-  const Configuration& configuration_;
+  const config::Configuration& configuration_;
   const ImportCommand& command_;
   const std::span<const ItemRow> rows_;
   const std::string name_;
-  Progress progress_;
+  terminal::Progress progress_;
   std::string reply_queue_;
   std::size_t added_ = 0;
   std::size_t earlier_ = 0;
@@ -181,7 +181,7 @@ void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
   if (!is_success(reply.body)) {
     ++rejected_;
     progress_.clear();
-    fmt::print(stderr, "{}:{}: {}\n", name_, row.line, ops::printable(reply.body));
+    fmt::print(stderr, "{}:{}: {}\n", name_, row.line, terminal::printable(reply.body));
     return;
   }
   const auto& headers = reply.properties.headers;
@@ -191,8 +191,8 @@ void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
 
 }  // namespace
 
-int import_items(const Configuration& configuration, const ImportCommand& command) {
-  const std::string name = ops::printable(command.name);
+int import_items(const config::Configuration& configuration, const ImportCommand& command) {
+  const std::string name = terminal::printable(command.name);
   const auto fail = [&](const std::string& what) {
     fmt::print(stderr, "inventory-service: {}: {}\n", name, what);
     return kExitFailed;
@@ -202,7 +202,7 @@ int import_items(const Configuration& configuration, const ImportCommand& comman
   const auto file = read_item_file(*text, command.name);
   if (!file) return fail(file.error());
   for (const BadRow& bad : file->bad) {
-    fmt::print(stderr, "{}:{}: {}\n", name, bad.line, ops::printable(bad.what));
+    fmt::print(stderr, "{}:{}: {}\n", name, bad.line, terminal::printable(bad.what));
   }
   if (!file->bad.empty()) {
     fmt::print(stderr, "inventory-service: {}: {} bad and {} good rows{}\n", name, file->bad.size(),
@@ -219,4 +219,4 @@ int import_items(const Configuration& configuration, const ImportCommand& comman
   return status == kExitDone && !file->bad.empty() ? kExitNo : status;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

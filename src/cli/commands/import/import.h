@@ -10,10 +10,10 @@
 
 #include "cli/command_line.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 // Returns the exit status: kExitDone; kExitNo if rows are bad, were skipped or were rejected;
 // kExitFailed if the file cannot be read, or without broker or reply.
-int import_items(const Configuration& configuration, const ImportCommand& command);
+int import_items(const config::Configuration& configuration, const ImportCommand& command);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

@@ -13,10 +13,8 @@
 #include "contract/json_object.h"
 #include "terminal/utf8.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
-
-constexpr std::size_t kDescriptionBytesMax = 10'000;
 
 std::string sha256_hex(std::string_view bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -37,10 +35,10 @@ std::expected<ItemRow, std::string> read_row(CsvRecord record) {
   if (!quantity) return std::unexpected(quantity.error());
   ItemRow row{.line = record.line, .quantity = *quantity, .description = {}, .identity = {}};
   if (fields[1].empty()) return row;
-  if (fields[1].size() > kDescriptionBytesMax || !ops::is_utf8(fields[1]) ||
+  if (fields[1].size() > contract::kDescriptionBytesMax || !terminal::is_utf8(fields[1]) ||
       fields[1].contains('\0')) {
     return std::unexpected(fmt::format("description takes at most {} bytes of UTF-8 without NUL",
-                                       kDescriptionBytesMax));
+                                       contract::kDescriptionBytesMax));
   }
   row.description = std::move(fields[1]);
   return row;
@@ -75,4 +73,4 @@ std::expected<ItemFile, std::string> read_item_file(std::string_view text, std::
   return file;
 }
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

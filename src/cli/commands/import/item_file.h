@@ -15,7 +15,7 @@
 
 #include "domain/order.h"
 
-namespace inventory::app {
+namespace inventory::cli {
 
 struct ItemRow {
   std::size_t line;                        // on which it begins, from 1
@@ -37,4 +37,4 @@ struct ItemFile {
 // Reads a text whose first record is quantity,description. The error says why nothing can be read.
 std::expected<ItemFile, std::string> read_item_file(std::string_view text, std::string_view name);
 
-}  // namespace inventory::app
+}  // namespace inventory::cli

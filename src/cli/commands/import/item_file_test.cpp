@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace inventory::app {
+namespace inventory::cli {
 namespace {
 
 using namespace std::string_literals;
@@ -69,4 +69,4 @@ TEST(ItemFile, TellsRowsThatAreAlikeApart) {
 }
 
 }  // namespace
-}  // namespace inventory::app
+}  // namespace inventory::cli
