@@ -3,63 +3,53 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
+#include <iterator>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/testing/command_lines.h"
 #include "config/settings.h"
 
 namespace inventory::cli {
 namespace {
 
-using domain::OrderId;
+using test::error_of;
+using test::output_of;
+using test::parse;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
-using Variables = std::map<std::string, std::string>;
-
-std::expected<Invocation, Exit> parse(const std::vector<std::string>& arguments,
-                                      const Variables& variables = {}) {
-  std::vector<const char*> argv{"inventory-service"};
-  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  return parse_command_line(static_cast<int>(argv.size()), argv.data(),
-                            [&](const std::string& name) -> std::optional<std::string> {
-                              const auto found = variables.find(name);
-                              if (found == variables.end()) return std::nullopt;
-                              return found->second;
-                            });
-}
-
-template <class Command>
-Command command_of(const std::vector<std::string>& arguments) {
-  const auto invocation = parse(arguments);
-  if (!invocation) throw std::runtime_error(invocation.error().text);
-  return std::get<Command>(invocation->command);
-}
-
-// The one line that says what is wrong, without the program's name.
-std::string error_of(const std::vector<std::string>& arguments, const Variables& variables = {}) {
-  const auto invocation = parse(arguments, variables);
-  if (invocation) return "no error";
-  const auto& [code, text] = invocation.error();
-  EXPECT_EQ(code, 2) << text;
-  EXPECT_THAT(text, MatchesRegex("inventory-service: [^\n]+\n"));
-  return text.substr(19, text.size() - 20);
-}
-
-std::string output_of(const std::vector<std::string>& arguments, const Variables& variables = {}) {
-  const auto invocation = parse(arguments, variables);
-  if (invocation) return "no output";
-  EXPECT_EQ(invocation.error().code, 0);
-  return invocation.error().text;
-}
 
 TEST(CommandLine, KnowsItsCommands) {
-  EXPECT_NO_THROW(command_of<ServeCommand>({"serve"}));
-  EXPECT_FALSE(command_of<MigrateCommand>({"migrate"}).dry_run);
-  EXPECT_TRUE(command_of<MigrateCommand>({"migrate", "--dry-run"}).dry_run);
+  for (const char* name : {"serve", "migrate", "verify", "stock"}) {
+    const auto invocation = parse({name});
+    ASSERT_TRUE(invocation) << invocation.error().text;
+    EXPECT_TRUE(invocation->run) << name;
+  }
+}
+
+TEST(CommandLine, TellsACommandToRunWithTheConfigurationThatIsInForce) {
+  std::vector<Command> commands{
+      {.name = "take",
+       .summary = "Take",
+       .description = "",
+       .options = {{"--item", "ID:N", "one of them", true}, {"--twice", "", "so often"}},
+       .prepare = [](const Arguments& given, const config::Configuration&) -> Prepared {
+         return [given = given.repeated("--item")](const config::Configuration& configuration) {
+           return static_cast<int>(given.size()) * 100 + configuration.prefetch;
+         };
+       }}};
+  const char* const argv[] = {"inventory-service", "take", "--item",    "1:2",
+                              "--prefetch",        "7",    "--item=5:1"};
+  const auto nothing = [](const std::string&) -> std::optional<std::string> { return {}; };
+  const auto invocation =
+      parse_command_line(static_cast<int>(std::size(argv)), argv, commands, nothing);
+  ASSERT_TRUE(invocation) << invocation.error().text;
+  EXPECT_EQ(invocation->run(invocation->configuration), 207);
 }
 
 TEST(CommandLine, TakesASwitchAloneOrWithAValue) {
@@ -127,96 +117,6 @@ TEST(CommandLine, RefusesATlsFileThatCannotBeRead) {
               HasSubstr("amqp-ca-file (flag --amqp-ca-file) takes a file that can be read"));
 }
 
-TEST(AddCommand, HasAQuantityAndPerhapsADescription) {
-  const auto plain = command_of<AddCommand>({"add", "--quantity", "0"});
-  EXPECT_EQ(plain.quantity, 0);
-  EXPECT_EQ(plain.description, std::nullopt);
-  EXPECT_EQ(plain.timeout, std::chrono::seconds(10));
-  const auto full = command_of<AddCommand>(
-      {"add", "--quantity", "9007199254740991", "--description", "-5% off, [a,b]", "--timeout=3"});
-  EXPECT_EQ(full.quantity, 9007199254740991);
-  EXPECT_EQ(full.description, "-5% off, [a,b]");
-  EXPECT_EQ(full.timeout, std::chrono::seconds(3));
-}
-
-TEST(AddCommand, TellsAnEmptyDescriptionFromNone) {
-  EXPECT_EQ(command_of<AddCommand>({"add", "--description", "", "--quantity", "1"}).description,
-            "");
-  EXPECT_EQ(command_of<AddCommand>({"add", "--description=", "--quantity", "1"}).description, "");
-}
-
-TEST(AddCommand, SaysWhatItsOptionsTake) {
-  EXPECT_EQ(error_of({"add"}), "add: --quantity is missing");
-  EXPECT_EQ(error_of({"add", "--quantity", "-1"}),
-            "add: --quantity takes a whole number from 0 to 9007199254740991; not \"-1\"");
-  EXPECT_THAT(error_of({"add", "--quantity", "9007199254740992"}), HasSubstr("takes a whole"));
-  EXPECT_THAT(error_of({"add", "--quantity", "2.0"}), HasSubstr("takes a whole"));
-  EXPECT_THAT(error_of({"add", "--quantity", "1", "--timeout", "0"}),
-              HasSubstr("--timeout takes a whole number from 1 to 3600; not \"0\""));
-  EXPECT_EQ(error_of({"add", "--quantity", "1", "--description", std::string(10'001, 'x')}),
-            "add: --description takes at most 10000 bytes of UTF-8");
-  EXPECT_EQ(error_of({"add", "--quantity", "1", "--description", "\xFF"}),
-            "add: --description takes at most 10000 bytes of UTF-8");
-}
-
-TEST(OrderCommand, HasAProductAQuantityAndAnId) {
-  const auto order = command_of<OrderCommand>(
-      {"order", "--product-id", "1", "--quantity", "2", "--order-id", "123", "--timeout", "1"});
-  EXPECT_EQ(order.product_id, 1);
-  EXPECT_EQ(order.quantity, 2);
-  EXPECT_EQ(order.order_id, OrderId(123));
-  EXPECT_EQ(order.timeout, std::chrono::seconds(1));
-}
-
-TEST(OrderCommand, TakesANegativeIdInEitherSpelling) {
-  for (const std::vector<std::string>& id :
-       {std::vector<std::string>{"--order-id", "-7"}, {"--order-id=-7"}}) {
-    std::vector<std::string> arguments{"order", "--product-id", "1", "--quantity", "2"};
-    arguments.insert(arguments.end(), id.begin(), id.end());
-    EXPECT_EQ(command_of<OrderCommand>(arguments).order_id, OrderId(-7));
-  }
-}
-
-TEST(OrderCommand, GetsANewUuidWhereNoIdIsGiven) {
-  const std::vector<std::string> arguments{"order", "--product-id", "1", "--quantity", "2"};
-  const auto one = command_of<OrderCommand>(arguments).order_id;
-  const auto two = command_of<OrderCommand>(arguments).order_id;
-  EXPECT_THAT(std::get<std::string>(one.value()),
-              MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"));
-  EXPECT_NE(one, two);
-}
-
-TEST(OrderCommand, SaysWhatItsOptionsTake) {
-  EXPECT_EQ(error_of({"order", "--quantity", "1"}), "order: --product-id is missing");
-  EXPECT_EQ(error_of({"order", "--product-id", "1"}), "order: --quantity is missing");
-  EXPECT_THAT(error_of({"order", "--product-id", "0", "--quantity", "1"}),
-              HasSubstr("--product-id takes a whole number from 1 to"));
-  EXPECT_THAT(error_of({"order", "--product-id", "1", "--quantity", "0"}),
-              HasSubstr("--quantity takes a whole number from 1 to"));
-  EXPECT_EQ(error_of({"order", "--product-id", "1", "--quantity", "1", "--order-id", ""}),
-            "order: --order-id takes an integer, or 1 to 128 bytes of UTF-8; not \"\"");
-}
-
-TEST(OrderId, IsAnIntegerWhereItIsSpelledAsJsonWouldSpellOne) {
-  EXPECT_EQ(parse_order_id("0"), OrderId(0));
-  EXPECT_EQ(parse_order_id("9007199254740991"), OrderId(9007199254740991));
-  EXPECT_EQ(parse_order_id("-9007199254740991"), OrderId(-9007199254740991));
-}
-
-TEST(OrderId, IsAStringOtherwise) {
-  for (const char* text : {"9007199254740992", "-9007199254740992", "-9223372036854775808", "007",
-                           "-0", "+5", "1.0", " 1", "99999999999999999999", "a-b"}) {
-    EXPECT_EQ(parse_order_id(text), OrderId(text));
-  }
-  EXPECT_EQ(parse_order_id(std::string(128, 'x')), OrderId(std::string(128, 'x')));
-}
-
-TEST(OrderId, IsNeitherEmptyNorLongNorBroken) {
-  EXPECT_EQ(parse_order_id(""), std::nullopt);
-  EXPECT_EQ(parse_order_id(std::string(129, 'x')), std::nullopt);
-  EXPECT_EQ(parse_order_id("\xFF"), std::nullopt);
-}
-
 TEST(CommandLine, NamesWhatItDoesNotKnowInOneLine) {
   EXPECT_EQ(error_of({"bogus"}), "no command is called bogus; see inventory-service --help");
   EXPECT_EQ(error_of({"serve", "--bogus", "5"}),
@@ -279,20 +179,28 @@ TEST(Help, NamesEverySettingWithItsVariableAndDefault) {
   }
   EXPECT_THAT(help, AllOf(HasSubstr("INVENTORY_CONFIG"), HasSubstr("RABBITMQ_HOST"),
                           HasSubstr("Examples:"), HasSubstr("Exit codes:")));
-  for (const char* command : {"serve", "migrate", "add", "order"}) {
-    EXPECT_THAT(help, HasSubstr("\n  " + std::string(command) + " "));
+  for (const Command& command : commands()) {
+    EXPECT_THAT(help, HasSubstr("\n  " + command.name + " "));
+    EXPECT_THAT(help, HasSubstr(command.summary.substr(0, 20)));
   }
 }
 
-TEST(Help, IsThereForEveryCommandWithAnExampleAndExitCodes) {
-  for (const char* command : {"serve", "migrate", "add", "order"}) {
-    for (const char* flag : {"--help", "-h"}) {
-      EXPECT_THAT(
-          output_of({command, flag}),
-          AllOf(HasSubstr(std::string("inventory-service ") + command), HasSubstr("Example"),
-                HasSubstr("Exit codes:"), HasSubstr("see inventory-service --help")));
-    }
+void expect_help_of(const Command& command, std::vector<std::string> names) {
+  names.push_back(command.name);
+  for (const char* flag : {"--help", "-h"}) {
+    std::vector<std::string> arguments = names;
+    arguments.emplace_back(flag);
+    const std::string help = output_of(arguments);
+    EXPECT_THAT(help, AllOf(HasSubstr(fmt::format("inventory-service {}", fmt::join(names, " "))),
+                            HasSubstr("see inventory-service --help")));
+    EXPECT_THAT(help, HasSubstr(command.actions.empty() ? "Exit codes:" : "Example"));
+    for (const Option& option : command.options) EXPECT_THAT(help, HasSubstr(option.name));
   }
+  for (const Command& action : command.actions) expect_help_of(action, names);
+}
+
+TEST(Help, IsThereForEveryCommandWithItsOptionsAndExitCodes) {
+  for (const Command& command : commands()) expect_help_of(command, {});
 }
 
 TEST(Help, ComesBeforeAnyComplaint) {

@@ -1,60 +1,31 @@
-// inventory-service: one program, its commands in the order in which a newcomer meets them:
-// serve, add, order, migrate, import, stock, dead-letters, verify.
+// inventory-service: one program with the commands of commands.cpp.
 
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <poll.h>
 #include <unistd.h>
-#include <variant>
 
 #include <fmt/format.h>
 
 #include "cli/command_line.h"
-#include "cli/commands/dead_letters/dead_letters.h"
-#include "cli/commands/import/import.h"
-#include "cli/commands/migrate.h"
-#include "cli/commands/requests.h"
-#include "cli/commands/stock.h"
-#include "cli/commands/verify.h"
+#include "cli/commands.h"
+#include "cli/exit_status.h"
 #include "ops/logging.h"
-#include "server/serve.h"
 
 namespace {
 
 using namespace inventory;  // the program is its own last room
 
-struct Run {
-  const config::Configuration& configuration;
-
-  int operator()(const cli::ServeCommand&) const { return server::serve(configuration); }
-  int operator()(const cli::MigrateCommand& command) const {
-    return cli::migrate(configuration, command);
-  }
-  int operator()(const cli::VerifyCommand&) const { return cli::verify(configuration); }
-  int operator()(const cli::AddCommand& command) const { return cli::add(configuration, command); }
-  int operator()(const cli::OrderCommand& command) const {
-    return cli::order(configuration, command);
-  }
-  int operator()(const cli::ImportCommand& command) const {
-    return cli::import_items(configuration, command);
-  }
-  int operator()(const cli::StockCommand& command) const {
-    return cli::stock(configuration, command);
-  }
-  int operator()(const cli::DeadLettersCommand& command) const {
-    return cli::dead_letters(configuration, command);
-  }
-};
-
 int run(int argc, const char* const* argv) {
-  const auto invocation = cli::parse_command_line(argc, argv, cli::process_environment);
+  const auto invocation =
+      cli::parse_command_line(argc, argv, cli::commands(), cli::process_environment);
   if (!invocation) {
     fmt::print(invocation.error().code == 0 ? stdout : stderr, "{}", invocation.error().text);
     return invocation.error().code;
   }
   ops::set_up_logging(invocation->configuration.log_level, invocation->configuration.log_format);
-  return std::visit(Run{invocation->configuration}, invocation->command);
+  return invocation->run(invocation->configuration);
 }
 
 bool is_output_written() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }

@@ -12,10 +12,9 @@
 #include <string>
 #include <string_view>
 
-#include <CLI/App.hpp>
 #include <fmt/format.h>
 
-#include "cli/arguments.h"
+#include "cli/commands.h"
 #include "config/settings.h"
 
 namespace {
@@ -70,37 +69,26 @@ std::string paragraphs(const std::string& text) {
   return written;
 }
 
-// The last paragraph of each command's help points to the program's: of no use here.
-std::string without_last_paragraph(const std::string& text) {
-  return text.substr(0, text.rfind("\n\n"));
-}
-
-std::string command(const CLI::App& app, const std::string& parents = "") {
-  const std::string name = parents + app.get_name();
-  std::string written =
-      fmt::format(".Ss {}\n{}", literal(name), paragraphs(app.get_description() + "."));
+std::string command(const cli::Command& command, const std::string& parents = "") {
+  const std::string name = parents + command.name;
+  std::string written = fmt::format(".Ss {}\n{}", literal(name), paragraphs(command.summary + "."));
   std::string options;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_name() == "--help") continue;
-    const std::string value = option->get_type_name();
-    const bool is_positional = !option->get_name().starts_with('-');
+  for (const cli::Option& option : command.options) {
+    const bool is_positional = !option.name.starts_with('-');
     options += fmt::format(
-        ".It {}{}\n{}", is_positional ? "" : "Fl " + literal(option->get_name().substr(1)),
-        value.empty() ? "" : " Ar " + value, paragraphs(option->get_description()));
+        ".It {}{}\n{}", is_positional ? "" : "Fl " + literal(option.name.substr(1)),
+        option.placeholder.empty() ? "" : " Ar " + option.placeholder, paragraphs(option.help));
   }
   if (!options.empty()) written += ".Bl -tag -width Ds\n" + options + ".El\n";
   written += ".Pp\n";
-  written += paragraphs(without_last_paragraph(app.get_footer()));
-  for (const CLI::App* child : app.get_subcommands([](const CLI::App*) { return true; })) {
-    written += command(*child, name + " ");
-  }
+  written += paragraphs(command.description);
+  for (const cli::Command& action : command.actions) written += ::command(action, name + " ");
   return written;
 }
 
 std::string commands() {
-  const cli::Arguments arguments;
   std::string written;
-  for (const CLI::App* app : arguments.all_commands()) written += command(*app);
+  for (const cli::Command& one : cli::commands()) written += command(one);
   return written;
 }
 

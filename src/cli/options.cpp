@@ -4,6 +4,8 @@
 
 #include "config/configuration.h"
 #include "config/integer.h"
+#include "contract/limits.h"
+#include "terminal/utf8.h"
 
 namespace inventory::cli {
 namespace {
@@ -51,6 +53,17 @@ std::expected<std::chrono::seconds, std::string> read_duration(const std::string
   const auto number = config::parse_integer(text.substr(0, text.size() - 1));
   if (unit.count() == 0 || !number || *number < 0 || *number > kDurationMax / unit) return wrong();
   return *number * unit;
+}
+
+std::optional<domain::OrderId> parse_order_id(std::string_view text) {
+  if (const auto number = config::parse_integer(text);
+      number && *number >= -contract::kIntegerMax && *number <= contract::kIntegerMax &&
+      std::to_string(*number) == text) {
+    return domain::OrderId(*number);
+  }
+  if (text.empty() || text.size() > contract::kOrderIdBytesMax || !terminal::is_utf8(text))
+    return std::nullopt;
+  return domain::OrderId(std::string(text));
 }
 
 }  // namespace inventory::cli

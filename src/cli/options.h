@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "domain/order.h"
+
 namespace inventory::cli {
 
 using Wrong = std::unexpected<std::string>;
@@ -22,5 +24,9 @@ std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
 // 90s, 5m, 2h or 7d; up to ten years.
 std::expected<std::chrono::seconds, std::string> read_duration(const std::string& flag,
                                                                std::string_view text);
+
+// An order id as a person writes it: an integer within +-(2^53 - 1), if it is spelled as one (42,
+// -7; not 007), or else the string. Nothing if it is neither: empty, over 128 bytes, not UTF-8.
+std::optional<domain::OrderId> parse_order_id(std::string_view text);
 
 }  // namespace inventory::cli

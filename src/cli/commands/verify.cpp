@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/command_line.h"
+#include "cli/exit_status.h"
 #include "server/open_reader.h"
 
 namespace inventory::cli {
@@ -157,6 +157,10 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
   return compared;
 }
 
+namespace {
+
+// Prints what disagrees, and the counts in a last line. Returns the exit status: kExitDone if all
+// agree, kExitNo if anything disagrees, kExitFailed with the reason on standard error.
 int verify(const config::Configuration& configuration) {
   const auto reader = server::open_reader(configuration.database);
   CountingLine progress;
@@ -173,6 +177,21 @@ int verify(const config::Configuration& configuration) {
   }
   fmt::print("{} products compared, {} disagree\n", compared->products, compared->disagreements);
   return compared->disagreements == 0 ? kExitDone : kExitNo;
+}
+
+}  // namespace
+
+Command verify_command() {
+  return {
+      .name = "verify",
+      .summary = "Compare ledger and stock of every product",
+      .description =
+          "Changes nothing, and may run beside a service or against a standby.\n\n"
+          "Example:\n  inventory-service verify --database-url sqlite:inventory.db\n\n"
+          "Exit codes: 0 all agree; 1 some disagree, one line each; 2 wrong command line or "
+          "setting;\n3 could not be done.",
+      .prepare = [](const Arguments&, const config::Configuration&) -> Prepared { return verify; },
+  };
 }
 
 }  // namespace inventory::cli

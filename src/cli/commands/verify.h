@@ -1,13 +1,13 @@
 #pragma once
 
-// verify: whether the ledger explains the stock: for each product the sum of its ledger's deltas is
-// its quantity.
+// The command `verify`: whether the ledger explains the stock: for each product the sum of its
+// ledger's deltas is its quantity.
 
 #include <cstddef>
 #include <functional>
 #include <optional>
 
-#include "config/configuration.h"
+#include "cli/command.h"
 #include "store/reader.h"
 
 namespace inventory::cli {
@@ -32,8 +32,6 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
                                 const std::function<void(const Disagreement&)>& report,
                                 const std::function<void(const Compared&)>& progress);
 
-// Prints what disagrees, and the counts in a last line. Returns the exit status: kExitDone
-// if all agree, kExitNo if anything disagrees, kExitFailed with the reason on standard error.
-int verify(const config::Configuration& configuration);
+Command verify_command();
 
 }  // namespace inventory::cli

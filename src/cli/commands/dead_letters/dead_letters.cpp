@@ -21,6 +21,8 @@
 #include "amqp/publisher.h"
 #include "cli/broker_client.h"
 #include "cli/commands/dead_letters/dead_letter_text.h"
+#include "cli/exit_status.h"
+#include "cli/publishing.h"
 #include "contract/queues.h"
 #include "terminal/printable.h"
 #include "terminal/progress.h"
@@ -30,7 +32,7 @@ namespace {
 
 using amqp::Result;
 using amqp::Task;
-using Action = DeadLettersCommand::Action;
+using Action = DeadLettersOptions::Action;
 
 constexpr std::size_t kBatchMax = 100;                        // copies under way
 constexpr std::size_t kBatchBytesMax = std::size_t{1} << 20;  // a larger one goes alone
@@ -92,10 +94,10 @@ class Publishing {
 // without a limit puts that at its end.)
 class Run {
  public:
-  Run(const config::Configuration& configuration, const DeadLettersCommand& command,
+  Run(const config::Configuration& configuration, const DeadLettersOptions& options,
       std::string queue, domain::Timestamp now, Publishing& publishing)
       : configuration_(configuration),
-        command_(command),
+        options_(options),
         queue_(std::move(queue)),
         now_(now),
         publishing_(publishing),
@@ -140,12 +142,12 @@ class Run {
 
  private:
   bool prints_letters() const {
-    return command_.action == Action::list || command_.action == Action::show || command_.dry_run;
+    return options_.action == Action::list || options_.action == Action::show || options_.dry_run;
   }
   bool asks() const {
-    return command_.action == Action::purge && !command_.yes && !command_.dry_run;
+    return options_.action == Action::purge && !options_.yes && !options_.dry_run;
   }
-  bool is_enough() const { return command_.limit && matched_ >= *command_.limit; }
+  bool is_enough() const { return options_.limit && matched_ >= *options_.limit; }
 
   Task<Result<void>> look_through();
   Task<Result<void>> take(DeadLetter letter);
@@ -162,7 +164,7 @@ class Run {
   void print(const DeadLetter& letter);
 
   const config::Configuration& configuration_;
-  const DeadLettersCommand& command_;
+  const DeadLettersOptions& options_;
   const std::string queue_;
   const domain::Timestamp now_;
   Publishing& publishing_;
@@ -200,8 +202,8 @@ Task<Result<void>> Run::look_through() {
     progress_.update(++looked_at_, total_);
     auto letter = read_dead_letter(queue_, looked_at_, std::move(message->delivery));
     const bool is_wanted = !is_enough() && !output_failed_ &&
-                           (!command_.position || *command_.position == looked_at_) &&
-                           matches(letter, command_.filter, now_);
+                           (!options_.position || *options_.position == looked_at_) &&
+                           matches(letter, options_.filter, now_);
     if (is_wanted) ++matched_;
     auto taken_up = is_wanted ? co_await take(std::move(letter)) : co_await keep(letter);
     if (!taken_up) co_return taken_up;
@@ -216,10 +218,10 @@ Task<Result<void>> Run::look_through() {
 
 Task<Result<void>> Run::take(DeadLetter letter) {
   if (prints_letters()) print(letter);
-  if (command_.action == Action::replay) co_return co_await replay(letter);
-  if (command_.action != Action::purge) co_return co_await keep(letter);
+  if (options_.action == Action::replay) co_return co_await replay(letter);
+  if (options_.action != Action::purge) co_return co_await keep(letter);
   ++done_;
-  if (command_.dry_run) co_return co_await keep(letter);
+  if (options_.dry_run) co_return co_await keep(letter);
   to_purge_.push_back(letter.delivery.delivery_tag);
   if (!copies_ || !is_batch_full()) co_return Result<void>();
   co_return co_await publish_batch();
@@ -233,9 +235,9 @@ Task<Result<void>> Run::keep(const DeadLetter& letter) {
 
 void Run::print(const DeadLetter& letter) {
   std::string text;
-  if (command_.json) {
+  if (options_.json) {
     text = json_line(letter) + '\n';
-  } else if (command_.action == Action::show) {
+  } else if (options_.action == Action::show) {
     text = full_text(letter);
   } else {
     if (matched_ == 1)
@@ -248,13 +250,13 @@ void Run::print(const DeadLetter& letter) {
 Task<Result<void>> Run::replay(const DeadLetter& letter) {
   // A kept reply goes to its client's queue, whatever its name.
   std::vector<std::string> queues{configuration_.order_queue, configuration_.item_queue};
-  if (command_.kept_replies && letter.original_queue) queues.push_back(*letter.original_queue);
-  const auto queue = replay_queue(letter, command_.to, queues);
+  if (options_.kept_replies && letter.original_queue) queues.push_back(*letter.original_queue);
+  const auto queue = replay_queue(letter, options_.to, queues);
   if (!queue) {
     ++left_[queue.error()];
     co_return co_await keep(letter);
   }
-  if (command_.dry_run) {
+  if (options_.dry_run) {
     ++done_;
     co_return co_await keep(letter);
   }
@@ -300,21 +302,17 @@ Task<Result<void>> Run::publish_batch() {
     std::vector<std::uint64_t> sent;
     std::size_t replayed = 0;
     for (std::size_t i = 0; i < batch_.size(); ++i) {
-      if ((*settlements)[i] == amqp::Settlement::confirmed) {
+      const amqp::Settlement settlement = (*settlements)[i];
+      if (settlement == amqp::Settlement::confirmed) {
         sent.push_back(batch_origins_[i].tag);
         if (!batch_origins_[i].is_copy) ++replayed;
       } else if (batch_origins_[i].is_copy) {
         continue;  // it is put back
-      } else if ((*settlements)[i] == amqp::Settlement::returned) {
-        ++left_[fmt::format("there is no queue {}", terminal::printable(batch_[i].routing_key))];
-      } else if ((*settlements)[i] != amqp::Settlement::too_large) {
-        ++left_[fmt::format("queue {} rejects messages",
-                            terminal::printable(batch_[i].routing_key))];
-      } else if (drop_death_headers(batch_[i])) {
+      } else if (settlement == amqp::Settlement::too_large && drop_death_headers(batch_[i])) {
         smaller.push_back(std::move(batch_[i]));
         smaller_origins.push_back(batch_origins_[i]);
       } else {
-        ++left_["its properties do not fit in a frame"];
+        ++left_[why_not_taken(settlement, batch_[i].routing_key)];
       }
     }
     batch_ = std::move(smaller);
@@ -329,33 +327,22 @@ Task<Result<void>> Run::publish_batch() {
 
 // Publishes the batch. An answer for each; an error if the queue of one is not there.
 Task<Result<std::vector<amqp::Settlement>>> Run::publish() {
-  using namespace boost::asio::experimental::awaitable_operators;
   const auto publisher = co_await publishing_.get();
   if (!publisher) co_return std::unexpected(publisher.error());
-  boost::asio::steady_timer deadline(co_await boost::asio::this_coro::executor, kPublishTimeout);
-  auto published =
-      co_await ((*publisher)->publish(batch_) || deadline.async_wait(boost::asio::use_awaitable));
-  if (published.index() == 1) {
-    co_return std::unexpected(
-        failed(fmt::format("the broker has confirmed no copies within {} s; "
-                           "is it low on memory or disk?",
-                           kPublishTimeout.count())));
-  }
-  auto& settlements = std::get<0>(published);
-  if (!settlements) co_return std::unexpected(settlements.error());
+  auto settlements = co_await publish_within(**publisher, batch_, kPublishTimeout);
+  if (!settlements) co_return settlements;
   // A returned message is found by what it has in common with others: then nothing is removed.
   for (std::size_t i = 0; i < batch_.size(); ++i) {
-    if ((*settlements)[i] == amqp::Settlement::returned && !command_.kept_replies) {
-      co_return std::unexpected(
-          failed(fmt::format("there is no queue {}", terminal::printable(batch_[i].routing_key))));
+    if ((*settlements)[i] == amqp::Settlement::returned && !options_.kept_replies) {
+      co_return std::unexpected(failed(why_not_taken((*settlements)[i], batch_[i].routing_key)));
     }
   }
-  co_return std::move(settlements);
+  co_return settlements;
 }
 
 Task<Result<void>> Run::purge() {
   if (to_purge_.empty()) co_return Result<void>();
-  if (!command_.yes) {
+  if (!options_.yes) {
     fmt::print(stderr, "{}: remove {} of the {} dead letters looked at? They are gone then. [y/N] ",
                terminal::printable(queue_), to_purge_.size(), looked_at_);
     const std::string answer = co_await read_answer();
@@ -378,7 +365,7 @@ Task<Result<void>> Run::purge() {
 
 // Nobody is told whether a queue has really lost what was removed, so what lies there is counted.
 Task<Result<void>> Run::count_again(amqp::Connection& browsing) {
-  if (command_.action != Action::purge || command_.dry_run || done_ == 0) co_return Result<void>();
+  if (options_.action != Action::purge || options_.dry_run || done_ == 0) co_return Result<void>();
   const auto ready = co_await browsing.count_ready(queue_);
   if (!ready) co_return std::unexpected(ready.error());
   const std::size_t expected = total_ - std::min(done_, total_);
@@ -389,19 +376,19 @@ Task<Result<void>> Run::count_again(amqp::Connection& browsing) {
 }
 
 Task<Result<void>> Run::end() {
-  if (command_.action == Action::purge) co_return co_await purge();
+  if (options_.action == Action::purge) co_return co_await purge();
   co_return Result<void>();
 }
 
 void Run::summarize() {
   progress_.clear();
-  if (command_.action == Action::list && !command_.json && matched_ == 0) {
+  if (options_.action == Action::list && !options_.json && matched_ == 0) {
     fmt::print("{}: none of {} dead letters\n", terminal::printable(queue_), looked_at_);
   }
-  if (command_.action != Action::replay && command_.action != Action::purge) return;
+  if (options_.action != Action::replay && options_.action != Action::purge) return;
   fmt::print("{}: {}{} {} of {} looked at\n", terminal::printable(queue_),
-             command_.dry_run ? "would have " : "",
-             command_.action == Action::replay ? "replayed" : "removed", done_, looked_at_);
+             options_.dry_run ? "would have " : "",
+             options_.action == Action::replay ? "replayed" : "removed", done_, looked_at_);
   for (const auto& [why, count] : left_) {
     fmt::print(stderr, "inventory-service: {}: left {}: {}\n", terminal::printable(queue_), count,
                why);
@@ -411,11 +398,10 @@ void Run::summarize() {
 std::string explain(const std::string& queue, const amqp::Error& error) {
   constexpr std::uint16_t kNotFound = 404;
   if (error.reply_code != kNotFound) return error.what;
-  return fmt::format("there is no queue {}: has the service been started?",
-                     terminal::printable(queue));
+  return why_not_taken(amqp::Settlement::returned, queue) + ": has the service been started?";
 }
 
-Task<int> run_all(const config::Configuration& configuration, const DeadLettersCommand& command) {
+Task<int> run_all(const config::Configuration& configuration, const DeadLettersOptions& options) {
   const domain::Timestamp now =
       std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
   auto browsing = co_await connect(configuration, "inventory-service dead-letters");
@@ -423,10 +409,10 @@ Task<int> run_all(const config::Configuration& configuration, const DeadLettersC
   Publishing publishing(configuration);
   int status = kExitDone;
   std::size_t matched = 0;
-  for (const std::string& request_queue : command.request_queues) {
-    const std::string queue = command.kept_replies ? contract::kept_queue(request_queue)
+  for (const std::string& request_queue : options.request_queues) {
+    const std::string queue = options.kept_replies ? contract::kept_queue(request_queue)
                                                    : contract::dead_letter_queue(request_queue);
-    Run run(configuration, command, queue, now, publishing);
+    Run run(configuration, options, queue, now, publishing);
     const auto ended = co_await run.run(**browsing);
     if (!ended) {
       if (std::ferror(stdout) != 0) co_return kExitFailed;  // which main() explains
@@ -435,11 +421,11 @@ Task<int> run_all(const config::Configuration& configuration, const DeadLettersC
     }
     status = std::max(status, *ended);
     matched += run.matched();
-    if (command.action == Action::show && matched > 0) break;
+    if (options.action == Action::show && matched > 0) break;
   }
   co_await publishing.close();
   co_await (*browsing)->close();
-  if (command.action == Action::show && matched == 0) {
+  if (options.action == Action::show && matched == 0) {
     fmt::print(stderr, "inventory-service: no such dead letter\n");
     co_return kExitNo;
   }
@@ -448,13 +434,13 @@ Task<int> run_all(const config::Configuration& configuration, const DeadLettersC
 
 }  // namespace
 
-int dead_letters(const config::Configuration& configuration, const DeadLettersCommand& command) {
-  const bool asks = command.action == Action::purge && !command.yes && !command.dry_run;
+int dead_letters(const config::Configuration& configuration, const DeadLettersOptions& options) {
+  const bool asks = options.action == Action::purge && !options.yes && !options.dry_run;
   if (asks && !terminal::is_terminal(STDIN_FILENO)) {
     report_failure("dead-letters purge: without a terminal to ask on it needs --yes, or --dry-run");
     return kExitUsage;
   }
-  return run_to_end(run_all(configuration, command));
+  return run_to_end(run_all(configuration, options));
 }
 
 }  // namespace inventory::cli

@@ -9,12 +9,15 @@
 //   2. It looks at no more messages of a queue than were there when it began: what comes back as a
 //      dead letter is not replayed again.
 
-#include "cli/command_line.h"
+#include "cli/command.h"
+#include "cli/commands/dead_letters/options.h"
 
 namespace inventory::cli {
 
+Command dead_letters_command();
+
 // Returns the exit status: kExitDone; kExitNo if nothing is there to be shown, letters were left
 // that could not be replayed, or the person said no; kExitFailed without broker or queue.
-int dead_letters(const config::Configuration& configuration, const DeadLettersCommand& command);
+int dead_letters(const config::Configuration& configuration, const DeadLettersOptions& options);
 
 }  // namespace inventory::cli

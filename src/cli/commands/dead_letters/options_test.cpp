@@ -3,39 +3,37 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/testing/command_lines.h"
+
 namespace inventory::cli {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using Action = DeadLettersCommand::Action;
+using Action = DeadLettersOptions::Action;
 
-std::expected<Invocation, Exit> parse_dead_letters(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {"inventory-service", "dead-letters"});
-  std::vector<const char*> argv;
-  argv.reserve(arguments.size());
-  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  return parse_command_line(
-      static_cast<int>(argv.size()), argv.data(),
-      [](const std::string&) -> std::optional<std::string> { return std::nullopt; });
-}
-
-DeadLettersCommand command_of(std::vector<std::string> arguments) {
-  const auto invocation = parse_dead_letters(std::move(arguments));
+DeadLettersOptions options_of(Action action, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "dead-letters");
+  const auto invocation = test::parse(arguments);
   if (!invocation) throw std::runtime_error(invocation.error().text);
-  return std::get<DeadLettersCommand>(invocation->command);
+  return test::read_by(
+      [&](const Arguments& given) {
+        return read_dead_letters(given, action, invocation->configuration);
+      },
+      arguments);
 }
 
 std::string error_of_dead_letters(std::vector<std::string> arguments) {
-  const auto invocation = parse_dead_letters(std::move(arguments));
+  arguments.insert(arguments.begin(), "dead-letters");
+  const auto invocation = test::parse(arguments);
   if (invocation) return "no error";
   EXPECT_EQ(invocation.error().code, 2);
   return invocation.error().text;
 }
 
 TEST(DeadLettersOptions, MeanBothQueuesWhereNoneIsNamed) {
-  const auto command = command_of({"list"});
+  const auto command = options_of(Action::list, {"list"});
   EXPECT_EQ(command.action, Action::list);
   EXPECT_THAT(command.request_queues, ElementsAre("order_validate", "inventory_new_item"));
   EXPECT_FALSE(command.limit || command.json);
@@ -43,23 +41,28 @@ TEST(DeadLettersOptions, MeanBothQueuesWhereNoneIsNamed) {
 
 TEST(DeadLettersOptions, NameARequestQueueOrItsDeadLetterQueue) {
   for (const char* name : {"orders", "orders.dlq"}) {
-    const auto command = command_of({"--order-queue", "orders", "list", "--queue", name});
-    EXPECT_THAT(command.request_queues, ElementsAre("orders"));
-    EXPECT_FALSE(command.kept_replies);
+    EXPECT_THAT(options_of(Action::list, {"--order-queue", "orders", "list", "--queue", name})
+                    .request_queues,
+                ElementsAre("orders"));
   }
-  const auto kept = command_of({"list", "--queue", "order_validate.undelivered"});
-  EXPECT_THAT(kept.request_queues, ElementsAre("order_validate"));
-  EXPECT_TRUE(kept.kept_replies);
   EXPECT_THAT(
       error_of_dead_letters({"list", "--queue", "other"}),
       HasSubstr(R"(--queue takes "order_validate" or "inventory_new_item", or one of these )"
                 R"(with .undelivered behind it; not "other")"));
 }
 
+TEST(DeadLettersOptions, NameAQueueOfRepliesThatWereKept) {
+  const auto command = options_of(
+      Action::list, {"--order-queue", "orders", "list", "--queue", "orders.undelivered"});
+  EXPECT_THAT(command.request_queues, ElementsAre("orders"));
+  EXPECT_TRUE(command.kept_replies);
+}
+
 TEST(DeadLettersOptions, AreFilters) {
-  const auto filter = command_of({"replay", "--reason", "invalid", "--older-than", "90s",
+  const auto filter =
+      options_of(Action::replay, {"replay", "--reason", "invalid", "--older-than", "90s",
                                   "--newer-than=2d", "--text", "a b", "--id", "7"})
-                          .filter;
+          .filter;
   EXPECT_EQ(filter.reason, "invalid");
   EXPECT_EQ(filter.older_than, 90s);
   EXPECT_EQ(filter.newer_than, 48h);
@@ -73,17 +76,21 @@ TEST(DeadLettersOptions, AreFilters) {
 }
 
 TEST(DeadLettersOptions, TakeOnlyReasonsThatThereAre) {
-  EXPECT_EQ(command_of({"list", "--reason", "too-large"}).filter.reason, "too-large");
-  EXPECT_EQ(command_of({"list", "--reason", "too_large"}).filter.reason, "too-large");
-  EXPECT_EQ(command_of({"list", "--reason", "delivery_limit"}).filter.reason, "delivery-limit");
-  for (const char* reason : {"late", "too_huge", "INVALID", ""}) {
+  EXPECT_EQ(options_of(Action::list, {"list", "--reason", "too-large"}).filter.reason, "too-large");
+  EXPECT_EQ(options_of(Action::list, {"list", "--reason", "too_large"}).filter.reason, "too-large");
+  EXPECT_EQ(options_of(Action::list, {"list", "--reason", "delivery_limit"}).filter.reason,
+            "delivery-limit");
+  EXPECT_EQ(options_of(Action::list, {"list", "--reason", "undelivered"}).filter.reason,
+            "undelivered");
+  for (const char* reason : {"lost", "too_huge", "INVALID", ""}) {
     EXPECT_THAT(error_of_dead_letters({"list", "--reason", reason}),
                 HasSubstr(std::string("maxlen or rejected; not \"") + reason));
   }
 }
 
 TEST(DeadLettersOptions, ShowOneLetter) {
-  const auto command = command_of({"show", "--queue", "order_validate", "--position", "3"});
+  const auto command =
+      options_of(Action::show, {"show", "--queue", "order_validate", "--position", "3"});
   EXPECT_EQ(command.action, Action::show);
   EXPECT_EQ(command.position, 3U);
   EXPECT_EQ(command.limit, 1U);
@@ -94,13 +101,14 @@ TEST(DeadLettersOptions, ShowOneLetter) {
 }
 
 TEST(DeadLettersOptions, SayHowToReplayAndPurge) {
-  const auto replay = command_of({"replay", "--to", "other", "--limit", "5", "--dry-run"});
+  const auto replay =
+      options_of(Action::replay, {"replay", "--to", "other", "--limit", "5", "--dry-run"});
   EXPECT_EQ(replay.action, Action::replay);
   EXPECT_EQ(replay.to, "other");
   EXPECT_EQ(replay.limit, 5U);
   EXPECT_TRUE(replay.dry_run);
   EXPECT_THAT(error_of_dead_letters({"replay", "--to="}), HasSubstr("--to takes a queue's name"));
-  const auto purge = command_of({"purge", "--yes"});
+  const auto purge = options_of(Action::purge, {"purge", "--yes"});
   EXPECT_EQ(purge.action, Action::purge);
   EXPECT_TRUE(purge.yes);
 }
@@ -109,18 +117,6 @@ TEST(DeadLettersOptions, NeedAnAction) {
   EXPECT_THAT(error_of_dead_letters({}), HasSubstr("replay"));
   EXPECT_THAT(error_of_dead_letters({"burn"}), HasSubstr("burn"));
   EXPECT_THAT(error_of_dead_letters({"list", "--yes"}), HasSubstr("no option is called --yes"));
-}
-
-TEST(DeadLettersOptions, AreExplained) {
-  for (const char* action : {"list", "show", "replay", "purge"}) {
-    const auto help = parse_dead_letters({action, "--help"});
-    ASSERT_FALSE(help);
-    EXPECT_EQ(help.error().code, 0);
-    EXPECT_THAT(help.error().text, HasSubstr("--older-than"));
-    EXPECT_THAT(help.error().text,
-                HasSubstr(std::string("inventory-service dead-letters ") + action));
-    EXPECT_THAT(help.error().text, HasSubstr("Exit codes: 0"));
-  }
 }
 
 }  // namespace

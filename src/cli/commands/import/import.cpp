@@ -3,26 +3,23 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <span>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
-#include "amqp/consumer.h"
-#include "amqp/publisher.h"
 #include "cli/broker_client.h"
-#include "cli/commands/dead_letters/dead_letter_text.h"
+#include "cli/commands/add.h"
 #include "cli/commands/import/item_file.h"
-#include "cli/commands/requests.h"
+#include "cli/exit_status.h"
 #include "cli/options.h"
+#include "cli/request_client.h"
 #include "contract/headers.h"
 #include "terminal/printable.h"
 #include "terminal/progress.h"
@@ -30,10 +27,7 @@
 namespace inventory::cli {
 namespace {
 
-using amqp::Task;
-using Done = std::expected<void, std::string>;
-
-constexpr std::size_t kWindow = 100;
+constexpr std::uint16_t kWindow = 100;
 constexpr std::size_t kFileBytesMax = std::size_t{256} << 20;
 
 std::expected<std::string, std::string> read_file(const std::string& path) {
@@ -57,15 +51,18 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
 
 class Import {
  public:
-  Import(const config::Configuration& configuration, const ImportCommand& command,
+  template <class T>
+  using Task = RequestClient::Task<T>;
+
+  Import(const config::Configuration& configuration, const ImportOptions& options,
          std::span<const ItemRow> rows)
       : configuration_(configuration),
-        command_(command),
+        options_(options),
         rows_(rows),
-        name_(terminal::printable(command.name)),
+        name_(terminal::printable(options.name)),
         progress_(fmt::format("importing {}", name_), terminal::is_terminal(STDERR_FILENO)) {}
 
-  Task<int> run() {
+  amqp::Task<int> run() {
     auto done = co_await send_all();
     progress_.clear();
     fmt::print("{}: {} added, {} were there already, {} rejected, {} not answered\n", name_, added_,
@@ -79,102 +76,59 @@ class Import {
   }
 
  private:
-  Task<Done> send_all() {
-    auto connection = co_await connect(configuration_, "inventory-service import");
-    if (!connection) co_return Wrong(connection.error().what);
-    auto reply_queue = co_await (*connection)->declare_reply_queue();
-    if (!reply_queue) co_return Wrong(reply_queue.error().what);
-    reply_queue_ = *reply_queue;
-    auto consumer =
-        co_await amqp::Consumer::open(**connection, {.queue = reply_queue_, .prefetch = kWindow});
-    if (!consumer) co_return Wrong(consumer.error().what);
-    auto publisher = co_await amqp::Publisher::open(**connection, {});
-    if (!publisher) co_return Wrong(publisher.error().what);
+  Task<void> send_all() {
+    auto client = co_await RequestClient::open(configuration_, "inventory-service import", kWindow);
+    if (!client) co_return Wrong(std::move(client.error()));
     for (std::size_t first = 0; first < rows_.size(); first += kWindow) {
-      const auto rows = rows_.subspan(first, std::min(kWindow, rows_.size() - first));
-      auto sent = co_await send(**publisher, rows);
-      if (sent) sent = co_await receive_replies(**consumer, rows);
+      const auto rows = rows_.subspan(first, std::min<std::size_t>(kWindow, rows_.size() - first));
+      auto sent = co_await (*client)->send(requests(rows), options_.timeout);
+      if (sent) sent = co_await receive_replies(**client, rows);
       if (!sent) co_return sent;
     }
-    co_await (*connection)->close();
-    co_return Done();
+    co_await (*client)->close();
+    co_return std::expected<void, std::string>();
   }
 
-  Task<Done> send(amqp::Publisher& publisher, std::span<const ItemRow> rows);
-  Task<Done> receive_replies(amqp::Consumer& consumer, std::span<const ItemRow> rows);
+  std::vector<ClientRequest> requests(std::span<const ItemRow> rows) const;
+  Task<void> receive_replies(RequestClient& client, std::span<const ItemRow> rows);
   void count(const ItemRow& row, const amqp::Delivery& reply);
 
   const config::Configuration& configuration_;
-  const ImportCommand& command_;
+  const ImportOptions& options_;
   const std::span<const ItemRow> rows_;
   const std::string name_;
   terminal::Progress progress_;
-  std::string reply_queue_;
   std::size_t added_ = 0;
   std::size_t earlier_ = 0;
   std::size_t rejected_ = 0;
 };
 
-Task<Done> Import::send(amqp::Publisher& publisher, std::span<const ItemRow> rows) {
-  using namespace boost::asio::experimental::awaitable_operators;
-  std::vector<amqp::Message> messages;
+std::vector<ClientRequest> Import::requests(std::span<const ItemRow> rows) const {
+  std::vector<ClientRequest> requests;
+  requests.reserve(rows.size());
   for (const ItemRow& row : rows) {
-    amqp::Message& message = messages.emplace_back();
-    message.routing_key = configuration_.item_queue;
-    message.body = item_request(row.quantity, row.description);
-    message.properties.content_type = "application/json";
-    message.properties.delivery_mode = 2;
-    message.properties.message_id = row.identity;
-    message.properties.correlation_id = row.identity;
-    message.properties.reply_to = reply_queue_;
+    requests.push_back({.queue = configuration_.item_queue,
+                        .body = item_request(row.quantity, row.description),
+                        .id = row.identity});
   }
-  boost::asio::steady_timer deadline(co_await boost::asio::this_coro::executor, command_.timeout);
-  auto published =
-      co_await (publisher.publish(messages) || deadline.async_wait(boost::asio::use_awaitable));
-  if (published.index() == 1) {
-    co_return Wrong(
-        fmt::format("the broker has taken no requests for {} s", command_.timeout.count()));
-  }
-  const auto& settlements = std::get<0>(published);
-  if (!settlements) co_return Wrong(settlements.error().what);
-  for (const amqp::Settlement settlement : *settlements) {
-    if (settlement == amqp::Settlement::returned) {
-      co_return Wrong(fmt::format("there is no queue {}: has the service been started?",
-                                  configuration_.item_queue));
-    }
-    if (settlement != amqp::Settlement::confirmed) {
-      co_return Wrong(
-          fmt::format("the broker does not take requests for {}", configuration_.item_queue));
-    }
-  }
-  co_return Done();
+  return requests;
 }
 
-Task<Done> Import::receive_replies(amqp::Consumer& consumer, std::span<const ItemRow> rows) {
-  using namespace boost::asio::experimental::awaitable_operators;
+Import::Task<void> Import::receive_replies(RequestClient& client, std::span<const ItemRow> rows) {
   std::map<std::string_view, const ItemRow*> missing;
   for (const ItemRow& row : rows) missing.emplace(row.identity, &row);
-  boost::asio::steady_timer deadline(co_await boost::asio::this_coro::executor);
   while (!missing.empty()) {
-    deadline.expires_after(command_.timeout);
-    auto received =
-        co_await (consumer.receive(kWindow) || deadline.async_wait(boost::asio::use_awaitable));
-    if (received.index() == 1) {
-      co_return Wrong(
-          fmt::format("no reply for {} s: does the service run?", command_.timeout.count()));
-    }
-    const auto& replies = std::get<0>(received);
-    if (!replies) co_return Wrong(replies.error().what);
+    const auto replies = co_await client.receive(options_.timeout);
+    if (!replies) co_return Wrong(replies.error());
     for (const amqp::Delivery& reply : *replies) {
       const auto found = missing.find(reply.properties.correlation_id.value_or(""));
       if (found == missing.end()) continue;  // a reply may come twice
       count(*found->second, reply);
       missing.erase(found);
     }
-    consumer.acknowledge_up_to(replies->back().delivery_tag);
     progress_.update(added_ + earlier_ + rejected_, rows_.size());
   }
-  co_return Done();
+  co_return std::expected<void, std::string>();
 }
 
 void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
@@ -189,17 +143,17 @@ void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
   ++(is_replay ? earlier_ : added_);
 }
 
-}  // namespace
-
-int import_items(const config::Configuration& configuration, const ImportCommand& command) {
-  const std::string name = terminal::printable(command.name);
+// Returns the exit status: kExitDone; kExitNo if rows are bad, were skipped or were rejected;
+// kExitFailed if the file cannot be read, or without broker or reply.
+int import_items(const config::Configuration& configuration, const ImportOptions& options) {
+  const std::string name = terminal::printable(options.name);
   const auto fail = [&](const std::string& what) {
     fmt::print(stderr, "inventory-service: {}: {}\n", name, what);
     return kExitFailed;
   };
-  const auto text = read_file(command.path);
+  const auto text = read_file(options.path);
   if (!text) return fail(text.error());
-  const auto file = read_item_file(*text, command.name);
+  const auto file = read_item_file(*text, options.name);
   if (!file) return fail(file.error());
   for (const BadRow& bad : file->bad) {
     fmt::print(stderr, "{}:{}: {}\n", name, bad.line, terminal::printable(bad.what));
@@ -207,16 +161,57 @@ int import_items(const config::Configuration& configuration, const ImportCommand
   if (!file->bad.empty()) {
     fmt::print(stderr, "inventory-service: {}: {} bad and {} good rows{}\n", name, file->bad.size(),
                file->rows.size(),
-               command.skip_bad ? "" : "; nothing was sent; --skip-bad sends the good ones");
-    if (!command.skip_bad) return kExitNo;
+               options.skip_bad ? "" : "; nothing was sent; --skip-bad sends the good ones");
+    if (!options.skip_bad) return kExitNo;
   }
-  if (command.dry_run) {
+  if (options.dry_run) {
     fmt::print("{}: would have sent {} rows\n", name, file->rows.size());
     return file->bad.empty() ? kExitDone : kExitNo;
   }
-  Import import(configuration, command, file->rows);
+  Import import(configuration, options, file->rows);
   const int status = run_to_end(import.run());
   return status == kExitDone && !file->bad.empty() ? kExitNo : status;
+}
+
+}  // namespace
+
+std::expected<ImportOptions, std::string> read_import(const Arguments& given) {
+  const auto path = given.option("file");
+  if (!path || path->empty()) return Wrong("a file's name is missing");
+  const auto timeout = read_timeout(given);
+  if (!timeout) return Wrong(timeout.error());
+  return ImportOptions{
+      .path = *path,
+      .name = given.option("--name").value_or(std::filesystem::path(*path).filename().string()),
+      .skip_bad = given.flag("--skip-bad"),
+      .dry_run = given.flag("--dry-run"),
+      .timeout = *timeout};
+}
+
+Command import_command() {
+  return {
+      .name = "import",
+      .summary = "Add the items of a CSV file, one request a row",
+      .description =
+          "The first line is quantity,description; quotes as RFC 4180 has them; an empty "
+          "description is none.\nNothing is sent if a row is bad. May be interrupted, and run "
+          "again: each row has an identity made\nof the file's name, its quantity and its "
+          "description, and adds its item once.\n\n"
+          "Examples:\n  inventory-service import items.csv\n"
+          "  inventory-service import - --name \"delivery 17\" < items.csv\n\n"
+          "Exit codes: 0 all rows are there; 1 rows are bad, skipped or rejected; 2 wrong command "
+          "line or\nsetting; 3 failed: run it again.",
+      .options = {{"file", "FILE", "the file; - is standard input"},
+                  {"--name", "NAME",
+                   "take this for the file's name (default: its name without folders)"},
+                  {"--skip-bad", "", "send the good rows where some are bad"},
+                  {"--dry-run", "", "check the file, and send nothing"},
+                  timeout_option("the next reply")},
+      .prepare =
+          [](const Arguments& given, const config::Configuration&) {
+            return prepared(read_import(given), import_items);
+          },
+  };
 }
 
 }  // namespace inventory::cli

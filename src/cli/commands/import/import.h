@@ -8,12 +8,25 @@
 //      adds nothing. So the command may be interrupted at any point, and run again.
 //   3. At most kWindow requests are without their replies.
 
-#include "cli/command_line.h"
+#include <chrono>
+#include <expected>
+#include <string>
+
+#include "cli/arguments.h"
+#include "cli/command.h"
 
 namespace inventory::cli {
 
-// Returns the exit status: kExitDone; kExitNo if rows are bad, were skipped or were rejected;
-// kExitFailed if the file cannot be read, or without broker or reply.
-int import_items(const config::Configuration& configuration, const ImportCommand& command);
+struct ImportOptions {
+  std::string path;  // "-": standard input
+  std::string name;  // of the file: a part of each row's identity
+  bool skip_bad = false;
+  bool dry_run = false;
+  std::chrono::seconds timeout;  // 1 s to 1 h without any reply
+};
+
+std::expected<ImportOptions, std::string> read_import(const Arguments& given);
+
+Command import_command();
 
 }  // namespace inventory::cli

@@ -10,7 +10,7 @@
 #include "cli/commands/import/csv.h"
 #include "cli/options.h"
 #include "config/configuration.h"
-#include "contract/json_object.h"
+#include "contract/limits.h"
 #include "terminal/utf8.h"
 
 namespace inventory::cli {
