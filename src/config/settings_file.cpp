@@ -1,10 +1,9 @@
 #include "config/settings_file.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdint>
-#include <map>
-#include <optional>
+#include <span>
+#include <toml++/toml.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -13,194 +12,125 @@
 namespace inventory::config {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr std::string_view kTakesSetting = "a line takes key = value";
+constexpr std::string_view kNoTables = "tables are not used here: write key = value";
+constexpr std::string_view kTakesValue = R"(the value takes "text in quotes" or a whole number)";
 
 bool is_key_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' || c == '_';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_';
 }
 
 // TOML allows no control character but the tab, in comments neither.
 bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }
 
-void append_utf8(std::string& text, std::uint32_t code) {
-  const auto put = [&](std::uint32_t byte) { text.push_back(static_cast<char>(byte)); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0 | (code >> 6));
-    put(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    put(0xE0 | (code >> 12));
-    put(0x80 | ((code >> 6) & 0x3F));
-    put(0x80 | (code & 0x3F));
-  } else {
-    put(0xF0 | (code >> 18));
-    put(0x80 | ((code >> 12) & 0x3F));
-    put(0x80 | ((code >> 6) & 0x3F));
-    put(0x80 | (code & 0x3F));
-  }
+std::unexpected<std::string> wrong_line(std::size_t line, std::string_view what) {
+  return std::unexpected(fmt::format("line {}: {}", line, what));
 }
 
-// LineReader: reads one line from its start; each function takes what it names off the front.
-// The errors are sentences without the line's number.
-class LineReader {
- public:
-  using Value = std::expected<std::string, std::string>;
-
-  explicit LineReader(std::string_view line) : rest_(line) {}
-
-  void skip_space() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t"), rest_.size())); }
-
-  bool at_end() const { return rest_.empty() || rest_.front() == '#'; }
-
-  bool take(char c) {
-    if (!rest_.starts_with(c)) return false;
-    rest_.remove_prefix(1);
-    return true;
+std::vector<std::string_view> split_lines(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    // A line ends in CR LF, or LF; a CR alone is a control character, at the end of the file too.
+    if (end != std::string_view::npos && line.ends_with('\r')) line.remove_suffix(1);
+    lines.push_back(line);
   }
+  return lines;
+}
 
-  std::string take_key() {
-    const auto end = std::ranges::find_if_not(rest_, is_key_character);
-    std::string key(rest_.begin(), end);
-    rest_.remove_prefix(key.size());
-    return key;
+// The key that a line sets; empty where it is none that is written without quotes.
+std::string_view key_of(std::string_view line) {
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  const auto end = std::ranges::find_if_not(line, is_key_character);
+  const std::string_view key(line.begin(), end);
+  line.remove_prefix(key.size());
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  return line.starts_with('=') ? key : std::string_view();
+}
+
+// What stands in a line that begins with its key, and is no TOML.
+std::string explain_value(std::string_view error, std::string_view line) {
+  if (error.contains("escape sequence") || error.contains("unicode scalar")) {
+    return R"(a \ begins no escape that TOML knows; write \\ for itself)";
   }
+  if (const auto quote = line.find_first_of("\"'");
+      error.contains("string: ") && quote != std::string_view::npos) {
+    return fmt::format("the closing {} is missing", line[quote]);
+  }
+  if (error.contains("expected a comment")) return "only a # comment may follow the value";
+  return std::string(kTakesValue);
+}
 
-  Value take_value() {
-    if (rest_.starts_with(R"(""")") || rest_.starts_with("'''")) {
-      return std::unexpected("a string over several lines is not understood here");
+// What is wrong with a line, in our own words: the parser's may repeat a part of a value.
+// before: the lines above it.
+std::string explain(const toml::parse_error& error, std::string_view before,
+                    std::string_view line) {
+  toml::table above;
+  try {
+    above = toml::parse(before);
+  } catch (const toml::parse_error&) {
+    return "a value over several lines is not closed, or not well-formed";
+  }
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  if (line.starts_with('[')) return std::string(kNoTables);
+  const std::string_view key = key_of(line);
+  if (key.empty()) return std::string(kTakesSetting);
+  if (const auto* earlier = above.get(key)) {
+    return fmt::format("{} is already set in line {}", key, earlier->source().begin.line);
+  }
+  return fmt::format("{}: {}", key, explain_value(error.description(), line));
+}
+
+std::expected<std::string, std::string_view> read_value(const toml::node& node) {
+  if (const auto* text = node.as_string()) return text->get();
+  if (const auto* number = node.as_integer()) return fmt::to_string(number->get());
+  return std::unexpected(node.is_table() ? kNoTables : kTakesValue);
+}
+
+std::expected<std::vector<FileSetting>, std::string> read_table(
+    const toml::table& table, std::span<const std::string_view> lines) {
+  std::vector<std::pair<std::size_t, toml::table::const_iterator>> entries;
+  for (auto entry = table.begin(); entry != table.end(); ++entry) {
+    entries.emplace_back(entry->second.source().begin.line, entry);
+  }
+  std::ranges::sort(entries, {}, [](const auto& entry) { return entry.first; });
+  std::vector<FileSetting> settings;
+  for (const auto& [line, entry] : entries) {
+    auto value = read_value(entry->second);
+    if (!value) {
+      const std::string_view key = key_of(lines[line - 1]);
+      return wrong_line(line, fmt::format("{}{}{}", key, key.empty() ? "" : ": ", value.error()));
     }
-    if (take('"')) return take_basic_string();
-    if (take('\'')) return take_literal_string();
-    return take_number();
+    settings.push_back({std::string(entry->first), *std::move(value), static_cast<int>(line)});
   }
-
- private:
-  Value take_literal_string() {
-    const std::size_t end = rest_.find('\'');
-    if (end == std::string_view::npos) return std::unexpected("the closing ' is missing");
-    std::string value(rest_.substr(0, end));
-    rest_.remove_prefix(end + 1);
-    return value;
-  }
-
-  Value take_basic_string() {
-    std::string value;
-    while (!take('"')) {
-      if (rest_.empty()) return std::unexpected("the closing \" is missing");
-      if (take('\\')) {
-        if (!take_escape(value)) {
-          return std::unexpected(R"(a \ begins no escape that TOML knows; write \\ for itself)");
-        }
-      } else {
-        value.push_back(rest_.front());
-        rest_.remove_prefix(1);
-      }
-    }
-    return value;
-  }
-
-  bool take_escape(std::string& value) {
-    static constexpr std::string_view kNames = "btnfr\"\\";
-    static constexpr std::string_view kMeanings = "\b\t\n\f\r\"\\";
-    if (rest_.empty()) return false;
-    const char name = rest_.front();
-    rest_.remove_prefix(1);
-    if (name == 'u' || name == 'U') {
-      const auto code = take_hexadecimal(name == 'u' ? 4 : 8);
-      if (!code || (*code >= 0xD800 && *code <= 0xDFFF) || *code > 0x10FFFF) return false;
-      append_utf8(value, *code);
-      return true;
-    }
-    const std::size_t index = kNames.find(name);
-    if (index == std::string_view::npos) return false;
-    value.push_back(kMeanings[index]);
-    return true;
-  }
-
-  std::optional<std::uint32_t> take_hexadecimal(std::size_t digits) {
-    if (rest_.size() < digits) return std::nullopt;
-    const std::string_view text = rest_.substr(0, digits);
-    std::uint32_t code = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code, 16);
-    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    rest_.remove_prefix(digits);
-    return code;
-  }
-
-  // A decimal integer as TOML writes it: no leading zeros, underscores between digits only.
-  Value take_number() {
-    const std::unexpected wrong(
-        std::string(R"(the value takes "text in quotes" or a whole number)"));
-    std::string value;
-    if (take('-')) {
-      value = "-";
-    } else {
-      static_cast<void>(take('+'));
-    }
-    const std::size_t sign = value.size();
-    while (!rest_.empty() && is_digit(rest_.front())) {
-      value.push_back(rest_.front());
-      rest_.remove_prefix(1);
-      if (rest_.size() > 1 && rest_[0] == '_' && is_digit(rest_[1])) rest_.remove_prefix(1);
-    }
-    if (value.size() == sign || (value[sign] == '0' && value.size() > sign + 1)) return wrong;
-    if (!at_end() && rest_.front() != ' ' && rest_.front() != '\t') return wrong;
-    return value;
-  }
-
-  std::string_view rest_;
-};
-
-// One line. The key is empty if it holds no setting.
-std::expected<FileSetting, std::string> parse_line(std::string_view line, int number) {
-  if (std::ranges::any_of(line, is_control) || !terminal::is_utf8(line)) {
-    return std::unexpected("a control character, or bytes that are not UTF-8");
-  }
-  LineReader reader(line);
-  reader.skip_space();
-  if (reader.at_end()) return FileSetting{{}, {}, number};
-  if (reader.take('[')) return std::unexpected("tables are not used here: write key = value");
-
-  std::string key = reader.take_key();
-  reader.skip_space();
-  if (key.empty() || !reader.take('=')) return std::unexpected("a line takes key = value");
-  reader.skip_space();
-  auto value = reader.take_value();
-  if (!value) return std::unexpected(fmt::format("{}: {}", key, value.error()));
-  reader.skip_space();
-  if (!reader.at_end()) {
-    return std::unexpected(fmt::format("{}: only a # comment may follow the value", key));
-  }
-  return FileSetting{std::move(key), *std::move(value), number};
+  return settings;
 }
 
 }  // namespace
 
 std::expected<std::vector<FileSetting>, std::string> parse_settings_file(std::string_view text) {
   if (text.size() > kSettingsFileBytesMax) {
-    return std::unexpected(fmt::format("line 1: takes at most {} bytes", kSettingsFileBytesMax));
+    return wrong_line(1, fmt::format("takes at most {} bytes", kSettingsFileBytesMax));
   }
-  std::vector<FileSetting> settings;
-  std::map<std::string, int> lines;  // where each key was set
-  for (int number = 1; !text.empty(); ++number) {
-    std::string_view line = text.substr(0, text.find('\n'));
-    const bool is_last = line.size() == text.size();
-    text.remove_prefix(is_last ? line.size() : line.size() + 1);
-    // A line ends in CR LF, or LF; a CR alone is a control character, at the end of the file too.
-    if (!is_last && line.ends_with('\r')) line.remove_suffix(1);
-
-    auto setting = parse_line(line, number);
-    if (!setting) return std::unexpected(fmt::format("line {}: {}", number, setting.error()));
-    if (setting->key.empty()) continue;
-    const auto [earlier, is_new] = lines.emplace(setting->key, number);
-    if (!is_new) {
-      return std::unexpected(fmt::format("line {}: {} is already set in line {}", number,
-                                         earlier->first, earlier->second));
+  const auto lines = split_lines(text);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (std::ranges::any_of(lines[i], is_control) || !terminal::is_utf8(lines[i])) {
+      return wrong_line(i + 1, "a control character, or bytes that are not UTF-8");
     }
-    settings.push_back(*std::move(setting));
   }
-  return settings;
+  try {
+    return read_table(toml::parse(text), lines);
+  } catch (const toml::parse_error& error) {
+    // It may name the line behind the last one.
+    const std::size_t line = std::clamp<std::size_t>(error.source().begin.line, 1, lines.size());
+    const std::string_view wrong = lines[line - 1];
+    const std::string_view before =
+        text.substr(0, static_cast<std::size_t>(wrong.data() - text.data()));
+    return wrong_line(line, explain(error, before, wrong));
+  }
 }
 
 std::string toml_string(std::string_view text) {

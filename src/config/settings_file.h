@@ -1,10 +1,7 @@
 #pragma once
 
-// Settings file: the part of TOML 1.0 (https://toml.io/en/v1.0.0) that flat settings need.
-//
-// A line is `key = value`, a comment, or empty. A key is bare; a value is a basic string ("...",
-// with its escapes), a literal string ('...') or a decimal whole number. What is read is read as
-// TOML has it; all else of TOML (tables, arrays, dates, strings over several lines) is refused.
+// Settings file: settings in TOML 1.0 (https://toml.io/en/v1.0.0), read by toml++: a line each, a
+// string or a whole number of 64 bits. Tables, arrays, dates and the like are refused.
 // (CLI11's own reader is not used: it cuts a string at a #, knows no escapes, and skips lines that
 // it does not understand.)
 //
