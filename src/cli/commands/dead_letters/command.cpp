@@ -12,9 +12,9 @@ Prepared prepare(const Arguments& given, const config::Configuration& configurat
   return prepared(read_dead_letters(given, kAction, configuration), dead_letters);
 }
 
-Option limit() { return {"--limit", "N", "at most so many of a queue"}; }
-Option json() { return {"--json", "", "a JSON object each, in a line, with all it holds"}; }
-Option dry_run() { return {"--dry-run", "", "print what it would do, and do nothing"}; }
+Option limit_option() { return {"--limit", "N", "at most so many of a queue"}; }
+Option json_option() { return {"--json", "", "a JSON object each, in a line, with all it holds"}; }
+Option dry_run_option() { return {"--dry-run", "", "print what it would do, and do nothing"}; }
 
 // Which letters are meant, and the options of one action.
 std::vector<Option> options_with(std::vector<Option> more) {
@@ -37,7 +37,7 @@ Command list() {
   return {.name = "list",
           .summary = "Print what is there: a line each",
           .description = "Exit codes: 0 done; 2 wrong command line or setting; 3 failed.",
-          .options = options_with({limit(), json()}),
+          .options = options_with({limit_option(), json_option()}),
           .prepare = prepare<Action::list>};
 }
 
@@ -48,7 +48,7 @@ Command show() {
               "The first that matches.\n\nExit codes: 0 shown; 1 there is none; 2 wrong "
               "command line or setting; 3 failed.",
           .options = options_with(
-              {{"--position", "N", "the one at this position; needs --queue"}, json()}),
+              {{"--position", "N", "the one at this position; needs --queue"}, json_option()}),
           .prepare = prepare<Action::show>};
 }
 
@@ -60,8 +60,9 @@ Command replay() {
               "any point:\nnothing is lost, and what is sent twice is decided once.\n\n"
               "Exit codes: 0 all that match were replayed; 1 some were left, which is said;\n"
               "2 wrong command line or setting; 3 failed.",
-          .options = options_with(
-              {limit(), dry_run(), {"--to", "QUEUE", "to this queue instead of the original one"}}),
+          .options = options_with({limit_option(),
+                                   dry_run_option(),
+                                   {"--to", "QUEUE", "to this queue instead of the original one"}}),
           .prepare = prepare<Action::replay>};
 }
 
@@ -71,8 +72,9 @@ Command purge() {
           .description =
               "Asks first.\n\nExit codes: 0 all that match were removed; 1 the answer "
               "was no;\n2 wrong command line or setting; 3 failed.",
-          .options = options_with(
-              {limit(), dry_run(), {"--yes", "", "do not ask; needed where there is no terminal"}}),
+          .options = options_with({limit_option(),
+                                   dry_run_option(),
+                                   {"--yes", "", "do not ask; needed where there is no terminal"}}),
           .prepare = prepare<Action::purge>};
 }
 
