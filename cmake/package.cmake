@@ -22,16 +22,27 @@ add_custom_command(
   VERBATIM)
 gzipped(${MANUAL} ${MANUAL}.gz)
 
+set(COMPLETION ${PROJECT_BINARY_DIR}/inventory-service.bash)
+add_custom_command(
+  OUTPUT ${COMPLETION}
+  COMMAND sh -c "\"$0\" >\"$1\"" $<TARGET_FILE:completion> ${COMPLETION}
+  DEPENDS completion
+  VERBATIM)
+
 set(CPACK_PACKAGE_CONTACT "Inventory service maintainers <maintainers@inventory-service.example>")
 configure_file(${PACKAGING}/debian/changelog.in ${PROJECT_BINARY_DIR}/changelog @ONLY)
 gzipped(${PROJECT_BINARY_DIR}/changelog ${PROJECT_BINARY_DIR}/changelog.gz)
 gzipped(${PROJECT_SOURCE_DIR}/CHANGELOG.md ${PROJECT_BINARY_DIR}/CHANGELOG.md.gz)
 add_custom_target(
-  documents ALL DEPENDS ${MANUAL}.gz ${PROJECT_BINARY_DIR}/changelog.gz
+  documents ALL DEPENDS ${MANUAL}.gz ${COMPLETION} ${PROJECT_BINARY_DIR}/changelog.gz
                         ${PROJECT_BINARY_DIR}/CHANGELOG.md.gz)
 
 install(TARGETS inventory-service DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${MANUAL}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(
+  FILES ${COMPLETION}
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+  RENAME inventory-service)
 install(FILES ${PROJECT_BINARY_DIR}/changelog.gz ${PROJECT_BINARY_DIR}/CHANGELOG.md.gz
               ${PACKAGING}/debian/copyright docs/README.md docs/contract.md docs/clients.md
               docs/install.md docs/configure.md docs/run.md docs/clusters.md docs/monitor.md

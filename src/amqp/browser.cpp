@@ -10,14 +10,6 @@
 #include "amqp/signal.h"
 
 namespace amqp {
-namespace {
-
-// Messages that a quorum queue is given back, or told to remove, at once. Of more than 32 commands
-// (quorum_commands_soft_limit) those that are not under way yet are lost if the channel closes.
-constexpr std::size_t kStep = 16;
-
-}  // namespace
-
 class BrowserImpl : public Channel, public std::enable_shared_from_this<BrowserImpl> {
  public:
   BrowserImpl(const std::shared_ptr<ConnectionImpl>& connection, BrowserOptions options)
@@ -27,11 +19,13 @@ class BrowserImpl : public Channel, public std::enable_shared_from_this<BrowserI
 
   Task<Result<std::optional<Browsed>>> next();
   Task<Result<void>> remove(std::span<const std::uint64_t> delivery_tags);
+  Result<void> begin_to_remove(std::span<const std::uint64_t> delivery_tags);
   Task<Result<void>> finish();
 
  private:
   Task<Result<std::optional<Browsed>>> fetch();
   bool is_quorum() const { return options_.type != QueueType::classic; }
+  void acknowledge(std::span<const std::uint64_t> delivery_tags);
   Task<Result<void>> put_back_in_steps();
   Task<Result<std::uint32_t>> count_ready();
   bool on_method(const method::Incoming& method) override;
@@ -82,11 +76,9 @@ Task<Result<void>> BrowserImpl::remove(std::span<const std::uint64_t> delivery_t
   const auto self = shared_from_this();
   while (!delivery_tags.empty()) {
     if (const auto& failed = failure()) co_return std::unexpected(*failed);
-    const auto step = is_quorum() ? std::min(kStep, delivery_tags.size()) : delivery_tags.size();
-    for (const std::uint64_t tag : delivery_tags.first(step)) {
-      held_.erase(tag);
-      connection().send(number(), method::BasicAck{.delivery_tag = tag, .multiple = false});
-    }
+    const auto step =
+        is_quorum() ? std::min(kRemovedAtOnceMax, delivery_tags.size()) : delivery_tags.size();
+    acknowledge(delivery_tags.first(step));
     delivery_tags = delivery_tags.subspan(step);
     if (is_quorum()) {
       auto message = co_await fetch();
@@ -101,6 +93,21 @@ Task<Result<void>> BrowserImpl::remove(std::span<const std::uint64_t> delivery_t
   co_return Result<void>();
 }
 
+Result<void> BrowserImpl::begin_to_remove(std::span<const std::uint64_t> delivery_tags) {
+  if (const auto& failed = failure()) return std::unexpected(*failed);
+  acknowledge(delivery_tags);
+  return {};
+}
+
+void BrowserImpl::acknowledge(std::span<const std::uint64_t> delivery_tags) {
+  for (const std::uint64_t tag : delivery_tags) {
+    held_.erase(tag);
+    connection().send(number(), method::BasicAck{.delivery_tag = tag, .multiple = false});
+  }
+}
+
+// The channel has told a quorum queue of every acknowledgement when it answers queue.declare, which
+// put_back_in_steps() begins with.
 Task<Result<void>> BrowserImpl::finish() {
   const auto self = shared_from_this();
   if (const auto& failed = failure()) co_return std::unexpected(*failed);
@@ -123,7 +130,8 @@ Task<Result<void>> BrowserImpl::put_back_in_steps() {
   std::size_t expected = *ready;
   for (auto held = held_.begin(); held != held_.end();) {
     std::uint64_t last = 0;
-    for (std::size_t i = 0; i < kStep && held != held_.end(); ++i, ++expected) last = *held++;
+    for (std::size_t i = 0; i < kRemovedAtOnceMax && held != held_.end(); ++i, ++expected)
+      last = *held++;
     connection().send(number(), method::BasicNack{.delivery_tag = last, .multiple = true});
     do {
       // Others take messages meanwhile: then the order is theirs already.
@@ -182,6 +190,10 @@ Task<Result<std::optional<Browsed>>> Browser::next() { return impl_->next(); }
 
 Task<Result<void>> Browser::remove(std::span<const std::uint64_t> delivery_tags) {
   return impl_->remove(delivery_tags);
+}
+
+Result<void> Browser::begin_to_remove(std::span<const std::uint64_t> delivery_tags) {
+  return impl_->begin_to_remove(delivery_tags);
 }
 
 Task<Result<void>> Browser::finish() { return impl_->finish(); }

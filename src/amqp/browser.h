@@ -6,7 +6,9 @@
 // Invariants:
 //   1. What was taken stays the broker's until it is removed: it puts it back when the channel
 //      ends, however it ends.
-//   2. remove() returns when the broker has removed.
+//   2. remove() returns when the broker has removed. It may take messages ahead for that, which
+//      next() gives later. begin_to_remove() takes none: what it names has been removed when the
+//      next() after it returns, or finish().
 //   3. finish() puts back in order. What was taken is marked as redelivered. A quorum queue puts it
 //      behind what was not taken, counts it, and keeps no order if it loses the channel instead,
 //      or if others use the queue meanwhile. A queue of a type that is not known is taken for one.
@@ -18,10 +20,11 @@
 // then;
 //           refused (404: there is no such queue).
 // Limits:   none to what is held: the caller bounds it. One message is in memory at a time, one
-// more
-//           for each kStep that are removed, and the delivery tags of those held.
+//           more for each kRemovedAtOnceMax that remove() removes, and the delivery tags of those
+//           held.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -39,6 +42,10 @@ struct BrowserOptions {
   std::chrono::milliseconds message_timeout{60'000};   // until a message is there whole
   std::chrono::milliseconds put_back_timeout{60'000};  // then without order; quorum queues only
 };
+
+// Of more than 32 commands (quorum_commands_soft_limit) a quorum queue is not told at once, and
+// those that it was not told of are lost if the channel closes.
+inline constexpr std::size_t kRemovedAtOnceMax = 16;
 
 // A message, and how many are behind it in the queue.
 struct Browsed {
@@ -64,6 +71,10 @@ class Browser {
   // Removes messages that were taken (basic.ack), and waits until they are. After an error nobody
   // knows which are.
   Task<Result<void>> remove(std::span<const std::uint64_t> delivery_tags);
+
+  // The same without waiting, for at most kRemovedAtOnceMax messages, and not twice without next()
+  // between. Where a queue must not be given anything back: nothing is taken ahead.
+  Result<void> begin_to_remove(std::span<const std::uint64_t> delivery_tags);
 
   // Puts back everything that was taken and not removed, and waits until the broker has done this.
   // The browser is over then.

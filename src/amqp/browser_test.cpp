@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "amqp/fake_broker.h"
+#include "amqp/testing/fake_broker.h"
 
 namespace amqp {
 namespace {
@@ -22,12 +22,13 @@ struct Client {
   std::unique_ptr<Browser> browser;
 };
 
-Task<Client> browse(Endpoint endpoint, std::chrono::milliseconds timeout = 60s) {
+Task<Client> browse(Endpoint endpoint, std::chrono::milliseconds timeout = 60s,
+                    QueueType type = QueueType::classic) {
   const Host host = endpoint.hosts.front();
   auto connection = co_await Connection::open(std::move(endpoint), host, {});
   if (!connection) throw std::runtime_error(connection.error().what);
   auto browser = co_await Browser::open(
-      **connection, {.queue = "letters", .type = QueueType::classic, .message_timeout = timeout});
+      **connection, {.queue = "letters", .type = type, .message_timeout = timeout});
   if (!browser) throw std::runtime_error(browser.error().what);
   co_return Client{*connection, std::move(*browser)};
 }
@@ -90,6 +91,35 @@ TEST_F(BrowserTest, RemovesWhatItIsToldToAndPutsTheRestBack) {
   run(give_two(broker_), remove_the_second(broker_.endpoint()));
 }
 
+Task<void> give_two_of_a_quorum_queue(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_channel();
+  co_await broker.expect(AMQP_BASIC_GET_METHOD);
+  co_await broker.send(get_ok(1, 1, "one"));
+  co_await broker.expect(AMQP_BASIC_GET_METHOD);
+  co_await broker.send(get_ok(2, 0, "two"));
+  co_await broker.expect(AMQP_BASIC_ACK_METHOD);
+  co_await broker.expect(AMQP_BASIC_ACK_METHOD);
+  co_await broker.expect(AMQP_QUEUE_DECLARE_METHOD);  // not basic.get, which takes a message
+  co_await broker.send(test::declare_ok(1, "letters"));
+  co_await broker.expect(AMQP_CHANNEL_CLOSE_METHOD);  // nothing is put back
+  co_await broker.send(test::channel_close_ok(1));
+}
+
+Task<void> begin_to_remove_both(Endpoint endpoint) {
+  const auto client = co_await browse(endpoint, 60s, QueueType::quorum);
+  co_await next(*client.browser);
+  co_await next(*client.browser);
+  const auto begun = client.browser->begin_to_remove(std::array<std::uint64_t, 2>{1, 2});
+  EXPECT_TRUE(begun);
+  const auto finished = co_await client.browser->finish();
+  EXPECT_TRUE(finished);
+}
+
+TEST_F(BrowserTest, BeginsToRemoveWithoutTakingAMessage) {
+  run(give_two_of_a_quorum_queue(broker_), begin_to_remove_both(broker_.endpoint()));
+}
+
 Task<void> give_undecodable(FakeBroker& broker) {
   co_await broker.accept_and_open({.frame_max = 4'096});
   co_await broker.open_channel();
@@ -144,6 +174,8 @@ Task<void> browse_nothing(Endpoint endpoint) {
   EXPECT_EQ(finished.error().reply_code, 404);
   const auto removed = co_await client.browser->remove(std::array{std::uint64_t{1}});
   EXPECT_EQ(removed.error().reply_code, 404);
+  const auto begun = client.browser->begin_to_remove(std::array{std::uint64_t{1}});
+  EXPECT_EQ(begun.error().reply_code, 404);
   EXPECT_TRUE(client.connection->is_open());
 }
 

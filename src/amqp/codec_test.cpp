@@ -8,8 +8,8 @@
 
 #include "amqp/decode.h"
 #include "amqp/encode.h"
-#include "amqp/fake_broker.h"
 #include "amqp/frame.h"
+#include "amqp/testing/fake_broker.h"
 #include "amqp/wire.h"
 
 namespace amqp {

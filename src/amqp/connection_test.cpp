@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "amqp/consumer.h"
-#include "amqp/fake_broker.h"
 #include "amqp/publisher.h"
+#include "amqp/testing/fake_broker.h"
 
 namespace amqp {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "amqp/fake_broker.h"
 #include "amqp/frame.h"
+#include "amqp/testing/fake_broker.h"
 #include "amqp/wire.h"
 
 namespace amqp {

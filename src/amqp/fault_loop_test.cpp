@@ -11,8 +11,8 @@
 #include <gtest/gtest.h>
 
 #include "amqp/consumer.h"
-#include "amqp/fake_broker.h"
 #include "amqp/publisher.h"
+#include "amqp/testing/fake_broker.h"
 #include "faults/failing_calls.h"
 #include "faults/link_gate.h"
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "amqp/connection_impl.h"
-#include "amqp/fake_broker.h"
+#include "amqp/testing/fake_broker.h"
 
 namespace amqp {
 namespace {

@@ -15,7 +15,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "amqp/fake_broker.h"
+#include "amqp/testing/fake_broker.h"
 
 namespace amqp {
 namespace {

@@ -1,6 +1,7 @@
 #pragma once
 
-// Headers: the names of all that the service adds to messages (docs/contract.md), in one place.
+// Headers: the names of all that the service adds to messages, or heeds (docs/contract.md), in one
+// place.
 
 #include <string_view>
 
@@ -23,9 +24,11 @@ inline constexpr std::string_view kOriginalBcc = "original-BCC";
 inline constexpr std::string_view kBodyDropped = "body-dropped";        // "2000 bytes"
 inline constexpr std::string_view kHeadersDropped = "headers-dropped";  // true
 
-// The broker's own, which act where a message is published.
+// The broker's own. CC and BCC act where a message is published.
 inline constexpr std::string_view kCc = "CC";
 inline constexpr std::string_view kBcc = "BCC";
-inline constexpr std::string_view kDeliveryCount = "x-delivery-count";
+inline constexpr std::string_view kDeliveryCount = "x-delivery-count";  // of quorum queues
+inline constexpr std::string_view kAcquiredCount = "x-acquired-count";  // the same
+inline constexpr std::string_view kDeath = "x-death";  // it dead-lettered the message
 
 }  // namespace inventory::contract::headers

@@ -12,7 +12,6 @@ namespace {
 
 using Reason = RequestError::Reason;
 
-constexpr std::size_t kDescriptionBytesMax = 10'000;
 constexpr std::array<std::string_view, 2> kItemMembers{"quantity", "description"};
 
 // Text is what JSON can hold: the JSON reader is the judge of UTF-8.

@@ -21,10 +21,11 @@
 #include <variant>
 #include <vector>
 
+#include "contract/limits.h"
+
 namespace inventory::contract {
 
 inline constexpr std::size_t kDepthMax = 64;
-inline constexpr std::int64_t kIntegerMax = 9'007'199'254'740'991;  // 2^53 - 1
 
 struct Absent {};
 struct Null {};

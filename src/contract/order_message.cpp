@@ -12,7 +12,6 @@ namespace {
 
 using Reason = RequestError::Reason;
 
-constexpr std::size_t kOrderIdBytesMax = 128;
 constexpr std::string_view kOrderData = R"(,"order_data":)";  // the last member of a reply
 constexpr std::array<std::string_view, 4> kOrderMembers{"order_id", "product_id", "quantity",
                                                         "line_id"};

@@ -17,8 +17,8 @@
 
 #include "log/fields.h"
 #include "ops/log_writer.h"
-#include "ops/printable.h"
-#include "ops/utf8.h"
+#include "terminal/printable.h"
+#include "terminal/utf8.h"
 
 namespace inventory::ops {
 namespace {
@@ -63,7 +63,7 @@ void append_control(memory_buf_t& line, int code) {
 // JSON, quotes and backslashes are escaped too.
 void append_message(memory_buf_t& line, std::string_view message, LogFormat format) {
   while (!message.empty()) {
-    const std::size_t size = utf8_character_size(message);
+    const std::size_t size = terminal::utf8_character_size(message);
     if (size == 0) {
       append(line, "\uFFFD");
       message.remove_prefix(1);
@@ -71,7 +71,7 @@ void append_message(memory_buf_t& line, std::string_view message, LogFormat form
     }
     const std::string_view character = message.substr(0, size);
     message.remove_prefix(size);
-    if (const int code = harmful_code(character); code >= 0) {
+    if (const int code = terminal::harmful_code(character); code >= 0) {
       append_control(line, code);
       continue;
     }

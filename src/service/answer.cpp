@@ -2,10 +2,13 @@
 
 #include <array>
 
+#include "contract/headers.h"
 #include "contract/timestamp.h"
 
 namespace inventory::service {
 namespace {
+
+namespace headers = contract::headers;
 
 constexpr std::string_view kDirectReplyTo = "amq.rabbitmq.reply-to.";
 
@@ -14,7 +17,7 @@ constexpr std::size_t kErrorMessageBytesMax = 1024;
 constexpr std::size_t kShortErrorMessageBytesMax = 256;  // where frames are small
 
 void copy_trace_context(const amqp::HeaderTable& from, amqp::HeaderTable& to) {
-  for (const std::string_view name : {"traceparent", "tracestate"}) {
+  for (const std::string_view name : {headers::kTraceParent, headers::kTraceState}) {
     const std::string_view entry = from.find_entry(name);
     if (!entry.empty() && entry.size() <= kTraceHeaderBytesMax) {
       to.add_entry(entry);
@@ -45,7 +48,7 @@ Outgoing make_reply(const amqp::Delivery& request, std::string body, bool replay
     copy_trace_context(*request.properties.headers, headers);
   }
   if (replayed) {
-    headers.add_bool("idempotent-replayed", true);
+    headers.add_bool(headers::kReplayed, true);
   }
   if (!headers.empty()) {
     message.properties.headers = std::move(headers);
@@ -66,26 +69,27 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
   amqp::Properties& properties = letter.message.properties;
   amqp::HeaderTable headers = properties.headers.value_or(amqp::HeaderTable());
   for (const std::string_view ours :
-       {"error-reason", "error-message", "original-queue", "failed-at", "original-expiration",
-        "original-user-id", "original-CC", "original-BCC", "headers-dropped"}) {
+       {headers::kErrorReason, headers::kErrorMessage, headers::kOriginalQueue, headers::kFailedAt,
+        headers::kOriginalExpiration, headers::kOriginalUserId, headers::kOriginalCc,
+        headers::kOriginalBcc, headers::kHeadersDropped}) {
     headers.remove(ours);  // of an earlier time that this message was a dead letter
   }
-  headers.add_string("error-reason", reason);
-  headers.add_string("error-message", what.substr(0, kErrorMessageBytesMax));
-  headers.add_string("original-queue", queue);
-  headers.add_string("failed-at", contract::format_timestamp(failed_at));
+  headers.add_string(headers::kErrorReason, reason);
+  headers.add_string(headers::kErrorMessage, what.substr(0, kErrorMessageBytesMax));
+  headers.add_string(headers::kOriginalQueue, queue);
+  headers.add_string(headers::kFailedAt, contract::format_timestamp(failed_at));
   // The broker would drop the message when its time is up, refuse it for naming another user, and
   // route it to the other queues that it names, perhaps back to where it came from.
   if (properties.expiration) {
-    headers.add_string("original-expiration", *properties.expiration);
+    headers.add_string(headers::kOriginalExpiration, *properties.expiration);
     properties.expiration.reset();
   }
   if (properties.user_id) {
-    headers.add_string("original-user-id", *properties.user_id);
+    headers.add_string(headers::kOriginalUserId, *properties.user_id);
     properties.user_id.reset();
   }
-  headers.rename("CC", "original-CC");
-  headers.rename("BCC", "original-BCC");
+  headers.rename(headers::kCc, headers::kOriginalCc);
+  headers.rename(headers::kBcc, headers::kOriginalBcc);
   properties.headers = std::move(headers);
   return letter;
 }
@@ -94,10 +98,10 @@ Outgoing make_kept_reply(Outgoing reply, std::string kept_queue, domain::Timesta
   amqp::Message& message = reply.message;
   if (!message.properties.headers) message.properties.headers.emplace();
   amqp::HeaderTable& headers = *message.properties.headers;
-  headers.add_string("error-reason", "undelivered");
-  headers.add_string("error-message", "the reply queue takes no messages");
-  headers.add_string("original-queue", message.routing_key);
-  headers.add_string("failed-at", contract::format_timestamp(kept_at));
+  headers.add_string(headers::kErrorReason, "undelivered");
+  headers.add_string(headers::kErrorMessage, "the reply queue takes no messages");
+  headers.add_string(headers::kOriginalQueue, message.routing_key);
+  headers.add_string(headers::kFailedAt, contract::format_timestamp(kept_at));
   message.routing_key = std::move(kept_queue);
   message.mandatory = true;
   reply.must_arrive = true;
@@ -109,18 +113,18 @@ bool drop_foreign_headers(amqp::Message& letter) {
     return false;
   }
   const amqp::HeaderTable& all = *letter.properties.headers;
-  const auto reason = all.find_string("error-reason");
-  if (!reason || !all.find_entry("headers-dropped").empty()) {
+  const auto reason = all.find_string(headers::kErrorReason);
+  if (!reason || !all.find_entry(headers::kHeadersDropped).empty()) {
     return false;
   }
   amqp::HeaderTable ours;
-  ours.add_string("error-reason", *reason);
+  ours.add_string(headers::kErrorReason, *reason);
   ours.add_string(
-      "error-message",
-      all.find_string("error-message").value_or("").substr(0, kShortErrorMessageBytesMax));
-  ours.add_entry(all.find_entry("original-queue"));
-  ours.add_entry(all.find_entry("failed-at"));
-  ours.add_bool("headers-dropped", true);
+      headers::kErrorMessage,
+      all.find_string(headers::kErrorMessage).value_or("").substr(0, kShortErrorMessageBytesMax));
+  ours.add_entry(all.find_entry(headers::kOriginalQueue));
+  ours.add_entry(all.find_entry(headers::kFailedAt));
+  ours.add_bool(headers::kHeadersDropped, true);
   letter.properties.headers = std::move(ours);
   return true;
 }
@@ -129,14 +133,14 @@ void drop_body(amqp::Message& letter) {
   if (!letter.properties.headers) {
     letter.properties.headers.emplace();
   }
-  letter.properties.headers->add_string("body-dropped",
+  letter.properties.headers->add_string(headers::kBodyDropped,
                                         std::to_string(letter.body.size()) + " bytes");
   letter.body.clear();
 }
 
 std::string_view trace_id(const amqp::Properties& properties) {
   constexpr std::string_view kExample = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  const auto header = properties.headers ? properties.headers->find_string("traceparent")
+  const auto header = properties.headers ? properties.headers->find_string(headers::kTraceParent)
                                          : std::optional<std::string_view>();
   if (!header || header->size() < kExample.size() || header->starts_with("ff")) {
     return {};
@@ -149,9 +153,5 @@ std::string_view trace_id(const amqp::Properties& properties) {
   const std::string_view id = header->substr(3, 32);
   return id.find_first_not_of('0') == std::string_view::npos ? std::string_view() : id;
 }
-
-std::string dead_letter_queue(std::string_view queue) { return std::string(queue) + ".dlq"; }
-
-std::string kept_queue(std::string_view queue) { return std::string(queue) + ".undelivered"; }
 
 }  // namespace inventory::service

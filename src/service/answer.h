@@ -10,10 +10,14 @@
 #include <vector>
 
 #include "amqp/message.h"
+#include "contract/queues.h"
 #include "domain/item.h"
 #include "service/observer.h"
 
 namespace inventory::service {
+
+using contract::dead_letter_queue;
+using contract::kept_queue;
 
 // Outgoing: a message, and whether its queue is ours to keep. A message for a client's own queue is
 // settled when the broker says that the queue is gone; one for a queue of ours must arrive.
@@ -71,10 +75,5 @@ bool is_direct_reply(std::string_view queue);
 // The trace that a message belongs to: the trace id of its header traceparent, 32 hexadecimal
 // digits; empty if it has none that is valid (W3C Trace Context, 3.2.2).
 std::string_view trace_id(const amqp::Properties& properties);
-
-// The names of a request queue's dead-letter queue, and of the queue that keeps the replies to its
-// requests which their clients' queues did not take.
-std::string dead_letter_queue(std::string_view queue);
-std::string kept_queue(std::string_view queue);
 
 }  // namespace inventory::service

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "contract/headers.h"
+
 namespace inventory::service {
 
 void DeliveryLimit::examined(const amqp::QueueTerms& terms) {
@@ -23,7 +25,7 @@ void DeliveryLimit::delivered(std::span<const amqp::Delivery> requests) {
   for (const amqp::Delivery& request : requests) {
     const auto& headers = request.properties.headers;
     if (!request.redelivered || !headers) continue;
-    most = std::max(most, headers->find_integer("x-delivery-count").value_or(0));
+    most = std::max(most, headers->find_integer(contract::headers::kDeliveryCount).value_or(0));
   }
   if (most >= warn_at_) warn(most);
 }

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "service/flow_for_test.h"
+#include "service/testing/flow_fixture.h"
 
 namespace inventory::service {
 namespace {

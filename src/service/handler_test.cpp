@@ -12,9 +12,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "service/fakes_for_test.h"
 #include "service/items.h"
 #include "service/orders.h"
+#include "service/testing/fakes.h"
 
 namespace inventory::service {
 namespace {

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <spdlog/sinks/ostream_sink.h>
 
-#include "service/fakes_for_test.h"
+#include "service/testing/fakes.h"
 
 namespace inventory::service {
 namespace {

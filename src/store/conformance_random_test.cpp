@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "store/conformance.h"
+#include "store/testing/conformance.h"
 
 namespace inventory::store::conformance {
 namespace {

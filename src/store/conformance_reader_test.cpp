@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "store/conformance.h"
+#include "store/testing/conformance.h"
 
 namespace inventory::store::conformance {
 namespace {

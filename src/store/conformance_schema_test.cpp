@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "store/conformance.h"
+#include "store/testing/conformance.h"
 
 namespace inventory::store::conformance {
 namespace {

@@ -63,6 +63,27 @@ def ids(letters):
     return [letter["properties"]["message_id"] for letter in letters]
 
 
+def keep(client, kept_queue, body, original_queue, **more):
+    """A reply as the service keeps it whose client's queue takes none. Returns its correlation_id."""
+    failed_at = datetime.datetime.now(datetime.timezone.utc)
+    headers = {
+        **more.pop("headers", {}),
+        "error-reason": "undelivered",
+        "error-message": "the reply queue takes no messages",
+        "original-queue": original_queue,
+        "failed-at": failed_at.isoformat(timespec="microseconds"),
+    }
+    properties = {
+        "content_type": "application/json",
+        "delivery_mode": 2,
+        "app_id": "inventory-service",
+        "correlation_id": new_id(),
+        **more,
+    }
+    client.publish(kept_queue, body, headers=headers, **properties)
+    return properties["correlation_id"]
+
+
 def drain(client, queue):
     """Everything that is in a queue."""
     messages = []
@@ -159,6 +180,26 @@ def test_what_is_said_to_be_removed_is(broker, queues, dead, action):
     assert len(drain(dead, queues.order)) == (count if action == "replay" else 0)
 
 
+def test_a_queue_that_takes_nothing_back_loses_nothing(broker, queues, client):
+    for queue in (queues.order_dead, queues.item_dead):
+        arguments = QUORUM | {"x-delivery-limit": 0}
+        client.channel.queue_declare(queue, durable=True, arguments=arguments)
+    client.channel.queue_declare(queues.order, durable=True)
+    client.channel.confirm_delivery()
+    letters = [put(client, queues.order_dead, b"%d" % n) for n in range(50)]
+    for _ in range(2):
+        assert ids(listed(broker, queues, "--queue", queues.order)) == letters
+    done = command(broker, queues, "replay", "--queue", queues.order, "--id", letters[20])
+    assert done.returncode == 0, done.stderr
+    done = command(broker, queues, "purge", "--queue", queues.order, "--text", "4", "--yes")
+    assert done.returncode == 0 and "removed 14 of 49" in done.stdout, done.stdout + done.stderr
+    kept = [name for n, name in enumerate(letters) if n != 20 and "4" not in str(n)]
+    assert ids(listed(broker, queues, "--queue", queues.order)) == kept
+    assert [sent.message_id for sent, _ in drain(client, queues.order)] == [letters[20]]
+    for queue in (queues.order_dead, queues.item_dead, queues.order):
+        client.channel.queue_delete(queue)
+
+
 def test_what_the_broker_has_dropped_is_understood_and_replayed(broker, queues, client):
     death = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queues.order_dead}
     arguments = QUORUM | {"x-delivery-limit": 1} | death
@@ -181,20 +222,20 @@ def test_what_the_broker_has_dropped_is_understood_and_replayed(broker, queues, 
         client.channel.queue_delete(queue)
 
 
-def test_without_the_right_to_declare_it_copies(broker, queues, client):
+@pytest.mark.parametrize("arguments", KINDS.values(), ids=KINDS)
+def test_without_the_right_to_declare_it_copies(broker, queues, client, arguments):
     """It cannot be known then whether the queue has a limit."""
     for queue in (queues.order_dead, queues.item_dead):
-        client.channel.queue_declare(queue, durable=True, arguments=QUORUM)
+        client.channel.queue_declare(queue, durable=True, arguments=arguments)
     client.channel.confirm_delivery()
-    letters = [put(client, queues.order_dead, b"{}") for _ in range(3)]
+    letters = [put(client, queues.order_dead, b"{}") for _ in range(20)]
     broker.control("add_user", "reader", "secret")
     broker.control("set_permissions", "reader", "^$", "^amq\\.default$", ".*")
     url = broker.url.replace("guest:guest", "reader:secret")
-    for _ in range(25):
+    for _ in range(5):
         done = run("dead-letters", "list", "--json", *queues.options(), AMQP_URL=url)
         assert done.returncode == 0, done.stderr
-        # Without that right RabbitMQ 3.10 does not keep the order; nothing is lost.
-        assert sorted(ids(map(json.loads, done.stdout.splitlines()))) == sorted(letters)
+        assert ids(map(json.loads, done.stdout.splitlines())) == letters
     broker.control("delete_user", "reader")
     for queue in (queues.order_dead, queues.item_dead):
         client.channel.queue_delete(queue)
@@ -314,6 +355,53 @@ def test_replay_leaves_what_is_not_whole_and_says_how_many(broker, queues, dead)
     assert "left 1: its headers were dropped" in done.stderr
     assert ids(listed(broker, queues)) == dropped
     assert [sent.message_id for sent, _ in drain(dead, queues.order)] == [whole]
+
+
+@pytest.mark.parametrize("arguments", [{}, UNLIMITED, QUORUM], ids=["classic", "own", "quorum"])
+def test_replies_that_were_kept_are_looked_at_and_sent_on(broker, queues, client, arguments):
+    kept_queue, reply_queue = f"{queues.order}.undelivered", new_id()
+    client.channel.queue_declare(kept_queue, durable=True, arguments=arguments)
+    client.channel.queue_declare(reply_queue, exclusive=True)
+    client.channel.confirm_delivery()
+    body = b'{"order_id": 17, "success": true}'
+    trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    headers = {**trace, "idempotent-replayed": True}
+    kept = [keep(client, kept_queue, body, reply_queue, headers=headers) for _ in range(2)]
+    gone = keep(client, kept_queue, b"{}", new_id())
+    this = ["--queue", kept_queue]
+
+    def there():
+        letters = listed(broker, queues, *this, "--reason", "undelivered")
+        return [letter["properties"]["correlation_id"] for letter in letters]
+
+    assert there() == [*kept, gone]
+    table = command(broker, queues, "list", *this).stdout
+    assert kept_queue in table and "the reply queue takes no messages" in table
+    shown = command(broker, queues, "show", *this, "--id", kept[1])
+    assert shown.returncode == 0, shown.stderr
+    for text in (kept[1], reply_queue, "undelivered", body.decode()):
+        assert text in shown.stdout
+
+    dry = command(broker, queues, "replay", *this, "--dry-run")
+    assert dry.returncode == 0 and "would have replayed 3 of 3" in dry.stdout, dry.stderr
+    assert client.count(reply_queue) == 0
+    done = command(broker, queues, "replay", *this)
+    assert done.returncode == 1 and "replayed 2 of 3" in done.stdout, done.stderr
+    assert "left 1: there is no queue" in done.stderr
+    assert there() == [gone]
+    replies = drain(client, reply_queue)
+    assert [properties.correlation_id for properties, _ in replies] == kept
+    for properties, text in replies:
+        assert text == body
+        assert properties.headers == headers
+        assert properties.content_type == "application/json"
+        assert properties.delivery_mode == 2
+        assert properties.app_id == "inventory-service"
+
+    done = command(broker, queues, "purge", *this, "--yes")
+    assert done.returncode == 0 and "removed 1 of 1" in done.stdout, done.stderr
+    assert there() == []
+    client.channel.queue_delete(kept_queue)
 
 
 HARMFUL = "\x1b[31m\x7f\u009b31m\u202egpj\u2066"

@@ -14,8 +14,8 @@
 #include <libpq-fe.h>
 
 #include "amqp/endpoint.h"
-#include "app/credentials.h"
-#include "app/database_url.h"
+#include "config/credentials.h"
+#include "config/database_url.h"
 #include "store/postgres/connection_info.h"
 #include "target.h"
 
@@ -61,7 +61,7 @@ void check_amqp_url(const std::string& url) {
   promise(endpoint->heartbeat.count() >= 0 && endpoint->heartbeat.count() <= 65'535,
           "the heartbeat is within its limits");
   if (holds_secret(endpoint->password)) {
-    promise(!holds_secret(app::mask_credentials(url)), "a masked AMQP URL holds no password");
+    promise(!holds_secret(config::mask_credentials(url)), "a masked AMQP URL holds no password");
     promise(!holds_secret(endpoint->display()), "a broker's name holds no password");
   }
   const auto shown = amqp::parse_url(endpoint->display());
@@ -87,8 +87,9 @@ void check_postgres_url(const std::string& given, const std::string& url) {
   promise(url.starts_with("postgresql://"), "libpq gets its own scheme");
   const bool is_secret = is_password_secret(url);
   if (is_secret) {
-    promise(!holds_secret(app::mask_credentials(given)), "a masked database URL has no password");
-    promise(!holds_secret(app::mask_credentials(url)), "a masked libpq URL has no password");
+    promise(!holds_secret(config::mask_credentials(given)),
+            "a masked database URL has no password");
+    promise(!holds_secret(config::mask_credentials(url)), "a masked libpq URL has no password");
   }
   try {
     const store::postgres::ConnectionInfo info({.connection_string = url});
@@ -104,15 +105,15 @@ void check_postgres_url(const std::string& given, const std::string& url) {
 }
 
 void check_database_url(const std::string& url) {
-  const auto database = app::parse_database_url(url);
+  const auto database = config::parse_database_url(url);
   if (!database) {
     promise(!holds_secret(database.error()), "an error repeats nothing of a database URL");
-  } else if (const auto* postgres = std::get_if<app::PostgresUrl>(&*database)) {
+  } else if (const auto* postgres = std::get_if<config::PostgresUrl>(&*database)) {
     check_postgres_url(url, postgres->url);
   } else {
-    const auto& path = std::get<app::SqlitePath>(*database).path;
+    const auto& path = std::get<config::SqlitePath>(*database).path;
     promise(!path.empty() && path != ":memory:", "a path is one of a file");
-    promise(app::mask_credentials(url) == url, "a path is shown as it is");
+    promise(config::mask_credentials(url) == url, "a path is shown as it is");
   }
 }
 

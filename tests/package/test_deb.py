@@ -57,6 +57,27 @@ def test_the_manual_page_holds_every_option_of_the_help():
     assert [name for name in sorted(options | variables) if name not in page] == []
 
 
+def completed(*words):
+    """What bash offers in the place of the last word."""
+    script = """
+        source "$1"; shift
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _inventory_service
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    file = BUILD / "inventory-service.bash"
+    return output_of("bash", "-c", script, "bash", file, "inventory-service", *words).split()
+
+
+def test_bash_completes_commands_options_and_settings():
+    assert {"serve", "order", "dead-letters", "--amqp-url"} <= set(completed(""))
+    assert completed("ord") == ["order"]
+    assert completed("dead-letters", "re") == ["replay"]
+    assert completed("--prefetch", "7", "dead-letters", "purge", "--y") == ["--yes"]
+    assert completed("order", "--pro") == ["--product-id"]
+    assert completed("order", "--database") == ["--database-url"]
+
+
 def newer(package, folder):
     """The same package with a higher version and another default."""
     tree = folder / "newer"

@@ -12,7 +12,7 @@
 
 #include "faults/failing_calls.h"
 #include "faults/link_gate.h"
-#include "store/postgres/store_test.h"
+#include "store/postgres/testing/store_fixture.h"
 
 namespace inventory::store::postgres {
 namespace {

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "store/postgres/store_test.h"
+#include "store/postgres/testing/store_fixture.h"
 
 namespace inventory::store::postgres {
 namespace {

@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "store/sqlite/faulty_disk.h"
-#include "store/sqlite/sqlite_test_database.h"
+#include "store/sqlite/testing/faulty_disk.h"
+#include "store/sqlite/testing/sqlite_test_database.h"
 
 namespace inventory::store::sqlite {
 namespace {

@@ -16,7 +16,7 @@
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 
-#include "store/sqlite/sqlite_test_database.h"
+#include "store/sqlite/testing/sqlite_test_database.h"
 
 namespace inventory::store::sqlite {
 namespace {
@@ -68,7 +68,7 @@ class SqliteStore : public testing::Test, public StoreOnLoop {
   int messages_ = 0;
 };
 
-// A process that decides orders on a file until it is killed: see store_child.cpp.
+// A process that decides orders on a file until it is killed: see testing/store_child.cpp.
 class Child {
  public:
   explicit Child(std::string path) {

@@ -1,0 +1,33 @@
+#pragma once
+
+// Command line: what the program was asked to do, with the configuration that is in force.
+//
+//   inventory-service [settings] COMMAND [options]
+// Settings may stand before or after the command.
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "config/configuration.h"
+
+namespace inventory::cli {
+
+struct Invocation {
+  config::Configuration configuration;
+  Run run;
+};
+
+// Reads the settings file if one is named, and checks that files named by settings can be read.
+// Never throws; a wrong command line or setting is one line.
+std::expected<Invocation, Exit> parse_command_line(int argc, const char* const* argv,
+                                                   std::vector<Command> commands,
+                                                   const config::EnvironmentLookup& environment);
+
+// The process's own environment.
+std::optional<std::string> process_environment(const std::string& name);
+
+}  // namespace inventory::cli

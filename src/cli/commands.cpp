@@ -1,0 +1,21 @@
+#include "cli/commands.h"
+
+#include "cli/commands/add.h"
+#include "cli/commands/dead_letters/dead_letters.h"
+#include "cli/commands/import/import.h"
+#include "cli/commands/migrate.h"
+#include "cli/commands/order.h"
+#include "cli/commands/serve.h"
+#include "cli/commands/stock.h"
+#include "cli/commands/verify.h"
+
+namespace inventory::cli {
+
+std::vector<Command> commands() {
+  return {
+      serve_command(), migrate_command(), verify_command(), add_command(),
+      order_command(), import_command(),  stock_command(),  dead_letters_command(),
+  };
+}
+
+}  // namespace inventory::cli

@@ -1,0 +1,197 @@
+#include "cli/commands/dead_letters/dead_letter_text.h"
+
+#include <bit>
+#include <cstdint>
+#include <optional>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include "amqp/wire.h"
+#include "contract/timestamp.h"
+#include "terminal/printable.h"
+#include "terminal/utf8.h"
+
+namespace inventory::cli {
+namespace {
+
+namespace json = boost::json;
+using terminal::printable;
+
+constexpr std::size_t kReasonColumns = 14;
+constexpr std::size_t kMessageColumns = 40;  // longer ones are not cut
+constexpr int kDepthMax = 8;                 // of nested headers that are shown
+
+std::string to_base64(std::string_view bytes) {
+  std::string text(((bytes.size() + 2) / 3 * 4) + 1, '\0');  // with the NUL that is written
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                   reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+json::value text_value(std::string_view text) {
+  if (terminal::is_utf8(text)) return json::string(text);
+  return json::object{{"base64", to_base64(text)}};
+}
+
+json::value header_value(const amqp::HeaderValue& header, int depth);
+
+json::object header_object(std::string_view table, int depth) {
+  json::object object;
+  for (const auto& entry : amqp::table_entries(table)) {
+    object[printable(entry.name)] = header_value(entry, depth);
+  }
+  return object;
+}
+
+json::value header_value(const amqp::HeaderValue& header, int depth) {
+  const char* const bytes = header.bytes.data();
+  if (header.type == 't') return header.bytes.front() != 0;
+  if (const auto integer = amqp::to_integer(header)) return *integer;
+  switch (header.type) {
+    case 'V':
+      return nullptr;
+    case 'S':
+      return text_value(header.bytes);
+    case 'f':
+      return std::bit_cast<float>(amqp::read_integer<std::uint32_t>(bytes));
+    case 'd':
+      return std::bit_cast<double>(amqp::read_integer<std::uint64_t>(bytes));
+    case 'A':
+    case 'F':
+      break;
+    default:
+      return json::object{{"base64", to_base64(header.bytes)}};
+  }
+  if (depth == kDepthMax) return json::string(fmt::format("{} bytes", header.bytes.size()));
+  if (header.type == 'F') return header_object(header.bytes, depth + 1);
+  json::array array;
+  for (const auto& item : amqp::array_items(header.bytes)) {
+    array.push_back(header_value(item, depth + 1));
+  }
+  return array;
+}
+
+json::object properties_object(const amqp::Properties& properties) {
+  json::object object;
+  const auto put_text = [&](const char* name, const std::optional<std::string>& text) {
+    if (text) object[name] = text_value(*text);
+  };
+  const auto put_number = [&](const char* name, const auto& number) {
+    if (number) object[name] = *number;
+  };
+  put_text("content_type", properties.content_type);
+  put_text("content_encoding", properties.content_encoding);
+  put_number("delivery_mode", properties.delivery_mode);
+  put_number("priority", properties.priority);
+  put_text("correlation_id", properties.correlation_id);
+  put_text("reply_to", properties.reply_to);
+  put_text("expiration", properties.expiration);
+  put_text("message_id", properties.message_id);
+  put_number("timestamp", properties.timestamp);
+  put_text("type", properties.type);
+  put_text("user_id", properties.user_id);
+  put_text("app_id", properties.app_id);
+  put_text("cluster_id", properties.cluster_id);
+  return object;
+}
+
+json::object headers_object(const amqp::Properties& properties) {
+  if (!properties.headers) return {};
+  return header_object(properties.headers->encoded(), 0);
+}
+
+json::value optional_text(const std::optional<std::string>& text) {
+  if (!text) return nullptr;
+  return text_value(*text);
+}
+
+std::string time_text(const std::optional<domain::Timestamp>& time) {
+  if (!time) return "-";
+  std::string text = contract::format_timestamp(*time).substr(0, 19);  // to the second
+  text[10] = ' ';
+  return text;
+}
+
+std::string id_of(const amqp::Properties& properties) {
+  for (const auto* id : {&properties.message_id, &properties.correlation_id}) {
+    if (*id && !(*id)->empty()) return printable(**id);
+  }
+  return "-";
+}
+
+// What went wrong with a letter, as far as a line tells it.
+std::string message_of(const DeadLetter& letter) {
+  if (letter.message || !letter.delivery.undecodable) return letter.message.value_or("-");
+  return fmt::format("cannot be decoded: {}", *letter.delivery.undecodable);
+}
+
+void append_section(std::string& to, std::string_view title, const json::object& object) {
+  if (object.empty()) return;
+  to += fmt::format("{}:\n", title);
+  for (const auto& [name, value] : object) {
+    const std::string text = value.is_string() ? printable(value.get_string())
+                                               : terminal::printable_json(json::serialize(value));
+    to += fmt::format("  {}: {}\n", std::string_view(name), text);
+  }
+}
+
+}  // namespace
+
+std::string table_head(std::size_t columns) {
+  return terminal::cut(
+      fmt::format("{:>6}  {:<19}  {:<{}}  {:>9}  {:<{}}  {}", "#", "FAILED AT (UTC)", "REASON",
+                  kReasonColumns, "BYTES", "MESSAGE", kMessageColumns, "ID"),
+      columns);
+}
+
+std::string table_line(const DeadLetter& letter, std::size_t columns) {
+  const auto reason = terminal::cut(printable(letter.reason.value_or("-")), kReasonColumns);
+  return terminal::cut(
+      fmt::format("{:>6}  {:<19}  {}  {:>9}  {}  {}", letter.position, time_text(letter.failed_at),
+                  terminal::padded(reason, kReasonColumns), letter.delivery.body.size(),
+                  terminal::padded(printable(message_of(letter)), kMessageColumns),
+                  id_of(letter.delivery.properties)),
+      columns);
+}
+
+std::string full_text(const DeadLetter& letter) {
+  std::string text = fmt::format("{}, message {}\n", printable(letter.queue), letter.position);
+  text += fmt::format("failed at: {}\nreason: {}\nmessage: {}\n", time_text(letter.failed_at),
+                      printable(letter.reason.value_or("-")), printable(message_of(letter)));
+  if (const auto& why = letter.delivery.undecodable) {
+    text += fmt::format("cannot be decoded: {}; what was understood:\n", printable(*why));
+  }
+  append_section(text, "properties", properties_object(letter.delivery.properties));
+  append_section(text, "headers", headers_object(letter.delivery.properties));
+  const std::string body = printable(letter.delivery.body, true);
+  text += fmt::format("body, {} bytes:\n{}", letter.delivery.body.size(), body);
+  if (!body.ends_with('\n')) text += '\n';
+  return text;
+}
+
+std::string json_line(const DeadLetter& letter) {
+  json::object object;
+  object["queue"] = text_value(letter.queue);
+  object["position"] = letter.position;
+  object["failed_at"] = nullptr;
+  if (letter.failed_at) object["failed_at"] = contract::format_timestamp(*letter.failed_at);
+  object["reason"] = optional_text(letter.reason);
+  object["message"] = optional_text(letter.message);
+  object["original_queue"] = optional_text(letter.original_queue);
+  object["redelivered"] = letter.delivery.redelivered;
+  object["undecodable"] = optional_text(letter.delivery.undecodable);
+  object["properties"] = properties_object(letter.delivery.properties);
+  object["headers"] = headers_object(letter.delivery.properties);
+  object["bytes"] = letter.delivery.body.size();
+  object["body"] = text_value(letter.delivery.body);
+  return terminal::printable_json(json::serialize(object));
+}
+
+}  // namespace inventory::cli

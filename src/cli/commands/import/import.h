@@ -1,0 +1,32 @@
+#pragma once
+
+// The command `import`: adds the items of a CSV file through the item queue.
+//
+// Invariants:
+//   1. Nothing is sent before the whole file was read and checked.
+//   2. A row's request bears an identity made of what is in the row (item_file.h): sent again, it
+//      adds nothing. So the command may be interrupted at any point, and run again.
+//   3. At most kWindow requests are without their replies.
+
+#include <chrono>
+#include <expected>
+#include <string>
+
+#include "cli/arguments.h"
+#include "cli/command.h"
+
+namespace inventory::cli {
+
+struct ImportOptions {
+  std::string path;  // "-": standard input
+  std::string name;  // of the file: a part of each row's identity
+  bool skip_bad = false;
+  bool dry_run = false;
+  std::chrono::seconds timeout;  // 1 s to 1 h without any reply
+};
+
+std::expected<ImportOptions, std::string> read_import(const Arguments& given);
+
+Command import_command();
+
+}  // namespace inventory::cli

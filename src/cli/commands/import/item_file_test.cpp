@@ -1,0 +1,72 @@
+#include "cli/commands/import/item_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace inventory::cli {
+namespace {
+
+using namespace std::string_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+ItemFile read_rows(std::string_view rows, std::string_view name = "items.csv") {
+  auto file = read_item_file("quantity,description\n" + std::string(rows), name);
+  if (!file) throw std::runtime_error(file.error());
+  return *file;
+}
+
+std::vector<std::string> identities(std::string_view rows, std::string_view name = "items.csv") {
+  std::vector<std::string> result;
+  for (const ItemRow& row : read_rows(rows, name).rows) result.push_back(row.identity);
+  return result;
+}
+
+TEST(ItemFile, HasARowForEachItem) {
+  const auto rows = read_rows("10,\"Blue T-shirt, size M\"\n0,\n9007199254740991,\"\"\n").rows;
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0].line, 2U);
+  EXPECT_EQ(rows[0].quantity, 10);
+  EXPECT_EQ(rows[0].description, "Blue T-shirt, size M");
+  EXPECT_EQ(rows[1].description, std::nullopt);
+  EXPECT_EQ(rows[2].quantity, 9007199254740991);
+}
+
+TEST(ItemFile, NamesTheLineOfEachBadRow) {
+  const auto file = read_rows("1,a\n-1,b\n1.5,c\n,d\n1,e,f\n1\n1,\xFF\n1,a\0b\n"s + "1," +
+                              std::string(10'001, 'x') + "\n2,\"g\n9007199254740992,h\n");
+  EXPECT_EQ(file.rows.size(), 1U);
+  std::vector<std::size_t> lines;
+  lines.reserve(file.bad.size());
+  for (const BadRow& bad : file.bad) lines.push_back(bad.line);
+  EXPECT_THAT(lines, ElementsAre(3, 4, 5, 6, 7, 8, 9, 10, 11));
+  EXPECT_THAT(file.bad[0].what, HasSubstr("quantity takes a whole number from 0 to"));
+  EXPECT_THAT(file.bad[3].what, HasSubstr("3 fields"));
+}
+
+TEST(ItemFile, NeedsItsHead) {
+  for (const char* text : {"", "1,a\n", "description,quantity\n", "\"quantity,description\n"}) {
+    EXPECT_EQ(read_item_file(text, "x").error(), "the first line is not quantity,description");
+  }
+}
+
+TEST(ItemFile, GivesARowTheSameIdentityWhereverItStands) {
+  const auto before = identities("1,a\n2,b\n3,c\n");
+  const auto after = identities("0,new\n3,c\n1,\"a\"\n2,changed\n");
+  EXPECT_EQ(after[1], before[2]);
+  EXPECT_EQ(after[2], before[0]);
+  EXPECT_NE(after[3], before[1]);
+  EXPECT_LE(before[0].size(), 255U);
+}
+
+TEST(ItemFile, TellsRowsThatAreAlikeApart) {
+  const auto two = identities("1,a\n1,a\n");
+  EXPECT_NE(two[0], two[1]);
+  const auto three = identities("1,a\n2,b\n1,a\n1,a\n");
+  EXPECT_EQ(three[0], two[0]);
+  EXPECT_EQ(three[2], two[1]);
+  EXPECT_NE(identities("1,a\n", "one.csv"), identities("1,a\n", "two.csv"));
+}
+
+}  // namespace
+}  // namespace inventory::cli

@@ -1,0 +1,22 @@
+#include "cli/commands/serve.h"
+
+#include "server/serve.h"
+
+namespace inventory::cli {
+
+Command serve_command() {
+  return {
+      .name = "serve",
+      .summary = "Decide orders and add items until SIGTERM or SIGINT",
+      .description =
+          "Brings the database's schema up to date first.\n\n"
+          "Example:\n  inventory-service serve --database-url sqlite:inventory.db\n\n"
+          "Exit codes: 0 stopped when asked to; 1 stopped at once, by a second signal;\n"
+          "2 wrong command line or setting; 3 failed.",
+      .prepare = [](const Arguments&, const config::Configuration&) -> Prepared {
+        return server::serve;
+      },
+  };
+}
+
+}  // namespace inventory::cli

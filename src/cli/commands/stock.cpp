@@ -1,0 +1,108 @@
+#include "cli/commands/stock.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cli/exit_status.h"
+#include "cli/options.h"
+#include "contract/limits.h"
+#include "contract/timestamp.h"
+#include "server/item_json.h"
+#include "server/open_reader.h"
+#include "terminal/printable.h"
+
+namespace inventory::cli {
+namespace {
+
+constexpr std::size_t kItemsAtOnce = 1'000;
+constexpr std::size_t kBytesAtOnce = 1 << 20;
+
+std::string table_line(const store::StoredItem& item) {
+  std::string time(19, ' ');
+  if (item.created_at) {
+    time = contract::format_timestamp(*item.created_at).substr(0, time.size());
+    time[10] = ' ';
+  }
+  return fmt::format("{:>16}  {:>16}  {}  {}", item.id, item.quantity, time,
+                     terminal::printable(item.description.value_or("-")));
+}
+
+// Returns the exit status: kExitDone; kExitNo if there is no such product; kExitFailed without
+// database.
+int stock(const config::Configuration& configuration, const StockOptions& options) {
+  const auto reader = server::open_reader(configuration.database);
+  if (const auto begun = reader->begin(); !begun) return report_failure(begun.error().what);
+  domain::ProductId after = options.product_id ? *options.product_id - 1 : options.after;
+  std::size_t left = options.product_id ? 1 : options.limit;
+  bool is_first = true;
+  while (left > 0) {
+    const std::size_t count = std::min(left, kItemsAtOnce);
+    const auto items = reader->items(after, count, kBytesAtOnce);
+    if (!items) return report_failure(items.error().what);
+    for (const store::StoredItem& item : *items) {
+      if (options.product_id && item.id != *options.product_id) break;
+      if (is_first && !options.json) {
+        fmt::print("{:>16}  {:>16}  {:<19}  {}\n", "ID", "QUANTITY", "CREATED (UTC)",
+                   "DESCRIPTION");
+      }
+      is_first = false;
+      if (const auto odd = server::unreadable(item); !odd.empty()) {
+        fmt::print(stderr, "inventory-service: {}\n", odd);
+      }
+      fmt::print("{}\n", options.json ? terminal::printable_json(server::item_json(item))
+                                      : table_line(item));
+    }
+    if (items->empty()) break;
+    left -= items->size();
+    after = items->back().id;
+  }
+  if (options.product_id && is_first) {
+    fmt::print(stderr, "inventory-service: there is no product {}\n", *options.product_id);
+    return kExitNo;
+  }
+  return kExitDone;
+}
+
+}  // namespace
+
+std::expected<StockOptions, std::string> read_stock(const Arguments& given) {
+  StockOptions options;
+  options.json = given.flag("--json");
+  for (const auto& [flag, min] :
+       {std::pair("--product-id", 1), std::pair("--after", 0), std::pair("--limit", 1)}) {
+    const auto text = given.option(flag);
+    if (!text) continue;
+    const auto number = read_integer(flag, text, min, contract::kIntegerMax);
+    if (!number) return Wrong(number.error());
+    if (std::string_view(flag) == "--product-id") options.product_id = *number;
+    if (std::string_view(flag) == "--after") options.after = *number;
+    if (std::string_view(flag) == "--limit") options.limit = static_cast<std::size_t>(*number);
+  }
+  return options;
+}
+
+Command stock_command() {
+  return {
+      .name = "stock",
+      .summary = "Print the items and what is left of them",
+      .description =
+          "As the database has them now; changes nothing, and may run beside a service or against "
+          "a standby.\n\n"
+          "Examples:\n  inventory-service stock --product-id 1\n"
+          "  inventory-service stock --json --after 100 --limit 50\n\n"
+          "Exit codes: 0 printed; 1 there is no such product; 2 wrong command line or setting; 3 "
+          "failed.",
+      .options = {{"--product-id", "N", "only this one"},
+                  {"--after", "N", "only those with a higher id"},
+                  {"--limit", "N", "at most so many"},
+                  {"--json", "", "a JSON object each, in a line"}},
+      .prepare = [](const Arguments& given,
+                    const config::Configuration&) { return prepared(read_stock(given), stock); },
+  };
+}
+
+}  // namespace inventory::cli

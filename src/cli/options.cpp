@@ -1,0 +1,69 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include "config/configuration.h"
+#include "config/integer.h"
+#include "contract/limits.h"
+#include "terminal/utf8.h"
+
+namespace inventory::cli {
+namespace {
+
+constexpr std::chrono::seconds kDurationMax = std::chrono::days(3650);
+
+// 0 if there is no such unit.
+std::chrono::seconds unit_of(char letter) {
+  switch (letter) {
+    case 's':
+      return std::chrono::seconds(1);
+    case 'm':
+      return std::chrono::minutes(1);
+    case 'h':
+      return std::chrono::hours(1);
+    case 'd':
+      return std::chrono::days(1);
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
+                                                      const std::optional<std::string>& text,
+                                                      std::int64_t min, std::int64_t max) {
+  if (!text) return Wrong(fmt::format("{} is missing", flag));
+  const auto number = config::parse_integer(*text);
+  if (!number || *number < min || *number > max) {
+    return Wrong(fmt::format("{} takes a whole number from {} to {}; not {}", flag, min, max,
+                             config::quoted_for_message(*text)));
+  }
+  return *number;
+}
+
+std::expected<std::chrono::seconds, std::string> read_duration(const std::string& flag,
+                                                               std::string_view text) {
+  const auto wrong = [&] {
+    return Wrong(fmt::format("{} takes a number with a unit, such as 90s, 5m, 2h or 7d; not {}",
+                             flag, config::quoted_for_message(text)));
+  };
+  if (text.empty()) return wrong();
+  const auto unit = unit_of(text.back());
+  const auto number = config::parse_integer(text.substr(0, text.size() - 1));
+  if (unit.count() == 0 || !number || *number < 0 || *number > kDurationMax / unit) return wrong();
+  return *number * unit;
+}
+
+std::optional<domain::OrderId> parse_order_id(std::string_view text) {
+  if (const auto number = config::parse_integer(text);
+      number && *number >= -contract::kIntegerMax && *number <= contract::kIntegerMax &&
+      std::to_string(*number) == text) {
+    return domain::OrderId(*number);
+  }
+  if (text.empty() || text.size() > contract::kOrderIdBytesMax || !terminal::is_utf8(text))
+    return std::nullopt;
+  return domain::OrderId(std::string(text));
+}
+
+}  // namespace inventory::cli

@@ -1,0 +1,32 @@
+#pragma once
+
+// Options: the texts of a command's options as values. Errors are a line for the person at the
+// command line, without the program's name.
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "domain/order.h"
+
+namespace inventory::cli {
+
+using Wrong = std::unexpected<std::string>;
+
+// An option that must be given; flag is its name in the error.
+std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
+                                                      const std::optional<std::string>& text,
+                                                      std::int64_t min, std::int64_t max);
+
+// 90s, 5m, 2h or 7d; up to ten years.
+std::expected<std::chrono::seconds, std::string> read_duration(const std::string& flag,
+                                                               std::string_view text);
+
+// An order id as a person writes it: an integer within +-(2^53 - 1), if it is spelled as one (42,
+// -7; not 007), or else the string. Nothing if it is neither: empty, over 128 bytes, not UTF-8.
+std::optional<domain::OrderId> parse_order_id(std::string_view text);
+
+}  // namespace inventory::cli

@@ -1,0 +1,287 @@
+#include "config/configuration.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "config/credentials.h"
+#include "config/settings.h"
+#include "config/settings_file.h"
+#include "contract/queues.h"
+#include "terminal/utf8.h"
+
+namespace inventory::config {
+namespace {
+
+constexpr std::string_view kRabbitmqHost = "RABBITMQ_HOST";
+
+struct Found {
+  std::string text;
+  std::string source;
+};
+
+// By the settings' names.
+using FoundValues = std::map<std::string, Found, std::less<>>;
+
+std::optional<std::string> look_up(const EnvironmentLookup& environment, std::string_view name) {
+  auto value = environment(std::string(name));
+  if (value && value->empty()) return std::nullopt;
+  return value;
+}
+
+// The keys of a file that are settings. Unknown ones are mistakes in spelling: an error.
+std::expected<FoundValues, std::string> read_keys(const SettingsFile& file) {
+  const auto in_file = [&](std::string_view error) {
+    return std::unexpected(fmt::format("file {} {}", quoted_for_message(file.path), error));
+  };
+  const auto parsed = parse_settings_file(file.text);
+  if (!parsed) return in_file(parsed.error());
+  FoundValues values;
+  for (const FileSetting& entry : *parsed) {
+    if (std::ranges::find(settings(), entry.key, &Setting::name) == settings().end()) {
+      return in_file(fmt::format("line {}: no setting is called {}", entry.line,
+                                 quoted_for_message(entry.key)));
+    }
+    values.emplace(entry.key,
+                   Found{entry.value,
+                         fmt::format("file {} key {}", quoted_for_message(file.path), entry.key)});
+  }
+  return values;
+}
+
+// A URL for the host that RABBITMQ_HOST names, a name or an address, as the Python service took it;
+// a port may follow.
+std::expected<std::string, std::string> url_for_host(const std::string& host) {
+  static constexpr std::string_view kHostCharacters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
+  // More than one colon: an address of IPv6, without a port.
+  if (host.starts_with('[') || std::ranges::count(host, ':') == 1) {
+    if (const auto address = ops::parse_http_address(host); address && address->port != 0) {
+      return fmt::format("amqp://guest:guest@{}/", address->display());
+    }
+  }
+  if (host.find_first_not_of(kHostCharacters) != std::string::npos ||
+      std::ranges::count(host, ':') == 1) {
+    return std::unexpected(fmt::format(
+        "environment {} takes a host's name or address, and perhaps a port: rabbit:5673; "
+        "AMQP_URL takes more",
+        kRabbitmqHost));
+  }
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  return fmt::format("amqp://guest:guest@{}{}{}:5672/", is_ipv6 ? "[" : "", host,
+                     is_ipv6 ? "]" : "");
+}
+
+// At most so many bytes of a file. The error is the operating system's word.
+std::expected<std::string, std::string> read_start_of_file(const std::string& path,
+                                                           std::size_t bytes_max) {
+  errno = 0;
+  std::ifstream stream(path, std::ios::binary);
+  std::string text(bytes_max, '\0');
+  if (stream) stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!stream.is_open() || stream.bad()) {
+    return std::unexpected(std::generic_category().message(errno));
+  }
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return text;
+}
+
+std::unexpected<std::string> unreadable(std::string_view name, std::string_view source,
+                                        const std::string& path, std::string_view why) {
+  return std::unexpected(fmt::format("{} ({}) takes a file that can be read; {}: {}", name, source,
+                                     quoted_for_message(path), why));
+}
+
+// A URL from a file that NAME_FILE in the environment names: its first line.
+std::expected<std::optional<Found>, std::string> find_in_credential_file(
+    const Setting& setting, const EnvironmentLookup& environment) {
+  const std::string variable = fmt::format("{}_FILE", setting.environment);
+  const auto path = look_up(environment, variable);
+  if (!path) return std::nullopt;
+  const std::string source = fmt::format("environment {}", variable);
+  if (look_up(environment, setting.environment)) {
+    return std::unexpected(fmt::format("{} ({}) takes nothing while {} is set, too", setting.name,
+                                       source, setting.environment));
+  }
+  auto text = read_start_of_file(*path, kSettingsFileBytesMax);
+  if (!text) return unreadable(setting.name, source, *path, text.error());
+  text->resize(std::min(text->find('\n'), text->size()));
+  if (text->ends_with('\r')) text->pop_back();
+  return Found{*std::move(text), source};
+}
+
+std::expected<Found, std::string> find_value(const Setting& setting, const FlagValues& flags,
+                                             const EnvironmentLookup& environment,
+                                             const FoundValues& keys) {
+  if (const auto flag = flags.find(setting.name); flag != flags.end()) {
+    return Found{flag->second, fmt::format("flag --{}", setting.name)};
+  }
+  if (setting.may_hold_credentials) {
+    auto read = find_in_credential_file(setting, environment);
+    if (!read) return std::unexpected(std::move(read.error()));
+    std::optional<Found>& found = *read;
+    if (found) return *std::move(found);
+  }
+  if (auto value = look_up(environment, setting.environment)) {
+    return Found{*std::move(value), fmt::format("environment {}", setting.environment)};
+  }
+  if (const auto key = keys.find(setting.name); key != keys.end()) {
+    return key->second;
+  }
+  if (setting.name == "amqp-url") {
+    if (const auto host = look_up(environment, kRabbitmqHost)) {
+      auto url = url_for_host(*host);
+      if (!url) return std::unexpected(std::move(url.error()));
+      return Found{*std::move(url), fmt::format("environment {}", kRabbitmqHost)};
+    }
+  }
+  return Found{std::string(setting.default_text), "default"};
+}
+
+bool holds_control_character(std::string_view text) {
+  return std::ranges::any_of(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
+Applied apply(const Setting& setting, const Found& found, Configuration& configuration) {
+  auto applied = holds_control_character(found.text)
+                     ? Applied(std::unexpected("a control character"))
+                     : setting.apply(found.text, configuration);
+  if (applied) return {};
+  std::string line = fmt::format("{} ({}) takes {}", setting.name, found.source, setting.takes);
+  if (!applied.error().empty()) line += fmt::format("; {}", applied.error());
+  if (!setting.may_hold_credentials)
+    line += fmt::format("; not {}", quoted_for_message(found.text));
+  return std::unexpected(std::move(line));
+}
+
+// Checks that need more than one setting.
+class TogetherCheck {
+ public:
+  explicit TogetherCheck(const std::vector<SettingInForce>& in_force) : in_force_(in_force) {}
+
+  // A request queue that is also read, answered to or dead-lettered into as another would feed the
+  // service its own messages.
+  Applied queues() const {
+    static constexpr std::array<std::string_view, 4> kQueues = {
+        "order-queue", "item-queue", "order-response-queue", "item-response-queue"};
+    for (std::size_t request = 0; request < 2; ++request) {
+      for (std::size_t other = 0; other < kQueues.size(); ++other) {
+        if (request == other) continue;
+        const SettingInForce& one = get(kQueues[request]);
+        const SettingInForce& two = get(kQueues[other]);
+        if (one.text == two.text) {
+          return wrong(two,
+                       fmt::format("another name than {} ({})", one.setting->name, one.source));
+        }
+        if (two.text == contract::dead_letter_queue(one.text)) {
+          return wrong(two, fmt::format("another name than the dead-letter queue of {} ({})",
+                                        one.setting->name, one.source));
+        }
+      }
+    }
+    return {};
+  }
+
+  // Files that would go unused would let someone believe in a protection that is not there.
+  Applied tls(const Configuration& configuration) const {
+    const SettingInForce& certificate = get("amqp-certificate-file");
+    const SettingInForce& key = get("amqp-key-file");
+    if (certificate.text.empty() != key.text.empty()) {
+      const bool missing_key = key.text.empty();
+      return wrong(missing_key ? certificate : key,
+                   missing_key ? "amqp-key-file beside it" : "amqp-certificate-file beside it");
+    }
+    for (const SettingInForce* file : {&get("amqp-ca-file"), &certificate, &key}) {
+      if (!configuration.amqp_endpoint.tls && !file->text.empty()) {
+        return wrong(*file, fmt::format("an amqp-url ({}) that begins with amqps://",
+                                        get("amqp-url").source));
+      }
+    }
+    return {};
+  }
+
+ private:
+  const SettingInForce& get(std::string_view name) const {
+    return *std::ranges::find(in_force_, name, [](const auto& one) { return one.setting->name; });
+  }
+
+  static Applied wrong(const SettingInForce& in_force, std::string_view takes) {
+    return std::unexpected(
+        fmt::format("{} ({}) takes {}", in_force.setting->name, in_force.source, takes));
+  }
+
+  const std::vector<SettingInForce>& in_force_;
+};
+
+}  // namespace
+
+std::expected<SettingsFile, std::string> read_settings_file(const std::string& path,
+                                                            std::string_view source) {
+  auto text = read_start_of_file(path, kSettingsFileBytesMax + 1);
+  if (!text) return unreadable("config", source, path, text.error());
+  return SettingsFile{path, *std::move(text)};
+}
+
+std::expected<void, std::string> check_files(const std::vector<SettingInForce>& in_force) {
+  for (const auto& [setting, path, source] : in_force) {
+    if (!setting->name.ends_with("-file") || path.empty()) continue;
+    const auto text = read_start_of_file(path, 1);
+    if (!text) return unreadable(setting->name, source, path, text.error());
+  }
+  return {};
+}
+
+std::expected<LoadedConfiguration, std::string> load_configuration(
+    const FlagValues& flags, const EnvironmentLookup& environment,
+    const std::optional<SettingsFile>& file) {
+  FoundValues keys;
+  if (file) {
+    auto read = read_keys(*file);
+    if (!read) return std::unexpected(std::move(read.error()));
+    keys = *std::move(read);
+  }
+  LoadedConfiguration loaded;
+  for (const Setting& setting : settings()) {
+    auto found = find_value(setting, flags, environment, keys);
+    if (!found) return std::unexpected(std::move(found.error()));
+    if (auto applied = apply(setting, *found, loaded.configuration); !applied) {
+      return std::unexpected(std::move(applied.error()));
+    }
+    loaded.in_force.push_back({&setting, std::move(found->text), std::move(found->source)});
+  }
+  const TogetherCheck check(loaded.in_force);
+  for (const Applied& checked : {check.queues(), check.tls(loaded.configuration)}) {
+    if (!checked) return std::unexpected(checked.error());
+  }
+  return loaded;
+}
+
+std::string print_configuration(const std::vector<SettingInForce>& in_force) {
+  std::string text;
+  for (const auto& [setting, value, source] : in_force) {
+    const std::string shown = setting->may_hold_credentials ? mask_credentials(value) : value;
+    text += fmt::format("{} = {}  # {}\n", setting->name,
+                        setting->is_number ? shown : toml_string(shown), source);
+  }
+  return text;
+}
+
+std::string quoted_for_message(std::string_view text) {
+  static constexpr std::size_t kBytesMax = 64;
+  std::size_t end = 0;
+  while (end < text.size()) {
+    const std::size_t size =
+        std::max<std::size_t>(terminal::utf8_character_size(text.substr(end)), 1);
+    if (end + size > kBytesMax) return toml_string(text.substr(0, end)) + "...";
+    end += size;
+  }
+  return toml_string(text);
+}
+
+}  // namespace inventory::config

@@ -1,0 +1,273 @@
+#include "config/settings.h"
+
+#include <charconv>
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <utility>
+
+#include "contract/queues.h"
+#include "store/store.h"
+#include "terminal/utf8.h"
+
+namespace inventory::config {
+namespace {
+
+constexpr std::string_view kTakesQueueName =
+    R"(1 to 251 bytes of UTF-8, not beginning with "amq.")";
+// Of which the dead-letter queue takes its suffix.
+constexpr std::size_t kNameBytesMax =
+    contract::kQueueNameBytesMax - contract::kDeadLetterSuffix.size();
+
+constexpr std::size_t kBatchMax = 10'000;
+static_assert(kBatchMax == store::kBatchMax);
+
+// Digits only, without leading zeros: what a settings file can hold as a number, too.
+template <std::integral Number>
+Applied read_number(std::string_view text, Number min, Number max, Number& member) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  const bool leading_zero = text.starts_with('0') && text.size() > 1;
+  if (!whole || leading_zero || value < min || value > max) return std::unexpected("");
+  member = value;
+  return {};
+}
+
+template <class Choice>
+Applied read_choice(std::string_view text,
+                    std::initializer_list<std::pair<std::string_view, Choice>> choices,
+                    Choice& member) {
+  for (const auto& [name, choice] : choices) {
+    if (text == name) {
+      member = choice;
+      return {};
+    }
+  }
+  return std::unexpected("");
+}
+
+Applied read_queue_name(std::string_view text, std::string& member) {
+  if (text.empty() || text.size() > kNameBytesMax || text.starts_with("amq.") ||
+      !terminal::is_utf8(text)) {
+    return std::unexpected("");
+  }
+  member = text;
+  return {};
+}
+
+Applied read_path(std::string_view text, std::string& member) {
+  member = text;
+  return {};
+}
+
+Applied read_amqp_url(std::string_view text, Configuration& configuration) {
+  auto endpoint = amqp::parse_url(text);
+  if (!endpoint) return std::unexpected(std::move(endpoint.error()));
+  configuration.amqp_endpoint = *std::move(endpoint);
+  return {};
+}
+
+Applied read_database_url(std::string_view text, Configuration& configuration) {
+  auto database = parse_database_url(text);
+  if (!database) return std::unexpected(std::move(database.error()));
+  configuration.database = *std::move(database);
+  return {};
+}
+
+Applied read_shutdown_budget(std::string_view text, Configuration& configuration) {
+  std::int64_t seconds = 0;
+  auto read = read_number<std::int64_t>(text, 1, 3600, seconds);
+  if (read) configuration.shutdown_budget = std::chrono::seconds(seconds);
+  return read;
+}
+
+Applied read_http_listen(std::string_view text, Configuration& configuration) {
+  configuration.http_listen.reset();
+  if (text == "none") return {};
+  auto address = ops::parse_http_address(text);
+  if (!address) return std::unexpected(std::move(address.error()));
+  configuration.http_listen = *std::move(address);
+  return {};
+}
+
+constexpr Setting kSettings[] = {
+    {.name = "amqp-url",
+     .environment = "AMQP_URL",
+     .placeholder = "URL",
+     .default_text = "amqp://guest:guest@localhost:5672/",
+     .description = "the RabbitMQ broker; without it, RABBITMQ_HOST names the host",
+     .takes = "amqp[s]://user:password@host[:port][,host2[:port]...][/vhost]",
+     .may_hold_credentials = true,
+     .apply = read_amqp_url},
+    {.name = "database-url",
+     .environment = "DATABASE_URL",
+     .placeholder = "URL",
+     .default_text = "sqlite:inventory.db",
+     .description = "the database",
+     .takes = "sqlite:PATH, sqlite:///PATH or postgresql://user:password@host/database",
+     .may_hold_credentials = true,
+     .apply = read_database_url},
+    {.name = "order-queue",
+     .environment = "INVENTORY_ORDER_QUEUE",
+     .placeholder = "NAME",
+     .default_text = "order_validate",
+     .description = "where orders arrive",
+     .takes = kTakesQueueName,
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_queue_name(text, to.order_queue); }},
+    {.name = "item-queue",
+     .environment = "INVENTORY_ITEM_QUEUE",
+     .placeholder = "NAME",
+     .default_text = "inventory_new_item",
+     .description = "where new items arrive",
+     .takes = kTakesQueueName,
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_queue_name(text, to.item_queue); }},
+    {.name = "order-response-queue",
+     .environment = "INVENTORY_ORDER_RESPONSE_QUEUE",
+     .placeholder = "NAME",
+     .default_text = "order_validate_response",
+     .description = "where replies go to orders that name no reply_to",
+     .takes = kTakesQueueName,
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_queue_name(text, to.order_response_queue); }},
+    {.name = "item-response-queue",
+     .environment = "INVENTORY_ITEM_RESPONSE_QUEUE",
+     .placeholder = "NAME",
+     .default_text = "inventory_new_item_response",
+     .description = "where replies go to new items that name no reply_to",
+     .takes = kTakesQueueName,
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_queue_name(text, to.item_response_queue); }},
+    {.name = "queue-type",
+     .environment = "INVENTORY_QUEUE_TYPE",
+     .placeholder = "TYPE",
+     .default_text = "classic",
+     .description = "of queues that do not exist yet; others are joined as they are",
+     .takes = "classic or quorum",
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           return read_choice<amqp::QueueType>(
+               text, {{"classic", amqp::QueueType::classic}, {"quorum", amqp::QueueType::quorum}},
+               to.queue_type);
+         }},
+    {.name = "prefetch",
+     .environment = "INVENTORY_PREFETCH",
+     .placeholder = "N",
+     .default_text = "2000",
+     .description = "requests that each queue hands out before the first is acknowledged",
+     .takes = "a whole number from 1 to 65535",
+     .is_number = true,
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           return read_number<std::uint16_t>(text, 1, 65535, to.prefetch);
+         }},
+    {.name = "batch-max",
+     .environment = "INVENTORY_BATCH_MAX",
+     .placeholder = "N",
+     .default_text = "500",
+     .description = "requests that one transaction decides, at most",
+     .takes = "a whole number from 1 to 10000",
+     .is_number = true,
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           return read_number<std::size_t>(text, 1, kBatchMax, to.batch_max);
+         }},
+    {.name = "message-bytes-max",
+     .environment = "INVENTORY_MESSAGE_BYTES_MAX",
+     .placeholder = "BYTES",
+     .default_text = "65536",
+     .description = "size of a request, at most; a larger one is dead-lettered",
+     .takes = "a whole number from 1024 to 16777216 (16 MiB)",
+     .is_number = true,
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           return read_number<std::size_t>(text, 1024, 16'777'216, to.message_bytes_max);
+         }},
+    {.name = "shutdown-budget",
+     .environment = "INVENTORY_SHUTDOWN_BUDGET",
+     .placeholder = "SECONDS",
+     .default_text = "20",
+     .description = "time to finish what is in flight after SIGTERM or SIGINT",
+     .takes = "a whole number from 1 to 3600 (seconds)",
+     .is_number = true,
+     .apply = read_shutdown_budget},
+    {.name = "require-stock",
+     .environment = "INVENTORY_REQUIRE_STOCK",
+     .placeholder = "true|false",
+     .default_text = "false",
+     .description = "never begin with an empty stock: wait where there is no table of items",
+     .takes = "true or false; the flag alone is true",
+     .is_switch = true,
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           return read_choice<bool>(text, {{"true", true}, {"false", false}}, to.require_stock);
+         }},
+    {.name = "http-listen",
+     .environment = "INVENTORY_HTTP_LISTEN",
+     .placeholder = "HOST:PORT",
+     .default_text = "127.0.0.1:9464",
+     .description = "where health and metrics are; port 0: any that is free; none: nowhere",
+     .takes = "HOST:PORT, [IPV6-ADDRESS]:PORT or none",
+     .apply = read_http_listen},
+    {.name = "log-level",
+     .environment = "INVENTORY_LOG_LEVEL",
+     .placeholder = "LEVEL",
+     .default_text = "info",
+     .description = "the least that is logged",
+     .takes = "trace, debug, info, warn or error",
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           using enum ops::LogLevel;
+           return read_choice<ops::LogLevel>(text,
+                                             {{"trace", trace},
+                                              {"debug", debug},
+                                              {"info", info},
+                                              {"warn", warn},
+                                              {"error", error}},
+                                             to.log_level);
+         }},
+    {.name = "log-format",
+     .environment = "INVENTORY_LOG_FORMAT",
+     .placeholder = "FORMAT",
+     .default_text = "text",
+     .description = "of the log on standard error: for people or for machines",
+     .takes = "text or json",
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           return read_choice<ops::LogFormat>(
+               text, {{"text", ops::LogFormat::text}, {"json", ops::LogFormat::json}},
+               to.log_format);
+         }},
+    {.name = "amqp-ca-file",
+     .environment = "INVENTORY_AMQP_CA_FILE",
+     .placeholder = "FILE",
+     .default_text = "",
+     .description = "authorities that may certify an amqps:// broker, PEM",
+     .takes = "a file's path; empty: the system's authorities",
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_path(text, to.amqp_tls.ca_file); }},
+    {.name = "amqp-certificate-file",
+     .environment = "INVENTORY_AMQP_CERTIFICATE_FILE",
+     .placeholder = "FILE",
+     .default_text = "",
+     .description = "certificate to show to an amqps:// broker, PEM",
+     .takes = "a file's path; empty: none",
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_path(text, to.amqp_tls.certificate_file); }},
+    {.name = "amqp-key-file",
+     .environment = "INVENTORY_AMQP_KEY_FILE",
+     .placeholder = "FILE",
+     .default_text = "",
+     .description = "private key of that certificate, PEM",
+     .takes = "a file's path; empty: none",
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_path(text, to.amqp_tls.key_file); }},
+};
+
+}  // namespace
+
+std::span<const Setting> settings() { return kSettings; }
+
+}  // namespace inventory::config

@@ -1,0 +1,36 @@
+#pragma once
+
+// Settings: the one table of what can be configured. Flags, environment, settings file, help and
+// checks are all made of it; a new setting is a new row and a member of Configuration.
+
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "config/configuration.h"
+
+namespace inventory::config {
+
+// What a text is refused for: a clause beyond what the setting takes, or nothing to add.
+using Applied = std::expected<void, std::string>;
+
+struct Setting {
+  std::string_view name;         // the flag without its dashes, and the key in a file
+  std::string_view environment;  // the variable
+  std::string_view placeholder;  // of the value, in the help
+  std::string_view default_text;
+  std::string_view description;  // what it is, with its unit
+  std::string_view takes;        // goes on after "takes"
+  bool is_number = false;        // written without quotes in a file
+  bool may_hold_credentials = false;
+  bool is_switch = false;  // the flag without a value stands for "true"
+
+  // Parses a text and puts it into its member of the configuration.
+  Applied (*apply)(std::string_view text, Configuration& configuration);
+};
+
+// In the order in which help and --print-config show them.
+std::span<const Setting> settings();
+
+}  // namespace inventory::config

@@ -1,0 +1,147 @@
+#include "server/item_pages.h"
+
+#include <latch>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+namespace inventory::server {
+namespace {
+
+// Items with the ids 1 to 5; fails, or waits to be let go.
+class FiveItemsReader : public store::Reader {
+ public:
+  FiveItemsReader(bool fails, std::latch* latch) : fails_(fails), latch_(latch) {}
+
+  store::Result<void> begin() override {
+    if (latch_ != nullptr) latch_->wait();
+    if (fails_) return std::unexpected(store::Error{store::Fault::link_lost, "gone"});
+    return {};
+  }
+  store::Result<std::vector<store::Amount>> stock(domain::ProductId, std::size_t) override {
+    return std::vector<store::Amount>();
+  }
+  store::Result<std::vector<store::StoredItem>> items(domain::ProductId after, std::size_t count,
+                                                      std::size_t) override {
+    std::vector<store::StoredItem> items;
+    for (domain::ProductId id = after + 1; id <= 5 && items.size() < count; ++id) {
+      items.emplace_back().id = id;
+      items.back().description = description;
+    }
+    return items;
+  }
+  store::Result<store::LedgerPart> ledger(const store::LedgerPlace&, std::size_t) override {
+    return store::LedgerPart();
+  }
+
+  std::optional<std::string> description;
+
+ private:
+  bool fails_;
+  std::latch* latch_;
+};
+
+class ItemPagesTest : public testing::Test {
+ protected:
+  ops::HttpResponse get(std::string_view target) {
+    ops::HttpResponse response;
+    const auto request = ops::make_request("GET", target);
+    boost::asio::co_spawn(
+        loop_, target.starts_with("/items/") ? pages_.one(request) : pages_.page(request),
+        [&](const std::exception_ptr& error, ops::HttpResponse answer) {
+          if (error) std::rethrow_exception(error);
+          response = std::move(answer);
+          loop_.stop();
+        });
+    loop_.restart();
+    loop_.run();
+    return response;
+  }
+
+  std::optional<std::string> description_;
+  bool fails_ = false;
+  bool hangs_ = false;
+  std::latch latch_{1};
+  boost::asio::io_context loop_{1};
+  ItemPages pages_{loop_.get_executor(), [this] {
+                     auto reader =
+                         std::make_unique<FiveItemsReader>(fails_, hangs_ ? &latch_ : nullptr);
+                     reader->description = description_;
+                     return reader;
+                   }};
+};
+
+TEST_F(ItemPagesTest, ShowOneItem) {
+  const auto response = get("/items/3");
+  EXPECT_EQ(response.status, 200U);
+  EXPECT_EQ(response.content_type, "application/json");
+  EXPECT_EQ(response.body, "{\"id\":3,\"quantity\":0,\"description\":null,\"created_at\":null}\n");
+  for (const char* target : {"/items/6", "/items/0", "/items/-1", "/items/", "/items/x",
+                             "/items/3/", "/items/9007199254740992"}) {
+    EXPECT_EQ(get(target).status, 404U) << target;
+  }
+}
+
+TEST_F(ItemPagesTest, ShowAPageAndWhereTheNextBegins) {
+  EXPECT_TRUE(get("/items?after=1&limit=2")
+                  .body.ends_with(R"(],"next":3})"
+                                  "\n"));
+  EXPECT_TRUE(get("/items?after=3&limit=2")
+                  .body.ends_with(R"(],"next":5})"
+                                  "\n"));
+  EXPECT_EQ(get("/items?after=5&limit=2").body, "{\"items\":[],\"next\":null}\n");
+  EXPECT_TRUE(get("/items").body.ends_with(R"(],"next":null})"
+                                           "\n"));
+  for (const char* target : {"/items?limit=0", "/items?limit=1001", "/items?after=-1",
+                             "/items?after=x", "/items?limit="}) {
+    EXPECT_EQ(get(target).status, 400U) << target;
+  }
+}
+
+TEST_F(ItemPagesTest, EndAPageThatHoldsTooManyBytesAndSayWhereTheNextBegins) {
+  description_ = std::string(60'000, 'x');
+  const auto first = get("/items");
+  EXPECT_LE(first.body.size(), kPageBytesMax);
+  EXPECT_TRUE(first.body.ends_with("\"next\":2}\n")) << first.body.substr(first.body.size() - 99);
+  EXPECT_TRUE(get("/items?after=2").body.ends_with("\"next\":4}\n"));
+  EXPECT_TRUE(get("/items?after=4").body.ends_with("\"next\":null}\n"));
+
+  // Escaped, one item alone is more than that.
+  description_ = std::string(60'000, '\x01');
+  EXPECT_TRUE(get("/items").body.ends_with("\"next\":1}\n"));
+}
+
+TEST_F(ItemPagesTest, ShowWhatIsNoTextAsNull) {
+  description_ = "\xff";
+  EXPECT_EQ(get("/items/3").body,
+            "{\"id\":3,\"quantity\":0,\"description\":null,\"created_at\":null}\n");
+}
+
+TEST_F(ItemPagesTest, AreUnavailableWithoutTheDatabase) {
+  fails_ = true;
+  const auto response = get("/items/3");
+  EXPECT_EQ(response.status, 503U);
+  EXPECT_EQ(response.retry_after, "1");
+}
+
+TEST_F(ItemPagesTest, AreUnavailableInTimeWhileTheDatabaseHangs) {
+  hangs_ = true;
+  // The first hangs, the others wait behind it, and there is a bound of those.
+  const std::size_t count = kItemReadsMax + 2;
+  std::size_t unavailable = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    boost::asio::co_spawn(loop_, pages_.page(ops::make_request("GET", "/items")),
+                          [&](const std::exception_ptr& error, const ops::HttpResponse& answer) {
+                            if (error) std::rethrow_exception(error);
+                            if (answer.status == 503) ++unavailable;
+                            if (unavailable == count) loop_.stop();
+                          });
+  }
+  loop_.run();
+  EXPECT_EQ(unavailable, count);
+  latch_.count_down();
+}
+
+}  // namespace
+}  // namespace inventory::server

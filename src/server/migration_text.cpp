@@ -1,0 +1,51 @@
+#include "server/migration_text.h"
+
+#include <fmt/format.h>
+
+namespace inventory::server {
+namespace {
+
+using Tables = store::MigrationPlan::Tables;
+
+// Where tables are made, others are only a hint.
+std::string look_alikes(const store::MigrationPlan& plan) {
+  if (plan.look_alikes.empty()) return "";
+  return fmt::format(
+      "; there are others that look like it: {}; search_path says where it is looked "
+      "for, and it is spelled in small letters",
+      fmt::join(plan.look_alikes, ", "));
+}
+
+}  // namespace
+
+std::string describe(const store::MigrationPlan& plan) {
+  switch (plan.tables) {
+    case Tables::made:
+      return fmt::format("{}: there is no table inventory, so one without any item is made{}",
+                         plan.where, look_alikes(plan));
+    case Tables::adopted:
+      return fmt::format("{}: the table inventory is adopted with its rows", plan.where);
+    case Tables::current:
+      break;
+  }
+  return plan.missing == 0 ? fmt::format("{}: up to date", plan.where)
+                           : fmt::format("{}: {} migration(s) to apply", plan.where, plan.missing);
+}
+
+std::vector<std::string> objections(const store::MigrationPlan& plan, bool require_stock) {
+  std::vector<std::string> lines;
+  lines.reserve(plan.obstacles.size() + 1);
+  for (const auto& obstacle : plan.obstacles) {
+    lines.push_back(
+        fmt::format("{}: the table inventory cannot be adopted: {}", plan.where, obstacle));
+  }
+  if (require_stock && plan.tables == Tables::made) {
+    lines.push_back(
+        fmt::format("{}: --require-stock, and there is no table inventory{}; to make it "
+                    "without any item: inventory-service migrate --require-stock=false",
+                    plan.where, look_alikes(plan)));
+  }
+  return lines;
+}
+
+}  // namespace inventory::server

@@ -1,0 +1,18 @@
+#pragma once
+
+// The store that a database URL names.
+
+#include <memory>
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "config/database_url.h"
+#include "store/store.h"
+
+namespace inventory::server {
+
+// Does not connect yet: the first call that needs the database does.
+std::unique_ptr<store::Store> open_store(const boost::asio::any_io_executor& executor,
+                                         const config::DatabaseUrl& database);
+
+}  // namespace inventory::server

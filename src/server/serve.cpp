@@ -1,0 +1,355 @@
+#include "server/serve.h"
+
+#include <chrono>
+#include <csignal>
+#include <exception>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+#include <spdlog/spdlog.h>
+
+#include "ops/health.h"
+#include "ops/http_listener.h"
+#include "ops/logging.h"
+#include "ops/metrics_page.h"
+#include "ops/process_metrics.h"
+#include "ops/service_manager.h"
+#include "server/flow_metrics.h"
+#include "server/item_pages.h"
+#include "server/migration_text.h"
+#include "server/open_reader.h"
+#include "server/open_store.h"
+#include "server/readiness.h"
+#include "service/amqp_broker.h"
+#include "service/delivery_limit.h"
+#include "service/flow.h"
+#include "service/items.h"
+#include "service/log_throttle.h"
+#include "service/orders.h"
+
+namespace inventory::server {
+namespace {
+
+using boost::asio::redirect_error;
+using boost::asio::use_awaitable;
+
+constexpr std::chrono::milliseconds kMigrateFirst{250};
+constexpr std::chrono::milliseconds kMigrateLast{10'000};
+
+// A coroutine that ends with an exception has met a bug: there is nothing that could go on.
+void rethrow(const std::exception_ptr& error) {
+  if (error) {
+    std::rethrow_exception(error);
+  }
+}
+
+// One kind of request with all that its flow needs.
+template <class Kind>
+struct Line {
+  Line(const boost::asio::any_io_executor& executor, const config::Configuration& configuration,
+       const std::string& queue, const service::ReplyQueue& reply_queue, store::Store& store,
+       service::Clock& clock, prometheus::Registry& registry,
+       std::initializer_list<service::Outcome> outcomes, std::function<void()> on_change)
+      : queue(queue),
+        metrics(registry, queue, outcomes),
+        delivery_limit(queue, clock),
+        broker(service::AmqpBrokerOptions{
+            .endpoint = configuration.amqp_endpoint,
+            .tls = configuration.amqp_tls,
+            .request_queue = queue,
+            .other_queues = other_queues(queue, reply_queue),
+            .queue_type = configuration.queue_type,
+            .prefetch = configuration.prefetch,
+            .delivery_limit = &delivery_limit,
+        }),
+        handler({.queue = queue,
+                 .reply_queue = reply_queue,
+                 .bytes_max = configuration.message_bytes_max},
+                store, clock, metrics),
+        flow(executor,
+             {.queue = queue, .batch_max = configuration.batch_max, .seed = std::random_device()()},
+             broker, handler, store, clock, std::move(on_change), metrics) {}
+
+  static std::vector<std::string> other_queues(const std::string& queue,
+                                               const service::ReplyQueue& reply_queue) {
+    std::vector<std::string> queues{contract::dead_letter_queue(queue)};
+    if (reply_queue.declared_by_us) {
+      queues.push_back(reply_queue.name);
+    }
+    return queues;
+  }
+
+  QueueStatus status() const { return {queue, flow.status(), delivery_limit.note()}; }
+
+  const std::string& queue;
+  FlowMetrics metrics;
+  service::DeliveryLimit delivery_limit;
+  service::AmqpBroker broker;
+  service::BatchHandler<Kind> handler;
+  service::Flow flow;
+};
+
+// Service: everything that runs on the event loop of `serve`.
+class Service {
+  using enum service::Outcome;
+
+ public:
+  Service(const config::Configuration& configuration, const ops::BackgroundLog& log)
+      : configuration_(configuration),
+        log_(log),
+        store_(open_store(context_.get_executor(), configuration.database)),
+        orders_(context_.get_executor(), configuration, configuration.order_queue,
+                {configuration.order_response_queue, true}, *store_, clock_, *registry_,
+                {accepted, product_not_found, not_enough_stock, conflict}, [this] { announce(); }),
+        items_(context_.get_executor(), configuration, configuration.item_queue,
+               {configuration.item_response_queue, false}, *store_, clock_, *registry_,
+               {item_added, conflict}, [this] { announce(); }),
+        signals_(context_, SIGTERM, SIGINT),
+        stopped_(context_, boost::asio::steady_timer::time_point::max()) {
+    lines_dropped_ = &prometheus::BuildCounter()
+                          .Name("inventory_log_lines_dropped_total")
+                          .Help("Lines of the log that what it is written to did not take.")
+                          .Register(*registry_)
+                          .Add({});
+    prometheus::BuildGauge()
+        .Name("inventory_build_info")
+        .Help("Always 1; its labels say what runs.")
+        .Register(*registry_)
+        .Add({{"version", INVENTORY_VERSION}})
+        .Set(1);
+    if (configuration.http_listen) {
+      http_.emplace(context_.get_executor(), *configuration.http_listen, routes());
+    }
+  }
+
+  int run() {
+    spdlog::info("inventory-service {} on {} and {}", INVENTORY_VERSION,
+                 configuration_.amqp_endpoint.display(), config::display(configuration_.database));
+    boost::asio::co_spawn(context_, watch_signals(), rethrow);
+    if (http_) {
+      boost::asio::co_spawn(context_, http_->run(), rethrow);
+    }
+    boost::asio::co_spawn(context_, work(), rethrow);
+    context_.run();
+    return exit_status_;
+  }
+
+ private:
+  // What the HTTP listener answers. A page that needs the database suspends; see ops/http.h.
+  std::vector<ops::HttpRoute> routes() {
+    using ops::immediately;
+    return {
+        {"/livez", immediately([](const auto&) { return ops::HttpResponse{.body = "ok\n"}; })},
+        {"/readyz", immediately([this](const ops::HttpRequest& request) {
+           const bool verbose = ops::query_parameter(request.query, "verbose").has_value();
+           return ops::readiness(health_checks(), verbose);
+         })},
+        {"/items/",
+         [this](ops::HttpRequest request) { return item_pages_.one(std::move(request)); }},
+        {"/items",
+         [this](ops::HttpRequest request) { return item_pages_.page(std::move(request)); }},
+        {"/metrics", immediately([this](const auto&) { return metrics_page(); })},
+    };
+  }
+
+  // Until the flows run they have nothing to say.
+  std::vector<ops::HealthCheck> health_checks() const {
+    std::vector<QueueStatus> queues{orders_.status(), items_.status()};
+    for (auto& [queue, status, _] : queues) {
+      if (stopping_) {
+        status = {service::Condition::stopping, "finishing what is in flight"};
+      } else if (running_ == 0 && !database_problem_.empty()) {
+        status = {service::Condition::database_unavailable, database_problem_};
+      }
+    }
+    return readiness_checks(queues, schema_problem_);
+  }
+
+  ops::HttpResponse metrics_page() {
+    const auto now = clock_.steady_now();
+    orders_.metrics.refresh(orders_.flow.status(), orders_.delivery_limit.limit(), now);
+    items_.metrics.refresh(items_.flow.status(), items_.delivery_limit.limit(), now);
+    lines_dropped_->Increment(static_cast<double>(log_.dropped()) - lines_dropped_->Value());
+    return ops::metrics_page(metrics_);
+  }
+
+  service::Task<void> work() {
+    manager_.ready();
+    if (co_await bring_up_to_date()) {
+      running_ = 2;
+      boost::asio::co_spawn(context_, run_flow(orders_.flow), rethrow);
+      boost::asio::co_spawn(context_, run_flow(items_.flow), rethrow);
+    } else {
+      finish();
+    }
+  }
+
+  // Migrates as soon as the database is there and takes it. False if told to stop before.
+  service::Task<bool> bring_up_to_date() {
+    service::Backoff backoff(kMigrateFirst, kMigrateLast, std::random_device()());
+    service::LogThrottle failures(clock_);
+    std::vector<std::string> said;
+    while (!stopping_) {
+      std::vector<std::string> problems;
+      const auto plan = co_await store_->plan_migration();
+      auto migrated = store::Result<int>(0);
+      if (!plan) {
+        migrated = std::unexpected(plan.error());
+      } else {
+        problems = objections(*plan, configuration_.require_stock);
+        if (problems.empty()) migrated = co_await store_->migrate();
+      }
+      if (!migrated) problems = {migrated.error().what};
+      if (problems.empty()) {
+        if (*migrated > 0) {
+          spdlog::info("database: {}", server::describe(*plan));
+          spdlog::info("database: applied {} migration(s)", *migrated);
+        }
+        schema_problem_.clear();
+        co_return true;
+      }
+      const auto pause = backoff.next();
+      const bool is_away = !migrated && migrated.error().fault == store::Fault::link_lost;
+      const auto problem = fmt::to_string(fmt::join(problems, "; "));
+      database_problem_ = is_away ? problem : "";
+      schema_problem_ = is_away ? "not looked at yet" : problem;
+      manager_.status("waiting for the database: " + problem);
+      // A line for each, all of them at once; then the throttle's.
+      if (problems.size() > 1 && problems != said) {
+        for (const auto& line : problems) spdlog::warn("database: {}", line);
+      }
+      said = problems;
+      failures.warn(
+          "database",
+          fmt::format("database: {}; trying again in {} ms",
+                      problems.size() == 1 ? problem
+                                           : fmt::format("{} things are in the way, the first: {}",
+                                                         problems.size(), problems.front()),
+                      pause.count()));
+      stopped_.expires_after(pause);
+      boost::system::error_code cancelled;
+      co_await stopped_.async_wait(redirect_error(use_awaitable, cancelled));
+    }
+    co_return false;
+  }
+
+  service::Task<void> run_flow(service::Flow& flow) {
+    co_await flow.run();
+    if (--running_ == 0) {
+      finish();
+    }
+  }
+
+  service::Task<void> watch_signals() {
+    boost::system::error_code cancelled;
+    const int signal = co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
+    if (cancelled) {
+      co_return;
+    }
+    spdlog::info("{}: finishing what is in flight, at most {} s",
+                 signal == SIGTERM ? "SIGTERM" : "SIGINT", configuration_.shutdown_budget.count());
+    stopping_ = true;
+    manager_.stopping(configuration_.shutdown_budget);
+    manager_.status("finishing what is in flight");
+    stopped_.cancel();
+    orders_.flow.stop();
+    items_.flow.stop();
+    boost::asio::co_spawn(context_, bound_shutdown(), rethrow);
+    co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
+    if (!cancelled) {
+      spdlog::warn(
+          "a second signal: stopping at once; the broker delivers again what was in flight");
+      exit_status_ = 1;
+      context_.stop();
+    }
+  }
+
+  service::Task<void> bound_shutdown() {
+    budget_.expires_after(configuration_.shutdown_budget);
+    boost::system::error_code cancelled;
+    co_await budget_.async_wait(redirect_error(use_awaitable, cancelled));
+    if (!cancelled) {
+      spdlog::warn("not finished within {} s: the broker delivers again what was in flight",
+                   configuration_.shutdown_budget.count());
+      exit_status_ = 1;
+      context_.stop();
+    }
+  }
+
+  // Nothing runs any more but the waits for signals and for the budget.
+  void finish() {
+    spdlog::info("stopped");
+    manager_.stop();
+    if (http_) {
+      http_->stop();
+    }
+    signals_.cancel();
+    budget_.cancel();
+  }
+
+  void announce() {
+    const bool ready = orders_.flow.is_consuming() && items_.flow.is_consuming();
+    if (ready && !ready_) {
+      spdlog::info("ready: consuming {} and {}", configuration_.order_queue,
+                   configuration_.item_queue);
+    }
+    ready_ = ready;
+    if (!stopping_)
+      manager_.status(fmt::format("{}; {}", describe_line(orders_), describe_line(items_)));
+  }
+
+  template <class Kind>
+  static std::string describe_line(const Line<Kind>& line) {
+    return line.flow.is_consuming() ? "consuming " + line.queue
+                                    : line.queue + ": " + line.flow.status().reason;
+  }
+
+  const config::Configuration& configuration_;
+  const ops::BackgroundLog& log_;
+  boost::asio::io_context context_{1};
+  std::unique_ptr<store::Store> store_;
+  ItemPages item_pages_{context_.get_executor(),
+                        [this] { return open_reader(configuration_.database, kItemReadTimeout); }};
+  service::SystemClock clock_;
+  std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+  std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
+      registry_, std::make_shared<ops::ProcessMetrics>()};
+  prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
+  Line<service::Orders> orders_;
+  Line<service::Items> items_;
+  std::optional<ops::HttpListener> http_;
+  boost::asio::signal_set signals_;
+  ops::ServiceManager manager_{context_.get_executor()};
+  boost::asio::steady_timer stopped_;
+  boost::asio::steady_timer budget_{context_};
+  std::string database_problem_;  // while the schema is brought up to date
+  std::string schema_problem_ = "not looked at yet";
+  int running_ = 0;
+  int exit_status_ = 0;
+  bool stopping_ = false;
+  bool ready_ = false;
+};
+
+}  // namespace
+
+int serve(const config::Configuration& configuration) {
+  const ops::BackgroundLog log(configuration.log_level, configuration.log_format);
+  return Service(configuration, log).run();
+}
+
+}  // namespace inventory::server

@@ -1,0 +1,67 @@
+#pragma once
+
+// A schema of its own in the PostgreSQL that INVENTORY_TEST_POSTGRES_URL names, for one test; gone
+// with the object. It is looked into through a connection of its own, which blocks.
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <libpq-fe.h>
+
+#include "store/postgres/connect.h"
+#include "store/postgres/postgres_store.h"
+#include "store/testing/conformance.h"
+
+namespace inventory::store::postgres {
+
+class PostgresTestDatabase : public conformance::TestDatabase {
+ public:
+  static bool available();
+  static constexpr const char* kUnavailable = "INVENTORY_TEST_POSTGRES_URL is not set";
+
+  PostgresTestDatabase();
+  ~PostgresTestDatabase() override;
+
+  std::unique_ptr<Store> open(boost::asio::any_io_executor executor) override;
+  std::unique_ptr<Reader> open_reader() override;
+  std::optional<domain::Quantity> on_hand(domain::ProductId product) override;
+  domain::Quantity ledger_sum(domain::ProductId product) override;
+  void make_python_table() override;
+  void execute(const std::string& statements) override { sql(statements); }
+  void meddle_with_updates(conformance::Meddling meddling, domain::ProductId product) override;
+
+  // The schema, and the application_name of the connections that options() leads to.
+  const std::string& name() const { return name_; }
+
+  // For a store whose tables lie in this schema, and which waits long for locks. `settings` are
+  // more of the session's: "-c role=x".
+  PostgresOptions options(std::string_view settings = "") const;
+
+  // The same, with other hosts and ports than the server's.
+  std::string connection_string(std::string_view settings, std::string_view hosts,
+                                std::string_view ports) const;
+  std::string host() const { return PQhost(admin_.get()); }
+  std::string port() const { return PQport(admin_.get()); }
+
+  // Runs statements on the connection of the test itself; throws with the server's words.
+  // Returns the first field of the last result, or "" if there is none.
+  std::string sql(const std::string& statements) const;
+
+  // How many of the stores' connections wait for a lock; how many there are.
+  int waiting() const;
+  int connections() const;
+
+  // Ends the stores' connections, and returns once they are gone.
+  void terminate_connections() const;
+
+ private:
+  int count_connections(std::string_view condition) const;
+
+  std::string name_;
+  ConnectionHandle admin_;
+};
+
+conformance::Adapter postgres_adapter();
+
+}  // namespace inventory::store::postgres

@@ -1,0 +1,43 @@
+#pragma once
+
+// Progress: a bar on standard error, where that is a terminal; elsewhere nothing.
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace inventory::terminal {
+
+class Progress {
+ public:
+  // is_shown: whether there is a terminal to draw on; see is_terminal().
+  Progress(std::string what, bool is_shown) : what_(std::move(what)), is_shown_(is_shown) {}
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress() { clear(); }
+
+  // Draws the bar, at most ten times a second.
+  void update(std::size_t done, std::size_t total);
+
+  // Takes the bar away, so that something else can be printed.
+  void clear();
+
+ private:
+  const std::string what_;
+  const bool is_shown_;
+  bool is_drawn_ = false;
+  std::chrono::steady_clock::time_point next_draw_;
+};
+
+// The bar as text, "replaying orders.dlq [#####     ] 512 of 1024": shorter than `columns`, since a
+// full line might wrap (0: as wide as it gets).
+std::string progress_bar(std::string_view what, std::size_t done, std::size_t total,
+                         std::size_t columns);
+
+bool is_terminal(int descriptor);
+
+// The width of the terminal in columns; 0 if the descriptor is none.
+std::size_t terminal_columns(int descriptor);
+
+}  // namespace inventory::terminal
