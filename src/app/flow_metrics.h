@@ -15,7 +15,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,7 +35,7 @@ class FlowMetrics : public service::Observer {
  public:
   // outcomes: those that a valid request of this queue can have. The registry outlives this.
   FlowMetrics(prometheus::Registry& registry, const std::string& queue,
-              std::initializer_list<service::Outcome> outcomes);
+              std::span<const service::Outcome> outcomes);
 
   // Brings up to date what no event does. To be called before the metrics are collected.
   // delivery_limit: of the queue, if it is known to have one.

@@ -80,16 +80,15 @@ std::string reply(const OrderMessage& message, bool success, std::string_view te
   return json;
 }
 
-std::string_view text_of(domain::Verdict verdict) {
+std::string_view text_of(domain::Outcome verdict) {
   switch (verdict) {
-    case domain::Verdict::accepted:
+    case domain::Outcome::accepted:
       return "Inventory updated";
-    case domain::Verdict::product_not_found:
+    case domain::Outcome::product_not_found:
       return "Product not found";
-    case domain::Verdict::not_enough_stock:
-      break;
+    default:
+      return "Not enough inventory";
   }
-  return "Not enough inventory";
 }
 
 }  // namespace
@@ -129,7 +128,7 @@ std::string order_reply(const OrderMessage& message, const domain::OrderDecision
                     message.order->id.display(), line ? ", line_id " + line->display() : "",
                     message.order->product, *decision.conflicts_with));
   }
-  return reply(message, decision.verdict == domain::Verdict::accepted, text_of(decision.verdict));
+  return reply(message, decision.outcome == domain::Outcome::accepted, text_of(decision.outcome));
 }
 
 std::string invalid_order_reply(const OrderMessage& message, std::string_view what) {

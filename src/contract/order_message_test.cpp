@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t kOrderBytesMax = 65'536;
 constexpr std::string_view kValid = R"({"order_id":123,"product_id":1,"quantity":2})";
 
-using domain::Verdict;
+using domain::Outcome;
 
 std::string order_error(std::string_view body) {
   const auto message = read_order(body, kOrderBytesMax);
@@ -31,7 +31,7 @@ TEST(OrderMessage, RepeatsTheOrderIdInItsTypeAndTheRequestAsItCame) {
   const std::string body =
       R"( {"order_id":"q\"\u00e9", "product_id":1,"quantity":2,"x":1E+2,"y":[1e400]} )";
   const auto message = read_order(body, kOrderBytesMax);
-  EXPECT_EQ(order_reply(message, {.verdict = Verdict::accepted}),
+  EXPECT_EQ(order_reply(message, {.outcome = Outcome::accepted}),
             R"({"order_id":"q\"é","success":true,"message":"Inventory updated","order_data":)"
             R"({"order_id":"q\"\u00e9", "product_id":1,"quantity":2,"x":1E+2,"y":[1e400]}})");
 }
@@ -40,13 +40,13 @@ TEST(OrderMessage, SaysEachVerdictInTheContractsWords) {
   const auto message = read_order(kValid, kOrderBytesMax);
   const auto reply = [&](domain::OrderDecision decision) { return order_reply(message, decision); };
   const std::string data = R"("order_data":)" + std::string(kValid) + "}";
-  EXPECT_EQ(reply({.verdict = Verdict::accepted}),
+  EXPECT_EQ(reply({.outcome = Outcome::accepted}),
             R"({"order_id":123,"success":true,"message":"Inventory updated",)" + data);
-  EXPECT_EQ(reply({.verdict = Verdict::product_not_found}),
+  EXPECT_EQ(reply({.outcome = Outcome::product_not_found}),
             R"({"order_id":123,"success":false,"message":"Product not found",)" + data);
-  EXPECT_EQ(reply({.verdict = Verdict::not_enough_stock}),
+  EXPECT_EQ(reply({.outcome = Outcome::not_enough_stock}),
             R"({"order_id":123,"success":false,"message":"Not enough inventory",)" + data);
-  EXPECT_EQ(reply({.verdict = Verdict::accepted, .replayed = false, .conflicts_with = 3}),
+  EXPECT_EQ(reply({.outcome = Outcome::accepted, .replayed = false, .conflicts_with = 3}),
             R"({"order_id":123,"success":false,"message":"Invalid order: order_id 123 was already )"
             R"(decided for product 1 with quantity 3",)" +
                 data);
@@ -54,8 +54,8 @@ TEST(OrderMessage, SaysEachVerdictInTheContractsWords) {
 
 TEST(OrderMessage, AnswersAReplayWordForWord) {
   const auto message = read_order(kValid, kOrderBytesMax);
-  EXPECT_EQ(order_reply(message, {.verdict = Verdict::not_enough_stock, .replayed = true}),
-            order_reply(message, {.verdict = Verdict::not_enough_stock}));
+  EXPECT_EQ(order_reply(message, {.outcome = Outcome::not_enough_stock, .replayed = true}),
+            order_reply(message, {.outcome = Outcome::not_enough_stock}));
 }
 
 TEST(OrderMessage, NamesTheMemberThatIsWrong) {
@@ -85,7 +85,7 @@ TEST(OrderMessage, EchoesHalfOfASurrogatePairButStoresNone) {
   const auto message = read_order(echoed, kOrderBytesMax);
   ASSERT_TRUE(message.order);
   EXPECT_EQ(
-      order_reply(message, {.verdict = Verdict::accepted}),
+      order_reply(message, {.outcome = Outcome::accepted}),
       R"({"order_id":1,"success":true,"message":"Inventory updated","order_data":)" + echoed + "}");
   const auto stored =
       read_order(R"({"order_id":"a\ud83d","product_id":1,"quantity":1})", kOrderBytesMax);
@@ -123,7 +123,7 @@ TEST(OrderMessage, NamesTheLineOfAConflict) {
   const auto message =
       read_order(R"({"order_id":"A","product_id":1,"quantity":1,"line_id":"b"})", kOrderBytesMax);
   const auto reply =
-      order_reply(message, {.verdict = Verdict::accepted, .replayed = false, .conflicts_with = 3});
+      order_reply(message, {.outcome = Outcome::accepted, .replayed = false, .conflicts_with = 3});
   EXPECT_TRUE(reply.contains("order_id A, line_id b was already decided for product 1")) << reply;
 }
 
@@ -167,7 +167,7 @@ TEST(OrderOfReply, IsTheOrderThatTheReplyAnswers) {
   const auto message = read_order(
       R"({"order_id":",\"order_data\":{","product_id":7,"quantity":2,"order_data":1})", 1000);
   ASSERT_TRUE(message.order);
-  const auto order = order_of_reply(order_reply(message, {domain::Verdict::accepted}));
+  const auto order = order_of_reply(order_reply(message, {domain::Outcome::accepted}));
   ASSERT_TRUE(order);
   EXPECT_EQ(order->id, message.order->id);
   EXPECT_EQ(order->product, 7);

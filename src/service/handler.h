@@ -2,8 +2,8 @@
 
 // Handler: one kind of request, from deliveries to answers: parse, decide and commit, reply.
 //
-// A kind of request is a type with a parser, a decision and a reply (see orders.h, items.h);
-// BatchHandler makes a Handler of it. A new kind of request is a new such type, nothing else.
+// A kind of request is a type with a parser and a reply around a command of the domain (see orders.h,
+// items.h); BatchHandler makes a Handler of it, kinds.h gives it a queue.
 //
 // Invariants:
 //   1. One answer a delivery, once; what cannot be decided now is kept until it can.
@@ -34,6 +34,7 @@
 
 #include "amqp/message.h"
 #include "contract/request_error.h"
+#include "domain/command.h"
 #include "log/fields.h"
 #include "log/limit.h"
 #include "service/answer.h"
@@ -103,7 +104,7 @@ class BatchHandler : public Handler {
     Answered answered;
     answered.answers.reserve(deliveries.size());
     std::vector<typename Kind::Message> messages;
-    std::vector<typename Kind::Request> requests;
+    std::vector<domain::Command> requests;
     std::vector<std::size_t> places;  // of the requests
     messages.reserve(deliveries.size());
     requests.reserve(deliveries.size());
@@ -114,7 +115,7 @@ class BatchHandler : public Handler {
         answered.answers.push_back(invalid_answer(delivery, messages.back(), *error));
       } else {
         places.push_back(messages.size() - 1);
-        requests.push_back(Kind::request(messages.back(), delivery, clock_.now()));
+        requests.push_back(Kind::command(messages.back(), delivery, clock_.now()));
       }
     }
     bool is_decided = requests.empty();
@@ -168,7 +169,7 @@ class BatchHandler : public Handler {
 
   // A request that waits. Its message points into its delivery.
   struct Kept {
-    Kept(amqp::Delivery of, typename Kind::Request what, std::size_t bytes_max)
+    Kept(amqp::Delivery of, domain::Command what, std::size_t bytes_max)
         : delivery(std::move(of)),
           message(Kind::read(delivery, bytes_max)),
           request(std::move(what)) {}
@@ -177,7 +178,7 @@ class BatchHandler : public Handler {
 
     amqp::Delivery delivery;
     typename Kind::Message message;
-    typename Kind::Request request;
+    domain::Command request;
   };
 
   static constexpr std::chrono::seconds kSuspicionAfter{10};
@@ -206,15 +207,15 @@ class BatchHandler : public Handler {
     return error == nullptr ? std::nullopt : std::optional(*error);
   }
 
-  void keep(amqp::Delivery&& delivery, typename Kind::Request&& request) {
-    const Id id = backlog_.add(Kind::products(request), clock_.steady_now());
+  void keep(amqp::Delivery&& delivery, domain::Command&& request) {
+    const Id id = backlog_.add(domain::products_of(request), clock_.steady_now());
     kept_.try_emplace(id, std::move(delivery), std::move(request), options_.bytes_max);
   }
 
-  Task<store::Result<std::vector<typename Kind::Decision>>> decide(
-      std::span<const typename Kind::Request> requests, store::Locks locks) {
+  Task<store::Result<std::vector<domain::Decision>>> decide(
+      std::span<const domain::Command> requests, store::Locks locks) {
     const auto since = clock_.steady_now();
-    auto decisions = co_await Kind::decide(store_, requests, locks);
+    auto decisions = co_await store_.decide(requests, locks);
     const auto now = clock_.steady_now();
     std::optional<store::Fault> fault;
     if (!decisions) fault = decisions.error().fault;
@@ -263,7 +264,7 @@ class BatchHandler : public Handler {
       co_return std::nullopt;
     }
     --tries_left;
-    std::vector<typename Kind::Request> requests;
+    std::vector<domain::Command> requests;
     requests.reserve(ids.size());
     for (const Id id : ids) requests.push_back(kept_.at(id).request);
     auto decisions = co_await decide(requests, locks);
@@ -342,7 +343,7 @@ class BatchHandler : public Handler {
     return last_passed_ && *last_passed_ > failure.first;
   }
 
-  void take_answer(Id id, const typename Kind::Decision& decision, std::vector<Answer>& answers) {
+  void take_answer(Id id, const domain::Decision& decision, std::vector<Answer>& answers) {
     const Kept& kept = kept_.at(id);
     answers.push_back(decided_answer(kept.delivery, kept.message, decision));
     backlog_.remove(id);
@@ -368,19 +369,20 @@ class BatchHandler : public Handler {
   }
 
   Answer decided_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
-                        const typename Kind::Decision& decision) {
-    const Outcome outcome = Kind::outcome(decision);
+                        const domain::Decision& decision) {
+    const Outcome outcome = domain::outcome_of(decision);
+    const bool is_replayed = domain::is_replayed(decision);
     if (spdlog::should_log(spdlog::level::debug)) {
       log::write(spdlog::level::debug, fields(delivery, message), "{}: {}{}", options_.queue,
-                 decision.replayed ? "decided before: " : "", to_string(outcome));
+                 is_replayed ? "decided before: " : "", domain::row_of(outcome).text);
     }
     return {.delivery_tag = delivery.delivery_tag,
             .received_at = delivery.received_at,
-            .reply = make_reply(delivery, Kind::reply(message, decision), decision.replayed,
+            .reply = make_reply(delivery, Kind::reply(message, decision), is_replayed,
                                 options_.reply_queue),
             .dead_letter = std::nullopt,
             .outcome = outcome,
-            .replayed = decision.replayed};
+            .replayed = is_replayed};
   }
 
   Answer invalid_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,

@@ -2,10 +2,11 @@
 
 // Orders: the kind of request that comes in order_validate.
 
-#include <span>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <variant>
 
 #include "contract/order_message.h"
 #include "log/fields.h"
@@ -13,39 +14,25 @@
 
 namespace inventory::service {
 
+// Of a message's id, for the ledger; nothing where it has none.
+inline std::optional<std::int64_t> hash_of(const std::optional<std::string>& message_id) {
+  if (!message_id || message_id->empty()) return std::nullopt;
+  return domain::stable_hash(*message_id);
+}
+
 struct Orders {
   using Message = contract::OrderMessage;
-  using Request = domain::Order;
-  using Decision = domain::OrderDecision;
-
   static Message read(const amqp::Delivery& delivery, std::size_t bytes_max) {
     return contract::read_order(delivery.body, bytes_max);
   }
   static const contract::RequestError* error(const Message& message) {
     return message.order ? nullptr : &message.order.error();
   }
-  static Request request(const Message& message, const amqp::Delivery&, domain::Timestamp) {
-    return *message.order;
-  }
-  static Task<store::Result<std::vector<Decision>>> decide(store::Store& store,
-                                                           std::span<const Request> requests,
-                                                           store::Locks locks) {
-    return store.decide_orders(requests, locks);
-  }
-  static std::vector<domain::ProductId> products(const Request& request) {
-    return {request.product};
-  }
-  static Outcome outcome(const Decision& decision) {
-    if (decision.conflicts_with) return Outcome::conflict;
-    switch (decision.verdict) {
-      case domain::Verdict::accepted:
-        return Outcome::accepted;
-      case domain::Verdict::product_not_found:
-        return Outcome::product_not_found;
-      case domain::Verdict::not_enough_stock:
-        return Outcome::not_enough_stock;
-    }
-    return Outcome::not_enough_stock;
+  static domain::Command command(const Message& message, const amqp::Delivery& delivery,
+                                 domain::Timestamp) {
+    domain::Order order = *message.order;
+    order.message_hash = hash_of(delivery.properties.message_id);
+    return order;
   }
   static log::Fields fields(const Message& message) {
     log::Fields fields;
@@ -53,8 +40,8 @@ struct Orders {
     if (message.order) fields.product_id = message.order->product;
     return fields;
   }
-  static std::string reply(const Message& message, const Decision& decision) {
-    return contract::order_reply(message, decision);
+  static std::string reply(const Message& message, const domain::Decision& decision) {
+    return contract::order_reply(message, std::get<domain::OrderDecision>(decision));
   }
   static std::string invalid_reply(const Message& message, std::string_view what) {
     return contract::invalid_order_reply(message, what);

@@ -39,9 +39,9 @@ TEST_P(Conformance, SaysToMigrateWhereNobodyHas) {
   EXPECT_THAT(ready.error().what, HasSubstr("migrate"));
 
   const std::vector orders{order(1, 1, 1)};
-  EXPECT_FALSE(run(store_->decide_orders(orders)));
+  EXPECT_FALSE(run(decide_orders(*store_, orders)));
   const std::vector<domain::NewItem> items{{std::nullopt, 1, std::nullopt, {}}};
-  EXPECT_FALSE(run(store_->add_items(items)));
+  EXPECT_FALSE(run(add_items(*store_, items)));
 
   migrate();
   EXPECT_TRUE(run(store_->ready()));

@@ -8,6 +8,7 @@
 
 #include "contract/item_message.h"
 #include "contract/order_message.h"
+#include "domain/memory_tables_for_test.h"
 #include "service/answer.h"
 
 namespace inventory::simulation {
@@ -59,9 +60,11 @@ Request& Checks::add(bool is_order, amqp::Properties properties, std::string bod
   } else {
     const auto message = contract::read_item(request.body, kBodyBytesMax);
     request.is_refused = request.undecodable || message.error.has_value();
+    request.product = message.product_id.value_or(0);
     if (!request.is_refused) {
       request.identity =
           contract::item_identity(request.properties.message_id, request.properties.correlation_id);
+      request.adds_unseen = !request.identity && !message.product_id;
     }
   }
   return requests_.emplace(number, std::move(request)).first->second;
@@ -75,8 +78,8 @@ std::string Checks::reply_queue(const Request& request) {
 
 // Also of one that is not valid for another reason: it costs nothing to wait for it.
 bool Checks::is_bad_product(const Request& request) const {
-  if (request.is_order) return bad_products_.contains(request.product);
-  return are_items_bad_ &&
+  if (bad_products_.contains(request.product)) return true;
+  return !request.is_order && are_items_bad_ &&
          contract::read_item(request.body, kBodyBytesMax).quantity == kBadItemQuantity;
 }
 
@@ -217,7 +220,7 @@ void Checks::on_reply(Request& request, const amqp::Message& reply) {
   if (is_refusal(request, reply.body)) {
     return;
   }
-  if (!request.is_order && !request.is_refused && !request.identity) {
+  if (request.adds_unseen) {
     check_anonymous_item(request, reply.body);
     return;
   }
@@ -265,7 +268,7 @@ void Checks::check_anonymous_item(const Request& request, const std::string& bod
     return;
   }
   domain::Item as_added = item->second;
-  as_added.quantity = tables_.ledger.at({id, kOpening}).quantity;
+  as_added.quantity = tables_.ledger.at({id, std::string(domain::kOpening)}).quantity;
   if (body != contract::item_reply({.item = as_added})) {
     broken("a reply says what was decided", body);
   }
@@ -306,7 +309,7 @@ std::optional<std::string> Checks::expected_reply(const Request& request) const 
     if (entry == tables_.ledger.end()) {
       return std::nullopt;
     }
-    domain::OrderDecision decision{.verdict = entry->second.verdict};
+    domain::OrderDecision decision{.outcome = entry->second.outcome};
     if (entry->second.quantity != order.quantity) {
       decision.conflicts_with = entry->second.quantity;
     }
@@ -319,11 +322,19 @@ std::optional<std::string> Checks::expected_reply(const Request& request) const 
   if (message.error) {
     return contract::invalid_item_reply(message, message.error->what);
   }
+  if (!request.identity && message.product_id) {  // of a product that was there all the time
+    return contract::item_reply(
+        {.item = {0, *message.quantity, message.description, {}}, .is_taken = true});
+  }
   const auto item = tables_.requests.find(request.identity.value_or(""));
   if (item == tables_.requests.end()) {
     return std::nullopt;
   }
-  return contract::item_reply({.item = item->second});
+  const domain::ItemAnswer& answer = item->second;
+  domain::ItemDecision decision{.item = {answer.id.value_or(0), answer.quantity, answer.description,
+                                         answer.created_at, answer.low_stock},
+                                .is_taken = !answer.id};
+  return contract::item_reply(decision);
 }
 
 void Checks::on_received(const Request& request) { received_.push_back(request.number); }
@@ -337,11 +348,10 @@ void Checks::on_given_up(const Request& request) {
 void Checks::on_acknowledge(const Request& request, Time after, bool reply_is_settled,
                             bool dead_letter_is_settled) {
   const auto how = [&] { return fmt::format("request {}: {}", request.number, request.body); };
-  const bool is_anonymous = !request.is_order && !request.is_refused && !request.identity;
   if (is_calm_ && !is_bad_product(request) && after > kKeptMax) {
     broken("what a client's queue does not take is kept or given up soon", how());
   }
-  if (!is_anonymous && !expected_reply(request) &&
+  if (!request.adds_unseen && !expected_reply(request) &&
       !(dead_letter_is_settled && request.refusals > 0)) {
     broken("nothing is acknowledged before its decision is committed", how());
   }
@@ -375,7 +385,7 @@ void Checks::on_commit(const std::set<domain::ProductId>& touched) {
 // While one waits that was put aside, those behind it for its product wait too. It may have been
 // refused before the later one was decided: then it is not decided itself any more.
 void Checks::on_decided(Arrivals& arrivals, std::uint64_t epoch,
-                        const std::map<domain::LedgerKey, Tables::Entry>& entries) {
+                        const std::map<domain::LedgerKey, domain::LedgerEntry>& entries) {
   if (arrivals.epoch != epoch) {
     return;
   }
@@ -423,13 +433,12 @@ void Checks::on_drained(const Tables& initial) {
       orders.insert(*request.identity);
       if (request.refusals == 0) decided.insert(*request.identity);
     }
-    const bool is_anonymous = !request.is_order && !request.is_refused && !request.identity;
-    anonymous += is_anonymous && request.refusals == 0 ? 1 : 0;
+    anonymous += request.adds_unseen && request.refusals == 0 ? 1 : 0;
   }
   std::set<domain::ProductId> products;
   for (const auto& [key, entry] : tables_.ledger) {
     products.insert(key.first);
-    if (key.second == kOpening) {
+    if (key.second == domain::kOpening) {
       continue;
     }
     const std::string identity = fmt::format("{} {}", key.first, key.second);
@@ -442,7 +451,10 @@ void Checks::on_drained(const Tables& initial) {
     broken("every request is decided", *decided.begin());
   }
   on_commit(products);
-  const auto added = tables_.items.size() - initial.items.size() - tables_.requests.size();
+  const auto asked = std::ranges::count_if(
+      tables_.requests, [](const auto& request) { return request.second.id.has_value(); });
+  const auto added =
+      tables_.items.size() - initial.items.size() - static_cast<std::size_t>(asked);
   if (is_clean_ ? added != anonymous : added < anonymous) {
     broken("a request without identity adds an item, and where nothing fails only one",
            fmt::format("{} for {}", added, anonymous));
@@ -450,9 +462,9 @@ void Checks::on_drained(const Tables& initial) {
 }
 
 void Checks::on_drained_alone(const Tables& initial) {
-  domain::BatchView view;
+  domain::MemoryTables alone;
   for (const auto& [id, item] : initial.items) {
-    view.on_hand[id] = item.quantity;
+    alone.stock[id] = {item.quantity};
   }
   for (const auto number : received_) {
     const Request& request = requests_.at(number);
@@ -460,18 +472,12 @@ void Checks::on_drained_alone(const Tables& initial) {
       continue;
     }
     const auto message = contract::read_order(request.body, kBodyBytesMax);
-    const auto outcome = domain::decide_orders(std::span(&*message.order, 1), view);
-    for (const auto& [product, quantity] : outcome.changed_stock) {
-      view.on_hand[product] = quantity;
-    }
-    for (const auto& entry : outcome.new_entries) {
-      view.decisions[entry.key] = {entry.verdict, entry.quantity};
-    }
+    alone.decide(std::vector<domain::Command>{*message.order});
   }
-  for (const auto& [key, decision] : view.decisions) {
+  for (const auto& [key, decision] : alone.ledger) {
     const auto entry = tables_.ledger.find(key);
     if (initial.items.contains(key.first) &&
-        (entry == tables_.ledger.end() || entry->second.verdict != decision.verdict ||
+        (entry == tables_.ledger.end() || entry->second.outcome != decision.outcome ||
          entry->second.quantity != decision.quantity)) {
       broken("orders for a product are decided in the order in which they arrived",
              fmt::format("product {}, {}", key.first, key.second));

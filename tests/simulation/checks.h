@@ -39,6 +39,7 @@ struct Request {
   bool is_refused = false;                 // not valid, or refused by the database
   domain::ProductId product = 0;           // of a valid order
   std::optional<std::string> identity;     // of a valid one, if it has one
+  bool adds_unseen = false;                // an item without identity or chosen id: each adds one
   unsigned replies = 0;                    // that reached a queue
   unsigned undeliverable_replies = 0;      // whose queue was gone, or kept rejecting
   unsigned kept_replies = 0;               // in the service's own queue
@@ -102,7 +103,7 @@ class Checks {
   void on_commit(const std::set<domain::ProductId>& touched);
   // A process has decided these, for what it had received in this epoch.
   void on_decided(Arrivals& arrivals, std::uint64_t epoch,
-                  const std::map<domain::LedgerKey, Tables::Entry>& entries);
+                  const std::map<domain::LedgerKey, domain::LedgerEntry>& entries);
   // All is quiet; `initial` is what the tables held in the beginning.
   void on_drained(const Tables& initial);
   // As above, where one process after the other did everything, and nothing failed: then decisions

@@ -23,7 +23,11 @@ World::World(std::uint64_t seed, bool is_traced)
     const auto id = database_.draw_id();
     const auto stock = static_cast<domain::Quantity>(random.below(12));
     environment_.tables.items[id] = {id, stock, std::nullopt, {}};
-    environment_.tables.ledger[{id, kOpening}] = {{}, stock, stock};
+    environment_.tables.ledger[{id, std::string(domain::kOpening)}] = {
+        .key = {id, std::string(domain::kOpening)},
+        .outcome = domain::Outcome::opening,
+        .quantity = stock,
+        .delta = stock};
   }
   initial_ = environment_.tables;
   for (const auto queue : {kOrderQueue, kItemQueue}) {
