@@ -20,11 +20,11 @@
 #include "amqp/wire.h"
 #include "contract/order_message.h"
 #include "domain/command.h"
-#include "store/one_kind_for_test.h"
 #include "or_throw.h"
 #include "order_stream.h"
 #include "service/clock.h"
 #include "service/orders.h"
+#include "store/one_kind_for_test.h"
 #include "store/postgres/postgres_store.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -83,7 +83,7 @@ std::vector<domain::Order> orders(OrderStream& stream, std::size_t count) {
   std::vector<domain::Order> result;
   result.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    result.push_back(*contract::read_order(stream.next(), kBytesMax).order);
+    result.push_back(*contract::read_order(stream.next(), kBytesMax).single());
   }
   return result;
 }

@@ -76,6 +76,11 @@ FlowMetrics::FlowMetrics(Registry& registry, const std::string& queue,
     : replays_(counter(registry, "inventory_replays_total",
                        "Requests that were decided before, and answered as then.",
                        {{"queue", queue}})),
+      repeated_with_another_message_id_(counter(
+          registry, "inventory_orders_repeated_with_another_message_id_total",
+          "Orders without line_id that were answered as repeated, in a message with another "
+          "message_id: perhaps second lines for the same product.",
+          {{"queue", queue}})),
       consumed_(counter(registry, "messaging_client_consumed_messages_total",
                         "Requests taken from the queue.", {{"queue", queue}})),
       sent_(counter(registry, "messaging_client_sent_messages_total",
@@ -209,6 +214,10 @@ void FlowMetrics::retried(store::Fault fault) {
   if (found != retries_.end()) {
     found->second->Increment();
   }
+}
+
+void FlowMetrics::repeated_with_another_message_id() {
+  repeated_with_another_message_id_.Increment();
 }
 
 void FlowMetrics::decided(const service::Tally& tally, Duration took) {

@@ -48,6 +48,7 @@ class FlowMetrics : public service::Observer {
   void received(std::size_t requests) override;
   void transaction(Duration took, std::optional<store::Fault> fault) override;
   void retried(store::Fault fault) override;
+  void repeated_with_another_message_id() override;
   void decided(const service::Tally& tally, Duration took) override;
   void published(const service::Published& messages) override;
   void waiting(std::size_t replies) override;
@@ -64,6 +65,7 @@ class FlowMetrics : public service::Observer {
   std::vector<std::pair<store::Fault, prometheus::Counter*>> retries_;
   std::vector<std::pair<service::Condition, prometheus::Gauge*>> conditions_;
   prometheus::Counter& replays_;
+  prometheus::Counter& repeated_with_another_message_id_;
   prometheus::Counter& consumed_;
   prometheus::Counter& sent_;
   prometheus::Counter& rejected_;

@@ -64,12 +64,14 @@ void rethrow(const std::exception_ptr& error) {
 // The settings that name a kind's queues.
 struct QueueSettings {
   std::string_view kind;
-  std::string Configuration::*queue;
-  std::string Configuration::*reply_queue;
+  std::string Configuration::* queue;
+  std::string Configuration::* reply_queue;  // null: named after the queue
 };
 constexpr std::array kQueueSettings{
     QueueSettings{"order", &Configuration::order_queue, &Configuration::order_response_queue},
     QueueSettings{"item", &Configuration::item_queue, &Configuration::item_response_queue},
+    QueueSettings{"cancellation", &Configuration::cancel_queue, nullptr},
+    QueueSettings{"adjustment", &Configuration::adjust_queue, nullptr},
 };
 
 // One kind of request with all that its flow needs.
@@ -158,10 +160,15 @@ class Service {
  private:
   void add_line(const service::KindRow& kind) {
     const auto settings = std::ranges::find(kQueueSettings, kind.name, &QueueSettings::kind);
-    lines_.push_back(std::make_unique<Line>(
-        context_.get_executor(), configuration_, kind, configuration_.*settings->queue,
-        service::ReplyQueue{configuration_.*settings->reply_queue, kind.declares_reply_queue},
-        *store_, clock_, *registry_, [this] { announce(); }));
+    const std::string& queue = configuration_.*settings->queue;
+    if (queue.empty()) return;  // switched off
+    const std::string reply_queue = settings->reply_queue == nullptr
+                                        ? queue + "_response"
+                                        : configuration_.*settings->reply_queue;
+    lines_.push_back(
+        std::make_unique<Line>(context_.get_executor(), configuration_, kind, queue,
+                               service::ReplyQueue{reply_queue, kind.declares_reply_queue}, *store_,
+                               clock_, *registry_, [this] { announce(); }));
   }
 
   // What the HTTP listener answers. A page that needs the database suspends; see ops/http.h.
@@ -355,7 +362,7 @@ class Service {
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
       registry_, std::make_shared<ops::ProcessMetrics>()};
   prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
-  std::vector<std::unique_ptr<Line>> lines_;  // one for each kind of request
+  std::vector<std::unique_ptr<Line>> lines_;      // one for each kind of request
   std::optional<ops::HttpListener> http_;
   boost::asio::signal_set signals_;
   ops::ServiceManager manager_{context_.get_executor()};

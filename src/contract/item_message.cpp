@@ -66,8 +66,8 @@ std::optional<std::int64_t> read_optional(std::string_view name, const JsonValue
   const auto* number = std::get_if<std::int64_t>(&value);
   if (number != nullptr && *number >= least && *number <= most) return *number;
   if (!error) {
-    error = RequestError{Reason::invalid, fmt::format("{} must be an integer between {} and {}",
-                                                      name, least, most)};
+    error = RequestError{Reason::invalid,
+                         fmt::format("{} must be an integer between {} and {}", name, least, most)};
   }
   return std::nullopt;
 }
@@ -109,8 +109,8 @@ ItemMessage read_item(std::string_view body, std::size_t bytes_max) {
         fmt::format("description must be null or a string of at most {} bytes without {}",
                     kDescriptionBytesMax, forbidden_character(*object))};
   }
-  message.product_id = read_optional(kItemMembers[2], object->values[2], 1, domain::kChosenIdMax,
-                                     message.error);
+  message.product_id =
+      read_optional(kItemMembers[2], object->values[2], 1, domain::kChosenIdMax, message.error);
   message.low_stock =
       read_optional(kItemMembers[3], object->values[3], 0, kIntegerMax, message.error);
   return message;

@@ -21,7 +21,8 @@ Outcome outcome_of_all(const Entries& entries) {
   constexpr std::array kFirst{Outcome::cancelled_first, Outcome::product_not_found,
                               Outcome::not_enough_stock, Outcome::other_item};
   for (const Outcome outcome : kFirst) {
-    if (std::ranges::any_of(entries, [&](const auto* entry) { return entry->outcome == outcome; })) {
+    if (std::ranges::any_of(entries,
+                            [&](const auto* entry) { return entry->outcome == outcome; })) {
       return outcome;
     }
   }
@@ -51,9 +52,9 @@ BasketDecision decide_new(const Basket& basket, Books& books, Entries entries) {
   for (const OrderItem& item : basket.items) outcomes.push_back(outcome_of_item(item, books));
   const bool was_cancelled =
       std::ranges::any_of(entries, [](const auto* entry) { return entry != nullptr; });
-  const bool is_accepted =
-      !was_cancelled &&
-      std::ranges::all_of(outcomes, [](Outcome one) { return one == Outcome::accepted; });
+  const bool is_accepted = !was_cancelled && std::ranges::all_of(outcomes, [](Outcome one) {
+    return one == Outcome::accepted;
+  });
   for (std::size_t i = 0; i < basket.items.size(); ++i) {
     if (entries[i] != nullptr) continue;
     const auto& [product, quantity] = basket.items[i];

@@ -33,9 +33,7 @@ struct Needs {
   std::size_t fresh_ids = 0;               // ids that no item has, at least so many
   ProductId ids_beyond = 0;                // they are larger than this
 
-  bool adds_items() const {
-    return fresh_ids > 0 || ids_beyond > 0 || !item_requests.empty();
-  }
+  bool adds_items() const { return fresh_ids > 0 || ids_beyond > 0 || !item_requests.empty(); }
 
   // Each once, in the order of keys, which is the order in which locks are taken: two instances
   // that work in it cannot deadlock. To be called before the books are made.
@@ -103,9 +101,9 @@ class Books {
   std::size_t place_of(std::string_view identity) const;
 
   const Needs& needs_;
-  std::vector<StockSlot> stock_;      // one for each of needs_.products
-  std::vector<EntrySlot> entries_;    // one for each of needs_.entries
-  std::vector<AnswerSlot> answers_;   // one for each of needs_.item_requests
+  std::vector<StockSlot> stock_;     // one for each of needs_.products
+  std::vector<EntrySlot> entries_;   // one for each of needs_.entries
+  std::vector<AnswerSlot> answers_;  // one for each of needs_.item_requests
   std::vector<ProductId> fresh_ids_;
   std::size_t fresh_ids_used_ = 0;
   std::vector<AddedItem> added_;

@@ -56,8 +56,8 @@ TEST(Books, WriteNothingOfWhatWasOnlyRead) {
 TEST(Books, LeaveTheVersionAloneWhereTheStockStays) {
   Prepared prepared(of({7}, {{7, "i1"}}));
   prepared.books.found(7, {9, 3});
-  const auto& entry = prepared.books.post(
-      {.key = {7, "i1"}, .outcome = Outcome::not_enough_stock, .quantity = 10});
+  const auto& entry =
+      prepared.books.post({.key = {7, "i1"}, .outcome = Outcome::not_enough_stock, .quantity = 10});
   EXPECT_EQ(entry.quantity_after, 9);
   EXPECT_EQ(entry.version, 3);
   EXPECT_TRUE(prepared.books.take_changes().stock.empty());
@@ -88,8 +88,17 @@ TEST(Ledger, KnowsAnEntryThatNoProgramOfThisVersionWrites) {
   EXPECT_EQ(flaw("i1", "accepted", 2, -2), "");
   EXPECT_EQ(flaw("i1", "not_enough_stock", 2, 0), "");
   EXPECT_EQ(flaw("i1", "teleported", 2, 0),
-            "outcome is 'teleported', which this program does not know");
+            "outcome is 'teleported', which this program does not know of such an entry");
   EXPECT_EQ(flaw("i1", std::nullopt, 2, 0), "outcome is NULL");
+  EXPECT_NE(flaw("i1", "opening", 2, 2), "");
+  EXPECT_NE(flaw("ci1", "accepted", 2, -2), "");
+  EXPECT_EQ(flaw("ci1", "cancelled", 2, 2), "");
+  EXPECT_NE(flaw("ci1", "cancelled", 2, 1), "");
+  EXPECT_EQ(flaw("i1", "cancelled_first", 0, 0), "");
+  EXPECT_EQ(flaw("ai1", "adjusted", -5, -5), "");
+  EXPECT_NE(flaw("ai1", "not_enough_stock", -5, -5), "");
+  EXPECT_EQ(flaw("opening", "opening", 0, 0), "");
+  EXPECT_NE(flaw("zi1", "accepted", 2, -2), "");
   EXPECT_EQ(flaw("i1", "accepted", 0, 0), "quantity is 0");
   EXPECT_EQ(flaw("i1", "accepted", kQuantityMax + 1, 0), "quantity is 9007199254740992");
   EXPECT_EQ(flaw("i1", "accepted", 2, -1),

@@ -34,4 +34,10 @@ bool is_replayed(const Decision& decision) {
   return std::visit([](const auto& one) { return one.replayed; }, decision);
 }
 
+bool may_be_another_line(const Decision& decision) {
+  if (const auto* order = std::get_if<OrderDecision>(&decision)) return order->may_be_another_line;
+  const auto* basket = std::get_if<BasketDecision>(&decision);
+  return basket != nullptr && basket->may_be_another_line;
+}
+
 }  // namespace inventory::domain

@@ -9,14 +9,18 @@
 #include <variant>
 #include <vector>
 
+#include "domain/adjustment.h"
+#include "domain/basket.h"
 #include "domain/books.h"
+#include "domain/cancellation.h"
 #include "domain/item.h"
 #include "domain/order.h"
 
 namespace inventory::domain {
 
-using Command = std::variant<Order, NewItem>;
-using Decision = std::variant<OrderDecision, ItemDecision>;
+using Command = std::variant<Order, Basket, Cancellation, Adjustment, NewItem>;
+using Decision = std::variant<OrderDecision, BasketDecision, CancellationDecision,
+                              AdjustmentDecision, ItemDecision>;
 
 // Of all of them, sorted.
 Needs needs_of(std::span<const Command> commands);
@@ -29,5 +33,8 @@ std::vector<ProductId> products_of(const Command& command);
 
 Outcome outcome_of(const Decision& decision);
 bool is_replayed(const Decision& decision);
+
+// Of an order: see OrderDecision.
+bool may_be_another_line(const Decision& decision);
 
 }  // namespace inventory::domain

@@ -10,10 +10,9 @@ namespace inventory::domain {
 namespace {
 
 ItemDecision repeat(const ItemAnswer& earlier, const NewItem& request) {
-  const bool is_same = earlier.quantity == request.quantity &&
-                       earlier.description == request.description &&
-                       earlier.chosen_id == request.chosen_id &&
-                       earlier.low_stock == request.low_stock;
+  const bool is_same =
+      earlier.quantity == request.quantity && earlier.description == request.description &&
+      earlier.chosen_id == request.chosen_id && earlier.low_stock == request.low_stock;
   if (!is_same) {
     return {.item = {0, request.quantity, request.description, request.created_at},
             .conflicts_with = earlier.id ? earlier.id : earlier.chosen_id};

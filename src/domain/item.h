@@ -31,8 +31,8 @@ inline constexpr ProductId kChosenIdMax = ProductId{1} << 52U;
 struct NewItem {
   std::optional<std::string> identity;  // at most 512 bytes of UTF-8 without NUL
   Quantity quantity;
-  std::optional<std::string> description;  // at most 10,000 bytes of UTF-8 without NUL
-  Timestamp created_at;                    // taken when the request was read
+  std::optional<std::string> description;             // at most 10,000 bytes of UTF-8 without NUL
+  Timestamp created_at;                               // taken when the request was read
   std::optional<ProductId> chosen_id = std::nullopt;  // at least 1, at most kChosenIdMax
   std::optional<Quantity> low_stock = std::nullopt;   // >= 0: at and below it stock is called low
 };

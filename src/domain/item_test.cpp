@@ -48,8 +48,7 @@ TEST(DecideItems, RepeatsTheItemOfAnEarlierRequestAsItWasAdded) {
   Items items;
   const auto first = items.decide({request("m1", 9)});
   items.tables.stock[7] = {1, 8};
-  EXPECT_EQ(items.decide({request("m1", 9)}),
-            (std::vector<ItemDecision>{{first[0].item, true}}));
+  EXPECT_EQ(items.decide({request("m1", 9)}), (std::vector<ItemDecision>{{first[0].item, true}}));
   EXPECT_EQ(items.added(), 1U);
 }
 
@@ -90,8 +89,7 @@ TEST(DecideItems, WritesEachTableInTheOrderOfItsKeySoThatTwoInstancesCannotDeadl
   EXPECT_EQ(changes.item_requests[0].id, 8);
   EXPECT_EQ(changes.item_requests[1].identity, "m2");
   ASSERT_EQ(changes.entries.size(), 3U);
-  EXPECT_EQ(changes.entries[2],
-            (LedgerEntry{{9, "opening"}, Outcome::opening, 3, 3, 3, 0}));
+  EXPECT_EQ(changes.entries[2], (LedgerEntry{{9, "opening"}, Outcome::opening, 3, 3, 3, 0}));
 }
 
 TEST(DecideItems, TakesTheIdThatARequestHasChosenAndGoesOnBeyondIt) {

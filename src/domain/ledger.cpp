@@ -9,32 +9,76 @@ std::string number_text(std::optional<std::int64_t> number) {
   return number ? std::to_string(*number) : "NULL or no integer";
 }
 
-bool is_of_an_order(std::string_view identity) {
-  return identity != kOpening && (identity.starts_with('i') || identity.starts_with('s') ||
-                                  identity.starts_with('l'));
+// What entries of an outcome hold, by the kind of their identity.
+struct Form {
+  Quantity least;  // of the quantity
+  int delta;       // times the quantity; kAnyDelta: whatever it is
+};
+constexpr int kAnyDelta = 2;
+
+std::optional<Form> form_of_order(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::accepted:
+      return Form{1, -1};
+    case Outcome::product_not_found:
+    case Outcome::not_enough_stock:
+    case Outcome::other_item:
+      return Form{1, 0};
+    case Outcome::cancelled_first:
+      return Form{0, 0};
+    default:
+      return std::nullopt;
+  }
 }
 
-// By how much an order of this outcome and quantity changes the stock.
-Quantity delta_of_order(Outcome outcome, Quantity quantity) {
-  return outcome == Outcome::accepted ? -quantity : 0;
+std::optional<Form> form_of_adjustment(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::adjusted:
+      return Form{-kQuantityMax, kAnyDelta};
+    case Outcome::product_not_found:
+    case Outcome::not_enough_stock:
+    case Outcome::inventory_changed:
+      return Form{-kQuantityMax, 0};
+    default:
+      return std::nullopt;
+  }
+}
+
+// Nothing where no entry of that identity has this outcome.
+std::optional<Form> form_of(std::string_view identity, Outcome outcome) {
+  switch (identity.empty() ? '\0' : identity.front()) {
+    case 'i':
+    case 's':
+    case 'l':
+      return form_of_order(outcome);
+    case 'c':
+      return outcome == Outcome::cancelled ? std::optional(Form{0, 1}) : std::nullopt;
+    case 'a':
+      return form_of_adjustment(outcome);
+    case 'o':
+      return outcome == Outcome::opening ? std::optional(Form{0, 1}) : std::nullopt;
+    default:
+      return std::nullopt;
+  }
 }
 
 }  // namespace
 
 std::string flaw_of(std::string_view identity, const ReadEntry& entry) {
   const auto outcome = entry.outcome ? find_outcome(*entry.outcome) : std::nullopt;
-  if (!outcome) {
+  const auto form = outcome ? form_of(identity, *outcome) : std::nullopt;
+  if (!form) {
     return entry.outcome ? "outcome is '" + std::string(*entry.outcome) +
-                               "', which this program does not know"
+                               "', which this program does not know of such an entry"
                          : "outcome is NULL";
   }
-  const Quantity least = is_of_an_order(identity) ? 1 : -kQuantityMax;
-  if (!entry.quantity || *entry.quantity < least || *entry.quantity > kQuantityMax) {
+  if (!entry.quantity || *entry.quantity < form->least || *entry.quantity > kQuantityMax) {
     return "quantity is " + number_text(entry.quantity);
   }
-  const bool fits = entry.delta && (is_of_an_order(identity)
-                                        ? *entry.delta == delta_of_order(*outcome, *entry.quantity)
-                                        : *entry.delta >= -kQuantityMax && *entry.delta <= kQuantityMax);
+  const bool fits =
+      entry.delta &&
+      (form->delta == kAnyDelta ? *entry.delta >= -kQuantityMax && *entry.delta <= kQuantityMax
+                                : *entry.delta == form->delta * *entry.quantity);
   if (!fits) {
     return "delta is " + number_text(entry.delta) + ", which disagrees with outcome '" +
            std::string(row_of(*outcome).word) + "' and quantity " + std::to_string(*entry.quantity);

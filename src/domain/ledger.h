@@ -50,7 +50,8 @@ struct LedgerEntry {
   std::optional<std::int64_t> version = std::nullopt;
 
   std::optional<std::string> reason = std::nullopt;  // its sender's, for people
-  std::optional<std::string> terms = std::nullopt;   // what else was asked; compared with repetitions
+  std::optional<std::string> terms =
+      std::nullopt;  // what else was asked; compared with repetitions
   std::optional<std::int64_t> message_hash = std::nullopt;  // of the message's id, if it had one
 
   friend bool operator==(const LedgerEntry&, const LedgerEntry&) = default;

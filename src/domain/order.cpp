@@ -28,6 +28,11 @@ std::string order_identity(const OrderId& id, const std::optional<OrderId>& line
   return "l" + std::to_string(line_identity.size()) + ":" + line_identity + id.ledger_identity();
 }
 
+bool is_another_message(const std::optional<std::int64_t>& hash,
+                        const std::optional<std::int64_t>& earlier) {
+  return hash && earlier && *hash != *earlier;
+}
+
 void add_needs(const Order& order, Needs& needs) {
   needs.products.push_back(order.product);
   needs.entries.emplace_back(order.product, order.ledger_identity());
@@ -36,16 +41,19 @@ void add_needs(const Order& order, Needs& needs) {
 OrderDecision decide(const Order& order, Books& books) {
   LedgerKey key(order.product, order.ledger_identity());
   if (const auto* earlier = books.entry(key.first, key.second)) {
+    if (earlier->outcome == Outcome::cancelled_first) {
+      return {.outcome = earlier->outcome, .replayed = true};
+    }
     if (earlier->quantity != order.quantity) {
       return {.outcome = earlier->outcome, .conflicts_with = earlier->quantity};
     }
     return {.outcome = earlier->outcome,
             .replayed = true,
-            .may_be_another_line = !order.line && order.message_hash && earlier->message_hash &&
-                                   order.message_hash != earlier->message_hash};
+            .may_be_another_line =
+                !order.line && is_another_message(order.message_hash, earlier->message_hash)};
   }
   const Stock* const stock = books.stock(order.product);
-  const Outcome outcome = stock == nullptr                      ? Outcome::product_not_found
+  const Outcome outcome = stock == nullptr                   ? Outcome::product_not_found
                           : stock->quantity < order.quantity ? Outcome::not_enough_stock
                                                              : Outcome::accepted;
   books.post({.key = std::move(key),

@@ -74,6 +74,10 @@ struct OrderDecision {
   friend bool operator==(const OrderDecision&, const OrderDecision&) = default;
 };
 
+// Whether two messages, of the same order by all that it says, are certainly two.
+bool is_another_message(const std::optional<std::int64_t>& hash,
+                        const std::optional<std::int64_t>& earlier);
+
 void add_needs(const Order& order, Needs& needs);
 OrderDecision decide(const Order& order, Books& books);
 std::vector<ProductId> products_of(const Order& order);

@@ -31,8 +31,7 @@ TEST(DecideOrders, LowersStockByTheQuantityOfAnAcceptedOrder) {
   MemoryTables tables{.stock = {{7, {10, 3}}}};
   EXPECT_EQ(decide_with(tables, {order(1, 7, 3)}), std::vector{kAccepted});
   EXPECT_EQ(tables.stock.at(7), (Stock{7, 4}));
-  EXPECT_EQ(tables.ledger.at({7, "i1"}),
-            (LedgerEntry{{7, "i1"}, Outcome::accepted, 3, -3, 7, 4}));
+  EXPECT_EQ(tables.ledger.at({7, "i1"}), (LedgerEntry{{7, "i1"}, Outcome::accepted, 3, -3, 7, 4}));
 }
 
 TEST(DecideOrders, SellsTheLastPieceAndThenRejects) {

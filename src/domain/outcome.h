@@ -21,17 +21,22 @@ enum class Outcome : std::uint8_t {
   item_added,
   invalid,
   too_large,
-  refused,  // by the database
-  opening,         // the stock that an item began with
-  product_exists,  // the id that was chosen for an item is taken
+  refused,          // by the database
+  opening,          // the stock that an item began with
+  product_exists,   // the id that was chosen for an item is taken
+  other_item,       // rejected, since another item of the order was not available
+  cancelled_first,  // rejected, since it was cancelled before it came
+  cancelled,
+  adjusted,
+  inventory_changed,  // an adjustment expected another quantity
 };
 
 struct OutcomeRow {
   Outcome outcome;
-  std::string_view word;         // in the ledger; empty: never there
-  std::string_view label;        // of metrics; empty: not counted
-  std::string_view reason;       // of metrics, beside the label
-  std::string_view text;         // as in logs: "not enough stock"
+  std::string_view word;    // in the ledger; empty: never there
+  std::string_view label;   // of metrics; empty: not counted
+  std::string_view reason;  // of metrics, beside the label
+  std::string_view text;    // as in logs: "not enough stock"
   bool is_dead_lettered = false;
 };
 
@@ -47,8 +52,15 @@ inline constexpr std::array kOutcomes{
     OutcomeRow{Outcome::too_large, "", "invalid", "too_large", "too large", true},
     OutcomeRow{Outcome::refused, "", "invalid", "refused", "refused by the database", true},
     OutcomeRow{Outcome::opening, "opening", "", "", "opening stock"},
-    OutcomeRow{Outcome::product_exists, "", "rejected", "product_exists",
-               "product already exists"},
+    OutcomeRow{Outcome::product_exists, "", "rejected", "product_exists", "product already exists"},
+    OutcomeRow{Outcome::other_item, "other_item", "rejected", "other_item",
+               "another item was not available"},
+    OutcomeRow{Outcome::cancelled_first, "cancelled_first", "rejected", "cancelled",
+               "cancelled before it came"},
+    OutcomeRow{Outcome::cancelled, "cancelled", "cancelled", "", "cancelled"},
+    OutcomeRow{Outcome::adjusted, "adjusted", "adjusted", "", "adjusted"},
+    OutcomeRow{Outcome::inventory_changed, "inventory_changed", "rejected", "inventory_changed",
+               "inventory has changed"},
 };
 
 inline constexpr std::size_t kOutcomeCount = kOutcomes.size();

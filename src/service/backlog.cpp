@@ -1,7 +1,6 @@
 #include "service/backlog.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace inventory::service {
@@ -23,12 +22,25 @@ milliseconds wait_after(store::Fault fault, int failures) {
   return std::min(wait, waits.last);
 }
 
-bool share(const std::set<domain::ProductId>& blocked,
-           const std::vector<domain::ProductId>& products) {
-  return std::ranges::any_of(products, [&](auto product) { return blocked.contains(product); });
+void add_to(std::set<domain::ProductId>& blocked, const std::vector<domain::ProductId>& products) {
+  blocked.insert(products.begin(), products.end());
 }
 
 }  // namespace
+
+std::vector<domain::ProductId> Backlog::Request::held_up() const {
+  if (!failure) return {};
+  if (products.size() == 1) return products;
+  std::vector<domain::ProductId> named;
+  for (const auto product : failure->error.products) {
+    if (std::ranges::find(products, product) != products.end()) named.push_back(product);
+  }
+  return named;
+}
+
+bool Backlog::Request::shares(const Products& with) const {
+  return std::ranges::any_of(products, [&](auto product) { return with.contains(product); });
+}
 
 Backlog::Id Backlog::add(std::vector<domain::ProductId> products, TimePoint now) {
   requests_.emplace_hint(requests_.end(), next_id_,
@@ -40,13 +52,13 @@ void Backlog::remove(Id id) { requests_.erase(id); }
 
 void Backlog::give_up(Id id, TimePoint now) {
   const auto given_up = requests_.extract(id);
-  const auto& [products, since, failure] = given_up.mapped();
-  const std::set<domain::ProductId> freed(products.begin(), products.end());
+  const auto held_up = given_up.mapped().held_up();
+  const Products freed(held_up.begin(), held_up.end());
   for (auto next = requests_.upper_bound(id); next != requests_.end(); ++next) {
     Request& request = next->second;
-    if (!share(freed, request.products)) continue;
+    if (!request.shares(freed)) continue;
     if (!request.failure) {
-      request.failure = failure;
+      request.failure = given_up.mapped().failure;
       request.failure->first = request.since;
       request.failure->next_try = now;
       request.failure->count = 0;
@@ -71,31 +83,34 @@ void Backlog::postpone(Id id, TimePoint next_try) {
 
 Backlog::Due Backlog::due(TimePoint now) const {
   Due due;
-  std::set<domain::ProductId> blocked;
+  Products blocked;
   for (const auto& [id, request] : requests_) {
-    const bool is_blocked = share(blocked, request.products);
+    const bool is_blocked = request.shares(blocked);
     if (!is_blocked && !request.failure) {
       due.first.push_back(id);
       continue;
     }
     if (!is_blocked && request.failure->next_try <= now) due.again.push_back(id);
-    blocked.insert(request.products.begin(), request.products.end());
+    add_to(blocked, request.held_up());
   }
   return due;
 }
 
 std::vector<Backlog::Id> Backlog::unblocked(std::span<const Id> ids) const {
   std::vector<Id> unblocked;
-  std::set<domain::ProductId> blocked;
+  Products blocked;
   auto asked = ids.begin();
   for (const auto& [id, request] : requests_) {
     if (asked == ids.end()) break;
     const bool is_asked = *asked == id;
     if (is_asked) ++asked;
-    if (is_asked && !share(blocked, request.products)) {
+    const bool is_blocked = request.shares(blocked);
+    if (is_asked && !is_blocked) {
       unblocked.push_back(id);
-    } else {
-      blocked.insert(request.products.begin(), request.products.end());
+    } else if (request.failure) {
+      add_to(blocked, request.held_up());
+    } else if (!is_blocked) {  // it was to be tried before
+      add_to(blocked, request.products);
     }
   }
   return unblocked;
@@ -103,23 +118,23 @@ std::vector<Backlog::Id> Backlog::unblocked(std::span<const Id> ids) const {
 
 std::vector<Backlog::Id> Backlog::for_products(std::span<const Id> ids,
                                                std::span<const domain::ProductId> products) const {
-  const std::set<domain::ProductId> wanted(products.begin(), products.end());
+  const Products wanted(products.begin(), products.end());
   std::vector<Id> found;
   for (const Id id : ids) {
-    if (share(wanted, requests_.at(id).products)) found.push_back(id);
+    if (requests_.at(id).shares(wanted)) found.push_back(id);
   }
   return found;
 }
 
 std::optional<Backlog::TimePoint> Backlog::next_try() const {
   std::optional<TimePoint> next;
-  std::set<domain::ProductId> blocked;
+  Products blocked;
   for (const auto& [id, request] : requests_) {
-    if (request.failure && !share(blocked, request.products) &&
+    if (request.failure && !request.shares(blocked) &&
         (!next || request.failure->next_try < *next)) {
       next = request.failure->next_try;
     }
-    blocked.insert(request.products.begin(), request.products.end());
+    add_to(blocked, request.held_up());
   }
   return next;
 }

@@ -4,10 +4,13 @@
 // now. Pure: it knows their products and their times, not what they are.
 //
 // Invariants:
-//   1. Requests for a product are tried in the order in which they came: while one waits, those
-//      behind it that share a product with it wait too. A request without products waits for
+//   1. Requests for a product are tried in the order in which they came: while one waits that has
+//      failed, those behind it for the product wait too. A request without products waits for
 //      nobody.
-//   2. A request that failed by itself is tried again with a wait that doubles: from 50 ms to 5 s
+//   2. Of several products, a request that has failed holds up only those that its error names: it
+//      is for one of them that it waits, and the others are not to wait with it. Where the error
+//      names none it holds up nobody, and who asks for the one that fails will fail by himself.
+//   3. A request that failed by itself is tried again with a wait that doubles: from 50 ms to 5 s
 //      where somebody kept a lock, from 250 ms to 15 s otherwise; but at least 20 times as long as
 //      the try took, for others wait meanwhile.
 
@@ -16,6 +19,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -78,7 +82,13 @@ class Backlog {
   void clear() { requests_.clear(); }
 
  private:
+  using Products = std::set<domain::ProductId>;
+
   struct Request {
+    // Of its products, those for which others wait behind it.
+    std::vector<domain::ProductId> held_up() const;
+    bool shares(const Products& with) const;
+
     std::vector<domain::ProductId> products;
     TimePoint since;
     std::optional<Failure> failure;

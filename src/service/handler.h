@@ -2,8 +2,8 @@
 
 // Handler: one kind of request, from deliveries to answers: parse, decide and commit, reply.
 //
-// A kind of request is a type with a parser and a reply around a command of the domain (see orders.h,
-// items.h); BatchHandler makes a Handler of it, kinds.h gives it a queue.
+// A kind of request is a type with a parser and a reply around a command of the domain (see
+// orders.h, items.h); BatchHandler makes a Handler of it, kinds.h gives it a queue.
 //
 // Invariants:
 //   1. One answer a delivery, once; what cannot be decided now is kept until it can.
@@ -372,6 +372,13 @@ class BatchHandler : public Handler {
                         const domain::Decision& decision) {
     const Outcome outcome = domain::outcome_of(decision);
     const bool is_replayed = domain::is_replayed(decision);
+    if constexpr (requires { &Kind::why_invalid; }) {
+      // Not so by itself, but with the stock that there is: nothing was stored.
+      if (outcome == Outcome::invalid) {
+        return invalid(delivery, message, "invalid", Kind::why_invalid(message, decision), outcome);
+      }
+    }
+    if (domain::may_be_another_line(decision)) tell_of_another_line(delivery, message);
     if (spdlog::should_log(spdlog::level::debug)) {
       log::write(spdlog::level::debug, fields(delivery, message), "{}: {}{}", options_.queue,
                  is_replayed ? "decided before: " : "", domain::row_of(outcome).text);
@@ -383,6 +390,18 @@ class BatchHandler : public Handler {
             .dead_letter = std::nullopt,
             .outcome = outcome,
             .replayed = is_replayed};
+  }
+
+  // Two lines of one order for one product, which lack a line_id, look like one that is repeated.
+  void tell_of_another_line(const amqp::Delivery& delivery, const typename Kind::Message& message) {
+    observer_.repeated_with_another_message_id();
+    if (const auto left_out = line_log_limit_.admit(clock_.steady_now())) {
+      log::write(spdlog::level::warn, fields(delivery, message),
+                 "{}: an order without line_id is repeated in a message with another message_id: "
+                 "if it is a second line for the same product it needs a line_id, for it was "
+                 "answered as the first and took no stock{}",
+                 options_.queue, left_out_text(*left_out));
+    }
   }
 
   Answer invalid_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
@@ -431,6 +450,7 @@ class BatchHandler : public Handler {
   int conflicts_ = 0;                                   // in a row
   bool splits_conflicts_ = false;                       // finds the request that always meets one
   log::Limit log_limit_{10, std::chrono::seconds(10)};  // clients decide how many are invalid
+  log::Limit line_log_limit_{1, std::chrono::seconds(60)};
 };
 
 }  // namespace inventory::service

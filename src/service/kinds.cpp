@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "service/adjustments.h"
+#include "service/cancellations.h"
 #include "service/items.h"
 #include "service/orders.h"
 
@@ -11,7 +13,11 @@ namespace {
 
 using enum Outcome;
 
-constexpr std::array kOrderOutcomes{accepted, product_not_found, not_enough_stock, conflict};
+constexpr std::array kOrderOutcomes{accepted, product_not_found, not_enough_stock,
+                                    conflict, other_item,        cancelled_first};
+constexpr std::array kCancellationOutcomes{cancelled, conflict};
+constexpr std::array kAdjustmentOutcomes{adjusted, not_enough_stock, product_not_found,
+                                         inventory_changed, conflict};
 constexpr std::array kItemOutcomes{item_added, conflict, product_exists};
 
 template <class Kind>
@@ -25,6 +31,10 @@ constexpr std::array kKinds{
             &make<Orders>},
     KindRow{"item", "inventory_new_item", "inventory_new_item_response", false, kItemOutcomes,
             &make<Items>},
+    KindRow{"cancellation", "order_cancel", "order_cancel_response", false, kCancellationOutcomes,
+            &make<Cancellations>},
+    KindRow{"adjustment", "inventory_adjust", "inventory_adjust_response", false,
+            kAdjustmentOutcomes, &make<Adjustments>},
 };
 
 }  // namespace

@@ -63,6 +63,9 @@ class Observer {
   virtual void retried(store::Fault /*fault*/) {}  // a batch is decided again
   // Now: requests that fail by themselves, with those that wait behind them.
   virtual void put_aside(std::size_t /*requests*/) {}
+  // An order was answered as one that is repeated, in a message with another message_id, and
+  // without line_id: it may be a second line. An event of its own, for it should never come.
+  virtual void repeated_with_another_message_id() {}
   virtual void decided(const Tally& /*tally*/, Duration /*took*/) {}
   virtual void published(const Published& /*messages*/) {}
   virtual void waiting(std::size_t /*replies*/) {}  // for queues that take none, now

@@ -2,8 +2,6 @@
 
 // Orders: the kind of request that comes in order_validate.
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -11,14 +9,9 @@
 #include "contract/order_message.h"
 #include "log/fields.h"
 #include "service/handler.h"
+#include "service/message_hash.h"
 
 namespace inventory::service {
-
-// Of a message's id, for the ledger; nothing where it has none.
-inline std::optional<std::int64_t> hash_of(const std::optional<std::string>& message_id) {
-  if (!message_id || message_id->empty()) return std::nullopt;
-  return domain::stable_hash(*message_id);
-}
 
 struct Orders {
   using Message = contract::OrderMessage;
@@ -30,17 +23,23 @@ struct Orders {
   }
   static domain::Command command(const Message& message, const amqp::Delivery& delivery,
                                  domain::Timestamp) {
-    domain::Order order = *message.order;
-    order.message_hash = hash_of(delivery.properties.message_id);
-    return order;
+    return std::visit(
+        [&](auto order) -> domain::Command {
+          order.message_hash = hash_of(delivery.properties.message_id);
+          return order;
+        },
+        *message.order);
   }
   static log::Fields fields(const Message& message) {
     log::Fields fields;
     if (message.order_id) fields.order_id = message.order_id->display();
-    if (message.order) fields.product_id = message.order->product;
+    if (const auto* order = message.single()) fields.product_id = order->product;
     return fields;
   }
   static std::string reply(const Message& message, const domain::Decision& decision) {
+    if (const auto* of_basket = std::get_if<domain::BasketDecision>(&decision)) {
+      return contract::basket_reply(message, *of_basket);
+    }
     return contract::order_reply(message, std::get<domain::OrderDecision>(decision));
   }
   static std::string invalid_reply(const Message& message, std::string_view what) {

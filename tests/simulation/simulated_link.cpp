@@ -218,7 +218,7 @@ void SimulatedLink::see_acknowledged(const LinkState::InHand& one) {
 // which the broker closes the connection.
 bool SimulatedLink::may_be_given_up(const LinkState::InHand& one) const {
   const std::string queue = environment_.checks.reply_queue(*one.request);
-  if (one.request->is_order && queue == kOrderReplies) {
+  if (one.request->is_order() && queue == kOrderReplies) {
     return false;
   }
   const auto known = state_->addresses->find(queue);

@@ -35,7 +35,8 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
   if (!transaction) {
     co_return std::unexpected(transaction.error());
   }
-  if (std::holds_alternative<domain::Order>(commands.front())) {
+  if (std::holds_alternative<domain::Order>(commands.front()) ||
+      std::holds_alternative<domain::Basket>(commands.front())) {
     (*transaction)->arrivals = orders_;
     (*transaction)->epoch = orders_->epoch;
   }
@@ -62,8 +63,8 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
 }
 
 Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transaction,
-                                                     const domain::Needs& needs,
-                                                     store::Locks locks, domain::Books& books) {
+                                                     const domain::Needs& needs, store::Locks locks,
+                                                     domain::Books& books) {
   std::vector<domain::ProductId> products;
   for (const auto product : needs.products) {
     if (database_.tables().items.contains(product)) {  // in the statement's snapshot

@@ -43,14 +43,14 @@ WHERE {})sql",
 // In the order of identities: two instances that add the same requests cannot deadlock.
 // Both are asked again: nobody has locked the other tables before.
 const Statement& insert_requests() {
-  static const auto kSql = fmt::format(R"sql(
+  static const auto kSql =
+      fmt::format(R"sql(
 INSERT INTO inventory_item_request (identity, product_id, quantity, description, created_at,
                                     chosen_id, low_stock)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamp[],
                      $6::bigint[], $7::bigint[])
 WHERE {} AND {})sql",
-                                       unless_rules(kAllTables, "$8"),
-                                       unless_triggers(kAllTables, "$8"));
+                  unless_rules(kAllTables, "$8"), unless_triggers(kAllTables, "$8"));
   static const Statement kStatement{"insert_requests", kSql.c_str()};
   return kStatement;
 }
@@ -129,7 +129,8 @@ struct EntryColumns {
     // Most batches have none of one or the other.
     using domain::LedgerEntry;
     const auto fill = [&](BinaryArray& column, auto member) {
-      if (std::ranges::any_of(entries, [&](const auto& entry) { return (entry.*member).has_value(); })) {
+      if (std::ranges::any_of(entries,
+                              [&](const auto& entry) { return (entry.*member).has_value(); })) {
         for (const auto& entry : entries) column.add(entry.*member);
       }
     };
@@ -185,9 +186,9 @@ void queue_writes(Session& session, const domain::Changes& changes) {
   }
   if (!changes.items.empty()) {
     const ItemColumns items(changes.items);
-    session.execute(kInsertItems,
-                    {items.ids.bytes(), items.quantities.bytes(), items.versions.bytes(),
-                     items.descriptions.bytes(), items.created_at.bytes(), items.low_stock.bytes()});
+    session.execute(kInsertItems, {items.ids.bytes(), items.quantities.bytes(),
+                                   items.versions.bytes(), items.descriptions.bytes(),
+                                   items.created_at.bytes(), items.low_stock.bytes()});
   }
   if (!changes.entries.empty()) {
     session.execute(
@@ -208,12 +209,11 @@ void queue_writes(Session& session, const domain::Changes& changes) {
       ids.add(item.id);
       quantities.add(stock.quantity);
     }
-    session.execute(check_writes(),
-                    {ids.bytes(), quantities.bytes(), entries.products.bytes(),
-                     entries.identities.bytes(), entries.outcomes.bytes(),
-                     entries.quantities.bytes(), entries.deltas.bytes(),
-                     requests.identities.bytes(), requests.ids.bytes(),
-                     requests.quantities.bytes()});
+    session.execute(
+        check_writes(),
+        {ids.bytes(), quantities.bytes(), entries.products.bytes(), entries.identities.bytes(),
+         entries.outcomes.bytes(), entries.quantities.bytes(), entries.deltas.bytes(),
+         requests.identities.bytes(), requests.ids.bytes(), requests.quantities.bytes()});
   }
   session.commit();
 }

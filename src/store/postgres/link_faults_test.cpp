@@ -364,7 +364,7 @@ TEST_F(OrderLinkFaults, DecidesTheSameWhereTheLinkBringsOneByteAtATime) {
   EXPECT_EQ(run(decide_orders(*client, orders)),
             (Decisions{kAccepted, kNotEnough, kNotFound, replay(kAccepted)}));
   EXPECT_EQ(run(decide_orders(*client, orders)), (Decisions{replay(kAccepted), replay(kNotEnough),
-                                                           replay(kNotFound), replay(kAccepted)}));
+                                                            replay(kNotFound), replay(kAccepted)}));
   EXPECT_EQ(schema->on_hand(id), 3);
   EXPECT_EQ(schema->connections(), 1);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "store/postgres/schema.h"
 #include "store/postgres/store_test.h"
 
 namespace inventory::store::postgres {
@@ -148,6 +149,66 @@ TEST_F(MigrationTest, LetsARoleServeThatMayOnlyReadAndWriteRows) {
             (Decisions{kAccepted, kNotFound}));
   EXPECT_TRUE(run(add_items(*limited, Items{item("m1", 5), item("m2", 5)})));
   schema->sql(fmt::format("DROP OWNED BY {0}; DROP ROLE {0}", role));
+}
+
+// As a program of version 1 left it, with an item that was ordered.
+void make_version_one(PostgresTestDatabase& schema) {
+  schema.sql(std::string(migrations().front().sql));
+  schema.sql(
+      "CREATE TABLE inventory_migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+      "applied_at TIMESTAMPTZ NOT NULL DEFAULT now());"
+      "INSERT INTO inventory_migration (version, name) VALUES (1, 'inventory');"
+      "INSERT INTO inventory (quantity, created_at) VALUES (3, now());"
+      "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta) VALUES "
+      "(1, 'opening', 'opening', 5, 5), (1, 'i7', 'accepted', 2, -2);"
+      "INSERT INTO inventory_item_request VALUES ('m1', 1, 5, 'a shirt', now())");
+}
+
+TEST_F(MigrationTest, BringsVersionOneUpToDateBesideItsInstancesAndRewritesNothing) {
+  make_version_one(*schema);
+  const std::string kFiles =
+      "SELECT string_agg(relfilenode::text, ' ' ORDER BY relname) FROM pg_class WHERE oid IN "
+      "('inventory'::regclass, 'inventory_ledger'::regclass, 'inventory_item_request'::regclass)";
+  const auto files = schema->sql(kFiles);
+  const auto migrated = store(schema->options());
+  EXPECT_EQ(run(migrated->plan_migration())->missing, 1);
+  EXPECT_EQ(run(migrated->migrate()), 1);
+  EXPECT_EQ(schema->sql(kFiles), files);
+  // What a program of version 1 asks, and how it writes.
+  EXPECT_EQ(schema->sql("SELECT max(version) FROM inventory_migration"), "1");
+  schema->sql(
+      "UPDATE inventory SET quantity = 2; INSERT INTO inventory_ledger (product_id, identity, "
+      "outcome, quantity, delta) VALUES (1, 'i8', 'accepted', 1, -1), "
+      "(1, 'i9', 'not_enough_stock', 9, 0)");
+  EXPECT_EQ(run(decide_orders(*migrated, Orders{order(7, 1, 2), order(8, 1, 1), order(9, 1, 9),
+                                                order(10, 1, 2)})),
+            (Decisions{replay(kAccepted), replay(kAccepted), replay(kNotEnough), kAccepted}));
+  EXPECT_EQ(schema->sql(kSumsAreQuantities), "t");
+  EXPECT_EQ(run(migrated->migrate()), 0);
+  EXPECT_TRUE(run(migrated->ready()));
+}
+
+TEST_F(MigrationTest, GivesWayToWhoUsesATableAndComesBack) {
+  make_version_one(*schema);
+  schema->sql("BEGIN; LOCK TABLE inventory_ledger IN ROW EXCLUSIVE MODE");
+  const auto migrated = store(schema->options());
+  auto migrating = start(migrated->migrate());
+  // It has asked for the lock, has given up, and has asked again.
+  for (int i = 0; i < 2; ++i) {
+    run_until([&] { return schema->waiting() == 1; });
+    run_until([&] { return schema->waiting() == 0; });
+  }
+  schema->sql("COMMIT");
+  EXPECT_EQ(finish(std::move(migrating)), 1);
+}
+
+TEST_F(MigrationTest, SaysWhichColumnIsInTheWay) {
+  make_version_one(*schema);
+  schema->sql("ALTER TABLE inventory ADD COLUMN version TEXT");
+  const auto plan = run(store(schema->options())->plan_migration());
+  ASSERT_TRUE(plan) << plan.error().what;
+  ASSERT_EQ(plan->obstacles.size(), 1U);
+  EXPECT_THAT(plan->obstacles.front(), HasSubstr("column version is there already"));
 }
 
 }  // namespace

@@ -457,8 +457,8 @@ TEST_F(SqliteStore, IsUnavailableSoonWhereATriggerCannotBeRun) {
 void make_file_of_version(int version, const std::string& path) {
   std::string sql;
   for (const Migration& migration : migrations().first(static_cast<std::size_t>(version))) {
-    sql += fmt::format("{}; INSERT INTO inventory_migration VALUES ({}, '{}', '');",
-                       migration.sql, migration.version, migration.name);
+    sql += fmt::format("{}; INSERT INTO inventory_migration VALUES ({}, '{}', '');", migration.sql,
+                       migration.version, migration.name);
   }
   sql +=
       "INSERT INTO inventory VALUES (1, 3, 'a shirt', '2026-01-01 00:00:00.000000');"

@@ -163,8 +163,8 @@ Result<void> Tables::read_entries(const domain::Needs& needs, domain::Books& boo
     auto read = select_entry_.each(
         "reading the ledger",
         [&](const Statement& row) {
-          const auto flaw = domain::flaw_of(
-              identity, {row.text(0), row.exact_integer(1), row.exact_integer(2)});
+          const auto flaw =
+              domain::flaw_of(identity, {row.text(0), row.exact_integer(1), row.exact_integer(2)});
           if (!flaw.empty()) {
             flawed.add(product, "inventory_ledger",
                        fmt::format("product_id {}, identity {}", product, identity), flaw);
@@ -243,8 +243,7 @@ Result<std::vector<domain::ProductId>> Tables::fresh_ids(const domain::Needs& ne
 
 Result<void> Tables::write(const domain::Changes& changes) {
   for (const auto& [product, stock] : changes.stock) {
-    auto updated =
-        update_item_.run("writing the stock", product, stock.quantity, stock.version);
+    auto updated = update_item_.run("writing the stock", product, stock.quantity, stock.version);
     if (!updated) {
       return updated;
     }
@@ -255,10 +254,10 @@ Result<void> Tables::write(const domain::Changes& changes) {
   const std::string now = now_text();
   for (const domain::LedgerEntry& entry : changes.entries) {
     const auto& [product, identity] = entry.key;
-    auto inserted = insert_entry_.run(
-        "writing the ledger", product, std::string_view(identity),
-        domain::row_of(entry.outcome).word, entry.quantity, entry.delta, std::string_view(now),
-        entry.quantity_after, entry.version, entry.reason, entry.terms, entry.message_hash);
+    auto inserted = insert_entry_.run("writing the ledger", product, std::string_view(identity),
+                                      domain::row_of(entry.outcome).word, entry.quantity,
+                                      entry.delta, std::string_view(now), entry.quantity_after,
+                                      entry.version, entry.reason, entry.terms, entry.message_hash);
     if (!inserted) {
       return inserted;
     }
