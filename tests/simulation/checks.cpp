@@ -384,17 +384,19 @@ const domain::LedgerEntry* Checks::entry(domain::ProductId product,
   return found == tables_.ledger.end() ? nullptr : &found->second;
 }
 
+// An order of several items that has met another.
+bool Checks::may_be_conflict(const Request& request) const {
+  const auto* basket = request.command ? std::get_if<domain::Basket>(&*request.command) : nullptr;
+  return basket != nullptr && std::ranges::any_of(basket->items, [&](const auto& item) {
+           return entry(item.product, *request.identity) != nullptr;
+         });
+}
+
 // Another item of the order may have been decided since, and then it would be answered otherwise.
 bool Checks::is_conflict_of_then(const Request& request, const std::string& body) const {
-  const auto* basket = request.command ? std::get_if<domain::Basket>(&*request.command) : nullptr;
-  if (basket == nullptr ||
-      body != contract::basket_reply(contract::read_order(request.body, kBodyBytesMax),
-                                     {.outcome = domain::Outcome::conflict})) {
-    return false;
-  }
-  return std::ranges::any_of(basket->items, [&](const auto& item) {
-    return entry(item.product, *request.identity) != nullptr;
-  });
+  return may_be_conflict(request) &&
+         body == contract::basket_reply(contract::read_order(request.body, kBodyBytesMax),
+                                        {.outcome = domain::Outcome::conflict});
 }
 
 std::optional<std::string> Checks::expected_reply(const Request& request) const {
@@ -536,7 +538,7 @@ void Checks::on_acknowledge(const Request& request, Time after, bool reply_is_se
   if (is_calm_ && !is_bad_product(request) && after > kKeptMax) {
     broken("what a client's queue does not take is kept or given up soon", how());
   }
-  if (!request.adds_unseen && !expected_reply(request) &&
+  if (!request.adds_unseen && !may_be_conflict(request) && !expected_reply(request) &&
       !(dead_letter_is_settled && request.refusals > 0)) {
     broken("nothing is acknowledged before its decision is committed", how());
   }
@@ -694,6 +696,22 @@ void Checks::on_drained_alone(const Tables& initial) {
     return request.second.kind == Kind::cancellation || request.second.kind == Kind::adjustment;
   });
   if (has_others) return;
+  // A product that is added later is there or not, and with it what an order takes of others.
+  std::set<domain::ProductId> uncertain;
+  const auto is_certain = [&](const Request& request) {
+    return std::ranges::none_of(request.products, [&](auto product) {
+      return uncertain.contains(product) || !initial.items.contains(product);
+    });
+  };
+  for (bool has_grown = true; has_grown;) {
+    const std::size_t size = uncertain.size();
+    for (const auto& [number, request] : requests_) {
+      if (request.is_order() && request.command && !is_certain(request)) {
+        uncertain.insert(request.products.begin(), request.products.end());
+      }
+    }
+    has_grown = uncertain.size() > size;
+  }
   domain::MemoryTables alone;
   for (const auto& [id, item] : initial.items) {
     alone.stock[id] = {item.quantity};
@@ -703,14 +721,11 @@ void Checks::on_drained_alone(const Tables& initial) {
     if (!request.is_order() || !request.command) {
       continue;
     }
-    // A product that is added later is there or not, and with it all of an order.
-    const bool is_certain = std::ranges::all_of(
-        request.products, [&](auto product) { return initial.items.contains(product); });
-    if (is_certain || request.products.size() == 1) alone.decide(std::span(&*request.command, 1));
+    if (is_certain(request)) alone.decide(std::span(&*request.command, 1));
   }
   for (const auto& [key, decision] : alone.ledger) {
     const auto entry = tables_.ledger.find(key);
-    if (initial.items.contains(key.first) &&
+    if (!uncertain.contains(key.first) &&
         (entry == tables_.ledger.end() || entry->second.outcome != decision.outcome ||
          entry->second.quantity != decision.quantity)) {
       broken("orders for a product are decided in the order in which they arrived",

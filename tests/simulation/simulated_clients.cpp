@@ -216,7 +216,8 @@ std::string SimulatedClients::basket_body(std::string_view id) {
   std::string items;
   for (std::uint64_t i = random.between(1, 3); i > 0; --i) {
     items += fmt::format(R"({}{{"product_id":{},"quantity":{}}})", items.empty() ? "" : ",",
-                         random.between(1, products_ + 1), random.between(1, 3));
+                         random.between(1, products_ + (random.chance(100) ? 1 : 0)),
+                         random.between(1, 3));
   }
   return fmt::format(R"({{"order_id":{},"items":[{}]}})", id, items);
 }
