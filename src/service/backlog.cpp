@@ -72,8 +72,31 @@ void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::durati
   if (!failure) failure = Failure{.error = {}, .first = now, .next_try = now};
   ++failure->count;
   failure->next_try =
-      now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 20 * took);
+      now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 4 * took);
   failure->error = std::move(error);
+}
+
+void Backlog::suspect(std::span<const Id> ids, const store::Error& error, TimePoint now) {
+  Products before;
+  for (const Id id : ids) {
+    Request& request = requests_.at(id);
+    if (!request.failure && !request.shares(before)) {
+      request.failure = Failure{.error = error, .first = now, .next_try = now};
+    }
+    add_to(before, request.products);
+  }
+}
+
+void Backlog::take(std::span<const Id> ids) {
+  for (const Id id : ids) requests_.at(id).is_taken = true;
+}
+
+void Backlog::give_back(std::span<const Id> ids) {
+  for (const Id id : ids) {
+    if (const auto found = requests_.find(id); found != requests_.end()) {
+      found->second.is_taken = false;
+    }
+  }
 }
 
 void Backlog::postpone(Id id, TimePoint next_try) {
@@ -83,15 +106,18 @@ void Backlog::postpone(Id id, TimePoint next_try) {
 
 Backlog::Due Backlog::due(TimePoint now) const {
   Due due;
-  Products blocked;
+  Products blocked;  // by one that failed or is taken
+  Products before;   // also by one that was not tried
   for (const auto& [id, request] : requests_) {
-    const bool is_blocked = request.shares(blocked);
-    if (!is_blocked && !request.failure) {
+    if (request.is_taken) {
+      add_to(blocked, request.keeps_in_order());
+    } else if (request.failure) {
+      if (request.failure->next_try <= now && !request.shares(before)) due.again.push_back(id);
+      add_to(blocked, request.held_up());
+    } else if (!request.shares(blocked)) {
       due.first.push_back(id);
-      continue;
     }
-    if (!is_blocked && request.failure->next_try <= now) due.again.push_back(id);
-    add_to(blocked, request.held_up());
+    add_to(before, request.keeps_in_order());
   }
   return due;
 }
@@ -128,13 +154,13 @@ std::vector<Backlog::Id> Backlog::for_products(std::span<const Id> ids,
 
 std::optional<Backlog::TimePoint> Backlog::next_try() const {
   std::optional<TimePoint> next;
-  Products blocked;
+  Products before;
   for (const auto& [id, request] : requests_) {
-    if (request.failure && !request.shares(blocked) &&
+    if (request.failure && !request.is_taken && !request.shares(before) &&
         (!next || request.failure->next_try < *next)) {
       next = request.failure->next_try;
     }
-    add_to(blocked, request.held_up());
+    add_to(before, request.keeps_in_order());
   }
   return next;
 }

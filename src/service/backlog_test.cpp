@@ -97,7 +97,42 @@ TEST_F(BacklogTest, WaitsLongerAfterEachFailureAndLessForALock) {
 TEST_F(BacklogTest, TriesWhatTakesLongSeldom) {
   const auto slow = add({1});
   backlog_.failed(slow, {Fault::failing, "a statement takes too long"}, kBegin, seconds(15));
-  EXPECT_EQ(backlog_.next_try(), kBegin + seconds(300));
+  EXPECT_EQ(backlog_.next_try(), kBegin + seconds(60));
+}
+
+TEST_F(BacklogTest, GivesOutOnceWhatIsTakenAndNothingBehindIt) {
+  const auto first = add({1});
+  const auto second = add({1});
+  const auto other = add({2});
+  backlog_.take(Ids{first});
+  EXPECT_EQ(backlog_.due(kBegin).first, Ids{other});
+  fail(first);
+  EXPECT_TRUE(backlog_.due(kBegin + seconds(1)).again.empty());
+  EXPECT_FALSE(backlog_.next_try());
+  backlog_.give_back(Ids{first});
+  EXPECT_EQ(backlog_.due(kBegin + seconds(1)).again, Ids{first});
+  backlog_.remove(first);
+  EXPECT_EQ(backlog_.due(kBegin).first, (Ids{second, other}));
+}
+
+TEST_F(BacklogTest, DoesNotTryAgainWhatIsBehindOneThatWasNotTried) {
+  const auto first = add({1});
+  const auto second = add({1, 2});
+  fail(second);
+  EXPECT_TRUE(backlog_.due(kBegin + seconds(1)).again.empty());
+  backlog_.remove(first);
+  EXPECT_EQ(backlog_.due(kBegin + seconds(1)).again, Ids{second});
+}
+
+TEST_F(BacklogTest, SuspectsTheFirstForEachProduct) {
+  const auto first = add({1});
+  const auto second = add({1});
+  const auto other = add({2});
+  backlog_.suspect(Ids{first, second, other}, {Fault::failing, "no"}, kBegin);
+  EXPECT_EQ(backlog_.due(kBegin).again, (Ids{first, other}));
+  EXPECT_TRUE(backlog_.due(kBegin).first.empty());
+  backlog_.remove(first);
+  EXPECT_EQ(backlog_.due(kBegin).first, Ids{second});
 }
 
 TEST_F(BacklogTest, IsNotDueForARequestThatWaitsBehindAnother) {

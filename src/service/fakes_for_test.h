@@ -204,13 +204,8 @@ class FakeBroker : public Broker {
     }
     Task<amqp::Result<void>> start_receiving() override { co_return amqp::Result<void>(); }
 
-    Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
-        std::size_t count, std::optional<std::chrono::milliseconds> wait_max) override {
+    Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override {
       while (broker_.ready_.empty() && !broker_.lost_ && !broker_.stopped_) {
-        if (wait_max) {
-          broker_.pass(*wait_max);
-          co_return std::vector<amqp::Delivery>();
-        }
         co_await broker_.changed_.wait();
       }
       if (broker_.lost_) {
@@ -267,11 +262,6 @@ class FakeBroker : public Broker {
         std::ranges::count(unanswered_, outlet, [](const auto& one) { return one.outlet; }));
   }
 
- public:
-  // How time passes while nothing comes.
-  std::function<void(std::chrono::milliseconds)> pass = [](auto) {};
-
- private:
   boost::asio::any_io_executor executor_;
   Event changed_;
   std::deque<amqp::Delivery> ready_;
@@ -318,6 +308,7 @@ class FakeStore : public store::Store {
       }
       for (const domain::ProductId product : domain::products_of(command)) {
         if (failing.contains(product)) {
+          on_failing();
           co_return std::unexpected(store::Error{store::Fault::failing, "a trigger says no"});
         }
         if (conflicting.contains(product)) {
@@ -325,6 +316,12 @@ class FakeStore : public store::Store {
         }
         if (locked.contains(product)) skipped.push_back(product);
       }
+    }
+    if (hold && std::ranges::any_of(commands, [this](const domain::Command& command) {
+          return std::ranges::any_of(domain::products_of(command),
+                                     [this](auto product) { return held.contains(product); });
+        })) {
+      co_await hold->wait();
     }
     if (!skipped.empty()) {
       if (locks == store::Locks::wait) ++waits_for_locks_;
@@ -345,6 +342,9 @@ class FakeStore : public store::Store {
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
   std::set<domain::ProductId> conflicting;
   std::set<domain::ProductId> locked;  // which somebody keeps locked
+  std::function<void()> on_failing = [] {};
+  std::set<domain::ProductId> held;  // whose orders take until `hold` is notified
+  std::unique_ptr<Event> hold;
 
  private:
   int unready_ = 0;

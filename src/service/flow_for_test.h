@@ -63,7 +63,6 @@ class FlowOnFakes : public ::testing::Test {
  protected:
   FlowOnFakes() {
     store_.tables.stock[1].quantity = 1'000;
-    broker_.pass = [this](std::chrono::milliseconds duration) { clock_.pass(duration); };
     boost::asio::co_spawn(context_, flow_.run(), [this](const std::exception_ptr& error) {
       ended_ = true;
       EXPECT_EQ(error, nullptr);

@@ -42,16 +42,25 @@ class HandlerTest : public ::testing::Test {
  protected:
   Answered answer_all(Handler& handler, std::vector<amqp::Delivery> deliveries) {
     for (amqp::Delivery& delivery : deliveries) delivery.delivery_tag = ++last_tag_;
-    context_.restart();
-    auto result = boost::asio::co_spawn(context_, handler.answer(std::move(deliveries)),
-                                        boost::asio::use_future);
-    context_.run();
-    return result.get();
+    Answered answered = run(handler.answer(std::move(deliveries)));
+    for (auto next = handler.next_try(); next && *next <= clock_.steady_now();
+         next = handler.next_try()) {
+      std::ranges::move(run(handler.try_again()), std::back_inserter(answered.answers));
+    }
+    return answered;
   }
   std::vector<Answer> answer(Handler& handler, std::vector<amqp::Delivery> deliveries) {
     auto answered = answer_all(handler, std::move(deliveries));
     EXPECT_FALSE(answered.outage) << answered.outage->what;
     return std::move(answered.answers);
+  }
+
+  template <class T>
+  T run(Task<T> task) {
+    context_.restart();
+    auto result = boost::asio::co_spawn(context_, std::move(task), boost::asio::use_future);
+    context_.run();
+    return result.get();
   }
 
   boost::asio::io_context context_;
@@ -272,15 +281,60 @@ TEST_F(HandlerTest, MakesRoomForOthersWhereTooManyWaitForAProductThatFails) {
   EXPECT_EQ(refused, 60U - orders_.undecided());
 }
 
-// What keeps a row locked lets go of it one day.
-TEST_F(HandlerTest, IsFullRatherThanRefuseRequestsForALockedProduct) {
+// What keeps a row locked lets go of it soon, mostly.
+TEST_F(HandlerTest, IsFullForMomentsRatherThanRefuseRequestsForALockedProduct) {
   store_.tables.stock[1].quantity = 1'000;
   store_.locked = {2};
   for (int id = 0; id < 20; ++id) {
     EXPECT_FALSE(orders_.is_full());
+    clock_.pass(std::chrono::milliseconds(1));
     EXPECT_EQ(answer(orders_, {order_for(2 * id, 2), order_for(2 * id + 1, 1)}).size(), 1U);
   }
   EXPECT_TRUE(orders_.is_full());
+  EXPECT_EQ(store_.tables.stock[1].quantity, 980);
+  clock_.pass(kLockedMaxInTheWay);
+  const auto answers = answer(orders_, {});
+  EXPECT_EQ(answers.size(), 1U) << "others wait for room";
+  EXPECT_TRUE(answers.at(0).dead_letter);
+  EXPECT_FALSE(orders_.is_full());
+}
+
+TEST_F(HandlerTest, DecidesOthersWhileOneIsTriedAgainForLong) {
+  store_.tables.stock[1].quantity = store_.tables.stock[2].quantity = 10;
+  store_.failing = {2};
+  EXPECT_TRUE(answer(orders_, {order_for(1, 2)}).empty());
+  store_.failing.clear();
+  store_.held = {2};
+  store_.hold = std::make_unique<testing::Event>(context_.get_executor());
+  clock_.pass(std::chrono::seconds(1));
+  auto again = boost::asio::co_spawn(context_, orders_.try_again(), boost::asio::use_future);
+  context_.restart();
+  context_.poll();
+  EXPECT_FALSE(orders_.next_try()) << "it is being tried";
+  EXPECT_EQ(answer(orders_, {order_for(2, 2), order_for(3, 1)}).size(), 1U);
+  EXPECT_EQ(store_.tables.stock[1].quantity, 9);
+  store_.held.clear();
+  store_.hold->notify();
+  context_.restart();
+  context_.run();
+  EXPECT_EQ(again.get().size(), 1U);
+  EXPECT_EQ(answer(orders_, {}).size(), 1U) << "the next for its product";
+  EXPECT_EQ(store_.tables.stock[2].quantity, 8);
+}
+
+// A statement that takes too long would cost all as much again for each half.
+TEST_F(HandlerTest, LooksBesideTheFlowForWhatTakesTooLongToFail) {
+  for (int product = 1; product <= 4; ++product) store_.tables.stock[product].quantity = 10;
+  store_.failing = {3};
+  store_.on_failing = [this] { clock_.pass(std::chrono::seconds(15)); };
+  std::vector<amqp::Delivery> deliveries;
+  for (int id = 0; id < 8; ++id) deliveries.push_back(order_for(id, id % 4 + 1));
+  for (auto& one : deliveries) one.delivery_tag = ++last_tag_;
+  const auto begun = clock_.steady_now();
+  EXPECT_TRUE(run(orders_.answer(std::move(deliveries))).answers.empty());
+  EXPECT_LE(clock_.steady_now() - begun, std::chrono::seconds(30));
+  EXPECT_EQ(answer(orders_, {}).size(), 6U);
+  EXPECT_EQ(orders_.undecided(), 2U);
 }
 
 // A trigger may raise what otherwise is a chance.
