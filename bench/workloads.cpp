@@ -19,11 +19,12 @@
 #include "amqp/frame.h"
 #include "amqp/wire.h"
 #include "contract/order_message.h"
-#include "domain/decide_orders.h"
+#include "domain/command.h"
 #include "or_throw.h"
 #include "order_stream.h"
 #include "service/clock.h"
 #include "service/orders.h"
+#include "store/one_kind_for_test.h"
 #include "store/postgres/postgres_store.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -82,7 +83,7 @@ std::vector<domain::Order> orders(OrderStream& stream, std::size_t count) {
   std::vector<domain::Order> result;
   result.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    result.push_back(*contract::read_order(stream.next(), kBytesMax).order);
+    result.push_back(*contract::read_order(stream.next(), kBytesMax).single());
   }
   return result;
 }
@@ -101,13 +102,9 @@ class NoStore : public store::Store {
  public:
   store::Task<store::Result<int>> migrate() override { co_return 0; }
   store::Task<store::Result<void>> ready() override { co_return store::Result<void>(); }
-  store::Task<store::Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders, store::Locks) override {
-    co_return std::vector<domain::OrderDecision>(orders.size());
-  }
-  store::Task<store::Result<std::vector<domain::ItemDecision>>> add_items(
-      std::span<const domain::NewItem>) override {
-    co_return std::vector<domain::ItemDecision>();
+  store::Task<store::Result<std::vector<domain::Decision>>> decide(
+      std::span<const domain::Command> commands, store::Locks) override {
+    co_return std::vector<domain::Decision>(commands.size());
   }
 };
 
@@ -126,19 +123,20 @@ std::function<void()> write_replies(std::size_t batch) {
           .order = domain::Order{domain::OrderId("an-order"), 1, 1},
           .order_id = domain::OrderId("an-order"),
           .object = request.body};
-      consume(contract::order_reply(message, {.verdict = domain::Verdict::accepted}).size());
+      consume(contract::order_reply(message, {.outcome = domain::Outcome::accepted}).size());
     }
   };
 }
 
 std::function<void()> decide(std::size_t batch) {
   OrderStream stream({.products = kProducts, .seed = 1});
-  domain::BatchView view;
-  for (domain::ProductId product = 1; product <= kProducts; ++product) {
-    view.on_hand[product] = kStock;
-  }
-  return [view = std::move(view), batch_orders = orders(stream, batch)] {
-    consume(domain::decide_orders(batch_orders, view).new_entries.size());
+  const auto batch_orders = orders(stream, batch);
+  return [commands = std::vector<domain::Command>(batch_orders.begin(), batch_orders.end())] {
+    const domain::Needs needs = domain::needs_of(commands);
+    domain::Books books(needs);
+    for (const domain::ProductId product : needs.products) books.found(product, {kStock});
+    consume(domain::decide_all(commands, books).size());
+    consume(books.take_changes().entries.size());
   };
 }
 
@@ -244,10 +242,10 @@ std::function<void()> decide_in(std::shared_ptr<OpenStore> open, std::size_t bat
                      .description = {},
                      .created_at = {}});
   }
-  run(open->context, open->store->add_items(items));
+  run(open->context, store::add_items(*open->store, items));
   return [open = std::move(open), batch] {
     const auto fresh = orders(open->stream, batch);
-    consume(run(open->context, open->store->decide_orders(fresh)).size());
+    consume(run(open->context, store::decide_orders(*open->store, fresh)).size());
   };
 }
 

@@ -168,13 +168,15 @@ class TogetherCheck {
   // A request queue that is also read, answered to or dead-lettered into as another would feed the
   // service its own messages.
   Applied queues() const {
-    static constexpr std::array<std::string_view, 4> kQueues = {
-        "order-queue", "item-queue", "order-response-queue", "item-response-queue"};
-    for (std::size_t request = 0; request < 2; ++request) {
+    static constexpr std::array<std::string_view, 6> kQueues = {
+        "order-queue",  "item-queue",           "cancel-queue",
+        "adjust-queue", "order-response-queue", "item-response-queue"};
+    for (std::size_t request = 0; request < 4; ++request) {
       for (std::size_t other = 0; other < kQueues.size(); ++other) {
         if (request == other) continue;
         const SettingInForce& one = get(kQueues[request]);
         const SettingInForce& two = get(kQueues[other]);
+        if (one.text == "none") continue;  // what is switched off has no name
         if (one.text == two.text) {
           return wrong(two,
                        fmt::format("another name than {} ({})", one.setting->name, one.source));

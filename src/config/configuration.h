@@ -35,11 +35,14 @@ struct Configuration {
   amqp::TlsOptions amqp_tls;  // set with amqps:// only; certificate and key together or neither
   DatabaseUrl database;
 
-  // 1 to 251 bytes each. No request queue is another of the four, or its dead-letter queue.
+  // 1 to 251 bytes each. No request queue is another of them, or its dead-letter queue.
   std::string order_queue;
   std::string item_queue;
   std::string order_response_queue;
   std::string item_response_queue;
+  // The same, or empty: switched off. Replies go to the queue of that name and "_response".
+  std::string cancel_queue;
+  std::string adjust_queue;
   amqp::QueueType queue_type{};
 
   std::uint16_t prefetch = 0;              // 1 to 65535 requests a queue without an acknowledgement

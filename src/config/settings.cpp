@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::string_view kTakesQueueName =
     R"(1 to 251 bytes of UTF-8, not beginning with "amq.")";
+constexpr std::string_view kTakesQueueNameOrNone =
+    R"(1 to 251 bytes of UTF-8, not beginning with "amq.", or none)";
 // Of which the dead-letter queue takes its suffix.
 constexpr std::size_t kNameBytesMax =
     contract::kQueueNameBytesMax - contract::kDeadLetterSuffix.size();
@@ -53,6 +55,13 @@ Applied read_queue_name(std::string_view text, std::string& member) {
     return std::unexpected("");
   }
   member = text;
+  return {};
+}
+
+// none: the kind of request is switched off, and its queue has no name.
+Applied read_optional_queue_name(std::string_view text, std::string& member) {
+  if (text != "none") return read_queue_name(text, member);
+  member.clear();
   return {};
 }
 
@@ -124,6 +133,22 @@ constexpr Setting kSettings[] = {
      .takes = kTakesQueueName,
      .apply = [](std::string_view text,
                  Configuration& to) { return read_queue_name(text, to.item_queue); }},
+    {.name = "cancel-queue",
+     .environment = "INVENTORY_CANCEL_QUEUE",
+     .placeholder = "NAME",
+     .default_text = "order_cancel",
+     .description = "where cancellations of orders arrive; none: nowhere",
+     .takes = kTakesQueueNameOrNone,
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_optional_queue_name(text, to.cancel_queue); }},
+    {.name = "adjust-queue",
+     .environment = "INVENTORY_ADJUST_QUEUE",
+     .placeholder = "NAME",
+     .default_text = "inventory_adjust",
+     .description = "where adjustments of stock arrive; none: nowhere",
+     .takes = kTakesQueueNameOrNone,
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_optional_queue_name(text, to.adjust_queue); }},
     {.name = "order-response-queue",
      .environment = "INVENTORY_ORDER_RESPONSE_QUEUE",
      .placeholder = "NAME",

@@ -12,7 +12,8 @@ namespace {
 
 using Reason = RequestError::Reason;
 
-constexpr std::array<std::string_view, 2> kItemMembers{"quantity", "description"};
+constexpr std::array<std::string_view, 4> kItemMembers{"quantity", "description", "product_id",
+                                                       "low_stock"};
 
 // Text is what JSON can hold: the JSON reader is the judge of UTF-8.
 bool is_text(std::string_view bytes) {
@@ -54,6 +55,22 @@ std::string reply(std::string_view id, std::optional<domain::Quantity> quantity,
   return json;
 }
 
+// An optional member that is an integer between `least` and `most`, or null, which is none.
+std::optional<std::int64_t> read_optional(std::string_view name, const JsonValue& value,
+                                          std::int64_t least, std::int64_t most,
+                                          std::optional<RequestError>& error) {
+  if (std::holds_alternative<Absent>(value) || std::holds_alternative<Null>(value)) {
+    return std::nullopt;
+  }
+  const auto* number = std::get_if<std::int64_t>(&value);
+  if (number != nullptr && *number >= least && *number <= most) return *number;
+  if (!error) {
+    error = RequestError{Reason::invalid,
+                         fmt::format("{} must be an integer between {} and {}", name, least, most)};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 ItemMessage read_item(std::string_view body, std::size_t bytes_max) {
@@ -91,6 +108,10 @@ ItemMessage read_item(std::string_view body, std::size_t bytes_max) {
         fmt::format("description must be null or a string of at most {} bytes without {}",
                     kDescriptionBytesMax, forbidden_character(*object))};
   }
+  message.product_id =
+      read_optional(kItemMembers[2], object->values[2], 1, domain::kChosenIdMax, message.error);
+  message.low_stock =
+      read_optional(kItemMembers[3], object->values[3], 0, kIntegerMax, message.error);
   return message;
 }
 
@@ -113,6 +134,9 @@ std::string item_reply(const domain::ItemDecision& decision) {
         fmt::format("Invalid item: message_id or correlation_id was already used for item {} "
                     "with another quantity or description",
                     *decision.conflicts_with));
+  }
+  if (decision.is_taken) {
+    return reply("null", item.quantity, item.description, "null", false, "Product already exists");
   }
   return reply(fmt::to_string(item.id), item.quantity, item.description,
                fmt::format(R"("{}")", format_timestamp(item.created_at)), true, "Item added");

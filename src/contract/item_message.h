@@ -18,6 +18,8 @@ struct ItemMessage {
   std::optional<RequestError> error;
   std::optional<domain::Quantity> quantity;
   std::optional<std::string> description;
+  std::optional<domain::ProductId> product_id;
+  std::optional<domain::Quantity> low_stock;
 };
 
 // Reads a body. One of more than bytes_max bytes is not looked at.

@@ -23,26 +23,41 @@ class MemberHandler {
   static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
 
-  explicit MemberHandler(std::span<const std::string_view> wanted)
-      : wanted_(wanted), values_(wanted.size()) {}
+  MemberHandler(std::span<const std::string_view> wanted,
+                const std::optional<JsonArrayWanted>& array)
+      : wanted_(wanted), array_wanted_(array), values_(wanted.size()) {}
 
   bool is_object() const { return is_object_; }
   std::vector<JsonValue> take_values() { return std::move(values_); }
+  std::optional<JsonArray> take_array() { return std::move(array_); }
 
   bool on_document_begin(json::error_code&) { return true; }
   bool on_document_end(json::error_code&) { return true; }
   bool on_object_begin(json::error_code&) {
     if (depth_ == 0) {
       is_object_ = true;
+    } else if (is_in_array_ && depth_ == 2) {
+      begin_element();
+      ++depth_;
+      return true;
     }
     return enter();
   }
   bool on_object_end(std::size_t, json::error_code&) { return leave(); }
-  bool on_array_begin(json::error_code&) { return enter(); }
+  bool on_array_begin(json::error_code&) {
+    const bool is_wanted =
+        depth_ == 1 && target_ && array_wanted_ && wanted_[*target_] == array_wanted_->member;
+    enter();
+    if (is_wanted) {
+      is_in_array_ = true;
+      array_.emplace();
+    }
+    return true;
+  }
   bool on_array_end(std::size_t, json::error_code&) { return leave(); }
 
   bool on_key_part(json::string_view part, std::size_t, json::error_code&) {
-    if (depth_ == 1) {
+    if (depth_ == 1 || is_in_element()) {
       text_.append(part.data(), part.size());
     }
     return true;
@@ -50,10 +65,10 @@ class MemberHandler {
   bool on_key(json::string_view part, std::size_t size, json::error_code& error) {
     on_key_part(part, size, error);
     if (depth_ == 1) {
-      const auto found = std::ranges::find(wanted_, std::string_view(text_));
-      target_ = found == wanted_.end()
-                    ? std::nullopt
-                    : std::optional(static_cast<std::size_t>(found - wanted_.begin()));
+      target_ = place_of(text_, wanted_);
+      text_.clear();
+    } else if (is_in_element()) {
+      element_target_ = place_of(text_, array_wanted_->of_elements);
       text_.clear();
     }
     return true;
@@ -87,11 +102,34 @@ class MemberHandler {
   bool on_comment(json::string_view, json::error_code&) { return true; }
 
  private:
-  bool at_wanted_member() const { return depth_ == 1 && target_.has_value(); }
+  static std::optional<std::size_t> place_of(std::string_view name,
+                                             std::span<const std::string_view> among) {
+    const auto found = std::ranges::find(among, name);
+    return found == among.end() ? std::nullopt
+                                : std::optional(static_cast<std::size_t>(found - among.begin()));
+  }
+
+  bool is_in_element() const { return is_in_array_ && depth_ == 3 && is_kept_; }
+  bool at_wanted_member() const {
+    return (depth_ == 1 && target_) || (is_in_element() && element_target_);
+  }
+
+  void begin_element() {
+    ++array_->size;
+    is_kept_ = array_->elements.size() < array_wanted_->elements_max;
+    if (is_kept_) array_->elements.emplace_back(array_wanted_->of_elements.size());
+    element_target_.reset();
+  }
 
   bool put(JsonValue value) {
     if (depth_ == 1 && target_) {
+      if (array_wanted_ && wanted_[*target_] == array_wanted_->member) array_.reset();
       values_[*target_] = std::move(value);
+    } else if (is_in_array_ && depth_ == 2) {
+      ++array_->size;
+      array_->has_others = true;
+    } else if (is_in_element() && element_target_) {
+      array_->elements.back()[*element_target_] = std::move(value);
     }
     return true;
   }
@@ -102,15 +140,21 @@ class MemberHandler {
   }
   bool leave() {
     --depth_;
+    is_in_array_ = is_in_array_ && depth_ >= 2;
     return true;
   }
 
   std::span<const std::string_view> wanted_;
+  const std::optional<JsonArrayWanted>& array_wanted_;
   std::vector<JsonValue> values_;
+  std::optional<JsonArray> array_;
   std::optional<std::size_t> target_;  // index of the wanted member that the next value belongs to
   std::string text_;                   // a key or a string, as far as it has come
   std::size_t depth_ = 0;
+  std::optional<std::size_t> element_target_;  // the same within an element
   bool is_object_ = false;
+  bool is_in_array_ = false;  // the wanted one
+  bool is_kept_ = false;      // the element at hand
 };
 
 // The code of an escape \uXXXX that the text begins with; or nothing.
@@ -165,12 +209,13 @@ std::string_view trim(std::string_view text) {
 
 }  // namespace
 
-std::expected<JsonObject, std::string> read_json_object(std::string_view body,
-                                                        std::span<const std::string_view> wanted) {
+std::expected<JsonObject, std::string> read_json_object(
+    std::string_view body, std::span<const std::string_view> wanted,
+    const std::optional<JsonArrayWanted>& array) {
   const std::string_view text = trim(body);
   json::parse_options options;
   options.max_depth = kDepthMax;
-  json::basic_parser<MemberHandler> parser(options, wanted);
+  json::basic_parser<MemberHandler> parser(options, wanted, array);
   json::error_code error;
   const std::string mended = without_lone_surrogates(text);
   const std::string_view parsed = mended.empty() ? text : std::string_view(mended);
@@ -186,7 +231,8 @@ std::expected<JsonObject, std::string> read_json_object(std::string_view body,
   if (!parser.handler().is_object()) {
     return std::unexpected("body is not a JSON object");
   }
-  return JsonObject{text, parser.handler().take_values(), !mended.empty()};
+  return JsonObject{text, parser.handler().take_values(), parser.handler().take_array(),
+                    !mended.empty()};
 }
 
 std::string_view forbidden_character(const JsonObject& object) {

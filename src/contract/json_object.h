@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,15 +35,30 @@ struct Other {};  // a boolean, an array, an object, or a number that is no JSON
 // An integer outside of ±kIntegerMax is Other.
 using JsonValue = std::variant<Absent, Null, Other, std::int64_t, std::string>;
 
+// A member that is an array of objects, of whose members some are wanted, too.
+struct JsonArrayWanted {
+  std::string_view member;  // one of the wanted members
+  std::span<const std::string_view> of_elements;
+  std::size_t elements_max;  // so many are kept
+};
+
+struct JsonArray {
+  std::size_t size = 0;                          // elements, also of those that are not kept
+  bool has_others = false;                       // elements that are no objects
+  std::vector<std::vector<JsonValue>> elements;  // the objects: one value a wanted member
+};
+
 struct JsonObject {
-  std::string_view text;          // the object, without white space around it
-  std::vector<JsonValue> values;  // one a wanted member, in the order asked for
+  std::string_view text;           // the object, without white space around it
+  std::vector<JsonValue> values;   // one a wanted member, in the order asked for
+  std::optional<JsonArray> array;  // where that member is one; its value is Other
   bool has_lone_surrogates = false;
 };
 
 // The error says what is wrong and at which byte. The result's text points into `body`.
-std::expected<JsonObject, std::string> read_json_object(std::string_view body,
-                                                        std::span<const std::string_view> wanted);
+std::expected<JsonObject, std::string> read_json_object(
+    std::string_view body, std::span<const std::string_view> wanted,
+    const std::optional<JsonArrayWanted>& array = std::nullopt);
 
 // What a text must not contain, for the error of a member that holds the character NUL.
 std::string_view forbidden_character(const JsonObject& object);

@@ -6,89 +6,66 @@
 #include <fmt/format.h>
 
 #include "contract/json_object.h"
+#include "contract/order_parts.h"
 
 namespace inventory::contract {
 namespace {
 
 using Reason = RequestError::Reason;
 
-constexpr std::string_view kOrderData = R"(,"order_data":)";  // the last member of a reply
-constexpr std::array<std::string_view, 4> kOrderMembers{"order_id", "product_id", "quantity",
-                                                        "line_id"};
+constexpr std::array<std::string_view, 5> kOrderMembers{"order_id", "product_id", "quantity",
+                                                        "line_id", "items"};
+constexpr JsonArrayWanted kOrderItems{kOrderMembers[4], kItemMembers, kItemsMax};
 
-// An order_id, or a line_id, which is of the same kind.
-std::expected<domain::OrderId, std::string> read_id(std::string_view name, JsonValue value,
-                                                    std::string_view forbidden) {
-  if (std::holds_alternative<Absent>(value)) {
-    return std::unexpected(fmt::format("{} is missing", name));
+std::string_view text_of(domain::Outcome outcome) {
+  switch (outcome) {
+    case domain::Outcome::accepted:
+      return "Inventory updated";
+    case domain::Outcome::product_not_found:
+      return "Product not found";
+    case domain::Outcome::other_item:
+      return "Another item of the order was not available";
+    case domain::Outcome::cancelled_first:
+      return "Order was cancelled";
+    default:
+      return "Not enough inventory";
   }
-  if (const auto* number = std::get_if<std::int64_t>(&value)) {
-    return domain::OrderId(*number);
-  }
-  auto* text = std::get_if<std::string>(&value);
-  if (text == nullptr || text->empty() || text->size() > kOrderIdBytesMax) {
-    return std::unexpected(
-        fmt::format("{2} must be an integer between -{0} and {0}, or a string of 1 to {1} bytes",
-                    kIntegerMax, kOrderIdBytesMax, name));
-  }
-  // PostgreSQL's text cannot hold it, and no client has a use for it.
-  if (text->contains('\0')) {
-    return std::unexpected(fmt::format("{} must not contain {}", name, forbidden));
-  }
-  return domain::OrderId(std::move(*text));
-}
-
-// Nothing where there is none. JSON's null is none, too.
-std::expected<std::optional<domain::OrderId>, std::string> read_line_id(
-    JsonValue value, std::string_view forbidden) {
-  if (std::holds_alternative<Absent>(value) || std::holds_alternative<Null>(value)) {
-    return std::nullopt;
-  }
-  return read_id(kOrderMembers[3], std::move(value), forbidden);
-}
-
-std::expected<std::int64_t, std::string> read_positive(std::string_view name,
-                                                       const JsonValue& value) {
-  if (std::holds_alternative<Absent>(value)) {
-    return std::unexpected(fmt::format("{} is missing", name));
-  }
-  const auto* number = std::get_if<std::int64_t>(&value);
-  if (number == nullptr || *number < 1) {
-    return std::unexpected(
-        fmt::format("{} must be an integer between 1 and {}", name, kIntegerMax));
-  }
-  return *number;
 }
 
 std::string reply(const OrderMessage& message, bool success, std::string_view text) {
-  std::string json;
-  json.reserve(96 + text.size() + message.object.size());
-  json += R"({"order_id":)";
-  if (!message.order_id) {
-    json += "null";
-  } else if (const auto* id = std::get_if<std::string>(&message.order_id->value())) {
-    append_json_string(json, *id);
-  } else {
-    json += message.order_id->display();
-  }
-  json += success ? R"(,"success":true,"message":)" : R"(,"success":false,"message":)";
-  append_json_string(json, text);
-  json += kOrderData;
-  json += message.object.empty() ? "null" : message.object;
-  json += '}';
-  return json;
+  return open_reply(message.order_id, success, text, message.object) + '}';
 }
 
-std::string_view text_of(domain::Verdict verdict) {
-  switch (verdict) {
-    case domain::Verdict::accepted:
-      return "Inventory updated";
-    case domain::Verdict::product_not_found:
-      return "Product not found";
-    case domain::Verdict::not_enough_stock:
-      break;
+using Content = std::expected<std::variant<domain::Order, domain::Basket>, std::string>;
+
+Content read_basket(domain::OrderId id, std::optional<domain::OrderId> line,
+                    const JsonObject& object) {
+  if (!std::holds_alternative<Absent>(object.values[1]) ||
+      !std::holds_alternative<Absent>(object.values[2])) {
+    return std::unexpected("items stands in place of product_id and quantity, not beside them");
   }
-  return "Not enough inventory";
+  const auto requested = read_items(object.array, true);
+  if (!requested) return std::unexpected(requested.error());
+  domain::Basket basket{.id = std::move(id), .items = {}, .line = std::move(line)};
+  for (const auto& [product, quantity] : *requested) {
+    basket.items.push_back({product, quantity.value_or(0)});
+  }
+  return basket;
+}
+
+Content read_content(const std::expected<domain::OrderId, std::string>& id, JsonObject& object,
+                     std::string_view forbidden) {
+  if (!id) return std::unexpected(id.error());
+  const bool has_items = !std::holds_alternative<Absent>(object.values[4]) &&
+                         !std::holds_alternative<Null>(object.values[4]);
+  const auto product = read_positive(kOrderMembers[1], object.values[1]);
+  if (!has_items && !product) return std::unexpected(product.error());
+  const auto quantity = read_positive(kOrderMembers[2], object.values[2]);
+  if (!has_items && !quantity) return std::unexpected(quantity.error());
+  auto line = read_optional_id(kOrderMembers[3], std::move(object.values[3]), forbidden);
+  if (!line) return std::unexpected(std::move(line.error()));
+  if (has_items) return read_basket(*id, *std::move(line), object);
+  return domain::Order{*id, *product, *quantity, *std::move(line)};
 }
 
 }  // namespace
@@ -98,37 +75,53 @@ OrderMessage read_order(std::string_view body, std::size_t bytes_max) {
     auto what = fmt::format("body of {} bytes is larger than {}", body.size(), bytes_max);
     return {std::unexpected(RequestError{Reason::too_large, std::move(what)}), {}, {}};
   }
-  auto object = read_json_object(body, kOrderMembers);
+  auto object = read_json_object(body, kOrderMembers, kOrderItems);
   if (!object) {
     return {std::unexpected(RequestError{Reason::invalid, std::move(object.error())}), {}, {}};
   }
   const auto forbidden = forbidden_character(*object);
   auto id = read_id(kOrderMembers[0], std::move(object->values[0]), forbidden);
-  const auto product = read_positive(kOrderMembers[1], object->values[1]);
-  const auto quantity = read_positive(kOrderMembers[2], object->values[2]);
-  auto line = read_line_id(std::move(object->values[3]), forbidden);
-  auto known_id = id ? std::optional(*id) : std::nullopt;
-  if (!id || !product || !quantity || !line) {
-    RequestError error{Reason::invalid, !id         ? id.error()
-                                        : !product  ? product.error()
-                                        : !quantity ? quantity.error()
-                                                    : line.error()};
-    return {std::unexpected(std::move(error)), std::move(known_id), object->text};
+  auto content = read_content(id, *object, forbidden);
+  auto known_id = id ? std::optional(*std::move(id)) : std::nullopt;
+  if (!content) {
+    return {std::unexpected(RequestError{Reason::invalid, std::move(content.error())}),
+            std::move(known_id), object->text};
   }
-  return {domain::Order{std::move(*id), *product, *quantity, std::move(*line)}, std::move(known_id),
-          object->text};
+  return {*std::move(content), std::move(known_id), object->text};
 }
 
 std::string order_reply(const OrderMessage& message, const domain::OrderDecision& decision) {
   if (decision.conflicts_with) {
-    const auto& line = message.order->line;
+    const domain::Order& order = *message.single();
     return invalid_order_reply(
         message,
-        fmt::format("order_id {}{} was already decided for product {} with quantity {}",
-                    message.order->id.display(), line ? ", line_id " + line->display() : "",
-                    message.order->product, *decision.conflicts_with));
+        fmt::format("{} was already decided for product {} with quantity {}",
+                    name_of(order.id, order.line), order.product, *decision.conflicts_with));
   }
-  return reply(message, decision.verdict == domain::Verdict::accepted, text_of(decision.verdict));
+  return reply(message, decision.outcome == domain::Outcome::accepted, text_of(decision.outcome));
+}
+
+std::string basket_reply(const OrderMessage& message, const domain::BasketDecision& decision) {
+  const domain::Basket& basket = *message.basket();
+  if (decision.outcome == domain::Outcome::conflict) {
+    const auto other = decision.conflicts_with;
+    return invalid_order_reply(
+        message, name_of(basket.id, basket.line) +
+                     (other ? fmt::format(" was already decided for product {} with quantity {}",
+                                          other->product, other->quantity)
+                            : " was already decided for other items"));
+  }
+  if (decision.outcome == domain::Outcome::accepted) {
+    return reply(message, true, text_of(decision.outcome));
+  }
+  std::string json = open_reply(message.order_id, false, text_of(decision.outcome), message.object);
+  json += R"(,"items":[)";
+  for (const auto& [product, available] : decision.in_the_way) {
+    if (!json.ends_with('[')) json += ',';
+    json += fmt::format(R"({{"product_id":{},"available":{}}})", product,
+                        available ? fmt::to_string(*available) : "null");
+  }
+  return json += "]}";
 }
 
 std::string invalid_order_reply(const OrderMessage& message, std::string_view what) {
@@ -142,9 +135,9 @@ std::optional<domain::Order> order_of_reply(std::string_view reply) {
   reply.remove_prefix(at + kOrderData.size());
   if (reply.empty()) return std::nullopt;
   reply.remove_suffix(1);
-  OrderMessage message = read_order(reply, reply.size());
-  if (!message.order) return std::nullopt;
-  return *std::move(message.order);
+  const OrderMessage message = read_order(reply, reply.size());
+  const domain::Order* const order = message.single();
+  return order != nullptr ? std::optional(*order) : std::nullopt;
 }
 
 }  // namespace inventory::contract

@@ -8,7 +8,7 @@ namespace {
 constexpr std::size_t kOrderBytesMax = 65'536;
 constexpr std::string_view kValid = R"({"order_id":123,"product_id":1,"quantity":2})";
 
-using domain::Verdict;
+using domain::Outcome;
 
 std::string order_error(std::string_view body) {
   const auto message = read_order(body, kOrderBytesMax);
@@ -18,20 +18,20 @@ std::string order_error(std::string_view body) {
 TEST(OrderMessage, ReadsAnIntegerAndAStringOrderId) {
   const auto with_integer = read_order(kValid, kOrderBytesMax);
   ASSERT_TRUE(with_integer.order);
-  EXPECT_EQ(with_integer.order->id, domain::OrderId(123));
-  EXPECT_EQ(with_integer.order->product, 1);
-  EXPECT_EQ(with_integer.order->quantity, 2);
+  EXPECT_EQ(with_integer.single()->id, domain::OrderId(123));
+  EXPECT_EQ(with_integer.single()->product, 1);
+  EXPECT_EQ(with_integer.single()->quantity, 2);
   const auto with_string =
       read_order(R"({"quantity":1,"order_id":"123","product_id":1,"x":[]})", kOrderBytesMax);
   ASSERT_TRUE(with_string.order);
-  EXPECT_EQ(with_string.order->id, domain::OrderId("123"));
+  EXPECT_EQ(with_string.single()->id, domain::OrderId("123"));
 }
 
 TEST(OrderMessage, RepeatsTheOrderIdInItsTypeAndTheRequestAsItCame) {
   const std::string body =
       R"( {"order_id":"q\"\u00e9", "product_id":1,"quantity":2,"x":1E+2,"y":[1e400]} )";
   const auto message = read_order(body, kOrderBytesMax);
-  EXPECT_EQ(order_reply(message, {.verdict = Verdict::accepted}),
+  EXPECT_EQ(order_reply(message, {.outcome = Outcome::accepted}),
             R"({"order_id":"q\"é","success":true,"message":"Inventory updated","order_data":)"
             R"({"order_id":"q\"\u00e9", "product_id":1,"quantity":2,"x":1E+2,"y":[1e400]}})");
 }
@@ -40,13 +40,13 @@ TEST(OrderMessage, SaysEachVerdictInTheContractsWords) {
   const auto message = read_order(kValid, kOrderBytesMax);
   const auto reply = [&](domain::OrderDecision decision) { return order_reply(message, decision); };
   const std::string data = R"("order_data":)" + std::string(kValid) + "}";
-  EXPECT_EQ(reply({.verdict = Verdict::accepted}),
+  EXPECT_EQ(reply({.outcome = Outcome::accepted}),
             R"({"order_id":123,"success":true,"message":"Inventory updated",)" + data);
-  EXPECT_EQ(reply({.verdict = Verdict::product_not_found}),
+  EXPECT_EQ(reply({.outcome = Outcome::product_not_found}),
             R"({"order_id":123,"success":false,"message":"Product not found",)" + data);
-  EXPECT_EQ(reply({.verdict = Verdict::not_enough_stock}),
+  EXPECT_EQ(reply({.outcome = Outcome::not_enough_stock}),
             R"({"order_id":123,"success":false,"message":"Not enough inventory",)" + data);
-  EXPECT_EQ(reply({.verdict = Verdict::accepted, .replayed = false, .conflicts_with = 3}),
+  EXPECT_EQ(reply({.outcome = Outcome::accepted, .replayed = false, .conflicts_with = 3}),
             R"({"order_id":123,"success":false,"message":"Invalid order: order_id 123 was already )"
             R"(decided for product 1 with quantity 3",)" +
                 data);
@@ -54,8 +54,8 @@ TEST(OrderMessage, SaysEachVerdictInTheContractsWords) {
 
 TEST(OrderMessage, AnswersAReplayWordForWord) {
   const auto message = read_order(kValid, kOrderBytesMax);
-  EXPECT_EQ(order_reply(message, {.verdict = Verdict::not_enough_stock, .replayed = true}),
-            order_reply(message, {.verdict = Verdict::not_enough_stock}));
+  EXPECT_EQ(order_reply(message, {.outcome = Outcome::not_enough_stock, .replayed = true}),
+            order_reply(message, {.outcome = Outcome::not_enough_stock}));
 }
 
 TEST(OrderMessage, NamesTheMemberThatIsWrong) {
@@ -85,7 +85,7 @@ TEST(OrderMessage, EchoesHalfOfASurrogatePairButStoresNone) {
   const auto message = read_order(echoed, kOrderBytesMax);
   ASSERT_TRUE(message.order);
   EXPECT_EQ(
-      order_reply(message, {.verdict = Verdict::accepted}),
+      order_reply(message, {.outcome = Outcome::accepted}),
       R"({"order_id":1,"success":true,"message":"Inventory updated","order_data":)" + echoed + "}");
   const auto stored =
       read_order(R"({"order_id":"a\ud83d","product_id":1,"quantity":1})", kOrderBytesMax);
@@ -104,12 +104,12 @@ TEST(OrderMessage, ReadsALineIdThatIsOptional) {
     const auto message = read_order(
         R"({"order_id":1,"product_id":1,"quantity":1,"line_id":)" + line + "}", kOrderBytesMax);
     EXPECT_TRUE(message.order) << line;
-    return message.order->line;
+    return message.single()->line;
   };
   EXPECT_EQ(line_of("2"), domain::OrderId(2));
   EXPECT_EQ(line_of("\"2\""), domain::OrderId("2"));
   EXPECT_EQ(line_of("null"), std::nullopt);
-  EXPECT_EQ(read_order(kValid, kOrderBytesMax).order->line, std::nullopt);
+  EXPECT_EQ(read_order(kValid, kOrderBytesMax).single()->line, std::nullopt);
   for (const auto* line : {"true", "1.0", "\"\"", "[]", "9007199254740992"}) {
     EXPECT_EQ(order_error(std::string(R"({"order_id":1,"product_id":1,"quantity":1,"line_id":)") +
                           line + "}"),
@@ -123,7 +123,7 @@ TEST(OrderMessage, NamesTheLineOfAConflict) {
   const auto message =
       read_order(R"({"order_id":"A","product_id":1,"quantity":1,"line_id":"b"})", kOrderBytesMax);
   const auto reply =
-      order_reply(message, {.verdict = Verdict::accepted, .replayed = false, .conflicts_with = 3});
+      order_reply(message, {.outcome = Outcome::accepted, .replayed = false, .conflicts_with = 3});
   EXPECT_TRUE(reply.contains("order_id A, line_id b was already decided for product 1")) << reply;
 }
 
@@ -167,9 +167,9 @@ TEST(OrderOfReply, IsTheOrderThatTheReplyAnswers) {
   const auto message = read_order(
       R"({"order_id":",\"order_data\":{","product_id":7,"quantity":2,"order_data":1})", 1000);
   ASSERT_TRUE(message.order);
-  const auto order = order_of_reply(order_reply(message, {domain::Verdict::accepted}));
+  const auto order = order_of_reply(order_reply(message, {domain::Outcome::accepted}));
   ASSERT_TRUE(order);
-  EXPECT_EQ(order->id, message.order->id);
+  EXPECT_EQ(order->id, message.single()->id);
   EXPECT_EQ(order->product, 7);
 }
 
@@ -178,6 +178,81 @@ TEST(OrderOfReply, IsNothingWhereTheReplyHoldsNoOrder) {
   EXPECT_FALSE(order_of_reply(R"({"id":7,"success":true})"));
   EXPECT_FALSE(order_of_reply(R"({,"order_data":)"));
   EXPECT_FALSE(order_of_reply(""));
+}
+
+std::string with_items(std::string_view items) {
+  return R"({"order_id":"A-17","items":)" + std::string(items) + "}";
+}
+
+TEST(OrderMessage, ReadsAnOrderOfSeveralItemsAndAddsUpAProductThatOccursTwice) {
+  const auto body = with_items(
+      R"([{"product_id":1,"quantity":2,"x":{"quantity":9}},{"product_id":5,"quantity":1},)"
+      R"({"quantity":3,"product_id":1}])");
+  const auto message = read_order(body, kOrderBytesMax);
+  ASSERT_NE(message.basket(), nullptr);
+  EXPECT_EQ(message.basket()->items, (std::vector<domain::OrderItem>{{1, 5}, {5, 1}}));
+  EXPECT_EQ(message.single(), nullptr);
+}
+
+TEST(OrderMessage, NamesTheItemThatIsNotValid) {
+  const std::string array = "items must be an array of 1 to 100 objects";
+  EXPECT_EQ(order_error(with_items("[]")), array);
+  EXPECT_EQ(order_error(with_items("7")), array);
+  EXPECT_EQ(order_error(with_items("{}")), array);
+  EXPECT_EQ(order_error(with_items(R"([{"product_id":1,"quantity":1},7])")), array);
+  EXPECT_EQ(order_error(with_items(R"([[{"product_id":1,"quantity":1}]])")), array);
+  EXPECT_EQ(order_error(with_items(R"([{"product_id":1,"quantity":1},{"product_id":1}])")),
+            "items[1]: quantity is missing");
+  EXPECT_EQ(order_error(with_items(R"([{"product_id":"1","quantity":1}])")),
+            "items[0]: product_id must be an integer between 1 and 9007199254740991");
+  EXPECT_EQ(order_error(with_items(R"([{"product_id":1,"quantity":9007199254740991},)"
+                                   R"({"product_id":1,"quantity":1}])")),
+            "items: the quantities of product 1 add up to more than 9007199254740991");
+  const std::string beside = "items stands in place of product_id and quantity, not beside them";
+  EXPECT_EQ(order_error(R"({"order_id":1,"product_id":1,"items":[]})"), beside);
+  EXPECT_EQ(order_error(R"({"order_id":1,"quantity":1,"items":[]})"), beside);
+  std::string many = "[";
+  for (int i = 1; i <= 101; ++i)
+    many += R"({"product_id":)" + std::to_string(i) + R"(,"quantity":1},)";
+  many.back() = ']';
+  EXPECT_EQ(order_error(with_items(many)), array);
+}
+
+TEST(OrderMessage, CountsTheLastItemsWhereTheyOccurTwice) {
+  const auto twice = read_order(
+      R"({"items":[{"product_id":1,"quantity":1}],"order_id":1,"items":[{"product_id":2,"quantity":1}]})",
+      kOrderBytesMax);
+  ASSERT_NE(twice.basket(), nullptr);
+  EXPECT_EQ(twice.basket()->items, (std::vector<domain::OrderItem>{{2, 1}}));
+  EXPECT_NE(order_error(R"({"items":[{"product_id":1,"quantity":1}],"order_id":1,"items":7})"),
+            "no error");
+}
+
+TEST(OrderMessage, SaysWhichItemsStoodInTheWay) {
+  const auto body = with_items(R"([{"product_id":1,"quantity":2},{"product_id":5,"quantity":1}])");
+  const auto message = read_order(body, kOrderBytesMax);
+  const auto reply = [&](const domain::BasketDecision& decision) {
+    return basket_reply(message, decision);
+  };
+  const std::string data = R"("order_data":)" + body;
+  const std::string rejected = R"({"order_id":"A-17","success":false,"message":")";
+  EXPECT_EQ(reply({Outcome::accepted}),
+            R"({"order_id":"A-17","success":true,"message":"Inventory updated",)" + data + "}");
+  EXPECT_EQ(reply({.outcome = Outcome::not_enough_stock, .in_the_way = {{5, 0}}}),
+            rejected + R"(Not enough inventory",)" + data +
+                R"(,"items":[{"product_id":5,"available":0}]})");
+  EXPECT_EQ(
+      reply({.outcome = Outcome::product_not_found, .in_the_way = {{1, std::nullopt}, {5, 0}}}),
+      rejected + R"(Product not found",)" + data +
+          R"(,"items":[{"product_id":1,"available":null},{"product_id":5,"available":0}]})");
+  EXPECT_EQ(
+      reply({.outcome = Outcome::conflict, .conflicts_with = domain::OrderItem{1, 3}}),
+      rejected +
+          "Invalid order: order_id A-17 was already decided for product 1 with quantity 3\"," +
+          data + "}");
+  EXPECT_EQ(reply({.outcome = Outcome::conflict}),
+            rejected + "Invalid order: order_id A-17 was already decided for other items\"," +
+                data + "}");
 }
 
 }  // namespace

@@ -1,56 +1,81 @@
 #include "domain/item.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <tuple>
+#include <utility>
+
+#include "domain/books.h"
 
 namespace inventory::domain {
+
 namespace {
 
-ItemDecision repeat(const Item& earlier, const NewItem& request) {
-  if (earlier.quantity == request.quantity && earlier.description == request.description) {
-    return {.item = earlier, .replayed = true};
+ItemDecision repeat(const ItemAnswer& earlier, const NewItem& request) {
+  const bool is_same =
+      earlier.quantity == request.quantity && earlier.description == request.description &&
+      earlier.chosen_id == request.chosen_id && earlier.low_stock == request.low_stock;
+  if (!is_same) {
+    return {.item = {0, request.quantity, request.description, request.created_at},
+            .conflicts_with = earlier.id ? earlier.id : earlier.chosen_id};
   }
-  return {.item = {0, request.quantity, request.description, request.created_at},
-          .replayed = false,
-          .conflicts_with = earlier.id};
+  return {.item = {earlier.id.value_or(0), earlier.quantity, earlier.description,
+                   earlier.created_at, earlier.low_stock},
+          .replayed = true,
+          .is_taken = !earlier.id.has_value()};
+}
+
+// Also where an item of that id once was: its ledger goes on.
+bool is_taken(ProductId id, const Books& books) {
+  return books.stock(id) != nullptr || books.entry(id, kOpening) != nullptr;
 }
 
 }  // namespace
 
-ItemBatchOutcome decide_items(std::span<const NewItem> requests,
-                              const std::map<std::string, Item>& earlier,
-                              std::span<const ProductId> fresh_ids) {
-  if (fresh_ids.size() < requests.size()) {
-    std::abort();  // a bug of the store: an item without an id cannot be decided
+void add_needs(const NewItem& request, Needs& needs) {
+  if (request.identity) needs.item_requests.push_back(*request.identity);
+  if (!request.chosen_id) {
+    ++needs.fresh_ids;
+  } else {
+    needs.products.push_back(*request.chosen_id);
+    needs.entries.emplace_back(*request.chosen_id, kOpening);
+    needs.ids_beyond = std::max(needs.ids_beyond, *request.chosen_id);
   }
-  ItemBatchOutcome outcome;
-  outcome.decisions.reserve(requests.size());
-  std::map<std::string, Item> here;
-  std::size_t ids_used = 0;
+}
 
-  for (const NewItem& request : requests) {
-    if (request.identity) {
-      if (const auto found = earlier.find(*request.identity); found != earlier.end()) {
-        outcome.decisions.push_back(repeat(found->second, request));
-        continue;
-      }
-      if (const auto found = here.find(*request.identity); found != here.end()) {
-        outcome.decisions.push_back(repeat(found->second, request));
-        continue;
-      }
+ItemDecision decide(const NewItem& request, Books& books) {
+  if (request.identity) {
+    if (const auto* earlier = books.item_request(*request.identity)) {
+      return repeat(*earlier, request);
     }
-    Item item{fresh_ids[ids_used++], request.quantity, request.description, request.created_at};
-    if (request.identity) {
-      here.emplace(*request.identity, item);
-    }
-    outcome.added.push_back({.identity = request.identity, .item = item});
-    outcome.decisions.push_back({.item = std::move(item)});
   }
-  std::ranges::sort(outcome.added, [](const AddedItem& a, const AddedItem& b) {
-    return std::tie(a.identity, a.item.id) < std::tie(b.identity, b.item.id);
-  });
-  return outcome;
+  const bool is_rejected = request.chosen_id && is_taken(*request.chosen_id, books);
+  Item item{.id = 0,
+            .quantity = request.quantity,
+            .description = request.description,
+            .created_at = request.created_at,
+            .low_stock = request.low_stock};
+  if (!is_rejected) {
+    item.id = request.chosen_id ? *request.chosen_id : books.fresh_id();
+    books.add({.item = item});
+  }
+  if (request.identity) {
+    books.keep({.identity = *request.identity,
+                .id = is_rejected ? std::nullopt : std::optional(item.id),
+                .quantity = item.quantity,
+                .description = item.description,
+                .created_at = item.created_at,
+                .chosen_id = request.chosen_id,
+                .low_stock = item.low_stock});
+  }
+  return {.item = std::move(item), .is_taken = is_rejected};
+}
+
+std::vector<ProductId> products_of(const NewItem& request) {
+  return request.chosen_id ? std::vector{*request.chosen_id} : std::vector<ProductId>();
+}
+
+Outcome outcome_of(const ItemDecision& decision) {
+  if (decision.conflicts_with) return Outcome::conflict;
+  return decision.is_taken ? Outcome::product_exists : Outcome::item_added;
 }
 
 }  // namespace inventory::domain

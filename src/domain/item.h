@@ -3,29 +3,38 @@
 // What an item is, and how requests to add items are decided.
 //
 // A request to add an item has an identity if its sender gave it one. The same identity is the
-// same request: it adds one item, however often it arrives. The same identity with another quantity
-// or description is a conflict, and adds none. Without one, each arrival adds an item.
+// same request: it adds one item, however often it arrives. The same identity with anything else
+// asked for is a conflict, and adds none. Without one, each arrival adds an item.
+//
+// A request may choose the item's id. Where that is taken it is rejected, and the rejection is kept
+// like any decision.
 
 #include <chrono>
-#include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "domain/order.h"
+#include "domain/ledger.h"
 
 namespace inventory::domain {
 
+class Books;
+struct Needs;
+
 // Microseconds: the resolution that the table and the replies keep.
 using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
+
+// A chosen id is not larger, so that there are always ids beyond it.
+inline constexpr ProductId kChosenIdMax = ProductId{1} << 52U;
 
 // NewItem: a valid request. quantity >= 0 and below 2^53.
 struct NewItem {
   std::optional<std::string> identity;  // at most 512 bytes of UTF-8 without NUL
   Quantity quantity;
-  std::optional<std::string> description;  // at most 10,000 bytes of UTF-8 without NUL
-  Timestamp created_at;                    // taken when the request was read
+  std::optional<std::string> description;             // at most 10,000 bytes of UTF-8 without NUL
+  Timestamp created_at;                               // taken when the request was read
+  std::optional<ProductId> chosen_id = std::nullopt;  // at least 1, at most kChosenIdMax
+  std::optional<Quantity> low_stock = std::nullopt;   // >= 0: at and below it stock is called low
 };
 
 struct Item {
@@ -33,38 +42,49 @@ struct Item {
   Quantity quantity;
   std::optional<std::string> description;
   Timestamp created_at;
+  std::optional<Quantity> low_stock = std::nullopt;
 
   friend bool operator==(const Item&, const Item&) = default;
 };
 
 // ItemDecision: the item that a request got. Replayed: as it was when it was added. Conflict:
-// `conflicts_with` is the id of the item that was added under this identity; `item` is what was
-// asked for, without an id, and nothing is stored.
+// `conflicts_with` is the id of the item that was added, or asked for, under this identity; `item`
+// is what was asked for, without an id, and nothing is stored. Rejected, since the chosen id is
+// taken: the same without an id.
 struct ItemDecision {
   Item item;
   bool replayed = false;
   std::optional<ProductId> conflicts_with = std::nullopt;
+  bool is_taken = false;
 
   friend bool operator==(const ItemDecision&, const ItemDecision&) = default;
 };
 
-// AddedItem: an item to be written, under the identity of the request that asked for it.
+// AddedItem: an item to be written. `stock` is what is left of it when its batch is decided.
 struct AddedItem {
-  std::optional<std::string> identity;
   Item item;
+  Stock stock = {};
 
   friend bool operator==(const AddedItem&, const AddedItem&) = default;
 };
 
-struct ItemBatchOutcome {
-  std::vector<ItemDecision> decisions;  // one a request, in the order of the requests
-  std::vector<AddedItem> added;         // sorted by identity, those without one first
+// ItemAnswer: what the request of an identity got: the item as it was then; without an id where its
+// request was rejected.
+struct ItemAnswer {
+  std::string identity;
+  std::optional<ProductId> id;
+  Quantity quantity;
+  std::optional<std::string> description;
+  Timestamp created_at;
+  std::optional<ProductId> chosen_id = std::nullopt;
+  std::optional<Quantity> low_stock = std::nullopt;
+
+  friend bool operator==(const ItemAnswer&, const ItemAnswer&) = default;
 };
 
-// Decides a batch. `earlier` holds the items that identities of this batch got before;
-// `fresh_ids` are ids that no item has, at least one a request; they are used in order.
-ItemBatchOutcome decide_items(std::span<const NewItem> requests,
-                              const std::map<std::string, Item>& earlier,
-                              std::span<const ProductId> fresh_ids);
+void add_needs(const NewItem& request, Needs& needs);
+ItemDecision decide(const NewItem& request, Books& books);
+std::vector<ProductId> products_of(const NewItem& request);
+Outcome outcome_of(const ItemDecision& decision);
 
 }  // namespace inventory::domain

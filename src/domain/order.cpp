@@ -1,5 +1,7 @@
 #include "domain/order.h"
 
+#include "domain/books.h"
+
 namespace inventory::domain {
 
 std::string OrderId::ledger_identity() const {
@@ -11,7 +13,14 @@ std::string OrderId::ledger_identity() const {
   return "i" + display();
 }
 
-std::string Order::ledger_identity() const {
+std::string OrderId::display() const {
+  if (const auto* number = std::get_if<std::int64_t>(&value_)) {
+    return std::to_string(*number);
+  }
+  return std::get<std::string>(value_);
+}
+
+std::string order_identity(const OrderId& id, const std::optional<OrderId>& line) {
   if (!line) {
     return id.ledger_identity();
   }
@@ -19,11 +28,46 @@ std::string Order::ledger_identity() const {
   return "l" + std::to_string(line_identity.size()) + ":" + line_identity + id.ledger_identity();
 }
 
-std::string OrderId::display() const {
-  if (const auto* number = std::get_if<std::int64_t>(&value_)) {
-    return std::to_string(*number);
+bool is_another_message(const std::optional<std::int64_t>& hash,
+                        const std::optional<std::int64_t>& earlier) {
+  return hash && earlier && *hash != *earlier;
+}
+
+void add_needs(const Order& order, Needs& needs) {
+  needs.products.push_back(order.product);
+  needs.entries.emplace_back(order.product, order.ledger_identity());
+}
+
+OrderDecision decide(const Order& order, Books& books) {
+  LedgerKey key(order.product, order.ledger_identity());
+  if (const auto* earlier = books.entry(key.first, key.second)) {
+    if (earlier->outcome == Outcome::cancelled_first) {
+      return {.outcome = earlier->outcome, .replayed = true};
+    }
+    if (earlier->quantity != order.quantity) {
+      return {.outcome = earlier->outcome, .conflicts_with = earlier->quantity};
+    }
+    return {.outcome = earlier->outcome,
+            .replayed = true,
+            .may_be_another_line =
+                !order.line && is_another_message(order.message_hash, earlier->message_hash)};
   }
-  return std::get<std::string>(value_);
+  const Stock* const stock = books.stock(order.product);
+  const Outcome outcome = stock == nullptr                   ? Outcome::product_not_found
+                          : stock->quantity < order.quantity ? Outcome::not_enough_stock
+                                                             : Outcome::accepted;
+  books.post({.key = std::move(key),
+              .outcome = outcome,
+              .quantity = order.quantity,
+              .delta = outcome == Outcome::accepted ? -order.quantity : 0,
+              .message_hash = order.message_hash});
+  return {.outcome = outcome};
+}
+
+std::vector<ProductId> products_of(const Order& order) { return {order.product}; }
+
+Outcome outcome_of(const OrderDecision& decision) {
+  return decision.conflicts_with ? Outcome::conflict : decision.outcome;
 }
 
 }  // namespace inventory::domain

@@ -1,6 +1,6 @@
 #pragma once
 
-// What an order line is, and what can be decided of it.
+// What an order line is, and how it is decided.
 //
 // An order's identity is its order id together with its product id, and its line if it has one: the
 // same ones are the same order, however often it arrives.
@@ -9,11 +9,14 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
+
+#include "domain/ledger.h"
 
 namespace inventory::domain {
 
-using ProductId = std::int64_t;
-using Quantity = std::int64_t;
+class Books;
+struct Needs;
 
 // OrderId: the sender's name for an order. An integer and the string of its digits differ.
 class OrderId {
@@ -35,45 +38,49 @@ class OrderId {
   std::variant<std::int64_t, std::string> value_;
 };
 
+// The identity of an order, or of a line of one: that of the order id; with a line
+// l<length>:<identity of the line><identity of the order id>, l3:i10sA-17 for line 10 of "A-17".
+// The length, in bytes, says where the one ends, so that no two pairs have the same; no identity
+// of another kind begins with l.
+std::string order_identity(const OrderId& id, const std::optional<OrderId>& line);
+
 // Order: a valid request for stock. product >= 1, quantity >= 1; both below 2^53.
 struct Order {
   OrderId id;
   ProductId product;
   Quantity quantity;
   std::optional<OrderId> line = std::nullopt;  // tells lines of one order for one product apart
+  std::optional<std::int64_t> message_hash = std::nullopt;  // of its message's id, if it has one
 
-  // The identity under which the ledger keeps the decision: that of the order id; with a line
-  // l<length>:<identity of the line><identity of the order id>, l3:i10sA-17 for line 10 of "A-17".
-  // The length, in bytes, says where the one ends, so that no two pairs have the same; no identity
-  // of another kind begins with l.
-  std::string ledger_identity() const;
-};
-
-enum class Verdict : std::uint8_t {
-  accepted,           // stock was lowered by the quantity
-  product_not_found,  // stock untouched
-  not_enough_stock,   // stock untouched
-};
-
-// EarlierDecision: what the ledger says about an order that was seen before.
-struct EarlierDecision {
-  Verdict verdict;
-  Quantity quantity;
-
-  friend bool operator==(const EarlierDecision&, const EarlierDecision&) = default;
+  // The identity under which the ledger keeps the decision.
+  std::string ledger_identity() const { return order_identity(id, line); }
 };
 
 // OrderDecision: what one request gets. Exactly one of three:
-//   new       `replayed` false, no `conflicts_with`: `verdict` was taken now, and is in the ledger;
-//   replayed  `replayed` true: `verdict` is the one that this order got the first time;
+//   new       `replayed` false, no `conflicts_with`: `outcome` was decided now, and is in the
+//             ledger;
+//   replayed  `replayed` true: `outcome` is the one that this order got the first time;
 //   conflict  `conflicts_with` holds the quantity that was decided under this identity before; the
-//             request is rejected, nothing is stored, and `verdict` means nothing.
+//             request is rejected, nothing is stored, and `outcome` means nothing.
 struct OrderDecision {
-  Verdict verdict;
+  Outcome outcome;
   bool replayed = false;
   std::optional<Quantity> conflicts_with = std::nullopt;
 
+  // A replay whose first message had another id, where neither has a line: perhaps it is no
+  // repetition, but a second line of the order for the same product.
+  bool may_be_another_line = false;
+
   friend bool operator==(const OrderDecision&, const OrderDecision&) = default;
 };
+
+// Whether two messages, of the same order by all that it says, are certainly two.
+bool is_another_message(const std::optional<std::int64_t>& hash,
+                        const std::optional<std::int64_t>& earlier);
+
+void add_needs(const Order& order, Needs& needs);
+OrderDecision decide(const Order& order, Books& books);
+std::vector<ProductId> products_of(const Order& order);
+Outcome outcome_of(const OrderDecision& decision);
 
 }  // namespace inventory::domain

@@ -23,33 +23,6 @@ constexpr std::array kConditions{
     Condition::paused,   Condition::broker_unavailable, Condition::blocked,
     Condition::rejected, Condition::stopping,           Condition::stopped};
 
-struct Words {
-  const char* outcome;
-  const char* reason;  // empty: the label is not there
-};
-
-Words words(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::accepted:
-      return {"accepted", ""};
-    case Outcome::product_not_found:
-      return {"rejected", "product_not_found"};
-    case Outcome::not_enough_stock:
-      return {"rejected", "not_enough_stock"};
-    case Outcome::conflict:
-      return {"rejected", "conflict"};
-    case Outcome::item_added:
-      return {"added", ""};
-    case Outcome::invalid:
-      return {"invalid", "invalid"};
-    case Outcome::too_large:
-      return {"invalid", "too_large"};
-    case Outcome::refused:
-      return {"invalid", "refused"};
-  }
-  return {"", ""};
-}
-
 const char* word(store::Fault fault) {
   switch (fault) {
     case store::Fault::retryable:
@@ -99,10 +72,15 @@ Histogram& stage(Registry& registry, const std::string& queue, const char* name)
 }  // namespace
 
 FlowMetrics::FlowMetrics(Registry& registry, const std::string& queue,
-                         std::initializer_list<Outcome> outcomes)
+                         std::span<const Outcome> outcomes)
     : replays_(counter(registry, "inventory_replays_total",
                        "Requests that were decided before, and answered as then.",
                        {{"queue", queue}})),
+      repeated_with_another_message_id_(counter(
+          registry, "inventory_orders_repeated_with_another_message_id_total",
+          "Orders without line_id that were answered as repeated, in a message with another "
+          "message_id: perhaps second lines for the same product.",
+          {{"queue", queue}})),
       consumed_(counter(registry, "messaging_client_consumed_messages_total",
                         "Requests taken from the queue.", {{"queue", queue}})),
       sent_(counter(registry, "messaging_client_sent_messages_total",
@@ -150,18 +128,21 @@ FlowMetrics::FlowMetrics(Registry& registry, const std::string& queue,
                          {{"queue", queue}}, kSeconds)),
       increments_(kSeconds.size() + 1) {
   const auto add_decision = [&](Outcome outcome) {
-    const auto [name, reason] = words(outcome);
+    const auto& row = domain::row_of(outcome);
     decisions_.at(static_cast<std::size_t>(outcome)) =
         &counter(registry, "inventory_decisions_total", "Requests decided, without replays.",
-                 {{"queue", queue}, {"outcome", name}, {"reason", reason}});
+                 {{"queue", queue},
+                  {"outcome", std::string(row.label)},
+                  {"reason", std::string(row.reason)}});
   };
   std::ranges::for_each(outcomes, add_decision);
-  for (const Outcome outcome : {Outcome::invalid, Outcome::too_large, Outcome::refused}) {
-    add_decision(outcome);
-    dead_letters_.at(static_cast<std::size_t>(outcome)) =
+  for (const auto& row : domain::kOutcomes) {
+    if (!row.is_dead_lettered) continue;
+    add_decision(row.outcome);
+    dead_letters_.at(domain::index_of(row.outcome)) =
         &counter(registry, "inventory_dead_letters_total",
                  "Requests that can never be processed, kept in the dead-letter queue.",
-                 {{"queue", queue}, {"reason", words(outcome).reason}});
+                 {{"queue", queue}, {"reason", std::string(row.reason)}});
   }
   using enum store::Fault;
   for (const store::Fault fault : {retryable, in_doubt, link_lost, unavailable}) {
@@ -233,6 +214,10 @@ void FlowMetrics::retried(store::Fault fault) {
   if (found != retries_.end()) {
     found->second->Increment();
   }
+}
+
+void FlowMetrics::repeated_with_another_message_id() {
+  repeated_with_another_message_id_.Increment();
 }
 
 void FlowMetrics::decided(const service::Tally& tally, Duration took) {

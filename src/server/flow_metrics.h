@@ -15,7 +15,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,7 +35,7 @@ class FlowMetrics : public service::Observer {
  public:
   // outcomes: those that a valid request of this queue can have. The registry outlives this.
   FlowMetrics(prometheus::Registry& registry, const std::string& queue,
-              std::initializer_list<service::Outcome> outcomes);
+              std::span<const service::Outcome> outcomes);
 
   // Brings up to date what no event does. To be called before the metrics are collected.
   // delivery_limit: of the queue, if it is known to have one.
@@ -49,6 +48,7 @@ class FlowMetrics : public service::Observer {
   void received(std::size_t requests) override;
   void transaction(Duration took, std::optional<store::Fault> fault) override;
   void retried(store::Fault fault) override;
+  void repeated_with_another_message_id() override;
   void decided(const service::Tally& tally, Duration took) override;
   void published(const service::Published& messages) override;
   void waiting(std::size_t replies) override;
@@ -65,6 +65,7 @@ class FlowMetrics : public service::Observer {
   std::vector<std::pair<store::Fault, prometheus::Counter*>> retries_;
   std::vector<std::pair<service::Condition, prometheus::Gauge*>> conditions_;
   prometheus::Counter& replays_;
+  prometheus::Counter& repeated_with_another_message_id_;
   prometheus::Counter& consumed_;
   prometheus::Counter& sent_;
   prometheus::Counter& rejected_;

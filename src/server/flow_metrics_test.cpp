@@ -1,5 +1,6 @@
 #include "server/flow_metrics.h"
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -22,7 +23,8 @@ class FlowMetricsTest : public ::testing::Test {
   std::string text() { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
 
   prometheus::Registry registry_;
-  FlowMetrics metrics_{registry_, "orders", {Outcome::accepted, Outcome::conflict}};
+  static constexpr std::array kOutcomes{Outcome::accepted, Outcome::conflict};
+  FlowMetrics metrics_{registry_, "orders", kOutcomes};
 };
 
 TEST_F(FlowMetricsTest, HasEverySeriesFromTheStart) {

@@ -1,13 +1,16 @@
 #include "server/serve.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <exception>
-#include <initializer_list>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +21,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
@@ -38,9 +42,8 @@
 #include "service/amqp_broker.h"
 #include "service/delivery_limit.h"
 #include "service/flow.h"
-#include "service/items.h"
+#include "service/kinds.h"
 #include "service/log_throttle.h"
-#include "service/orders.h"
 
 namespace inventory::server {
 namespace {
@@ -58,15 +61,29 @@ void rethrow(const std::exception_ptr& error) {
   }
 }
 
+// The settings that name a kind's queues.
+struct QueueSettings {
+  std::string_view kind;
+  std::string config::Configuration::* queue;
+  std::string config::Configuration::* reply_queue;  // null: named after the queue
+};
+constexpr std::array kQueueSettings{
+    QueueSettings{"order", &config::Configuration::order_queue,
+                  &config::Configuration::order_response_queue},
+    QueueSettings{"item", &config::Configuration::item_queue,
+                  &config::Configuration::item_response_queue},
+    QueueSettings{"cancellation", &config::Configuration::cancel_queue, nullptr},
+    QueueSettings{"adjustment", &config::Configuration::adjust_queue, nullptr},
+};
+
 // One kind of request with all that its flow needs.
-template <class Kind>
 struct Line {
   Line(const boost::asio::any_io_executor& executor, const config::Configuration& configuration,
-       const std::string& queue, const service::ReplyQueue& reply_queue, store::Store& store,
-       service::Clock& clock, prometheus::Registry& registry,
-       std::initializer_list<service::Outcome> outcomes, std::function<void()> on_change)
+       const service::KindRow& kind, const std::string& queue,
+       const service::ReplyQueue& reply_queue, store::Store& store, service::Clock& clock,
+       prometheus::Registry& registry, std::function<void()> on_change)
       : queue(queue),
-        metrics(registry, queue, outcomes),
+        metrics(registry, queue, kind.outcomes),
         delivery_limit(queue, clock),
         broker(service::AmqpBrokerOptions{
             .endpoint = configuration.amqp_endpoint,
@@ -77,13 +94,18 @@ struct Line {
             .prefetch = configuration.prefetch,
             .delivery_limit = &delivery_limit,
         }),
-        handler({.queue = queue,
-                 .reply_queue = reply_queue,
-                 .bytes_max = configuration.message_bytes_max},
-                store, clock, metrics),
+        handler(
+            kind.make_handler({.queue = queue,
+                               .reply_queue = reply_queue,
+                               .bytes_max = configuration.message_bytes_max,
+                               .aside_max = std::max<std::size_t>(1, configuration.prefetch / 2)},
+                              store, clock, metrics)),
         flow(executor,
-             {.queue = queue, .batch_max = configuration.batch_max, .seed = std::random_device()()},
-             broker, handler, store, clock, std::move(on_change), metrics) {}
+             {.queue = queue,
+              .batch_max = configuration.batch_max,
+              .prefetch = configuration.prefetch,
+              .seed = std::random_device()()},
+             broker, *handler, store, clock, std::move(on_change), metrics) {}
 
   static std::vector<std::string> other_queues(const std::string& queue,
                                                const service::ReplyQueue& reply_queue) {
@@ -100,25 +122,17 @@ struct Line {
   FlowMetrics metrics;
   service::DeliveryLimit delivery_limit;
   service::AmqpBroker broker;
-  service::BatchHandler<Kind> handler;
+  std::unique_ptr<service::Handler> handler;
   service::Flow flow;
 };
 
 // Service: everything that runs on the event loop of `serve`.
 class Service {
-  using enum service::Outcome;
-
  public:
   Service(const config::Configuration& configuration, const ops::BackgroundLog& log)
       : configuration_(configuration),
         log_(log),
         store_(open_store(context_.get_executor(), configuration.database)),
-        orders_(context_.get_executor(), configuration, configuration.order_queue,
-                {configuration.order_response_queue, true}, *store_, clock_, *registry_,
-                {accepted, product_not_found, not_enough_stock, conflict}, [this] { announce(); }),
-        items_(context_.get_executor(), configuration, configuration.item_queue,
-               {configuration.item_response_queue, false}, *store_, clock_, *registry_,
-               {item_added, conflict}, [this] { announce(); }),
         signals_(context_, SIGTERM, SIGINT),
         stopped_(context_, boost::asio::steady_timer::time_point::max()) {
     lines_dropped_ = &prometheus::BuildCounter()
@@ -132,6 +146,7 @@ class Service {
         .Register(*registry_)
         .Add({{"version", INVENTORY_VERSION}})
         .Set(1);
+    for (const service::KindRow& kind : service::kinds()) add_line(kind);
     if (configuration.http_listen) {
       http_.emplace(context_.get_executor(), *configuration.http_listen, routes());
     }
@@ -150,6 +165,19 @@ class Service {
   }
 
  private:
+  void add_line(const service::KindRow& kind) {
+    const auto settings = std::ranges::find(kQueueSettings, kind.name, &QueueSettings::kind);
+    const std::string& queue = configuration_.*settings->queue;
+    if (queue.empty()) return;  // switched off
+    const std::string reply_queue = settings->reply_queue == nullptr
+                                        ? queue + "_response"
+                                        : configuration_.*settings->reply_queue;
+    lines_.push_back(
+        std::make_unique<Line>(context_.get_executor(), configuration_, kind, queue,
+                               service::ReplyQueue{reply_queue, kind.declares_reply_queue}, *store_,
+                               clock_, *registry_, [this] { announce(); }));
+  }
+
   // What the HTTP listener answers. A page that needs the database suspends; see ops/http.h.
   std::vector<ops::HttpRoute> routes() {
     using ops::immediately;
@@ -169,7 +197,8 @@ class Service {
 
   // Until the flows run they have nothing to say.
   std::vector<ops::HealthCheck> health_checks() const {
-    std::vector<QueueStatus> queues{orders_.status(), items_.status()};
+    std::vector<QueueStatus> queues;
+    for (const auto& line : lines_) queues.push_back(line->status());
     for (auto& [queue, status, _] : queues) {
       if (stopping_) {
         status = {service::Condition::stopping, "finishing what is in flight"};
@@ -182,8 +211,9 @@ class Service {
 
   ops::HttpResponse metrics_page() {
     const auto now = clock_.steady_now();
-    orders_.metrics.refresh(orders_.flow.status(), orders_.delivery_limit.limit(), now);
-    items_.metrics.refresh(items_.flow.status(), items_.delivery_limit.limit(), now);
+    for (const auto& line : lines_) {
+      line->metrics.refresh(line->flow.status(), line->delivery_limit.limit(), now);
+    }
     lines_dropped_->Increment(static_cast<double>(log_.dropped()) - lines_dropped_->Value());
     return ops::metrics_page(metrics_);
   }
@@ -191,9 +221,10 @@ class Service {
   service::Task<void> work() {
     manager_.ready();
     if (co_await bring_up_to_date()) {
-      running_ = 2;
-      boost::asio::co_spawn(context_, run_flow(orders_.flow), rethrow);
-      boost::asio::co_spawn(context_, run_flow(items_.flow), rethrow);
+      running_ = lines_.size();
+      for (const auto& line : lines_) {
+        boost::asio::co_spawn(context_, run_flow(line->flow), rethrow);
+      }
     } else {
       finish();
     }
@@ -267,8 +298,7 @@ class Service {
     manager_.stopping(configuration_.shutdown_budget);
     manager_.status("finishing what is in flight");
     stopped_.cancel();
-    orders_.flow.stop();
-    items_.flow.stop();
+    for (const auto& line : lines_) line->flow.stop();
     boost::asio::co_spawn(context_, bound_shutdown(), rethrow);
     co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
     if (!cancelled) {
@@ -303,20 +333,29 @@ class Service {
   }
 
   void announce() {
-    const bool ready = orders_.flow.is_consuming() && items_.flow.is_consuming();
+    const bool ready =
+        std::ranges::all_of(lines_, [](const auto& line) { return line->flow.is_consuming(); });
     if (ready && !ready_) {
-      spdlog::info("ready: consuming {} and {}", configuration_.order_queue,
-                   configuration_.item_queue);
+      spdlog::info("ready: consuming {}", queue_list());
     }
     ready_ = ready;
-    if (!stopping_)
-      manager_.status(fmt::format("{}; {}", describe_line(orders_), describe_line(items_)));
+    if (stopping_) return;
+    std::vector<std::string> texts;
+    for (const auto& line : lines_) {
+      texts.push_back(line->flow.is_consuming() ? "consuming " + line->queue
+                                                : line->queue + ": " + line->flow.status().reason);
+    }
+    manager_.status(fmt::to_string(fmt::join(texts, "; ")));
   }
 
-  template <class Kind>
-  static std::string describe_line(const Line<Kind>& line) {
-    return line.flow.is_consuming() ? "consuming " + line.queue
-                                    : line.queue + ": " + line.flow.status().reason;
+  // "a, b and c".
+  std::string queue_list() const {
+    std::string list;
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      if (i > 0) list += i + 1 == lines_.size() ? " and " : ", ";
+      list += lines_[i]->queue;
+    }
+    return list;
   }
 
   const config::Configuration& configuration_;
@@ -330,8 +369,7 @@ class Service {
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
       registry_, std::make_shared<ops::ProcessMetrics>()};
   prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
-  Line<service::Orders> orders_;
-  Line<service::Items> items_;
+  std::vector<std::unique_ptr<Line>> lines_;      // one for each kind of request
   std::optional<ops::HttpListener> http_;
   boost::asio::signal_set signals_;
   ops::ServiceManager manager_{context_.get_executor()};
@@ -339,7 +377,7 @@ class Service {
   boost::asio::steady_timer budget_{context_};
   std::string database_problem_;  // while the schema is brought up to date
   std::string schema_problem_ = "not looked at yet";
-  int running_ = 0;
+  std::size_t running_ = 0;  // flows
   int exit_status_ = 0;
   bool stopping_ = false;
   bool ready_ = false;

@@ -108,11 +108,8 @@ class AmqpLink : public Link {
     co_return amqp::Result<void>();
   }
 
-  Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
-      std::size_t count, std::optional<std::chrono::milliseconds> wait_max) override {
-    using TimePoint = std::chrono::steady_clock::time_point;
-    auto deliveries = co_await consumer_->receive(
-        count, wait_max ? std::chrono::steady_clock::now() + *wait_max : TimePoint::max());
+  Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override {
+    auto deliveries = co_await consumer_->receive(count);
     if (deliveries && options_.delivery_limit != nullptr) {
       options_.delivery_limit->delivered(*deliveries);
     }

@@ -1,7 +1,6 @@
 #include "service/backlog.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace inventory::service {
@@ -23,12 +22,25 @@ milliseconds wait_after(store::Fault fault, int failures) {
   return std::min(wait, waits.last);
 }
 
-bool share(const std::set<domain::ProductId>& blocked,
-           const std::vector<domain::ProductId>& products) {
-  return std::ranges::any_of(products, [&](auto product) { return blocked.contains(product); });
+void add_to(std::set<domain::ProductId>& blocked, const std::vector<domain::ProductId>& products) {
+  blocked.insert(products.begin(), products.end());
 }
 
 }  // namespace
+
+std::vector<domain::ProductId> Backlog::Request::held_up() const {
+  if (!failure) return {};
+  if (products.size() == 1) return products;
+  std::vector<domain::ProductId> named;
+  for (const auto product : failure->error.products) {
+    if (std::ranges::find(products, product) != products.end()) named.push_back(product);
+  }
+  return named;
+}
+
+bool Backlog::Request::shares(const Products& with) const {
+  return std::ranges::any_of(products, [&](auto product) { return with.contains(product); });
+}
 
 Backlog::Id Backlog::add(std::vector<domain::ProductId> products, TimePoint now) {
   requests_.emplace_hint(requests_.end(), next_id_,
@@ -40,13 +52,13 @@ void Backlog::remove(Id id) { requests_.erase(id); }
 
 void Backlog::give_up(Id id, TimePoint now) {
   const auto given_up = requests_.extract(id);
-  const auto& [products, since, failure] = given_up.mapped();
-  const std::set<domain::ProductId> freed(products.begin(), products.end());
+  const auto held_up = given_up.mapped().held_up();
+  const Products freed(held_up.begin(), held_up.end());
   for (auto next = requests_.upper_bound(id); next != requests_.end(); ++next) {
     Request& request = next->second;
-    if (!share(freed, request.products)) continue;
+    if (!request.shares(freed)) continue;
     if (!request.failure) {
-      request.failure = failure;
+      request.failure = given_up.mapped().failure;
       request.failure->first = request.since;
       request.failure->next_try = now;
       request.failure->count = 0;
@@ -60,8 +72,31 @@ void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::durati
   if (!failure) failure = Failure{.error = {}, .first = now, .next_try = now};
   ++failure->count;
   failure->next_try =
-      now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 20 * took);
+      now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 4 * took);
   failure->error = std::move(error);
+}
+
+void Backlog::suspect(std::span<const Id> ids, const store::Error& error, TimePoint now) {
+  Products before;
+  for (const Id id : ids) {
+    Request& request = requests_.at(id);
+    if (!request.failure && !request.shares(before)) {
+      request.failure = Failure{.error = error, .first = now, .next_try = now};
+    }
+    add_to(before, request.products);
+  }
+}
+
+void Backlog::take(std::span<const Id> ids) {
+  for (const Id id : ids) requests_.at(id).is_taken = true;
+}
+
+void Backlog::give_back(std::span<const Id> ids) {
+  for (const Id id : ids) {
+    if (const auto found = requests_.find(id); found != requests_.end()) {
+      found->second.is_taken = false;
+    }
+  }
 }
 
 void Backlog::postpone(Id id, TimePoint next_try) {
@@ -71,31 +106,37 @@ void Backlog::postpone(Id id, TimePoint next_try) {
 
 Backlog::Due Backlog::due(TimePoint now) const {
   Due due;
-  std::set<domain::ProductId> blocked;
+  Products blocked;  // by one that failed or is taken
+  Products before;   // also by one that was not tried
   for (const auto& [id, request] : requests_) {
-    const bool is_blocked = share(blocked, request.products);
-    if (!is_blocked && !request.failure) {
+    if (request.is_taken) {
+      add_to(blocked, request.keeps_in_order());
+    } else if (request.failure) {
+      if (request.failure->next_try <= now && !request.shares(before)) due.again.push_back(id);
+      add_to(blocked, request.held_up());
+    } else if (!request.shares(blocked)) {
       due.first.push_back(id);
-      continue;
     }
-    if (!is_blocked && request.failure->next_try <= now) due.again.push_back(id);
-    blocked.insert(request.products.begin(), request.products.end());
+    add_to(before, request.keeps_in_order());
   }
   return due;
 }
 
 std::vector<Backlog::Id> Backlog::unblocked(std::span<const Id> ids) const {
   std::vector<Id> unblocked;
-  std::set<domain::ProductId> blocked;
+  Products blocked;
   auto asked = ids.begin();
   for (const auto& [id, request] : requests_) {
     if (asked == ids.end()) break;
     const bool is_asked = *asked == id;
     if (is_asked) ++asked;
-    if (is_asked && !share(blocked, request.products)) {
+    const bool is_blocked = request.shares(blocked);
+    if (is_asked && !is_blocked) {
       unblocked.push_back(id);
-    } else {
-      blocked.insert(request.products.begin(), request.products.end());
+    } else if (request.failure) {
+      add_to(blocked, request.held_up());
+    } else if (!is_blocked) {  // it was to be tried before
+      add_to(blocked, request.products);
     }
   }
   return unblocked;
@@ -103,23 +144,23 @@ std::vector<Backlog::Id> Backlog::unblocked(std::span<const Id> ids) const {
 
 std::vector<Backlog::Id> Backlog::for_products(std::span<const Id> ids,
                                                std::span<const domain::ProductId> products) const {
-  const std::set<domain::ProductId> wanted(products.begin(), products.end());
+  const Products wanted(products.begin(), products.end());
   std::vector<Id> found;
   for (const Id id : ids) {
-    if (share(wanted, requests_.at(id).products)) found.push_back(id);
+    if (requests_.at(id).shares(wanted)) found.push_back(id);
   }
   return found;
 }
 
 std::optional<Backlog::TimePoint> Backlog::next_try() const {
   std::optional<TimePoint> next;
-  std::set<domain::ProductId> blocked;
+  Products before;
   for (const auto& [id, request] : requests_) {
-    if (request.failure && !share(blocked, request.products) &&
+    if (request.failure && !request.is_taken && !request.shares(before) &&
         (!next || request.failure->next_try < *next)) {
       next = request.failure->next_try;
     }
-    blocked.insert(request.products.begin(), request.products.end());
+    add_to(before, request.keeps_in_order());
   }
   return next;
 }

@@ -4,18 +4,23 @@
 // now. Pure: it knows their products and their times, not what they are.
 //
 // Invariants:
-//   1. Requests for a product are tried in the order in which they came: while one waits, those
-//      behind it that share a product with it wait too. A request without products waits for
+//   1. Requests for a product are tried in the order in which they came: while one waits that has
+//      failed, those behind it for the product wait too. A request without products waits for
 //      nobody.
-//   2. A request that failed by itself is tried again with a wait that doubles: from 50 ms to 5 s
-//      where somebody kept a lock, from 250 ms to 15 s otherwise; but at least 20 times as long as
-//      the try took, for others wait meanwhile.
+//   2. Of several products, a request that has failed holds up only those that its error names: it
+//      is for one of them that it waits, and the others are not to wait with it. Where the error
+//      names none it holds up nobody, and who asks for the one that fails will fail by himself.
+//   3. A request that failed by itself is tried again with a wait that doubles: from 50 ms to 5 s
+//      where somebody kept a lock, from 250 ms to 15 s otherwise; but at least 4 times as long as
+//      the try took.
+//   4. One that is taken, to be tried, is in no other hand.
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,7 +40,7 @@ class Backlog {
     store::Error error;  // the last one
     TimePoint first;
     TimePoint next_try;
-    int count = 0;  // 0: it is to be tried by itself, since the one before it was given up
+    int count = 0;  // 0: it is to be tried by itself, and may be sound
   };
 
   // Behind those that are here.
@@ -49,11 +54,18 @@ class Backlog {
   // It was tried alone and failed after so long, or the error names its product.
   void failed(Id id, store::Error error, TimePoint now, TimePoint::duration took);
 
+  // Something among these failed: the first for each product is to be tried beside the others.
+  void suspect(std::span<const Id> ids, const store::Error& error, TimePoint now);
+
   // Not tried, for others had to be first: is tried at `next_try`.
   void postpone(Id id, TimePoint next_try);
 
+  // They are being tried; until they are given back.
+  void take(std::span<const Id> ids);
+  void give_back(std::span<const Id> ids);
+
   // Those that failed before and may be tried again, and those that may be tried first, each in the
-  // order of arrival.
+  // order of arrival, without those that are taken.
   struct Due {
     std::vector<Id> again;
     std::vector<Id> first;
@@ -67,21 +79,31 @@ class Backlog {
   std::vector<Id> for_products(std::span<const Id> ids,
                                std::span<const domain::ProductId> products) const;
 
-  // When the next that failed may be tried; nothing if none has failed.
+  // When the next may be tried that failed and is not taken; nothing if there is none.
   std::optional<TimePoint> next_try() const;
 
   // Those that have failed, in the order of arrival.
   std::vector<std::pair<Id, const Failure*>> failures() const;
   const Failure* failure(Id id) const;
+  bool is_taken(Id id) const { return requests_.at(id).is_taken; }
 
   std::size_t size() const { return requests_.size(); }
   void clear() { requests_.clear(); }
 
  private:
+  using Products = std::set<domain::ProductId>;
+
   struct Request {
+    // Of its products, those for which others wait behind it once it has failed.
+    std::vector<domain::ProductId> held_up() const;
+    // The same, of one that has not failed: all of them.
+    std::vector<domain::ProductId> keeps_in_order() const { return failure ? held_up() : products; }
+    bool shares(const Products& with) const;
+
     std::vector<domain::ProductId> products;
     TimePoint since;
     std::optional<Failure> failure;
+    bool is_taken = false;
   };
 
   std::map<Id, Request> requests_;

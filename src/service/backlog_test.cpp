@@ -42,17 +42,30 @@ TEST_F(BacklogTest, HoldsBackWhatIsBehindAFailureOfItsProduct) {
   EXPECT_EQ(backlog_.due(kBegin).first, (Ids{second, other}));
 }
 
-// The second waits for product 1, so the third may not pass it for product 2.
-TEST_F(BacklogTest, HoldsBackWhatIsBehindOneThatIsHeldBack) {
+// The second waits for product 1; who asks for product 2 has nothing to do with that.
+TEST_F(BacklogTest, LetsOthersPassOneOfSeveralProductsThatWaits) {
   const auto first = add({1});
   const auto second = add({1, 2});
   const auto third = add({2});
-  const auto fourth = add({3});
+  const auto fourth = add({1});
   fail(first);
-  EXPECT_EQ(backlog_.due(kBegin).first, Ids{fourth});
-  EXPECT_EQ(backlog_.unblocked(Ids{third, fourth}), Ids{fourth});
+  EXPECT_EQ(backlog_.due(kBegin).first, Ids{third});
+  EXPECT_EQ(backlog_.unblocked(Ids{second, third, fourth}), Ids{third});
   backlog_.remove(first);
   EXPECT_EQ(backlog_.unblocked(Ids{second, third}), (Ids{second, third}));
+  // While all goes well they are tried in their order.
+  EXPECT_TRUE(backlog_.unblocked(Ids{third}).empty());
+}
+
+TEST_F(BacklogTest, HoldsUpOnlyTheProductsThatAnErrorOfSeveralNames) {
+  const auto basket = add({1, 2});
+  const auto one = add({1});
+  const auto two = add({2});
+  backlog_.failed(basket, {Fault::locked, "somebody else holds it", {2}}, kBegin, {});
+  EXPECT_EQ(backlog_.due(kBegin).first, Ids{one});
+  backlog_.failed(basket, {Fault::failing, "a trigger says no"}, kBegin, {});
+  EXPECT_EQ(backlog_.due(kBegin).first, (Ids{one, two}));
+  EXPECT_EQ(backlog_.due(kBegin + seconds(60)).again, Ids{basket});
 }
 
 TEST_F(BacklogTest, HoldsNothingBackForARequestWithoutProducts) {
@@ -84,7 +97,42 @@ TEST_F(BacklogTest, WaitsLongerAfterEachFailureAndLessForALock) {
 TEST_F(BacklogTest, TriesWhatTakesLongSeldom) {
   const auto slow = add({1});
   backlog_.failed(slow, {Fault::failing, "a statement takes too long"}, kBegin, seconds(15));
-  EXPECT_EQ(backlog_.next_try(), kBegin + seconds(300));
+  EXPECT_EQ(backlog_.next_try(), kBegin + seconds(60));
+}
+
+TEST_F(BacklogTest, GivesOutOnceWhatIsTakenAndNothingBehindIt) {
+  const auto first = add({1});
+  const auto second = add({1});
+  const auto other = add({2});
+  backlog_.take(Ids{first});
+  EXPECT_EQ(backlog_.due(kBegin).first, Ids{other});
+  fail(first);
+  EXPECT_TRUE(backlog_.due(kBegin + seconds(1)).again.empty());
+  EXPECT_FALSE(backlog_.next_try());
+  backlog_.give_back(Ids{first});
+  EXPECT_EQ(backlog_.due(kBegin + seconds(1)).again, Ids{first});
+  backlog_.remove(first);
+  EXPECT_EQ(backlog_.due(kBegin).first, (Ids{second, other}));
+}
+
+TEST_F(BacklogTest, DoesNotTryAgainWhatIsBehindOneThatWasNotTried) {
+  const auto first = add({1});
+  const auto second = add({1, 2});
+  fail(second);
+  EXPECT_TRUE(backlog_.due(kBegin + seconds(1)).again.empty());
+  backlog_.remove(first);
+  EXPECT_EQ(backlog_.due(kBegin + seconds(1)).again, Ids{second});
+}
+
+TEST_F(BacklogTest, SuspectsTheFirstForEachProduct) {
+  const auto first = add({1});
+  const auto second = add({1});
+  const auto other = add({2});
+  backlog_.suspect(Ids{first, second, other}, {Fault::failing, "no"}, kBegin);
+  EXPECT_EQ(backlog_.due(kBegin).again, (Ids{first, other}));
+  EXPECT_TRUE(backlog_.due(kBegin).first.empty());
+  backlog_.remove(first);
+  EXPECT_EQ(backlog_.due(kBegin).first, Ids{second});
 }
 
 TEST_F(BacklogTest, IsNotDueForARequestThatWaitsBehindAnother) {

@@ -79,10 +79,9 @@ class Link {
   // Begins to consume.
   virtual Task<amqp::Result<void>> start_receiving() = 0;
 
-  // Waits for at least one delivery, at most `wait_max`, and takes what is there, at most `count`,
-  // in arrival order: none after `wait_max`. `stopping` once stop_receiving() was called.
-  virtual Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
-      std::size_t count, std::optional<std::chrono::milliseconds> wait_max) = 0;
+  // Waits for at least one delivery and takes what is there, at most `count`, in arrival order.
+  // `stopping` once stop_receiving() was called.
+  virtual Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) = 0;
 
   // Deliveries that wait to be received.
   virtual std::size_t waiting() const = 0;

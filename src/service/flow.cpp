@@ -70,6 +70,8 @@ Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Br
       settler_(executor,
                {.queue = options_.queue,
                 .kept_queue = kept_queue(options_.queue),
+                .waiting_of_queue_max = std::max<std::size_t>(1, options_.prefetch / 4),
+                .waiting_max = std::max<std::size_t>(1, options_.prefetch * 3 / 8),
                 .seed = options_.seed},
                clock,
                {.on_settled = [this](const SettledRequest& request) { on_settled(request); },
@@ -77,7 +79,8 @@ Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Br
                 .on_change = [this] { update_status(); }},
                observer),
       reconnects_(clock),
-      outages_(clock) {}
+      outages_(clock),
+      aside_(executor, clock) {}
 
 Task<void> Flow::run() {
   while (!pause_.is_stopping()) {
@@ -118,8 +121,9 @@ Task<Status> Flow::run_once() {
   Pipe pipe(executor_, 1);
   Status why{Condition::broker_unavailable, ""};
   // They end together: the first stage tells the second through the pipe; the others tell the first
-  // by abandoning the link.
-  co_await (decide_stage(pipe, why) && reply_stage(pipe, why) && tend_stage(pipe, why));
+  // by abandoning the link. What is tried again then is left to the next link: it is cancelled.
+  co_await ((decide_stage(pipe, why) && reply_stage(pipe, why) && tend_stage(pipe, why)) ||
+            aside_stage(pipe));
   const bool in_order = why.condition == Condition::stopping || why.condition == Condition::paused;
   co_await settler_.end(in_order);
   co_await link_->close();
@@ -185,10 +189,8 @@ Task<void> Flow::decide_stage(Pipe& pipe, Status& why) {
       co_await pipe.async_send({}, std::move(answered.answers),
                                redirect_error(use_awaitable, error));
     }
-    if (auto suspicion = handler_.suspicion(); suspicion != suspicion_) {
-      suspicion_ = std::move(suspicion);
-      update_status();
-    }
+    update_suspicion();
+    aside_.notify();
     if (answered.outage) {
       if (!outage) outage.emplace(since, options_.seed);
       const bool goes_on = co_await wait_out(*outage, *answered.outage, why);
@@ -206,19 +208,33 @@ Task<void> Flow::decide_stage(Pipe& pipe, Status& why) {
   co_await pipe.async_send({}, std::nullopt, redirect_error(use_awaitable, error));
 }
 
-// Waits for requests, or until one that was put aside is due: then there may be none. Nothing: why
-// there will be none any more.
-Task<std::optional<std::vector<amqp::Delivery>>> Flow::receive(Status& why) {
-  std::optional<milliseconds> wait_max;
-  if (const auto next = handler_.next_try()) {
-    wait_max =
-        std::max(milliseconds(1), std::chrono::ceil<milliseconds>(*next - clock_.steady_now()));
+// Tries again, beside the batches, what was put aside; until it is cancelled.
+Task<void> Flow::aside_stage(Pipe& pipe) {
+  for (;;) {
+    const auto next = handler_.next_try();
+    const auto now = clock_.steady_now();
+    if (!next || *next > now) {
+      co_await aside_.wait(next ? std::optional(std::chrono::ceil<milliseconds>(*next - now))
+                                : std::nullopt);
+      continue;
+    }
+    auto answers = co_await handler_.try_again();
+    if (!answers.empty()) {
+      observer_.decided(count(answers), clock_.steady_now() - now);
+      boost::system::error_code error;  // the flow ends
+      co_await pipe.async_send({}, std::move(answers), redirect_error(use_awaitable, error));
+    }
+    update_suspicion();
   }
+}
+
+// Waits for requests. Nothing: why there will be none any more.
+Task<std::optional<std::vector<amqp::Delivery>>> Flow::receive(Status& why) {
   if (handler_.is_full() && !pause_.is_stopping()) {
-    co_await pause_.wait(wait_max.value_or(kFullPause));
+    co_await pause_.wait(kFullPause);
     co_return std::vector<amqp::Delivery>();
   }
-  auto deliveries = co_await link_->receive(options_.batch_max, wait_max);
+  auto deliveries = co_await link_->receive(options_.batch_max);
   if (!deliveries) {
     if (why.reason.empty()) {
       const bool is_stopping = deliveries.error().fault == amqp::Fault::stopping;
@@ -327,6 +343,13 @@ void Flow::set_session(Status session) {
 
 void Flow::set_outage(std::optional<std::string> outage) {
   outage_ = std::move(outage);
+  update_status();
+}
+
+void Flow::update_suspicion() {
+  auto suspicion = handler_.suspicion();
+  if (suspicion == suspicion_) return;
+  suspicion_ = std::move(suspicion);
   update_status();
 }
 

@@ -44,13 +44,15 @@
 #include "service/pause.h"
 #include "service/settler.h"
 #include "service/status.h"
+#include "service/wakeup.h"
 #include "store/store.h"
 
 namespace inventory::service {
 
 struct FlowOptions {
-  std::string queue;            // of the requests, for logs
-  std::size_t batch_max = 500;  // requests decided in one transaction
+  std::string queue;             // of the requests, for logs
+  std::size_t batch_max = 500;   // requests decided in one transaction
+  std::size_t prefetch = 2'000;  // requests in hand: at most three eighths of them wait for clients
   // How long the database may fail before the requests in hand are given back to the broker; twice
   // as long each time that it was in vain, up to 10 minutes.
   std::chrono::milliseconds pause_after{60'000};
@@ -88,6 +90,7 @@ class Flow {
   Task<Status> run_once();
   Task<std::optional<Status>> open();
   Task<void> decide_stage(Pipe& pipe, Status& why);
+  Task<void> aside_stage(Pipe& pipe);
   Task<void> reply_stage(Pipe& pipe, Status& why);
   Task<void> tend_stage(Pipe& pipe, Status& why);
   Task<std::optional<std::vector<amqp::Delivery>>> receive(Status& why);
@@ -96,6 +99,7 @@ class Flow {
   void acknowledge();
   void set_session(Status session);
   void set_outage(std::optional<std::string> outage);
+  void update_suspicion();
   void update_status();
 
   boost::asio::any_io_executor executor_;
@@ -114,6 +118,7 @@ class Flow {
   LogThrottle outages_;
   std::unique_ptr<Link> link_;  // of the session that runs
   Acknowledger acknowledger_;
+  Wakeup aside_;  // for aside_stage()
   struct {
     Tally tally;
     std::vector<Observer::TimePoint> delivered;

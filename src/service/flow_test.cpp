@@ -60,7 +60,7 @@ TEST_F(FlowTest, AcknowledgesOfABatchOnlyThoseWhoseRepliesAreConfirmed) {
   EXPECT_EQ(broker_.opened(), 2);
   EXPECT_EQ(broker_.acknowledged(), 4U);
   EXPECT_EQ(broker_.published().size(), 4U);  // each once
-  EXPECT_EQ(store_.view.on_hand[1], 996);
+  EXPECT_EQ(store_.tables.stock[1].quantity, 996);
 }
 
 TEST_F(FlowTest, OpensAnotherLinkWhenTheConnectionForRepliesIsLostWhileNothingIsUnderWay) {
@@ -272,7 +272,10 @@ TEST_F(FlowTest, TellsItsObserverWhatBecameOfABatch) {
   broker_.put("{}");
   settle();
   EXPECT_EQ(observer_.events,
-            (std::vector<std::string>{"connected", "received 6", "decided 1,1,1,1,0,1,0,0 1",
+            (std::vector<std::string>{"connected", "received 6",
+                                      "decided 1 accepted, 1 product not found, 1 not enough "
+                                      "stock, 1 conflict with an earlier decision, 1 invalid, 1 "
+                                      "replays",
                                       "published 6 1 0 0", "settled", "acknowledged 6"}));
 }
 

@@ -2,8 +2,8 @@
 
 // Handler: one kind of request, from deliveries to answers: parse, decide and commit, reply.
 //
-// A kind of request is a type with a parser, a decision and a reply (see orders.h, items.h);
-// BatchHandler makes a Handler of it. A new kind of request is a new such type, nothing else.
+// A kind of request is a type with a parser and a reply around a command of the domain (see
+// orders.h, items.h); BatchHandler makes a Handler of it, kinds.h gives it a queue.
 //
 // Invariants:
 //   1. One answer a delivery, once; what cannot be decided now is kept until it can.
@@ -34,6 +34,7 @@
 
 #include "amqp/message.h"
 #include "contract/request_error.h"
+#include "domain/command.h"
 #include "log/fields.h"
 #include "log/limit.h"
 #include "service/answer.h"
@@ -59,8 +60,13 @@ class Handler {
   Handler& operator=(const Handler&) = delete;
   virtual ~Handler() = default;
 
-  // Decides the deliveries, and those of earlier calls that wait and are due.
+  // Decides the deliveries, and those of earlier calls that an outage has left.
   virtual Task<Answered> answer(std::vector<amqp::Delivery> deliveries) = 0;
+
+  // Tries those that were put aside and are due, in a transaction of their own beside that of
+  // answer(): however long it takes, nobody else waits for it. May be cancelled where the link is
+  // given up.
+  virtual Task<std::vector<Answer>> try_again() = 0;
 
   // Those that wait, because of an outage or put aside.
   virtual std::size_t undecided() const = 0;
@@ -68,7 +74,7 @@ class Handler {
   // Whether as many are put aside as may be: no more should be passed until some are decided.
   virtual bool is_full() const = 0;
 
-  // When one that was put aside is to be tried again; nothing if none was.
+  // When try_again() has something to do; nothing if none was put aside, or during an outage.
   virtual std::optional<std::chrono::steady_clock::time_point> next_try() const = 0;
 
   // Why, where requests are put aside and none was decided since the first of them failed, for ten
@@ -83,13 +89,15 @@ struct HandlerOptions {
   std::string queue;               // where the requests come from
   ReplyQueue reply_queue;          // where replies go whose request names no reply_to
   std::size_t bytes_max = 65'536;  // of a request's body
-  std::size_t aside_max = 1'500;   // requests put aside, with those that wait behind them
+  std::size_t aside_max = 1'000;   // requests put aside, with those that wait behind them
 };
 
 // How long a request may fail by itself while others pass. What is locked passes by itself, so it
 // may take longer; both are well below RabbitMQ's consumer timeout of 30 minutes.
 inline constexpr std::chrono::minutes kFailingMax{3};
 inline constexpr std::chrono::minutes kLockedMax{10};
+// The same where as many are put aside as may be, and others wait for that.
+inline constexpr std::chrono::seconds kLockedMaxInTheWay{5};
 
 template <class Kind>
 class BatchHandler : public Handler {
@@ -103,7 +111,7 @@ class BatchHandler : public Handler {
     Answered answered;
     answered.answers.reserve(deliveries.size());
     std::vector<typename Kind::Message> messages;
-    std::vector<typename Kind::Request> requests;
+    std::vector<domain::Command> requests;
     std::vector<std::size_t> places;  // of the requests
     messages.reserve(deliveries.size());
     requests.reserve(deliveries.size());
@@ -114,38 +122,60 @@ class BatchHandler : public Handler {
         answered.answers.push_back(invalid_answer(delivery, messages.back(), *error));
       } else {
         places.push_back(messages.size() - 1);
-        requests.push_back(Kind::request(messages.back(), delivery, clock_.now()));
+        requests.push_back(Kind::command(messages.back(), delivery, clock_.now()));
       }
     }
+    std::optional<store::Error> failed;
     bool is_decided = requests.empty();
     if (!is_decided && backlog_.size() == 0) {
-      auto decisions = co_await decide(requests, store::Locks::wait);
+      auto decisions = co_await decide(batch_, requests, store::Locks::wait);
       is_decided = decisions.has_value();
       for (std::size_t i = 0; is_decided && i < places.size(); ++i) {
         answered.answers.push_back(
             decided_answer(deliveries[places[i]], messages[places[i]], (*decisions)[i]));
       }
-      if (!is_decided && !concerns_requests(decisions.error().fault)) {
-        answered.outage = std::move(decisions.error());
-      }
+      if (!is_decided) failed = std::move(decisions.error());
     }
+    Ids kept;
     for (std::size_t i = 0; !is_decided && i < places.size(); ++i) {
-      keep(std::move(deliveries[places[i]]), std::move(requests[i]));
+      kept.push_back(keep(std::move(deliveries[places[i]]), std::move(requests[i])));
     }
-    if (!answered.outage && backlog_.size() > 0) {
-      answered.outage = co_await work_off_backlog(answered.answers);
+    if (failed && !concerns_requests(failed->fault)) {
+      answered.outage = std::move(failed);
+    } else if (backlog_.size() > 0) {
+      const bool is_locked = failed && failed->fault == store::Fault::locked;
+      if (failed && !is_locked && is_slow(batch_, kept)) {
+        backlog_.suspect(kept, *failed, clock_.steady_now());
+      }
+      answered.outage = co_await work_off_backlog(
+          is_locked ? store::Locks::skip : store::Locks::wait, answered.answers);
     }
-    if (!std::ranges::is_sorted(answered.answers, {}, &Answer::delivery_tag)) {
-      std::ranges::sort(answered.answers, {}, &Answer::delivery_tag);
-    }
-    observer_.put_aside(backlog_.failures().empty() ? 0 : backlog_.size());
+    has_outage_ = answered.outage.has_value();
+    finish(answered.answers);
     co_return answered;
+  }
+
+  Task<std::vector<Answer>> try_again() override {
+    std::vector<Answer> answers;
+    beside_.tries_left = kTriesAgainMax;
+    auto due = backlog_.due(clock_.steady_now());
+    const bool again = !due.again.empty();
+    const Ids ids = std::move(again ? due.again : due.first);
+    const store::Locks locks = again ? locks_for(ids) : store::Locks::wait;
+    const auto outage = co_await try_all(beside_, ids, locks, answers);
+    if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // answer() will meet it, too
+    refuse_overdue(answers);
+    finish(answers);
+    co_return answers;
   }
 
   std::size_t undecided() const override { return backlog_.size(); }
   bool is_full() const override { return backlog_.size() >= options_.aside_max; }
   std::optional<std::chrono::steady_clock::time_point> next_try() const override {
-    return backlog_.next_try();
+    if (has_outage_ || backlog_.size() == 0) return std::nullopt;
+    const auto now = clock_.steady_now();
+    const auto next = backlog_.due(now).first.empty() ? backlog_.next_try() : std::optional(now);
+    return next ? std::optional(std::max(*next, not_before_)) : std::nullopt;
   }
 
   std::optional<std::string> suspicion() const override {
@@ -160,6 +190,7 @@ class BatchHandler : public Handler {
   void forget() override {
     backlog_.clear();
     kept_.clear();
+    has_outage_ = false;
   }
 
  private:
@@ -168,7 +199,7 @@ class BatchHandler : public Handler {
 
   // A request that waits. Its message points into its delivery.
   struct Kept {
-    Kept(amqp::Delivery of, typename Kind::Request what, std::size_t bytes_max)
+    Kept(amqp::Delivery of, domain::Command what, std::size_t bytes_max)
         : delivery(std::move(of)),
           message(Kind::read(delivery, bytes_max)),
           request(std::move(what)) {}
@@ -177,18 +208,30 @@ class BatchHandler : public Handler {
 
     amqp::Delivery delivery;
     typename Kind::Message message;
-    typename Kind::Request request;
+    domain::Command request;
   };
 
   static constexpr std::chrono::seconds kSuspicionAfter{10};
-  // Transactions in which requests are tried again, a call: the others of a call wait for them.
+  // Transactions a call in which requests are tried again: those that were decided have to be
+  // answered.
   static constexpr int kTriesAgainMax = 32;
-  static constexpr std::chrono::milliseconds kTriesAgainPause{100};
+  static constexpr std::chrono::milliseconds kTriesAgainPause{10};
+  static constexpr std::chrono::seconds kOutagePause{1};
+  // A batch that took so long to fail is not taken apart while all wait, but beside the flow.
+  static constexpr std::chrono::milliseconds kSlowFailure{200};
   // So many conflicts in a row are no chance: something in the batch always meets one.
   static constexpr int kConflictsMax = 8;
   // Each so many failures on a lock it is awaited instead of skipped: other instances may be
   // queueing for it.
   static constexpr int kPatientFailure = 8;
+
+  // Who tries: answer() or, beside it, try_again().
+  struct Trier {
+    bool is_beside = false;
+    int conflicts = 0;  // since it has passed last
+    int tries_left = std::numeric_limits<int>::max();
+    std::chrono::steady_clock::duration last_took{};
+  };
 
   // Whether an error is about some of the requests, rather than about the database.
   static bool concerns_requests(store::Fault fault) {
@@ -206,110 +249,133 @@ class BatchHandler : public Handler {
     return error == nullptr ? std::nullopt : std::optional(*error);
   }
 
-  void keep(amqp::Delivery&& delivery, typename Kind::Request&& request) {
-    const Id id = backlog_.add(Kind::products(request), clock_.steady_now());
+  Id keep(amqp::Delivery&& delivery, domain::Command&& request) {
+    const Id id = backlog_.add(domain::products_of(request), clock_.steady_now());
     kept_.try_emplace(id, std::move(delivery), std::move(request), options_.bytes_max);
+    return id;
   }
 
-  Task<store::Result<std::vector<typename Kind::Decision>>> decide(
-      std::span<const typename Kind::Request> requests, store::Locks locks) {
+  // Whether these failed so slowly that others should not wait until the cause is found.
+  static bool is_slow(const Trier& trier, const Ids& ids) {
+    return !trier.is_beside && ids.size() > 1 && trier.last_took >= kSlowFailure;
+  }
+
+  Task<store::Result<std::vector<domain::Decision>>> decide(
+      Trier& trier, std::span<const domain::Command> requests, store::Locks locks) {
     const auto since = clock_.steady_now();
-    auto decisions = co_await Kind::decide(store_, requests, locks);
+    auto decisions = co_await store_.decide(requests, locks);
     const auto now = clock_.steady_now();
     std::optional<store::Fault> fault;
     if (!decisions) fault = decisions.error().fault;
     observer_.transaction(now - since, fault);
-    last_took_ = now - since;
-    if (decisions) last_passed_ = now;
-    conflicts_ = fault == store::Fault::retryable ? conflicts_ + 1 : 0;
+    trier.last_took = now - since;
+    if (decisions) {
+      last_passed_ = now;
+      trier.conflicts = 0;
+    } else if (fault == store::Fault::retryable) {
+      ++trier.conflicts;
+    }
     co_return decisions;
   }
 
-  // Tries what may be tried, those first that failed before, until all is decided or waits.
-  Task<std::optional<store::Error>> work_off_backlog(std::vector<Answer>& answers) {
-    int tries_left = kTriesAgainMax;
-    splits_conflicts_ = conflicts_ >= kConflictsMax;
+  // Tries what waits and has not failed by itself, until all is decided or waits.
+  Task<std::optional<store::Error>> work_off_backlog(store::Locks locks,
+                                                     std::vector<Answer>& answers) {
     for (;;) {
-      auto due = backlog_.due(clock_.steady_now());
-      const bool again = !due.again.empty();
-      if (!again && due.first.empty()) break;
-      int unlimited = std::numeric_limits<int>::max();
-      const store::Locks locks = again ? locks_for(due.again) : store::Locks::wait;
-      auto outage = co_await try_all(again ? std::move(due.again) : std::move(due.first), locks,
-                                     again ? tries_left : unlimited, answers);
+      const Ids ids = backlog_.due(clock_.steady_now()).first;
+      if (ids.empty()) break;
+      auto outage = co_await try_all(batch_, ids, locks, answers);
       if (outage) co_return outage;
-      refuse_overdue(answers);
     }
+    refuse_overdue(answers);
     co_return std::nullopt;
   }
 
   store::Locks locks_for(const Ids& ids) const {
     const bool is_patient = std::ranges::any_of(ids, [this](Id id) {
       const auto* failure = backlog_.failure(id);
-      return failure->error.fault == store::Fault::locked && failure->count % kPatientFailure == 0;
+      return failure->error.fault == store::Fault::locked && failure->count > 0 &&
+             failure->count % kPatientFailure == 0;
     });
     return is_patient ? store::Locks::wait : store::Locks::skip;
   }
 
   // Afterwards each is answered, or failed, or waits behind one that failed; unless there is an
   // outage.
-  // NOLINTNEXTLINE(misc-no-recursion): halves, so it is as deep as a batch has binary digits
-  Task<std::optional<store::Error>> try_all(Ids ids, store::Locks locks, int& tries_left,
+  Task<std::optional<store::Error>> try_all(Trier& trier, const Ids& ids, store::Locks locks,
                                             std::vector<Answer>& answers) {
+    backlog_.take(ids);
+    auto outage = co_await try_parts(trier, ids, locks, answers);
+    backlog_.give_back(ids);
+    co_return outage;
+  }
+
+  // NOLINTNEXTLINE(misc-no-recursion): halves, so it is as deep as a batch has binary digits
+  Task<std::optional<store::Error>> try_parts(Trier& trier, Ids ids, store::Locks locks,
+                                              std::vector<Answer>& answers) {
     ids = backlog_.unblocked(ids);
     if (ids.empty()) co_return std::nullopt;
-    if (tries_left == 0) {
+    if (trier.tries_left == 0) {
       for (const Id id : ids) backlog_.postpone(id, clock_.steady_now() + kTriesAgainPause);
       co_return std::nullopt;
     }
-    --tries_left;
-    std::vector<typename Kind::Request> requests;
+    --trier.tries_left;
+    std::vector<domain::Command> requests;
     requests.reserve(ids.size());
     for (const Id id : ids) requests.push_back(kept_.at(id).request);
-    auto decisions = co_await decide(requests, locks);
+    auto decisions = co_await decide(trier, requests, locks);
     if (decisions) {
       for (std::size_t i = 0; i < ids.size(); ++i) take_answer(ids[i], (*decisions)[i], answers);
       co_return std::nullopt;
     }
     store::Error& error = decisions.error();
-    const bool always_conflicts =
-        error.fault == store::Fault::retryable &&
-        (splits_conflicts_ || std::ranges::all_of(ids, [this](Id id) {
-           const auto* failure = backlog_.failure(id);
-           return failure != nullptr && failure->error.fault == store::Fault::retryable;
-         }));
+    const bool always_conflicts = error.fault == store::Fault::retryable &&
+                                  (trier.is_beside || trier.conflicts >= kConflictsMax);
     if (!concerns_requests(error.fault) && !always_conflicts) co_return std::move(error);
     if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
-      co_return co_await try_others(std::move(ids), named, std::move(error), locks, tries_left,
-                                    answers);
+      co_return co_await try_others(trier, std::move(ids), named, std::move(error), locks, answers);
     }
     if (error.fault == store::Fault::locked && locks == store::Locks::wait) {
-      co_return co_await try_all(std::move(ids), store::Locks::skip, tries_left, answers);
+      co_return co_await try_parts(trier, std::move(ids), store::Locks::skip, answers);
+    }
+    if (is_slow(trier, ids)) {
+      backlog_.suspect(ids, error, clock_.steady_now());
+      co_return std::nullopt;
     }
     if (ids.size() == 1) {
-      fail(ids.front(), std::move(error), answers);
+      fail(ids.front(), std::move(error), trier.last_took, answers);
       co_return std::nullopt;
     }
     const auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
-    auto outage = co_await try_all(Ids(ids.begin(), middle), locks, tries_left, answers);
+    auto outage = co_await try_parts(trier, Ids(ids.begin(), middle), locks, answers);
     if (outage) co_return outage;
-    co_return co_await try_all(Ids(middle, ids.end()), locks, tries_left, answers);
+    co_return co_await try_parts(trier, Ids(middle, ids.end()), locks, answers);
   }
 
   // For each product that an error names, its first request fails; the others wait behind it.
-  // NOLINTNEXTLINE(misc-no-recursion): see try_all
-  Task<std::optional<store::Error>> try_others(Ids ids, const Ids& named, store::Error error,
-                                               store::Locks locks, int& tries_left,
+  // NOLINTNEXTLINE(misc-no-recursion): see try_parts
+  Task<std::optional<store::Error>> try_others(Trier& trier, Ids ids, const Ids& named,
+                                               store::Error error, store::Locks locks,
                                                std::vector<Answer>& answers) {
     for (const Id id : named) {
-      if (!backlog_.unblocked(std::span(&id, 1)).empty()) fail(id, error, answers);
+      if (!backlog_.unblocked(std::span(&id, 1)).empty()) {
+        fail(id, error, trier.last_took, answers);
+      }
     }
     Ids others;
     std::ranges::set_difference(ids, named, std::back_inserter(others));
-    co_return co_await try_all(std::move(others), locks, tries_left, answers);
+    co_return co_await try_parts(trier, std::move(others), locks, answers);
   }
 
-  void fail(Id id, store::Error error, std::vector<Answer>& answers) {
+  void finish(std::vector<Answer>& answers) {
+    if (!std::ranges::is_sorted(answers, {}, &Answer::delivery_tag)) {
+      std::ranges::sort(answers, {}, &Answer::delivery_tag);
+    }
+    observer_.put_aside(backlog_.failures().empty() ? 0 : backlog_.size());
+  }
+
+  void fail(Id id, store::Error error, std::chrono::steady_clock::duration took,
+            std::vector<Answer>& answers) {
     if (error.fault == store::Fault::refused) {
       refuse(id, error.what, "invalid", answers);
       return;
@@ -320,7 +386,7 @@ class BatchHandler : public Handler {
                  "{}: a request waits, others go on: {}{}", options_.queue, error.what,
                  left_out_text(*left_out));
     }
-    backlog_.failed(id, std::move(error), clock_.steady_now(), last_took_);
+    backlog_.failed(id, std::move(error), clock_.steady_now(), took);
   }
 
   void refuse_overdue(std::vector<Answer>& answers) {
@@ -330,8 +396,11 @@ class BatchHandler : public Handler {
       // A lock or a conflict passes by itself.
       const bool is_failing = failure->error.fault == store::Fault::failing;
       const bool is_overdue = now - failure->first >= (is_failing ? kFailingMax : kLockedMax);
-      const bool is_in_the_way = is_full() && is_failing;
-      if (failure->count > 0 && (is_overdue || is_in_the_way) && have_passed_since(*failure)) {
+      const bool is_in_the_way =
+          is_full() && (is_failing || now - failure->first >= kLockedMaxInTheWay);
+      const bool has_just_failed = failure->count > 0 && failure->next_try > now;
+      if (has_just_failed && !backlog_.is_taken(id) && (is_overdue || is_in_the_way) &&
+          have_passed_since(*failure)) {
         overdue.emplace_back(id, failure->error.what);
       }
     }
@@ -342,7 +411,7 @@ class BatchHandler : public Handler {
     return last_passed_ && *last_passed_ > failure.first;
   }
 
-  void take_answer(Id id, const typename Kind::Decision& decision, std::vector<Answer>& answers) {
+  void take_answer(Id id, const domain::Decision& decision, std::vector<Answer>& answers) {
     const Kept& kept = kept_.at(id);
     answers.push_back(decided_answer(kept.delivery, kept.message, decision));
     backlog_.remove(id);
@@ -368,19 +437,39 @@ class BatchHandler : public Handler {
   }
 
   Answer decided_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
-                        const typename Kind::Decision& decision) {
-    const Outcome outcome = Kind::outcome(decision);
+                        const domain::Decision& decision) {
+    const Outcome outcome = domain::outcome_of(decision);
+    const bool is_replayed = domain::is_replayed(decision);
+    if constexpr (requires { &Kind::why_invalid; }) {
+      // Not so by itself, but with the stock that there is: nothing was stored.
+      if (outcome == Outcome::invalid) {
+        return invalid(delivery, message, "invalid", Kind::why_invalid(message, decision), outcome);
+      }
+    }
+    if (domain::may_be_another_line(decision)) tell_of_another_line(delivery, message);
     if (spdlog::should_log(spdlog::level::debug)) {
       log::write(spdlog::level::debug, fields(delivery, message), "{}: {}{}", options_.queue,
-                 decision.replayed ? "decided before: " : "", to_string(outcome));
+                 is_replayed ? "decided before: " : "", domain::row_of(outcome).text);
     }
     return {.delivery_tag = delivery.delivery_tag,
             .received_at = delivery.received_at,
-            .reply = make_reply(delivery, Kind::reply(message, decision), decision.replayed,
+            .reply = make_reply(delivery, Kind::reply(message, decision), is_replayed,
                                 options_.reply_queue),
             .dead_letter = std::nullopt,
             .outcome = outcome,
-            .replayed = decision.replayed};
+            .replayed = is_replayed};
+  }
+
+  // Two lines of one order for one product, which lack a line_id, look like one that is repeated.
+  void tell_of_another_line(const amqp::Delivery& delivery, const typename Kind::Message& message) {
+    observer_.repeated_with_another_message_id();
+    if (const auto left_out = line_log_limit_.admit(clock_.steady_now())) {
+      log::write(spdlog::level::warn, fields(delivery, message),
+                 "{}: an order without line_id is repeated in a message with another message_id: "
+                 "if it is a second line for the same product it needs a line_id, for it was "
+                 "answered as the first and took no stock{}",
+                 options_.queue, left_out_text(*left_out));
+    }
   }
 
   Answer invalid_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
@@ -425,10 +514,12 @@ class BatchHandler : public Handler {
   Backlog backlog_;
   std::map<Id, Kept> kept_;  // those of the backlog
   std::optional<std::chrono::steady_clock::time_point> last_passed_;
-  std::chrono::steady_clock::duration last_took_{};
-  int conflicts_ = 0;                                   // in a row
-  bool splits_conflicts_ = false;                       // finds the request that always meets one
+  Trier batch_;
+  Trier beside_{.is_beside = true};
+  bool has_outage_ = false;
+  std::chrono::steady_clock::time_point not_before_{};  // of try_again()
   log::Limit log_limit_{10, std::chrono::seconds(10)};  // clients decide how many are invalid
+  log::Limit line_log_limit_{1, std::chrono::seconds(60)};
 };
 
 }  // namespace inventory::service

@@ -42,16 +42,25 @@ class HandlerTest : public ::testing::Test {
  protected:
   Answered answer_all(Handler& handler, std::vector<amqp::Delivery> deliveries) {
     for (amqp::Delivery& delivery : deliveries) delivery.delivery_tag = ++last_tag_;
-    context_.restart();
-    auto result = boost::asio::co_spawn(context_, handler.answer(std::move(deliveries)),
-                                        boost::asio::use_future);
-    context_.run();
-    return result.get();
+    Answered answered = run(handler.answer(std::move(deliveries)));
+    for (auto next = handler.next_try(); next && *next <= clock_.steady_now();
+         next = handler.next_try()) {
+      std::ranges::move(run(handler.try_again()), std::back_inserter(answered.answers));
+    }
+    return answered;
   }
   std::vector<Answer> answer(Handler& handler, std::vector<amqp::Delivery> deliveries) {
     auto answered = answer_all(handler, std::move(deliveries));
     EXPECT_FALSE(answered.outage) << answered.outage->what;
     return std::move(answered.answers);
+  }
+
+  template <class T>
+  T run(Task<T> task) {
+    context_.restart();
+    auto result = boost::asio::co_spawn(context_, std::move(task), boost::asio::use_future);
+    context_.run();
+    return result.get();
   }
 
   boost::asio::io_context context_;
@@ -67,7 +76,7 @@ class HandlerTest : public ::testing::Test {
 };
 
 TEST_F(HandlerTest, AnswersEachDeliveryInItsPlaceValidOrNot) {
-  store_.view.on_hand[1] = 1;
+  store_.tables.stock[1].quantity = 1;
   const std::vector deliveries{delivery("?"), order_delivery(1), delivery("{}"), order_delivery(2)};
   const auto answers = answer(orders_, deliveries);
   ASSERT_EQ(answers.size(), 4U);
@@ -96,7 +105,7 @@ TEST_F(HandlerTest, NamesTheReasonOfADeadLetter) {
 }
 
 TEST_F(HandlerTest, MarksAReplayAndRepeatsItsReplyWordForWord) {
-  store_.view.on_hand[1] = 1;
+  store_.tables.stock[1].quantity = 1;
   const auto first = answer(orders_, {order_delivery(1)});
   const auto second = answer(orders_, {order_delivery(1)});
   EXPECT_EQ(first[0].reply.message.body, second[0].reply.message.body);
@@ -105,7 +114,7 @@ TEST_F(HandlerTest, MarksAReplayAndRepeatsItsReplyWordForWord) {
 }
 
 TEST_F(HandlerTest, AnswersAConflictWithoutADeadLetter) {
-  store_.view.on_hand[1] = 5;
+  store_.tables.stock[1].quantity = 5;
   const auto answers = answer(
       orders_, {order_delivery(1), delivery(R"({"order_id":1,"product_id":1,"quantity":2})")});
   EXPECT_TRUE(answers[1].reply.message.body.contains(
@@ -115,7 +124,7 @@ TEST_F(HandlerTest, AnswersAConflictWithoutADeadLetter) {
 }
 
 TEST_F(HandlerTest, FindsTheRequestsThatTheStoreRefusesAndDecidesTheOthers) {
-  store_.view.on_hand[1] = 100;
+  store_.tables.stock[1].quantity = 100;
   store_.poison = {"3", "6"};
   std::vector<amqp::Delivery> deliveries;
   deliveries.reserve(9);
@@ -130,11 +139,11 @@ TEST_F(HandlerTest, FindsTheRequestsThatTheStoreRefusesAndDecidesTheOthers) {
         poison ? "Invalid order: the database refuses it" : "Inventory updated"));
     EXPECT_TRUE(answers[id].reply.message.body.contains(fmt::format(R"("order_id":{})", id)));
   }
-  EXPECT_EQ(store_.view.on_hand[1], 93);
+  EXPECT_EQ(store_.tables.stock[1].quantity, 93);
 }
 
 TEST_F(HandlerTest, KeepsWhatAnOutageLeavesUndecidedAndTriesItWhenItIsCalledAgain) {
-  store_.view.on_hand[1] = 5;
+  store_.tables.stock[1].quantity = 5;
   store_.faults = {store::Fault::in_doubt, store::Fault::unavailable};
   auto answered = answer_all(orders_, {order_delivery(1), delivery("?")});
   ASSERT_TRUE(answered.outage);
@@ -148,7 +157,7 @@ TEST_F(HandlerTest, KeepsWhatAnOutageLeavesUndecidedAndTriesItWhenItIsCalledAgai
   ASSERT_FALSE(answered.outage);
   ASSERT_EQ(answered.answers.size(), 2U);
   EXPECT_EQ(answered.answers[0].delivery_tag, 1U);
-  EXPECT_EQ(store_.view.on_hand[1], 3);
+  EXPECT_EQ(store_.tables.stock[1].quantity, 3);
 }
 
 TEST_F(HandlerTest, ForgetsWhatWillBeDeliveredAgain) {
@@ -160,13 +169,13 @@ TEST_F(HandlerTest, ForgetsWhatWillBeDeliveredAgain) {
 }
 
 TEST_F(HandlerTest, PutsAsideWhatFailsAndDecidesTheOthers) {
-  for (int product = 1; product <= 3; ++product) store_.view.on_hand[product] = 10;
+  for (int product = 1; product <= 3; ++product) store_.tables.stock[product].quantity = 10;
   store_.failing = {2};
   std::vector<amqp::Delivery> deliveries;
   for (int id = 0; id < 9; ++id) deliveries.push_back(order_for(id, id % 3 + 1));
   EXPECT_EQ(answer(orders_, std::move(deliveries)).size(), 6U);
   EXPECT_EQ(orders_.undecided(), 3U);
-  EXPECT_EQ(store_.view.on_hand[2], 10);
+  EXPECT_EQ(store_.tables.stock[2].quantity, 10);
   EXPECT_TRUE(orders_.next_try());
 
   // The next for product 2 waits behind them, others go on.
@@ -176,12 +185,12 @@ TEST_F(HandlerTest, PutsAsideWhatFailsAndDecidesTheOthers) {
   const auto answers = answer(orders_, {});
   ASSERT_EQ(answers.size(), 4U);
   EXPECT_TRUE(std::ranges::is_sorted(answers, {}, &Answer::delivery_tag));
-  EXPECT_EQ(store_.view.on_hand[2], 6);
+  EXPECT_EQ(store_.tables.stock[2].quantity, 6);
   EXPECT_FALSE(orders_.next_try());
 }
 
 TEST_F(HandlerTest, DecidesRequestsForAProductInTheOrderInWhichTheyCameAlsoAfterAFailure) {
-  store_.view.on_hand[1] = 1;
+  store_.tables.stock[1].quantity = 1;
   store_.failing = {1};
   EXPECT_TRUE(answer(orders_, {order_for(1, 1)}).empty());
   store_.failing.clear();
@@ -194,7 +203,7 @@ TEST_F(HandlerTest, DecidesRequestsForAProductInTheOrderInWhichTheyCameAlsoAfter
 }
 
 TEST_F(HandlerTest, WaitsForALockOnceAndThenSkipsWhatSomebodyKeepsLocked) {
-  store_.view.on_hand[1] = store_.view.on_hand[2] = 100;
+  store_.tables.stock[1].quantity = store_.tables.stock[2].quantity = 100;
   store_.locked = {2};
   EXPECT_EQ(answer(orders_, {order_for(1, 1), order_for(2, 2), order_for(3, 1)}).size(), 2U);
   const int waits = store_.waits_for_locks();
@@ -221,7 +230,7 @@ TEST_F(HandlerTest, AwaitsALockNowAndThenThatItAlwaysFindsTaken) {
 }
 
 TEST_F(HandlerTest, DeadLettersWhatFailsForMinutesWhileOthersPass) {
-  store_.view.on_hand[1] = store_.view.on_hand[2] = 1'000;
+  store_.tables.stock[1].quantity = store_.tables.stock[2].quantity = 1'000;
   store_.failing = {2};
   EXPECT_TRUE(answer(orders_, {order_for(1, 2), order_for(2, 2)}).empty());
   std::vector<Answer> refused;
@@ -258,7 +267,7 @@ TEST_F(HandlerTest, DeadLettersNothingWhileNothingPasses) {
 }
 
 TEST_F(HandlerTest, MakesRoomForOthersWhereTooManyWaitForAProductThatFails) {
-  store_.view.on_hand[1] = 1'000;
+  store_.tables.stock[1].quantity = 1'000;
   store_.failing = {2};
   std::size_t refused = 0;
   for (int id = 0; id < 60; ++id) {
@@ -268,24 +277,69 @@ TEST_F(HandlerTest, MakesRoomForOthersWhereTooManyWaitForAProductThatFails) {
     EXPECT_LE(orders_.undecided(), 20U);
     clock_.pass(std::chrono::milliseconds(1));
   }
-  EXPECT_EQ(store_.view.on_hand[1], 940);
+  EXPECT_EQ(store_.tables.stock[1].quantity, 940);
   EXPECT_EQ(refused, 60U - orders_.undecided());
 }
 
-// What keeps a row locked lets go of it one day.
-TEST_F(HandlerTest, IsFullRatherThanRefuseRequestsForALockedProduct) {
-  store_.view.on_hand[1] = 1'000;
+// What keeps a row locked lets go of it soon, mostly.
+TEST_F(HandlerTest, IsFullForMomentsRatherThanRefuseRequestsForALockedProduct) {
+  store_.tables.stock[1].quantity = 1'000;
   store_.locked = {2};
   for (int id = 0; id < 20; ++id) {
     EXPECT_FALSE(orders_.is_full());
+    clock_.pass(std::chrono::milliseconds(1));
     EXPECT_EQ(answer(orders_, {order_for(2 * id, 2), order_for(2 * id + 1, 1)}).size(), 1U);
   }
   EXPECT_TRUE(orders_.is_full());
+  EXPECT_EQ(store_.tables.stock[1].quantity, 980);
+  clock_.pass(kLockedMaxInTheWay);
+  const auto answers = answer(orders_, {});
+  EXPECT_EQ(answers.size(), 1U) << "others wait for room";
+  EXPECT_TRUE(answers.at(0).dead_letter);
+  EXPECT_FALSE(orders_.is_full());
+}
+
+TEST_F(HandlerTest, DecidesOthersWhileOneIsTriedAgainForLong) {
+  store_.tables.stock[1].quantity = store_.tables.stock[2].quantity = 10;
+  store_.failing = {2};
+  EXPECT_TRUE(answer(orders_, {order_for(1, 2)}).empty());
+  store_.failing.clear();
+  store_.held = {2};
+  store_.hold = std::make_unique<testing::Event>(context_.get_executor());
+  clock_.pass(std::chrono::seconds(1));
+  auto again = boost::asio::co_spawn(context_, orders_.try_again(), boost::asio::use_future);
+  context_.restart();
+  context_.poll();
+  EXPECT_FALSE(orders_.next_try()) << "it is being tried";
+  EXPECT_EQ(answer(orders_, {order_for(2, 2), order_for(3, 1)}).size(), 1U);
+  EXPECT_EQ(store_.tables.stock[1].quantity, 9);
+  store_.held.clear();
+  store_.hold->notify();
+  context_.restart();
+  context_.run();
+  EXPECT_EQ(again.get().size(), 1U);
+  EXPECT_EQ(answer(orders_, {}).size(), 1U) << "the next for its product";
+  EXPECT_EQ(store_.tables.stock[2].quantity, 8);
+}
+
+// A statement that takes too long would cost all as much again for each half.
+TEST_F(HandlerTest, LooksBesideTheFlowForWhatTakesTooLongToFail) {
+  for (int product = 1; product <= 4; ++product) store_.tables.stock[product].quantity = 10;
+  store_.failing = {3};
+  store_.on_failing = [this] { clock_.pass(std::chrono::seconds(15)); };
+  std::vector<amqp::Delivery> deliveries;
+  for (int id = 0; id < 8; ++id) deliveries.push_back(order_for(id, id % 4 + 1));
+  for (auto& one : deliveries) one.delivery_tag = ++last_tag_;
+  const auto begun = clock_.steady_now();
+  EXPECT_TRUE(run(orders_.answer(std::move(deliveries))).answers.empty());
+  EXPECT_LE(clock_.steady_now() - begun, std::chrono::seconds(30));
+  EXPECT_EQ(answer(orders_, {}).size(), 6U);
+  EXPECT_EQ(orders_.undecided(), 2U);
 }
 
 // A trigger may raise what otherwise is a chance.
 TEST_F(HandlerTest, FindsTheRequestThatAlwaysMeetsAConflict) {
-  store_.view.on_hand[1] = store_.view.on_hand[2] = 10;
+  store_.tables.stock[1].quantity = store_.tables.stock[2].quantity = 10;
   store_.conflicting = {2};
   auto answered = answer_all(orders_, {order_for(1, 1), order_for(2, 2), order_for(3, 1)});
   int tries = 1;

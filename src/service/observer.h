@@ -9,51 +9,16 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
 
+#include "domain/outcome.h"
 #include "store/error.h"
 
 namespace inventory::service {
 
-// What became of a request. The last three are dead-lettered as well.
-enum class Outcome : std::uint8_t {
-  accepted,
-  product_not_found,
-  not_enough_stock,
-  conflict,  // its identity was decided before, with other content
-  item_added,
-  invalid,
-  too_large,
-  refused,  // by the database
-};
-
-// As in logs: "not enough stock".
-constexpr std::string_view to_string(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::accepted:
-      return "accepted";
-    case Outcome::product_not_found:
-      return "product not found";
-    case Outcome::not_enough_stock:
-      return "not enough stock";
-    case Outcome::conflict:
-      return "conflict with an earlier decision";
-    case Outcome::item_added:
-      return "item added";
-    case Outcome::invalid:
-      return "invalid";
-    case Outcome::too_large:
-      return "too large";
-    case Outcome::refused:
-      return "refused by the database";
-  }
-  return "";
-}
-
-inline constexpr std::size_t kOutcomeCount = 8;
+using domain::kOutcomeCount;
+using domain::Outcome;
 
 struct Tally {
   std::array<std::size_t, kOutcomeCount> decided{};  // by Outcome, without replays
@@ -98,6 +63,9 @@ class Observer {
   virtual void retried(store::Fault /*fault*/) {}  // a batch is decided again
   // Now: requests that fail by themselves, with those that wait behind them.
   virtual void put_aside(std::size_t /*requests*/) {}
+  // An order was answered as one that is repeated, in a message with another message_id, and
+  // without line_id: it may be a second line. An event of its own, for it should never come.
+  virtual void repeated_with_another_message_id() {}
   virtual void decided(const Tally& /*tally*/, Duration /*took*/) {}
   virtual void published(const Published& /*messages*/) {}
   virtual void waiting(std::size_t /*replies*/) {}  // for queues that take none, now

@@ -2,59 +2,45 @@
 
 // Orders: the kind of request that comes in order_validate.
 
-#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <variant>
 
 #include "contract/order_message.h"
 #include "log/fields.h"
 #include "service/handler.h"
+#include "service/message_hash.h"
 
 namespace inventory::service {
 
 struct Orders {
   using Message = contract::OrderMessage;
-  using Request = domain::Order;
-  using Decision = domain::OrderDecision;
-
   static Message read(const amqp::Delivery& delivery, std::size_t bytes_max) {
     return contract::read_order(delivery.body, bytes_max);
   }
   static const contract::RequestError* error(const Message& message) {
     return message.order ? nullptr : &message.order.error();
   }
-  static Request request(const Message& message, const amqp::Delivery&, domain::Timestamp) {
-    return *message.order;
-  }
-  static Task<store::Result<std::vector<Decision>>> decide(store::Store& store,
-                                                           std::span<const Request> requests,
-                                                           store::Locks locks) {
-    return store.decide_orders(requests, locks);
-  }
-  static std::vector<domain::ProductId> products(const Request& request) {
-    return {request.product};
-  }
-  static Outcome outcome(const Decision& decision) {
-    if (decision.conflicts_with) return Outcome::conflict;
-    switch (decision.verdict) {
-      case domain::Verdict::accepted:
-        return Outcome::accepted;
-      case domain::Verdict::product_not_found:
-        return Outcome::product_not_found;
-      case domain::Verdict::not_enough_stock:
-        return Outcome::not_enough_stock;
-    }
-    return Outcome::not_enough_stock;
+  static domain::Command command(const Message& message, const amqp::Delivery& delivery,
+                                 domain::Timestamp) {
+    return std::visit(
+        [&](auto order) -> domain::Command {
+          order.message_hash = hash_of(delivery.properties.message_id);
+          return order;
+        },
+        *message.order);
   }
   static log::Fields fields(const Message& message) {
     log::Fields fields;
     if (message.order_id) fields.order_id = message.order_id->display();
-    if (message.order) fields.product_id = message.order->product;
+    if (const auto* order = message.single()) fields.product_id = order->product;
     return fields;
   }
-  static std::string reply(const Message& message, const Decision& decision) {
-    return contract::order_reply(message, decision);
+  static std::string reply(const Message& message, const domain::Decision& decision) {
+    if (const auto* of_basket = std::get_if<domain::BasketDecision>(&decision)) {
+      return contract::basket_reply(message, *of_basket);
+    }
+    return contract::order_reply(message, std::get<domain::OrderDecision>(decision));
   }
   static std::string invalid_reply(const Message& message, std::string_view what) {
     return contract::invalid_order_reply(message, what);

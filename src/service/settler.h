@@ -68,7 +68,7 @@ struct SettlerOptions {
   std::string kept_queue;  // for replies to clients' queues that are silent
   // Of replies that wait: of one client's queue, and of all.
   std::size_t waiting_of_queue_max = 500;
-  std::size_t waiting_max = 1'500;
+  std::size_t waiting_max = 750;
   std::uint32_t seed = 0;  // of the jitter
 };
 

@@ -456,7 +456,7 @@ TEST_F(SettlerTest, GivesUpAReplyThatIsTooLargeForTheBrokerButNotItsQueue) {
     settle();
   }
   EXPECT_EQ(broker_.acknowledged(), 6U);
-  EXPECT_EQ(store_.view.on_hand[1], 994);
+  EXPECT_EQ(store_.tables.stock[1].quantity, 994);
   EXPECT_LE(broker_.opened(), 8);
   EXPECT_EQ(broker_.published().back().routing_key, "a client's queue");
 }

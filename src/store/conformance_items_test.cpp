@@ -179,11 +179,11 @@ TEST_P(Conformance, RefusesAnItemThatAUniqueIndexOfTheOwnersForbids) {
   migrate();
   database_->execute("CREATE UNIQUE INDEX of_the_owner ON inventory (description)");
   const std::vector requests{request("m1", 1), request("m2", 2)};  // of one description
-  const auto together = run(store_->add_items(requests));
+  const auto together = run(add_items(*store_, requests));
   ASSERT_FALSE(together);
   EXPECT_EQ(together.error().fault, Fault::refused) << together.error().what;
   EXPECT_FALSE(add({requests[0]}).at(0).replayed) << "something of the batch was written";
-  const auto second = run(store_->add_items(std::span(requests).subspan(1)));
+  const auto second = run(add_items(*store_, std::span(requests).subspan(1)));
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().fault, Fault::refused) << second.error().what;
 }

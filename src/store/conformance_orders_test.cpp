@@ -226,8 +226,8 @@ TEST_P(Conformance, AddsItemsWhileOrdersAreDecided) {
   for (std::int64_t round = 0; round < 20; ++round) {
     const std::vector orders{order(round, shirt, 2), order(round, shirt + 1 + round, 1)};
     const std::vector<domain::NewItem> items{{std::nullopt, 3, "a sock", {}}};
-    auto decided = start(store_->decide_orders(orders));
-    auto added = start(store_->add_items(items));
+    auto decided = start(decide_orders(*store_, orders));
+    auto added = start(add_items(*store_, items));
     const auto decisions = finish(decided);
     const auto new_items = finish(added);
     ASSERT_TRUE(decisions) << decisions.error().what;
@@ -258,11 +258,11 @@ TEST_P(Conformance, FailsForAProductWhoseRowATriggerHoldsAndForNoOther) {
   const auto sock = product(10);
   database_->meddle_with_updates(Meddling::refuse, shirt);
   const std::vector orders{order(1, sock, 1), order(2, shirt, 1), order(3, sock, 1)};
-  expect_failing(*database_, run(store_->decide_orders(orders)), {}, shirt);
+  expect_failing(*database_, run(decide_orders(*store_, orders)), {}, shirt);
   // As the service halves the batch.
   const std::span all(orders);
   EXPECT_EQ(decide(all.first(1)), OrderDecisions{kAccepted});
-  expect_failing(*database_, run(store_->decide_orders(all.subspan(1, 1))), {}, shirt);
+  expect_failing(*database_, run(decide_orders(*store_, all.subspan(1, 1))), {}, shirt);
   EXPECT_EQ(decide(all.subspan(2)), OrderDecisions{kAccepted});
   EXPECT_EQ(decide({order(4, shirt, 11)}), OrderDecisions{kNotEnough});  // which updates nothing
   database_->execute(GetParam().name == "Sqlite" ? "DROP TRIGGER meddling"
@@ -277,7 +277,7 @@ TEST_P(Conformance, NamesTheProductWhoseUpdateATriggerSwallows) {
   EXPECT_EQ(decide({order(1, sock, 1)}), OrderDecisions{kAccepted});
   database_->meddle_with_updates(Meddling::swallow, shirt);
   const std::vector orders{order(2, sock, 1), order(3, shirt, 6), order(4, shirt, 3)};
-  const auto decided = run(store_->decide_orders(orders));
+  const auto decided = run(decide_orders(*store_, orders));
   expect_failing(*database_, decided, {shirt}, shirt);
   EXPECT_THAT(decided.error().what, HasSubstr("trigger"));
   EXPECT_EQ(decide({orders[0]}), OrderDecisions{kAccepted});
@@ -289,8 +289,8 @@ TEST_P(Conformance, NamesTheProductWhoseUpdateATriggerOverwrites) {
   const auto shirt = product(10);
   database_->meddle_with_updates(Meddling::overwrite, shirt);
   const std::vector orders{order(1, shirt, 6)};
-  expect_failing(*database_, run(store_->decide_orders(orders)), {shirt}, shirt);
-  expect_failing(*database_, run(store_->decide_orders(orders, Locks::skip)), {shirt}, shirt);
+  expect_failing(*database_, run(decide_orders(*store_, orders)), {shirt}, shirt);
+  expect_failing(*database_, run(decide_orders(*store_, orders, Locks::skip)), {shirt}, shirt);
 }
 
 TEST_P(Conformance, NamesTheRowOfALedgerThatNoOrderCanHave) {
@@ -314,7 +314,7 @@ TEST_P(Conformance, NamesTheRowOfALedgerThatNoOrderCanHave) {
         std::pair{order(778, shirt, 2), "quantity"}, std::pair{order(779, shirt, 2), "delta"},
         std::pair{order(780, shirt, 2), "quantity"}}) {
     const std::vector orders{order(1, sock, 1), id};
-    const auto decided = run(store_->decide_orders(orders));
+    const auto decided = run(decide_orders(*store_, orders));
     expect_failing(*database_, decided, {shirt}, shirt);
     EXPECT_THAT(decided.error().what,
                 AllOf(HasSubstr("inventory_ledger"), HasSubstr(id.id.ledger_identity()),
@@ -331,7 +331,7 @@ TEST_P(Conformance, NamesTheRowOfAnItemWhoseQuantityIsNoStock) {
   database_->execute("UPDATE inventory SET quantity = 9007199254740992 WHERE id = " +
                      std::to_string(sock));
   const std::vector orders{order(1, shirt, 1), order(2, sock, 1)};
-  const auto decided = run(store_->decide_orders(orders));
+  const auto decided = run(decide_orders(*store_, orders));
   expect_failing(*database_, decided, {sock}, shirt);
   EXPECT_THAT(decided.error().what,
               AllOf(HasSubstr("table inventory,"), HasSubstr("id " + std::to_string(sock)),
@@ -342,11 +342,11 @@ TEST_P(Conformance, DecidesAlikeWhetherItWaitsForLocksOrSkips) {
   migrate();
   const auto shirt = product(3);
   const std::vector orders{order(1, shirt, 2), order(2, shirt, 2), order(3, shirt + 1, 1)};
-  const auto decided = run(store_->decide_orders(orders, Locks::skip));
+  const auto decided = run(decide_orders(*store_, orders, Locks::skip));
   ASSERT_TRUE(decided) << decided.error().what;
   EXPECT_EQ(*decided, (OrderDecisions{kAccepted, kNotEnough, kNotFound}));
   EXPECT_EQ(database_->on_hand(shirt), 1);
-  const auto again = run(store_->decide_orders(orders, Locks::skip));
+  const auto again = run(decide_orders(*store_, orders, Locks::skip));
   ASSERT_TRUE(again) << again.error().what;
   EXPECT_EQ(*again, (OrderDecisions{replay(kAccepted), replay(kNotEnough), replay(kNotFound)}));
 }

@@ -1,10 +1,10 @@
 // Random work on a store and on the domain's rules alone must come to the same.
 
-#include <map>
 #include <random>
 
 #include <fmt/format.h>
 
+#include "domain/testing/memory_tables.h"
 #include "store/testing/conformance.h"
 
 namespace inventory::store::conformance {
@@ -15,18 +15,10 @@ constexpr int kSteps = 40;
 
 // Model: what the store must hold, kept in memory and decided by the same rules.
 struct Model {
-  domain::BatchView view;
-  std::map<std::string, domain::Item> items;
+  domain::MemoryTables tables;
 
   OrderDecisions decide(std::span<const domain::Order> orders) {
-    const auto outcome = domain::decide_orders(orders, view);
-    for (const auto& [product, quantity] : outcome.changed_stock) {
-      view.on_hand[product] = quantity;
-    }
-    for (const auto& entry : outcome.new_entries) {
-      view.decisions[entry.key] = {entry.verdict, entry.quantity};
-    }
-    return outcome.decisions;
+    return tables.decide_orders(orders);
   }
 
   // Ids are the store's to choose: the model takes those of the items that were new.
@@ -38,14 +30,12 @@ struct Model {
       }
     }
     ids.resize(requests.size());
-    const auto outcome = domain::decide_items(requests, items, ids);
-    for (const auto& [identity, item] : outcome.added) {
-      EXPECT_TRUE(view.on_hand.emplace(item.id, item.quantity).second) << "id " << item.id;
-      if (identity) {
-        items.emplace(*identity, item);
-      }
+    ItemDecisions decisions;
+    const std::vector<domain::Command> commands(requests.begin(), requests.end());
+    for (auto& decision : tables.decide(commands, &ids)) {
+      decisions.push_back(std::get<domain::ItemDecision>(std::move(decision)));
     }
-    return outcome.decisions;
+    return decisions;
   }
 };
 
@@ -57,7 +47,7 @@ class RandomWork {
 
   std::vector<domain::Order> orders(const Model& model) {
     std::vector<domain::ProductId> products{9'000'000'000};
-    for (const auto& [product, quantity] : model.view.on_hand) {
+    for (const auto& [product, stock] : model.tables.stock) {
       products.push_back(product);
     }
     std::vector<domain::Order> batch;
@@ -108,9 +98,9 @@ TEST_P(Conformance, DecidesRandomWorkAsTheDomainsRulesDo) {
         reopen();
       }
     }
-    for (const auto& [product, quantity] : model.view.on_hand) {
-      EXPECT_EQ(database_->on_hand(product), quantity) << "product " << product;
-      EXPECT_EQ(database_->ledger_sum(product), quantity) << "product " << product;
+    for (const auto& [product, stock] : model.tables.stock) {
+      EXPECT_EQ(database_->on_hand(product), stock.quantity) << "product " << product;
+      EXPECT_EQ(database_->ledger_sum(product), stock.quantity) << "product " << product;
     }
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
-// Store: the port through which the flow decides requests against a database.
+// Store: the port through which the flow decides requests against a database. The one way to
+// change stock is decide(); the store knows stock, ledger and answers, and not what an order is.
 //
 // Guarantees, whichever the adapter:
 //   1. A batch is decided by the domain's rules in one transaction, which is durable when the call
@@ -10,8 +11,7 @@
 //   3. Any number of instances may decide at the same time; stock never goes below zero. (SQLite
 //      admits one instance a file, and says so to a second one.)
 //
-// Threads:  one object on one executor. Calls of different functions may overlap; two calls of the
-//           same function may not.
+// Threads:  one object on one executor. Calls may overlap.
 // Suspends: every function. Each ends within the adapter's deadlines, whatever the database does.
 // Errors:   values of store::Error; the connection is made again by the next call that needs it.
 // Limits:   a batch is at most kBatchMax requests.
@@ -22,8 +22,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
-#include "domain/decide_orders.h"
-#include "domain/item.h"
+#include "domain/command.h"
 #include "store/error.h"
 #include "store/migration_plan.h"
 
@@ -60,13 +59,10 @@ class Store {
   // writable, and its schema is the one that this program needs.
   virtual Task<Result<void>> ready() = 0;
 
-  // Decides the orders in their order. One decision an order.
-  virtual Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders, Locks locks = Locks::wait) = 0;
-
-  // Adds the items in their order. One decision a request.
-  virtual Task<Result<std::vector<domain::ItemDecision>>> add_items(
-      std::span<const domain::NewItem> requests) = 0;
+  // Decides the requests, of whatever kinds, in their order. One decision a request, of its kind.
+  // `commands` outlive the call.
+  virtual Task<Result<std::vector<domain::Decision>>> decide(
+      std::span<const domain::Command> commands, Locks locks = Locks::wait) = 0;
 };
 
 }  // namespace inventory::store

@@ -158,8 +158,8 @@ void check_order(std::string_view body, const Judgement& judgement) {
     promise(message.order.has_value() == (id && product && quantity && (line || has_no_line)),
             "an order is accepted if its members are valid, and only then");
     if (message.order) {
-      promise(message.order->id == id && message.order->product == product &&
-                  message.order->quantity == quantity && message.order->line == line,
+      promise(message.single()->id == id && message.single()->product == product &&
+                  message.single()->quantity == quantity && message.single()->line == line,
               "an order is read as it was written");
     }
   }
@@ -179,9 +179,9 @@ void check_order(std::string_view body, const Judgement& judgement) {
       message, contract::order_reply(message, conflict), false,
       fmt::format(
           "Invalid order: order_id {}{} was already decided for product {} with quantity {}",
-          message.order->id.display(),
-          message.order->line ? ", line_id " + message.order->line->display() : "",
-          message.order->product, kIntegerMax));
+          message.single()->id.display(),
+          message.single()->line ? ", line_id " + message.single()->line->display() : "",
+          message.single()->product, kIntegerMax));
 }
 
 void check_item_reply(const std::string& reply, const contract::ItemMessage& message, bool success,

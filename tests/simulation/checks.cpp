@@ -6,8 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "contract/adjustment_message.h"
+#include "contract/cancellation_message.h"
 #include "contract/item_message.h"
 #include "contract/order_message.h"
+#include "domain/testing/memory_tables.h"
 #include "service/answer.h"
 
 namespace inventory::simulation {
@@ -19,8 +22,90 @@ constexpr std::string_view kRefused = "the database refuses it";
 // A silent queue's replies are kept after half a minute. In a calm world nothing else takes long.
 constexpr Time kKeptMax = seconds(45);
 
-std::string identity_of(const domain::Order& order) {
-  return fmt::format("{} {}", order.product, order.ledger_identity());
+std::string key_text(domain::ProductId product, const std::string& identity) {
+  return fmt::format("{} {}", product, identity);
+}
+
+bool is_poison(const std::optional<domain::OrderId>& id) {
+  return id && id->display().starts_with(kPoison);
+}
+
+// The reply to a request that is not valid, or that the database refuses.
+std::string invalid_reply(const Request& request, std::string_view what) {
+  switch (request.kind) {
+    case Kind::order:
+      return contract::invalid_order_reply(contract::read_order(request.body, kBodyBytesMax), what);
+    case Kind::item:
+      return contract::invalid_item_reply(contract::read_item(request.body, kBodyBytesMax), what);
+    case Kind::cancellation:
+      return contract::invalid_cancellation_reply(
+          contract::read_cancellation(request.body, kBodyBytesMax), what);
+    case Kind::adjustment:
+      break;
+  }
+  return contract::invalid_adjustment_reply(contract::read_adjustment(request.body, kBodyBytesMax),
+                                            what);
+}
+
+// Of a body that is not valid; nothing of one that is.
+std::optional<std::string> error_of(const Request& request) {
+  const auto text = [](const auto& read) {
+    return read ? std::nullopt : std::optional(read.error().what);
+  };
+  switch (request.kind) {
+    case Kind::order:
+      return text(contract::read_order(request.body, kBodyBytesMax).order);
+    case Kind::cancellation:
+      return text(contract::read_cancellation(request.body, kBodyBytesMax).cancellation);
+    case Kind::adjustment:
+      return text(contract::read_adjustment(request.body, kBodyBytesMax).adjustment);
+    case Kind::item:
+      break;
+  }
+  const auto message = contract::read_item(request.body, kBodyBytesMax);
+  return message.error ? std::optional(message.error->what) : std::nullopt;
+}
+
+// What a valid request asks for, as the service reads it, and whether the database refuses it.
+void read_into(Request& request) {
+  if (request.kind == Kind::order) {
+    const auto message = contract::read_order(request.body, kBodyBytesMax);
+    request.is_refused = !message.order || is_poison(message.order_id);
+    if (message.order) {
+      request.command =
+          std::visit([](const auto& one) -> domain::Command { return one; }, *message.order);
+      request.identity =
+          std::visit([](const auto& one) { return one.ledger_identity(); }, *message.order);
+    }
+  } else if (request.kind == Kind::cancellation) {
+    const auto message = contract::read_cancellation(request.body, kBodyBytesMax);
+    request.is_refused = !message.cancellation || is_poison(message.order_id);
+    if (message.cancellation) {
+      request.command = *message.cancellation;
+      request.identity = message.cancellation->order_ledger_identity();
+    }
+  } else if (request.kind == Kind::adjustment) {
+    const auto message = contract::read_adjustment(request.body, kBodyBytesMax);
+    request.is_refused = !message.adjustment;
+    if (message.adjustment) {
+      request.command = *message.adjustment;
+      request.identity = message.adjustment->ledger_identity();
+    }
+  } else {
+    const auto message = contract::read_item(request.body, kBodyBytesMax);
+    request.is_refused = message.error.has_value();
+    request.identity =
+        contract::item_identity(request.properties.message_id, request.properties.correlation_id);
+    if (message.product_id) request.products = {*message.product_id};
+    request.adds_unseen = !message.error && !request.identity && !message.product_id;
+  }
+  if (request.command) request.products = domain::products_of(*request.command);
+  if (request.undecodable) request.is_refused = true;
+  if (request.is_refused) {
+    request.identity.reset();
+    request.command.reset();
+    request.adds_unseen = false;
+  }
 }
 
 }  // namespace
@@ -31,7 +116,7 @@ void Checks::broken(std::string_view promise, std::string_view how) {
   }
 }
 
-Request& Checks::add(bool is_order, amqp::Properties properties, std::string body,
+Request& Checks::add(Kind kind, amqp::Properties properties, std::string body,
                      std::optional<std::string> undecodable) {
   const std::uint64_t number = requests_.size() + 1;
   if (!properties.headers) {
@@ -40,43 +125,31 @@ Request& Checks::add(bool is_order, amqp::Properties properties, std::string bod
   properties.headers->add_string(kTraceHeader,
                                  fmt::format("00-{:032x}-{:016x}-01", number, number));
   Request request{.number = number,
-                  .is_order = is_order,
+                  .kind = kind,
                   .properties = std::move(properties),
                   .body = std::move(body),
                   .undecodable = std::move(undecodable),
                   .since = scheduler_.now(),
+                  .products = {},
+                  .command = {},
                   .identity = {}};
-  if (is_order) {
-    const auto message = contract::read_order(request.body, kBodyBytesMax);
-    request.is_refused =
-        request.undecodable || !message.order || message.order->id.display().starts_with(kPoison);
-    if (message.order) {
-      request.product = message.order->product;
-    }
-    if (!request.is_refused) {
-      request.identity = identity_of(*message.order);
-    }
-  } else {
-    const auto message = contract::read_item(request.body, kBodyBytesMax);
-    request.is_refused = request.undecodable || message.error.has_value();
-    if (!request.is_refused) {
-      request.identity =
-          contract::item_identity(request.properties.message_id, request.properties.correlation_id);
-    }
-  }
+  read_into(request);
   return requests_.emplace(number, std::move(request)).first->second;
 }
 
 std::string Checks::reply_queue(const Request& request) {
   const auto& reply_to = request.properties.reply_to;
   if (reply_to && !reply_to->empty()) return *reply_to;
-  return std::string(request.is_order ? kOrderReplies : kItemReplies);
+  return std::string(row_of(request.kind).reply_queue);
 }
 
 // Also of one that is not valid for another reason: it costs nothing to wait for it.
 bool Checks::is_bad_product(const Request& request) const {
-  if (request.is_order) return bad_products_.contains(request.product);
-  return are_items_bad_ &&
+  if (std::ranges::any_of(request.products,
+                          [this](auto product) { return bad_products_.contains(product); })) {
+    return true;
+  }
+  return request.kind == Kind::item && are_items_bad_ &&
          contract::read_item(request.body, kBodyBytesMax).quantity == kBadItemQuantity;
 }
 
@@ -112,8 +185,7 @@ void Checks::on_published(const amqp::Message& message, bool has_queue) {
     broken("a reply repeats its request's traceparent", message.body);
     return;
   }
-  const std::string dead_letters =
-      service::dead_letter_queue(request->is_order ? kOrderQueue : kItemQueue);
+  const std::string dead_letters = service::dead_letter_queue(row_of(request->kind).queue);
   const bool is_dead_letter = message.routing_key == dead_letters;
   const bool is_kept = message.routing_key.ends_with(".undelivered");
   if (!has_queue) {
@@ -174,7 +246,8 @@ void Checks::on_kept(Request& request, const amqp::Message& reply) {
     broken("only replies to queues that take none are kept", queue);
   }
   const auto expected = expected_reply(request);
-  if (!is_refusal(request, reply.body) && expected && reply.body != *expected) {
+  if (!is_refusal(request, reply.body) && !is_conflict_of_then(request, reply.body) && expected &&
+      reply.body != *expected) {
     broken("a reply says what was decided",
            fmt::format("request {}: {} instead of {}", request.number, reply.body, *expected));
   }
@@ -217,7 +290,7 @@ void Checks::on_reply(Request& request, const amqp::Message& reply) {
   if (is_refusal(request, reply.body)) {
     return;
   }
-  if (!request.is_order && !request.is_refused && !request.identity) {
+  if (request.adds_unseen) {
     check_anonymous_item(request, reply.body);
     return;
   }
@@ -225,6 +298,7 @@ void Checks::on_reply(Request& request, const amqp::Message& reply) {
 }
 
 void Checks::check_decision(const Request& request, const amqp::Message& reply, bool is_replayed) {
+  if (is_conflict_of_then(request, reply.body)) return;
   const auto expected = expected_reply(request);
   if (!expected) {
     broken("a request is answered only when its decision is committed",
@@ -235,23 +309,45 @@ void Checks::check_decision(const Request& request, const amqp::Message& reply, 
     broken("a reply says what was decided",
            fmt::format("request {}: {} instead of {}", request.number, reply.body, *expected));
   }
+  const bool is_order_by_body = request.kind != Kind::item;
   const std::string key =
-      fmt::format("{} {} {}", request.is_order ? "order" : "item",
-                  request.is_order ? request.body : request.identity.value_or(request.body),
+      fmt::format("{} {} {}", row_of(request.kind).name,
+                  is_order_by_body ? request.body : request.identity.value_or(request.body),
                   request.undecodable.value_or(""));
   const auto& first = reply_bodies_.emplace(key, reply.body).first->second;
   if (first != reply.body) {
     broken("a request is always answered the same",
            fmt::format("request {}: {} and {}", request.number, first, reply.body));
   }
-  if (is_replayed || !request.identity || reply.body.contains("was already decided")) {
+  if (is_replayed || !request.identity || reply.body.contains("Invalid ")) {
+    return;
+  }
+  check_basket(request);
+  const bool is_one = request.kind == Kind::item || request.products.size() == 1;
+  if (!is_one || (request.command && std::holds_alternative<domain::Basket>(*request.command))) {
     return;
   }
   const auto decider = first_deciders_.emplace(
-      (request.is_order ? "order " : "item ") + *request.identity, request.number);
+      fmt::format("{} {} {}", row_of(request.kind).name,
+                  request.kind == Kind::item ? 0 : request.products.front(), *request.identity),
+      request.number);
   if (decider.first->second != request.number) {
     broken("an identity is decided once", fmt::format("{} by requests {} and {}", *request.identity,
                                                       decider.first->second, request.number));
+  }
+}
+
+// One that has just been decided took all or nothing.
+void Checks::check_basket(const Request& request) {
+  const auto* basket = request.command ? std::get_if<domain::Basket>(&*request.command) : nullptr;
+  if (basket == nullptr) return;
+  std::size_t accepted = 0;
+  for (const auto& item : basket->items) {
+    const auto* found = entry(item.product, *request.identity);
+    accepted += found != nullptr && found->outcome == domain::Outcome::accepted ? 1 : 0;
+  }
+  if (accepted != 0 && accepted != basket->items.size()) {
+    broken("an order of several items is decided as a whole", request.body);
   }
 }
 
@@ -265,7 +361,7 @@ void Checks::check_anonymous_item(const Request& request, const std::string& bod
     return;
   }
   domain::Item as_added = item->second;
-  as_added.quantity = tables_.ledger.at({id, kOpening}).quantity;
+  as_added.quantity = tables_.ledger.at({id, std::string(domain::kOpening)}).quantity;
   if (body != contract::item_reply({.item = as_added})) {
     broken("a reply says what was decided", body);
   }
@@ -279,51 +375,153 @@ bool Checks::is_refusal(const Request& request, const std::string& body) const {
   if (request.is_refused || !is_bad_product(request)) {
     return false;
   }
-  return body == (request.is_order
-                      ? contract::invalid_order_reply(
-                            contract::read_order(request.body, kBodyBytesMax), kRefused)
-                      : contract::invalid_item_reply(
-                            contract::read_item(request.body, kBodyBytesMax), kRefused));
+  return body == invalid_reply(request, kRefused);
+}
+
+const domain::LedgerEntry* Checks::entry(domain::ProductId product,
+                                         const std::string& identity) const {
+  const auto found = tables_.ledger.find({product, identity});
+  return found == tables_.ledger.end() ? nullptr : &found->second;
+}
+
+// An order of several items that has met another.
+bool Checks::may_be_conflict(const Request& request) const {
+  const auto* basket = request.command ? std::get_if<domain::Basket>(&*request.command) : nullptr;
+  return basket != nullptr && std::ranges::any_of(basket->items, [&](const auto& item) {
+           return entry(item.product, *request.identity) != nullptr;
+         });
+}
+
+// Another item of the order may have been decided since, and then it would be answered otherwise.
+bool Checks::is_conflict_of_then(const Request& request, const std::string& body) const {
+  return may_be_conflict(request) &&
+         body == contract::basket_reply(contract::read_order(request.body, kBodyBytesMax),
+                                        {.outcome = domain::Outcome::conflict});
 }
 
 std::optional<std::string> Checks::expected_reply(const Request& request) const {
-  const auto undecodable =
-      request.undecodable ? std::optional("the message cannot be decoded: " + *request.undecodable)
-                          : std::nullopt;
-  if (request.is_order) {
-    const auto message = contract::read_order(request.body, kBodyBytesMax);
-    if (undecodable) {
-      return contract::invalid_order_reply(message, *undecodable);
-    }
-    if (!message.order) {
-      return contract::invalid_order_reply(message, message.order.error().what);
-    }
-    if (request.is_refused) {
-      return contract::invalid_order_reply(message, kRefused);
-    }
-    const domain::Order& order = *message.order;
-    const auto entry = tables_.ledger.find({order.product, order.ledger_identity()});
-    if (entry == tables_.ledger.end()) {
-      return std::nullopt;
-    }
-    domain::OrderDecision decision{.verdict = entry->second.verdict};
-    if (entry->second.quantity != order.quantity) {
-      decision.conflicts_with = entry->second.quantity;
-    }
-    return contract::order_reply(message, decision);
+  if (request.undecodable) {
+    return invalid_reply(request, "the message cannot be decoded: " + *request.undecodable);
   }
+  if (const auto error = error_of(request)) return invalid_reply(request, *error);
+  if (request.is_refused) return invalid_reply(request, kRefused);
+  return expected_decision(request);
+}
+
+std::optional<std::string> Checks::expected_decision(const Request& request) const {
+  switch (request.kind) {
+    case Kind::order:
+      return std::holds_alternative<domain::Order>(*request.command) ? expected_order(request)
+                                                                     : expected_basket(request);
+    case Kind::cancellation:
+      return expected_cancellation(request);
+    case Kind::adjustment:
+      return expected_adjustment(request);
+    case Kind::item:
+      break;
+  }
+  return expected_item(request);
+}
+
+std::optional<std::string> Checks::expected_order(const Request& request) const {
+  const auto& order = std::get<domain::Order>(*request.command);
+  const auto* found = entry(order.product, *request.identity);
+  if (found == nullptr) return std::nullopt;
+  domain::OrderDecision decision{.outcome = found->outcome};
+  if (found->quantity != order.quantity && found->outcome != domain::Outcome::cancelled_first) {
+    decision.conflicts_with = found->quantity;
+  }
+  return contract::order_reply(contract::read_order(request.body, kBodyBytesMax), decision);
+}
+
+// Of the outcomes of its items the first of these speaks for all.
+std::optional<std::string> Checks::expected_basket(const Request& request) const {
+  using enum domain::Outcome;
+  const auto& basket = std::get<domain::Basket>(*request.command);
+  const auto message = contract::read_order(request.body, kBodyBytesMax);
+  std::vector<const domain::LedgerEntry*> found;
+  for (const auto& item : basket.items) {
+    found.push_back(entry(item.product, *request.identity));
+    const auto* last = found.back();
+    if (last != nullptr && last->outcome != cancelled_first && last->quantity != item.quantity) {
+      return contract::basket_reply(
+          message,
+          {.outcome = conflict, .conflicts_with = domain::OrderItem{item.product, last->quantity}});
+    }
+  }
+  if (std::ranges::find(found, nullptr) != found.end()) return std::nullopt;
+  domain::BasketDecision decision{.outcome = accepted};
+  for (const auto outcome : {other_item, not_enough_stock, product_not_found, cancelled_first}) {
+    for (const auto* one : found) {
+      if (one->outcome == outcome) decision.outcome = outcome;
+    }
+  }
+  for (const auto* one : found) {
+    if (one->outcome == accepted || one->outcome == other_item) continue;
+    decision.in_the_way.push_back({one->key.first, one->quantity_after});
+  }
+  return contract::basket_reply(message, decision);
+}
+
+std::optional<std::string> Checks::expected_cancellation(const Request& request) const {
+  using enum domain::Outcome;
+  const auto& cancellation = std::get<domain::Cancellation>(*request.command);
+  domain::CancellationDecision decision;
+  bool is_missing = false;
+  for (const auto& item : cancellation.items) {
+    const auto* order = entry(item.product, *request.identity);
+    const auto* own = entry(item.product, "c" + *request.identity);
+    if (order == nullptr) {
+      is_missing = true;
+      continue;
+    }
+    const bool was_first = order->outcome == cancelled_first;
+    if (item.quantity && !was_first && order->quantity != *item.quantity) {
+      decision.conflicts_with = domain::OrderItem{item.product, order->quantity};
+      break;
+    }
+    is_missing = is_missing || (own == nullptr && !was_first);
+    decision.items.push_back(
+        {item.product, !was_first && order->outcome == accepted ? order->quantity : 0});
+  }
+  if (is_missing && !decision.conflicts_with) return std::nullopt;
+  return contract::cancellation_reply(contract::read_cancellation(request.body, kBodyBytesMax),
+                                      decision);
+}
+
+std::optional<std::string> Checks::expected_adjustment(const Request& request) const {
+  const auto& adjustment = std::get<domain::Adjustment>(*request.command);
+  const auto* found = entry(adjustment.product, *request.identity);
+  if (found == nullptr) return std::nullopt;
+  const bool is_same = found->terms == adjustment.terms() &&
+                       found->quantity == adjustment.change.value_or(adjustment.set_to.value_or(0));
+  domain::AdjustmentDecision decision{.outcome = domain::Outcome::conflict};
+  if (is_same) decision = {.outcome = found->outcome, .quantity = found->quantity_after};
+  return contract::adjustment_reply(contract::read_adjustment(request.body, kBodyBytesMax),
+                                    decision);
+}
+
+std::optional<std::string> Checks::expected_item(const Request& request) const {
   const auto message = contract::read_item(request.body, kBodyBytesMax);
-  if (undecodable) {
-    return contract::invalid_item_reply(message, *undecodable);
+  if (!request.identity && message.product_id) {  // of a product that was there all the time
+    return contract::item_reply(
+        {.item = {0, *message.quantity, message.description, {}}, .is_taken = true});
   }
-  if (message.error) {
-    return contract::invalid_item_reply(message, message.error->what);
-  }
-  const auto item = tables_.requests.find(request.identity.value_or(""));
-  if (item == tables_.requests.end()) {
+  const auto found = tables_.requests.find(request.identity.value_or(""));
+  if (found == tables_.requests.end()) {
     return std::nullopt;
   }
-  return contract::item_reply({.item = item->second});
+  const domain::ItemAnswer& answer = found->second;
+  const bool is_same =
+      answer.quantity == *message.quantity && answer.description == message.description &&
+      answer.chosen_id == message.product_id && answer.low_stock == message.low_stock;
+  if (!is_same) {
+    return contract::item_reply({.item = {0, *message.quantity, message.description, {}},
+                                 .conflicts_with = answer.id ? answer.id : answer.chosen_id});
+  }
+  return contract::item_reply({.item = {answer.id.value_or(0), answer.quantity, answer.description,
+                                        answer.created_at, answer.low_stock},
+                               .is_taken = !answer.id});
 }
 
 void Checks::on_received(const Request& request) { received_.push_back(request.number); }
@@ -337,11 +535,10 @@ void Checks::on_given_up(const Request& request) {
 void Checks::on_acknowledge(const Request& request, Time after, bool reply_is_settled,
                             bool dead_letter_is_settled) {
   const auto how = [&] { return fmt::format("request {}: {}", request.number, request.body); };
-  const bool is_anonymous = !request.is_order && !request.is_refused && !request.identity;
   if (is_calm_ && !is_bad_product(request) && after > kKeptMax) {
     broken("what a client's queue does not take is kept or given up soon", how());
   }
-  if (!is_anonymous && !expected_reply(request) &&
+  if (!request.adds_unseen && !may_be_conflict(request) && !expected_reply(request) &&
       (!dead_letter_is_settled || request.refusals == 0)) {
     broken("nothing is acknowledged before its decision is committed", how());
   }
@@ -356,9 +553,10 @@ void Checks::on_acknowledge(const Request& request, Time after, bool reply_is_se
 void Checks::on_commit(const std::set<domain::ProductId>& touched) {
   for (const auto product : touched) {
     domain::Quantity sum = 0;
-    for (auto entry = tables_.ledger.lower_bound({product, ""});
-         entry != tables_.ledger.end() && entry->first.first == product; ++entry) {
-      sum += entry->second.delta;
+    for (auto at = tables_.ledger.lower_bound({product, ""});
+         at != tables_.ledger.end() && at->first.first == product; ++at) {
+      sum += at->second.delta;
+      check_entry(at->second);
     }
     const auto item = tables_.items.find(product);
     const domain::Quantity stock = item == tables_.items.end() ? 0 : item->second.quantity;
@@ -375,21 +573,26 @@ void Checks::on_commit(const std::set<domain::ProductId>& touched) {
 // While one waits that was put aside, those behind it for its product wait too. It may have been
 // refused before the later one was decided: then it is not decided itself any more.
 void Checks::on_decided(Arrivals& arrivals, std::uint64_t epoch,
-                        const std::map<domain::LedgerKey, Tables::Entry>& entries) {
+                        const std::map<domain::LedgerKey, domain::LedgerEntry>& entries) {
   if (arrivals.epoch != epoch) {
     return;
   }
   for (const auto& [key, entry] : entries) {
-    const std::string identity = fmt::format("{} {}", key.first, key.second);
+    const std::string identity = key_text(key.first, key.second);
     std::vector<const Request*> before;
     bool was_overtaken = false;
     bool is_found = false;
     for (const Request* const request : arrivals.received) {
-      if (request->product != key.first || !request->identity) continue;
-      if (*request->identity != identity) {
-        before.push_back(request);
+      if (!request->identity ||
+          std::ranges::find(request->products, key.first) == request->products.end())
+        continue;
+      // One of several items that fails holds up only what is known to be in its way.
+      const bool is_single = request->products.size() == 1;
+      if (*request->identity != key.second) {
+        if (is_single) before.push_back(request);
         continue;
       }
+      if (!is_single) return;
       is_found = !arrivals.overtaken.contains(request);
       if (is_found) break;
       was_overtaken = true;
@@ -400,10 +603,43 @@ void Checks::on_decided(Arrivals& arrivals, std::uint64_t epoch,
     }
     if (!is_found) continue;
     for (const Request* const request : before) {
-      const auto space = request->identity->find(' ') + 1;
-      if (!tables_.ledger.contains({key.first, request->identity->substr(space)})) {
+      if (!tables_.ledger.contains({key.first, *request->identity})) {
         arrivals.overtaken.insert(request);
       }
+    }
+  }
+}
+
+// The entries that must be there, as far as that is known: an order of several items may have met
+// others, and been a conflict.
+void Checks::check_decided(const Request& request, std::set<std::string>& decided) const {
+  if (!request.command) return;
+  const bool is_certain =
+      std::holds_alternative<domain::Order>(*request.command) || request.kind == Kind::adjustment;
+  if (is_certain) decided.insert(key_text(request.products.front(), *request.identity));
+}
+
+// What the promises say of an entry by itself, and of the order that a cancellation is of.
+void Checks::check_entry(const domain::LedgerEntry& one) {
+  const auto& [product, identity] = one.key;
+  const auto flaw =
+      domain::flaw_of(identity, {domain::row_of(one.outcome).word, one.quantity, one.delta});
+  if (!flaw.empty()) broken("the ledger's entries make sense", identity + ": " + flaw);
+  if (identity.starts_with('c')) {
+    const auto* order = entry(product, identity.substr(1));
+    const bool was_taken = order != nullptr && order->outcome == domain::Outcome::accepted;
+    if (one.delta != (was_taken ? order->quantity : 0)) {
+      broken("what a cancelled order took is given back once",
+             fmt::format("product {}, {}: {}", product, identity, one.delta));
+    }
+  }
+  constexpr std::string_view kExpected = "set_to, expected ";
+  if (one.outcome == domain::Outcome::adjusted && one.terms && one.terms->starts_with(kExpected)) {
+    const std::string before = fmt::to_string(one.quantity_after.value_or(0) - one.delta);
+    if (one.terms->substr(kExpected.size()) != before) {
+      broken(
+          "an adjustment is done only if what is there is what was expected",
+          fmt::format("product {}, {}: {}, there was {}", product, identity, *one.terms, before));
     }
   }
 }
@@ -419,20 +655,23 @@ void Checks::on_drained(const Tables& initial) {
     if (request.is_refused && request.dead_letters == 0) {
       broken("what can never be processed becomes a dead letter", request.body);
     }
-    if (request.is_order && request.identity) {
-      orders.insert(*request.identity);
-      if (request.refusals == 0) decided.insert(*request.identity);
+    for (const auto product : request.products) {
+      if (!request.command) break;
+      orders.insert(key_text(product, *request.identity));
+      if (request.kind == Kind::cancellation) {
+        orders.insert(key_text(product, "c" + *request.identity));
+      }
     }
-    const bool is_anonymous = !request.is_order && !request.is_refused && !request.identity;
-    anonymous += is_anonymous && request.refusals == 0 ? 1 : 0;
+    if (request.refusals == 0) check_decided(request, decided);
+    anonymous += request.adds_unseen && request.refusals == 0 ? 1 : 0;
   }
   std::set<domain::ProductId> products;
   for (const auto& [key, entry] : tables_.ledger) {
     products.insert(key.first);
-    if (key.second == kOpening) {
+    if (key.second == domain::kOpening) {
       continue;
     }
-    const std::string identity = fmt::format("{} {}", key.first, key.second);
+    const std::string identity = key_text(key.first, key.second);
     if (!orders.contains(identity)) {
       broken("nothing is decided that was not asked", identity);
     }
@@ -442,7 +681,9 @@ void Checks::on_drained(const Tables& initial) {
     broken("every request is decided", *decided.begin());
   }
   on_commit(products);
-  const auto added = tables_.items.size() - initial.items.size() - tables_.requests.size();
+  const auto asked = std::ranges::count_if(
+      tables_.requests, [](const auto& request) { return request.second.id.has_value(); });
+  const auto added = tables_.items.size() - initial.items.size() - static_cast<std::size_t>(asked);
   if (is_clean_ ? added != anonymous : added < anonymous) {
     broken("a request without identity adds an item, and where nothing fails only one",
            fmt::format("{} for {}", added, anonymous));
@@ -450,28 +691,42 @@ void Checks::on_drained(const Tables& initial) {
 }
 
 void Checks::on_drained_alone(const Tables& initial) {
-  domain::BatchView view;
+  // Other flows change the stock meanwhile, in no order that is known.
+  const bool has_others = std::ranges::any_of(requests_, [](const auto& request) {
+    return request.second.kind == Kind::cancellation || request.second.kind == Kind::adjustment;
+  });
+  if (has_others) return;
+  // A product that is added later is there or not, and with it what an order takes of others.
+  std::set<domain::ProductId> uncertain;
+  const auto is_certain = [&](const Request& request) {
+    return std::ranges::none_of(request.products, [&](auto product) {
+      return uncertain.contains(product) || !initial.items.contains(product);
+    });
+  };
+  for (bool has_grown = true; has_grown;) {
+    const std::size_t size = uncertain.size();
+    for (const auto& [number, request] : requests_) {
+      if (request.is_order() && request.command && !is_certain(request)) {
+        uncertain.insert(request.products.begin(), request.products.end());
+      }
+    }
+    has_grown = uncertain.size() > size;
+  }
+  domain::MemoryTables alone;
   for (const auto& [id, item] : initial.items) {
-    view.on_hand[id] = item.quantity;
+    alone.stock[id] = {item.quantity};
   }
   for (const auto number : received_) {
     const Request& request = requests_.at(number);
-    if (!request.is_order || !request.identity) {
+    if (!request.is_order() || !request.command) {
       continue;
     }
-    const auto message = contract::read_order(request.body, kBodyBytesMax);
-    const auto outcome = domain::decide_orders(std::span(&*message.order, 1), view);
-    for (const auto& [product, quantity] : outcome.changed_stock) {
-      view.on_hand[product] = quantity;
-    }
-    for (const auto& entry : outcome.new_entries) {
-      view.decisions[entry.key] = {entry.verdict, entry.quantity};
-    }
+    if (is_certain(request)) alone.decide(std::span(&*request.command, 1));
   }
-  for (const auto& [key, decision] : view.decisions) {
+  for (const auto& [key, decision] : alone.ledger) {
     const auto entry = tables_.ledger.find(key);
-    if (initial.items.contains(key.first) &&
-        (entry == tables_.ledger.end() || entry->second.verdict != decision.verdict ||
+    if (!uncertain.contains(key.first) &&
+        (entry == tables_.ledger.end() || entry->second.outcome != decision.outcome ||
          entry->second.quantity != decision.quantity)) {
       broken("orders for a product are decided in the order in which they arrived",
              fmt::format("product {}, {}", key.first, key.second));

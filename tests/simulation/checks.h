@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "amqp/message.h"
+#include "domain/command.h"
 #include "scheduler.h"
+#include "service/kinds.h"
 #include "tables.h"
 
 namespace inventory::simulation {
@@ -28,23 +30,33 @@ inline constexpr std::size_t kBodyBytesMax = 300;
 inline constexpr std::string_view kPoison = "poison";    // order ids that the database refuses
 inline constexpr domain::Quantity kBadItemQuantity = 4;  // of items for which a trigger may fail
 
+// As service::kinds() has them.
+enum class Kind : std::uint8_t { order, item, cancellation, adjustment };
+
+inline const service::KindRow& row_of(Kind kind) {
+  return service::kinds()[static_cast<std::size_t>(kind)];
+}
+
 // Request: one message to a request queue. A duplicate is another one.
 struct Request {
   std::uint64_t number;
-  bool is_order;
+  Kind kind;
   amqp::Properties properties;
   std::string body;
-  std::optional<std::string> undecodable;  // why, as the consumer says it
-  Time since{0};                           // in the queue
-  bool is_refused = false;                 // not valid, or refused by the database
-  domain::ProductId product = 0;           // of a valid order
-  std::optional<std::string> identity;     // of a valid one, if it has one
-  unsigned replies = 0;                    // that reached a queue
-  unsigned undeliverable_replies = 0;      // whose queue was gone, or kept rejecting
-  unsigned kept_replies = 0;               // in the service's own queue
+  std::optional<std::string> undecodable;   // why, as the consumer says it
+  Time since{0};                            // in the queue
+  bool is_refused = false;                  // not valid, or refused by the database
+  std::vector<domain::ProductId> products;  // that a valid one is about
+  std::optional<domain::Command> command;   // of a valid one that is not an item
+  std::optional<std::string> identity;      // of a valid one, if it has one, for its products
+  bool adds_unseen = false;                 // an item without identity or chosen id: each adds one
+  unsigned replies = 0;                     // that reached a queue
+  unsigned undeliverable_replies = 0;       // whose queue was gone, or kept rejecting
+  unsigned kept_replies = 0;                // in the service's own queue
   unsigned dead_letters = 0;
   unsigned refusals = 0;  // of them, since it failed for too long
 
+  bool is_order() const { return kind == Kind::order; }
   bool is_answered() const { return replies + undeliverable_replies + kept_replies > 0; }
 };
 
@@ -72,7 +84,7 @@ class Checks {
   void broken(std::string_view promise, std::string_view how);
 
   // A request that reaches a queue: it must be answered. Gives it its traceparent.
-  Request& add(bool is_order, amqp::Properties properties, std::string body,
+  Request& add(Kind kind, amqp::Properties properties, std::string body,
                std::optional<std::string> undecodable);
   Request* find(const amqp::Properties& properties);
   static std::string reply_queue(const Request& request);
@@ -102,7 +114,7 @@ class Checks {
   void on_commit(const std::set<domain::ProductId>& touched);
   // A process has decided these, for what it had received in this epoch.
   void on_decided(Arrivals& arrivals, std::uint64_t epoch,
-                  const std::map<domain::LedgerKey, Tables::Entry>& entries);
+                  const std::map<domain::LedgerKey, domain::LedgerEntry>& entries);
   // All is quiet; `initial` is what the tables held in the beginning.
   void on_drained(const Tables& initial);
   // As above, where one process after the other did everything, and nothing failed: then decisions
@@ -128,6 +140,18 @@ class Checks {
   void check_anonymous_item(const Request& request, const std::string& body);
   bool is_refusal(const Request& request, const std::string& body) const;
   std::optional<std::string> expected_reply(const Request& request) const;
+  std::optional<std::string> expected_decision(const Request& request) const;
+  std::optional<std::string> expected_order(const Request& request) const;
+  std::optional<std::string> expected_basket(const Request& request) const;
+  std::optional<std::string> expected_cancellation(const Request& request) const;
+  std::optional<std::string> expected_adjustment(const Request& request) const;
+  std::optional<std::string> expected_item(const Request& request) const;
+  bool may_be_conflict(const Request& request) const;
+  bool is_conflict_of_then(const Request& request, const std::string& body) const;
+  const domain::LedgerEntry* entry(domain::ProductId product, const std::string& identity) const;
+  void check_entry(const domain::LedgerEntry& entry);
+  void check_basket(const Request& request);
+  void check_decided(const Request& request, std::set<std::string>& decided) const;
 
   const Tables& tables_;
   const Scheduler& scheduler_;

@@ -7,33 +7,51 @@
 
 namespace inventory::simulation {
 
+namespace {
+
+std::vector<std::string> own_reply_queue(const service::KindRow& kind) {
+  if (!kind.declares_reply_queue) return {};
+  return {std::string(kind.reply_queue)};
+}
+
+}  // namespace
+
+Process::Line::Line(Process& process, const service::KindRow& kind, const ProcessOptions& options)
+    : queue(kind.queue),
+      broker(process.environment_, process.broker_, process.life_, arrivals,
+             process.link_options(kind.queue, own_reply_queue(kind), options)),
+      handler(kind.make_handler(
+          {.queue = std::string(kind.queue),
+           .reply_queue = {std::string(kind.reply_queue), kind.declares_reply_queue},
+           .bytes_max = kBodyBytesMax,
+           .aside_max = options.aside_max},
+          process.store_, process.clock_, service::Observer::none())),
+      flow(process.environment_.scheduler.context().get_executor(),
+           process.flow_options(kind.queue, options), broker, *handler, process.store_,
+           process.clock_, [] {}) {}
+
 Process::Process(Environment& environment, SimulatedBroker& broker, SimulatedDatabase& database,
                  const ProcessOptions& options)
     : environment_(environment),
       broker_(broker),
       database_(database),
       clock_(environment.scheduler, life_, Time(environment.random.below(5'000'000))),
-      store_(environment, database, life_, order_arrivals_),
-      order_broker_(environment, broker, life_, order_arrivals_,
-                    link_options(kOrderQueue, {std::string(kOrderReplies)}, options)),
-      item_broker_(environment, broker, life_, item_arrivals_,
-                   link_options(kItemQueue, {}, options)),
-      order_handler_({.queue = std::string(kOrderQueue),
-                      .reply_queue = {std::string(kOrderReplies), true},
-                      .bytes_max = kBodyBytesMax,
-                      .aside_max = options.aside_max},
-                     store_, clock_),
-      item_handler_({.queue = std::string(kItemQueue),
-                     .reply_queue = {std::string(kItemReplies), false},
-                     .bytes_max = kBodyBytesMax,
-                     .aside_max = options.aside_max},
-                    store_, clock_),
-      orders_(environment.scheduler.context().get_executor(), flow_options(kOrderQueue, options),
-              order_broker_, order_handler_, store_, clock_, [] {}),
-      items_(environment.scheduler.context().get_executor(), flow_options(kItemQueue, options),
-             item_broker_, item_handler_, store_, clock_, [] {}) {
-  begin(orders_);
-  begin(items_);
+      store_(environment, database, life_) {
+  for (const service::KindRow& kind : service::kinds()) {
+    lines_.push_back(std::make_unique<Line>(*this, kind, options));
+  }
+  store_.watch_orders(lines_.front()->arrivals);
+  running_ = lines_.size();
+  for (const auto& line : lines_) begin(line->flow);
+}
+
+std::string Process::describe() const {
+  std::string text;
+  for (const auto& line : lines_) {
+    const service::Status& status = line->flow.status();
+    text += fmt::format("{}: {}: {}; ", line->queue, to_string(status.condition), status.reason);
+  }
+  return text;
 }
 
 LinkOptions Process::link_options(std::string_view queue, std::vector<std::string> others,
@@ -71,8 +89,7 @@ void Process::begin(service::Flow& flow) {
 void Process::stop() {
   environment_.trace("process: stopped");
   life_->is_stopping = true;
-  orders_.stop();
-  items_.stop();
+  for (const auto& line : lines_) line->flow.stop();
 }
 
 void Process::kill() {

@@ -1,14 +1,17 @@
 #pragma once
 
-// Process: one inventory-service as it runs: two real flows over their real handlers, and the
-// simulated ports.
+// Process: one inventory-service as it runs: a real flow for each kind of request over its real
+// handler, and the simulated ports.
 
+#include <algorithm>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "environment.h"
 #include "service/flow.h"
-#include "service/items.h"
-#include "service/orders.h"
+#include "service/kinds.h"
 #include "simulated_broker.h"
 #include "simulated_database.h"
 #include "simulated_link.h"
@@ -34,21 +37,29 @@ class Process {
   void stop();  // SIGTERM
   void kill();  // SIGKILL
 
-  // Until it was killed, or both flows have ended, which they do only after stop().
+  // Until it was killed, or all flows have ended, which they do only after stop().
   bool is_alive() const { return life_->is_alive; }
   bool is_stopping() const { return life_->is_stopping; }
-  bool is_consuming() const { return orders_.is_consuming() && items_.is_consuming(); }
-  std::string describe() const {
-    return fmt::format("orders: {}, items: {}", describe(orders_), describe(items_));
+  bool is_consuming() const {
+    return std::ranges::all_of(lines_, [](const auto& line) { return line->flow.is_consuming(); });
   }
+  std::string describe() const;
 
  private:
   LinkOptions link_options(std::string_view queue, std::vector<std::string> others,
                            const ProcessOptions& options) const;
   service::FlowOptions flow_options(std::string_view queue, const ProcessOptions& options) const;
-  static std::string describe(const service::Flow& flow) {
-    return fmt::format("{}: {}", to_string(flow.status().condition), flow.status().reason);
-  }
+
+  // One kind of request with all that its flow needs.
+  struct Line {
+    Line(Process& process, const service::KindRow& kind, const ProcessOptions& options);
+
+    std::string_view queue;
+    Arrivals arrivals;
+    SimulatedBrokerPort broker;
+    std::unique_ptr<service::Handler> handler;
+    service::Flow flow;
+  };
   void begin(service::Flow& flow);
 
   Environment& environment_;
@@ -56,16 +67,9 @@ class Process {
   SimulatedDatabase& database_;
   std::shared_ptr<Life> life_ = std::make_shared<Life>();
   SimulatedClock clock_;
-  Arrivals order_arrivals_;
-  Arrivals item_arrivals_;
   SimulatedStore store_;
-  SimulatedBrokerPort order_broker_;
-  SimulatedBrokerPort item_broker_;
-  service::OrderHandler order_handler_;
-  service::ItemHandler item_handler_;
-  service::Flow orders_;
-  service::Flow items_;
-  int running_ = 2;
+  std::vector<std::unique_ptr<Line>> lines_;
+  std::size_t running_ = 0;  // flows
 };
 
 }  // namespace inventory::simulation

@@ -41,7 +41,7 @@ SimulatedBroker::SimulatedBroker(Environment& environment)
       unanswered_max_(std::array{4U, 32U, 32U, 32U}[environment.random.below(4)]) {}
 
 void SimulatedBroker::enqueue(const Request& request) {
-  Queue& queue = queues_.at(std::string(request.is_order ? kOrderQueue : kItemQueue));
+  Queue& queue = queues_.at(std::string(row_of(request.kind).queue));
   environment_.trace("broker: request {} enqueued: {}", request.number, request.body);
   ++last_place_;
   queue.ready.emplace(last_place_, Enqueued{.place = last_place_, .request = &request});
@@ -159,7 +159,7 @@ void SimulatedBroker::handle_publish(const OutletPointer& outlet, std::uint64_t 
                                   .is_positive = true,
                                   .is_withheld = false};
   answer.must_arrive = answer.is_dead_letter || queue.ends_with(".undelivered") ||
-                       (request != nullptr && request->is_order && queue == kOrderReplies);
+                       (request != nullptr && request->is_order() && queue == kOrderReplies);
   Time confirm_after = environment_.latency();
   if (const auto silent = silent_.find(queue); silent != silent_.end()) {
     answer.is_withheld = true;
@@ -458,7 +458,8 @@ std::string SimulatedBroker::describe() const {
     for (const LinkPointer& link : queue.consumers) {
       unacknowledged += link->unacknowledged.size();
     }
-    if (name == kOrderQueue || name == kItemQueue) {
+    const auto is_this = [&](const service::KindRow& kind) { return kind.queue == name; };
+    if (std::ranges::any_of(service::kinds(), is_this)) {
       text += fmt::format("{}: {} ready, {} unacknowledged, {} consumers; ", name,
                           queue.ready.size(), unacknowledged, queue.consumers.size());
     }

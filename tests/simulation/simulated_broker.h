@@ -216,8 +216,8 @@ class SimulatedBroker {
 
 template <class MayWait>
 bool SimulatedBroker::is_drained(MayWait may_wait) const {
-  for (const auto* name : {&kOrderQueue, &kItemQueue}) {
-    const Queue& queue = queues_.at(std::string(*name));
+  for (const service::KindRow& kind : service::kinds()) {
+    const Queue& queue = queues_.at(std::string(kind.queue));
     for (const auto& [place, message] : queue.ready) {
       if (!may_wait(*message.request)) return false;
     }

@@ -9,7 +9,10 @@ namespace inventory::simulation {
 
 SimulatedClients::SimulatedClients(Environment& environment, SimulatedBroker& broker,
                                    std::uint64_t products)
-    : environment_(environment), broker_(broker), products_(products) {
+    : environment_(environment),
+      broker_(broker),
+      products_(products),
+      has_all_kinds_(environment.random.chance(600)) {
   const std::uint64_t clients = environment.random.between(1, 3);
   for (std::uint64_t client = 1; client <= clients; ++client) {
     reply_queues_.push_back(fmt::format("client-{}", client));
@@ -53,8 +56,8 @@ void SimulatedClients::plan(Letter letter, Time delay) {
 void SimulatedClients::send(const Letter& letter) {
   const bool is_lost = !broker_.is_up() || environment_.faults.strikes(Fault::request_lost);
   if (broker_.is_up() && (!is_lost || environment_.random.chance(500))) {
-    broker_.enqueue(environment_.checks.add(letter.is_order, letter.properties, letter.body,
-                                            letter.undecodable));
+    broker_.enqueue(
+        environment_.checks.add(letter.kind, letter.properties, letter.body, letter.undecodable));
   }
   if (is_lost) {  // not confirmed: it is sent again, as another message
     plan(letter, Time(environment_.random.between(1, 20'000'000)));
@@ -80,7 +83,10 @@ SimulatedClients::Letter SimulatedClients::write() {
   if (!written_.empty() && random.chance(150)) {
     return write_again(random.pick(written_));
   }
-  Letter letter = random.chance(800) ? write_order() : write_item();
+  Letter letter = has_all_kinds_ && random.chance(400)
+                      ? random.chance(600) ? write_cancellation() : write_adjustment()
+                  : random.chance(800) ? write_order()
+                                       : write_item();
   if (random.chance(700)) {
     letter.properties.reply_to = random.pick(reply_queues_);
   }
@@ -129,7 +135,7 @@ std::vector<std::string> SimulatedClients::queues() const {
 }
 
 SimulatedClients::Letter SimulatedClients::write_order() {
-  Letter letter{.is_order = true, .properties = {}, .body = order_body()};
+  Letter letter{.kind = Kind::order, .properties = {}, .body = order_body()};
   if (environment_.random.chance(800)) {
     letter.properties.correlation_id = fmt::format("correlation {}", last_id_);
   }
@@ -138,7 +144,7 @@ SimulatedClients::Letter SimulatedClients::write_order() {
 
 SimulatedClients::Letter SimulatedClients::write_item() {
   Random& random = environment_.random;
-  Letter letter{.is_order = false, .properties = {}, .body = {}};
+  Letter letter{.kind = Kind::item, .properties = {}, .body = {}};
   letter.body = fmt::format(R"({{"quantity":{},"description":"item"}})", random.below(5));
   const std::uint64_t id = ++last_id_;
   if (random.chance(500)) {
@@ -147,7 +153,51 @@ SimulatedClients::Letter SimulatedClients::write_item() {
   if (random.chance(700)) {
     letter.properties.correlation_id = fmt::format("correlation {}", id);
   }
+  if (letter.properties.message_id && random.chance(200)) {  // an id of their own choice
+    letter.body = fmt::format(R"({{"quantity":{},"product_id":{},"low_stock":1}})", random.below(5),
+                              random.between(1, products_ + 8));
+  }
   return letter;
+}
+
+// Of an order that was sent, of another one, or of one that is yet to come.
+SimulatedClients::Letter SimulatedClients::write_cancellation() {
+  Random& random = environment_.random;
+  Letter letter{.kind = Kind::cancellation, .properties = {}, .body = {}};
+  std::vector<const Letter*> orders;
+  for (const Letter& one : written_) {
+    if (one.kind == Kind::order && !one.undecodable) orders.push_back(&one);
+  }
+  if (orders.empty() || random.chance(300)) {
+    Letter order = write_order();
+    letter.body = order.body;
+    plan(std::move(order), Time(random.below(random.chance(500) ? 4'000 : 20'000'000)));
+  } else if (random.chance(850)) {
+    letter.body = random.pick(orders)->body;
+  } else {
+    letter.body =
+        fmt::format(R"({{"order_id":{},"product_id":{}}})",
+                    some_id(random.between(1, last_id_ + 2)), random.between(1, products_ + 2));
+  }
+  letter.properties.correlation_id = fmt::format("cancellation {}", ++last_id_);
+  return letter;
+}
+
+SimulatedClients::Letter SimulatedClients::write_adjustment() {
+  Random& random = environment_.random;
+  const std::uint64_t number = random.chance(850) ? ++last_id_ : random.between(1, last_id_ + 1);
+  const auto begin = fmt::format(R"({{"adjustment_id":{},"product_id":{})", number,
+                                 random.between(1, products_ + 1));
+  std::string what;
+  if (random.chance(500)) {
+    what = fmt::format(R"("change":{}{})", random.chance(500) ? "-" : "", random.between(1, 6));
+  } else {
+    what = fmt::format(R"("set_to":{})", random.below(12));
+    if (random.chance(600)) what += fmt::format(R"(,"expected":{})", random.below(8));
+  }
+  return {.kind = Kind::adjustment,
+          .properties = {},
+          .body = fmt::format("{},{},\"reason\":\"a count\"}}", begin, what)};
 }
 
 std::string SimulatedClients::order_body() {
@@ -157,7 +207,19 @@ std::string SimulatedClients::order_body() {
   if (random.chance(30)) {
     return order_body(fmt::format("\"{}-{}\"", kPoison, id), product);
   }
+  if (random.chance(250)) return basket_body(some_id(id));
   return order_body(some_id(id), product);
+}
+
+std::string SimulatedClients::basket_body(std::string_view id) {
+  Random& random = environment_.random;
+  std::string items;
+  for (std::uint64_t i = random.between(1, 3); i > 0; --i) {
+    items += fmt::format(R"({}{{"product_id":{},"quantity":{}}})", items.empty() ? "" : ",",
+                         random.between(1, products_ + (random.chance(100) ? 1 : 0)),
+                         random.between(1, 3));
+  }
+  return fmt::format(R"({{"order_id":{},"items":[{}]}})", id, items);
 }
 
 std::string SimulatedClients::order_body(std::string_view id, std::uint64_t product) {
@@ -183,10 +245,14 @@ std::string SimulatedClients::invalid_body() {
 // The same once more, or with another quantity, another product, or the other type of id.
 SimulatedClients::Letter SimulatedClients::write_again(Letter earlier) {
   Random& random = environment_.random;
-  if (!earlier.is_order || random.chance(500)) {
+  if (earlier.kind != Kind::order || random.chance(500)) {
     return earlier;
   }
   const std::string id = some_id(random.between(1, last_id_));
+  if (random.chance(300)) {
+    earlier.body = basket_body(id);
+    return earlier;
+  }
   earlier.body = order_body(id, random.between(1, products_));
   return earlier;
 }

@@ -35,7 +35,7 @@ class SimulatedClients {
 
  private:
   struct Letter {
-    bool is_order;
+    Kind kind;
     amqp::Properties properties;
     std::string body;
     std::optional<std::string> undecodable = std::nullopt;
@@ -44,6 +44,9 @@ class SimulatedClients {
   Letter write();
   Letter write_order();
   Letter write_item();
+  Letter write_cancellation();
+  Letter write_adjustment();
+  std::string basket_body(std::string_view id);
   std::string order_body();
   std::string order_body(std::string_view id, std::uint64_t product);
   std::string some_id(std::uint64_t number);
@@ -56,6 +59,7 @@ class SimulatedClients {
   Environment& environment_;
   SimulatedBroker& broker_;
   std::uint64_t products_;
+  bool has_all_kinds_;  // else orders and items only: then more is known of them
   std::vector<std::string> reply_queues_;
   std::vector<Letter> written_;
   std::uint64_t last_id_ = 0;

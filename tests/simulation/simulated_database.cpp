@@ -60,15 +60,20 @@ void SimulatedDatabase::commit(const TransactionPointer& transaction) {
   }
   Tables& tables = environment_.tables;
   std::set<domain::ProductId> touched;
-  for (const auto& [product, quantity] : transaction->changed_stock) {
-    tables.items.at(product).quantity = quantity;
+  for (const auto& [product, stock] : transaction->changed_stock) {
+    tables.items.at(product).quantity = stock.quantity;
+    tables.versions[product] = stock.version;
     touched.insert(product);
   }
-  for (const auto& [identity, item] : transaction->added_items) {
-    tables.items.emplace(item.id, item);
+  for (const auto& [item, stock] : transaction->added_items) {
+    domain::Item& added = tables.items.emplace(item.id, item).first->second;
+    added.quantity = stock.quantity;
+    tables.versions[item.id] = stock.version;
     touched.insert(item.id);
-    if (identity && !tables.requests.emplace(*identity, item).second) {
-      environment_.checks.broken("an identity is decided once", *identity);
+  }
+  for (const auto& answer : transaction->new_requests) {
+    if (!tables.requests.emplace(answer.identity, answer).second) {
+      environment_.checks.broken("an identity is decided once", answer.identity);
     }
   }
   for (const auto& [key, entry] : transaction->new_entries) {

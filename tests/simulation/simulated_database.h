@@ -10,6 +10,7 @@
 //
 // There is no CHECK (quantity >= 0): the checks are to see it.
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -45,9 +46,10 @@ struct Transaction {
   Arrivals* arrivals = nullptr;  // at its process, when it began
   std::uint64_t epoch = 0;
   // Written by COMMIT.
-  std::map<domain::ProductId, domain::Quantity> changed_stock;
-  std::map<domain::LedgerKey, Tables::Entry> new_entries;
+  std::map<domain::ProductId, domain::Stock> changed_stock;
+  std::map<domain::LedgerKey, domain::LedgerEntry> new_entries;
   std::vector<domain::AddedItem> added_items;
+  std::vector<domain::ItemAnswer> new_requests;
 
   Transaction* waits_for = nullptr;
   Signal woken;
@@ -61,6 +63,9 @@ class SimulatedDatabase {
   bool is_up() const { return is_up_; }
   const Tables& tables() const { return environment_.tables; }
   domain::ProductId draw_id() { return ++environment_.tables.last_id; }
+  void draw_beyond(domain::ProductId id) {
+    environment_.tables.last_id = std::max(environment_.tables.last_id, id);
+  }
 
   std::shared_ptr<Session> connect(const LifePointer& life);
   TransactionPointer begin(std::shared_ptr<Session> session);

@@ -138,15 +138,9 @@ Task<amqp::Result<void>> SimulatedLink::start_receiving() {
   co_return amqp::Result<void>();
 }
 
-Task<amqp::Result<std::vector<amqp::Delivery>>> SimulatedLink::receive(
-    std::size_t count, std::optional<milliseconds> wait_max) {
+Task<amqp::Result<std::vector<amqp::Delivery>>> SimulatedLink::receive(std::size_t count) {
   const LinkPointer state = state_;
-  const Time deadline = environment_.scheduler.now() + wait_max.value_or(milliseconds(0));
-  if (wait_max && state->inbox.empty()) {
-    environment_.scheduler.at(deadline, [state] { state->arrived.notify(); });
-  }
-  while (state->inbox.empty() && !state->is_stopped && state->wire.client_has_it &&
-         (!wait_max || environment_.scheduler.now() < deadline)) {
+  while (state->inbox.empty() && !state->is_stopped && state->wire.client_has_it) {
     co_await state->arrived.wait();
   }
   if (state->is_stopped) {
@@ -218,7 +212,7 @@ void SimulatedLink::see_acknowledged(const LinkState::InHand& one) {
 // which the broker closes the connection.
 bool SimulatedLink::may_be_given_up(const LinkState::InHand& one) const {
   const std::string queue = environment_.checks.reply_queue(*one.request);
-  if (one.request->is_order && queue == kOrderReplies) {
+  if (one.request->is_order() && queue == kOrderReplies) {
     return false;
   }
   const auto known = state_->addresses->find(queue);

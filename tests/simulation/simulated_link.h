@@ -56,8 +56,7 @@ class SimulatedLink : public service::Link {
   Task<amqp::Result<std::unique_ptr<service::Outlet>>> open_outlet(
       Connection connection, service::OutletEvents events) override;
   Task<amqp::Result<void>> start_receiving() override;
-  Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
-      std::size_t count, std::optional<milliseconds> wait_max) override;
+  Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override;
   std::size_t waiting() const override { return state_->inbox.size(); }
   void acknowledge_up_to(std::uint64_t delivery_tag) override;
   void acknowledge(std::uint64_t delivery_tag) override;

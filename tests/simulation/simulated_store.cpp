@@ -1,6 +1,8 @@
 #include "simulated_store.h"
 
+#include <algorithm>
 #include <utility>
+#include <variant>
 
 namespace inventory::simulation {
 namespace {
@@ -27,43 +29,46 @@ Task<store::Result<void>> SimulatedStore::ready() {
   co_return store::Result<void>();
 }
 
-Task<store::Result<std::vector<domain::OrderDecision>>> SimulatedStore::decide_orders(
-    std::span<const domain::Order> orders, store::Locks locks) {
+Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
+    std::span<const domain::Command> commands, store::Locks locks) {
   const auto transaction = co_await begin();
   if (!transaction) {
     co_return std::unexpected(transaction.error());
   }
-  (*transaction)->arrivals = &orders_;
-  (*transaction)->epoch = orders_.epoch;
-  domain::BatchView view;
-  if (auto locked = co_await lock_items(*transaction, orders, locks, view); !locked) {
+  if (std::holds_alternative<domain::Order>(commands.front()) ||
+      std::holds_alternative<domain::Basket>(commands.front())) {
+    (*transaction)->arrivals = orders_;
+    (*transaction)->epoch = orders_->epoch;
+  }
+  const domain::Needs needs = domain::needs_of(commands);
+  domain::Books books(needs);
+  if (auto locked = co_await lock_items(*transaction, needs, locks, books); !locked) {
     co_return std::unexpected(locked.error());
   }
   if (auto done = co_await step(*transaction, "reading earlier decisions"); !done) {
     co_return std::unexpected(done.error());
   }
-  read_earlier(orders, view);
+  read(needs, books);
   if (auto done = co_await step(*transaction, "deciding"); !done) {
     co_return std::unexpected(done.error());
   }
-  auto outcome = domain::decide_orders(orders, view);
-  (*transaction)->changed_stock.insert(outcome.changed_stock.begin(), outcome.changed_stock.end());
-  if (auto written = co_await write(*transaction, std::move(outcome.new_entries)); !written) {
+  auto decisions = domain::decide_all(commands, books);
+  if (auto written = co_await write(*transaction, books.take_changes()); !written) {
     co_return std::unexpected(written.error());
   }
   if (auto committed = co_await commit(*transaction); !committed) {
     co_return std::unexpected(committed.error());
   }
-  co_return std::move(outcome.decisions);
+  co_return decisions;
 }
 
 Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transaction,
-                                                     std::span<const domain::Order> orders,
-                                                     store::Locks locks, domain::BatchView& view) {
-  std::set<domain::ProductId> products;
-  for (const auto& order : orders) {
-    if (database_.tables().items.contains(order.product)) {  // in the statement's snapshot
-      products.insert(order.product);
+                                                     const domain::Needs& needs, store::Locks locks,
+                                                     domain::Books& books) {
+  std::vector<domain::ProductId> products;
+  for (const auto product : needs.products) {
+    if (database_.tables().items.contains(product)) {  // in the statement's snapshot
+      products.push_back(product);
     }
   }
   std::vector<domain::ProductId> skipped;
@@ -75,7 +80,10 @@ Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transact
     if (auto locked = co_await lock(transaction, item_lock(product)); !locked) {
       co_return std::unexpected(locked.error());
     }
-    view.on_hand[product] = database_.tables().items.at(product).quantity;
+    const auto& tables = database_.tables();
+    const auto version = tables.versions.find(product);
+    books.found(product, {tables.items.at(product).quantity,
+                          version == tables.versions.end() ? 0 : version->second});
   }
   if (!skipped.empty()) {
     environment_.trace("database: {} rows are locked", skipped.size());
@@ -84,22 +92,63 @@ Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transact
   co_return store::Result<void>();
 }
 
-void SimulatedStore::read_earlier(std::span<const domain::Order> orders,
-                                  domain::BatchView& view) const {
-  for (const auto& order : orders) {
-    const domain::LedgerKey key(order.product, order.ledger_identity());
-    const auto entry = database_.tables().ledger.find(key);
-    if (entry != database_.tables().ledger.end()) {
-      view.decisions[key] = {entry->second.verdict, entry->second.quantity};
+void SimulatedStore::read(const domain::Needs& needs, domain::Books& books) {
+  const Tables& tables = database_.tables();
+  for (std::size_t at = 0; at < needs.entries.size(); ++at) {
+    if (const auto entry = tables.ledger.find(needs.entries[at]); entry != tables.ledger.end()) {
+      books.found(at, entry->second);
     }
   }
+  for (const std::string& identity : needs.item_requests) {
+    if (const auto found = tables.requests.find(identity); found != tables.requests.end()) {
+      books.found(found->second);
+    }
+  }
+  database_.draw_beyond(needs.ids_beyond);
+  std::vector<domain::ProductId> ids(needs.fresh_ids);
+  std::ranges::generate(ids, [this] { return database_.draw_id(); });
+  books.found_fresh(std::move(ids));
 }
 
 Task<store::Result<void>> SimulatedStore::write(TransactionPointer transaction,
-                                                std::vector<domain::LedgerEntry> entries) {
+                                                const domain::Changes& changes) {
+  transaction->changed_stock.insert(changes.stock.begin(), changes.stock.end());
+  if (auto written = co_await write_entries(transaction, changes); !written) {
+    co_return written;
+  }
+  for (const auto& added : changes.items) {
+    if (database_.are_items_failing() && added.item.quantity == kBadItemQuantity) {
+      co_return fail(transaction, failing, "a trigger fails for an item");
+    }
+    if (auto locked = co_await lock(transaction, item_lock(added.item.id)); !locked) {
+      co_return std::unexpected(locked.error());
+    }
+    if (database_.tables().items.contains(added.item.id)) {
+      co_return fail(transaction, retryable, "duplicate key of an item");
+    }
+    transaction->added_items.push_back(added);
+  }
+  for (const auto& answer : changes.item_requests) {
+    if (auto locked = co_await lock(transaction, "request " + answer.identity); !locked) {
+      co_return std::unexpected(locked.error());
+    }
+    if (database_.tables().requests.contains(answer.identity)) {
+      co_return fail(transaction, retryable, "duplicate key " + answer.identity);
+    }
+    transaction->new_requests.push_back(answer);
+  }
+  co_return store::Result<void>();
+}
+
+Task<store::Result<void>> SimulatedStore::write_entries(TransactionPointer transaction,
+                                                        const domain::Changes& changes) {
   const auto& ledger = database_.tables().ledger;
-  for (const auto& entry : entries) {
+  for (const auto& entry : changes.entries) {
     const auto& [product, identity] = entry.key;
+    if (entry.outcome == domain::Outcome::opening) {
+      transaction->new_entries[entry.key] = entry;
+      continue;
+    }
     if (identity.starts_with(fmt::format("s{}", kPoison))) {
       co_return fail(transaction, refused, "the database refuses " + identity);
     }
@@ -113,65 +162,13 @@ Task<store::Result<void>> SimulatedStore::write(TransactionPointer transaction,
       co_return std::unexpected(locked.error());
     }
     if (const auto found = ledger.find(entry.key); found != ledger.end()) {
-      if (transaction->locks.contains(item_lock(product)) &&
-          found->second.verdict != domain::Verdict::product_not_found) {
+      if (transaction->locks.contains(item_lock(product)) && found->second.quantity_after) {
         environment_.checks.broken("a decision taken under an item's lock is seen under it",
                                    fmt::format("product {}, {}", product, identity));
       }
       co_return fail(transaction, retryable, "duplicate key " + identity);
     }
-    transaction->new_entries[entry.key] = {entry.verdict, entry.quantity, entry.delta};
-  }
-  co_return store::Result<void>();
-}
-
-Task<store::Result<std::vector<domain::ItemDecision>>> SimulatedStore::add_items(
-    std::span<const domain::NewItem> requests) {
-  const auto transaction = co_await begin();
-  if (!transaction) {
-    co_return std::unexpected(transaction.error());
-  }
-  std::map<std::string, domain::Item> earlier;
-  std::vector<domain::ProductId> ids;
-  for (const auto& request : requests) {
-    ids.push_back(database_.draw_id());
-    if (request.identity) {
-      const auto found = database_.tables().requests.find(*request.identity);
-      if (found != database_.tables().requests.end()) {
-        earlier.insert(*found);
-      }
-    }
-  }
-  if (auto done = co_await step(*transaction, "deciding"); !done) {
-    co_return std::unexpected(done.error());
-  }
-  auto outcome = domain::decide_items(requests, earlier, ids);
-  if (auto written = co_await write(*transaction, std::move(outcome.added)); !written) {
-    co_return std::unexpected(written.error());
-  }
-  if (auto committed = co_await commit(*transaction); !committed) {
-    co_return std::unexpected(committed.error());
-  }
-  co_return std::move(outcome.decisions);
-}
-
-Task<store::Result<void>> SimulatedStore::write(TransactionPointer transaction,
-                                                std::vector<domain::AddedItem> added) {
-  for (const auto& [identity, item] : added) {
-    if (database_.are_items_failing() && item.quantity == kBadItemQuantity) {
-      co_return fail(transaction, failing, "a trigger fails for an item");
-    }
-    transaction->added_items.push_back({identity, item});
-    transaction->new_entries[{item.id, kOpening}] = {{}, item.quantity, item.quantity};
-    if (!identity) {
-      continue;
-    }
-    if (auto locked = co_await lock(transaction, "request " + *identity); !locked) {
-      co_return std::unexpected(locked.error());
-    }
-    if (database_.tables().requests.contains(*identity)) {
-      co_return fail(transaction, retryable, "duplicate key " + *identity);
-    }
+    transaction->new_entries[entry.key] = entry;
   }
   co_return store::Result<void>();
 }

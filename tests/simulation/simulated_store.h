@@ -19,16 +19,16 @@ namespace inventory::simulation {
 
 class SimulatedStore : public store::Store {
  public:
-  SimulatedStore(Environment& environment, SimulatedDatabase& database, LifePointer life,
-                 Arrivals& orders)
-      : environment_(environment), database_(database), life_(std::move(life)), orders_(orders) {}
+  SimulatedStore(Environment& environment, SimulatedDatabase& database, LifePointer life)
+      : environment_(environment), database_(database), life_(std::move(life)) {}
+
+  // Where orders arrive, to see that they are decided in that order.
+  void watch_orders(Arrivals& orders) { orders_ = &orders; }
 
   Task<store::Result<int>> migrate() override { co_return 0; }
   Task<store::Result<void>> ready() override;
-  Task<store::Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders, store::Locks locks) override;
-  Task<store::Result<std::vector<domain::ItemDecision>>> add_items(
-      std::span<const domain::NewItem> requests) override;
+  Task<store::Result<std::vector<domain::Decision>>> decide(
+      std::span<const domain::Command> commands, store::Locks locks) override;
 
  private:
   Task<store::Result<std::shared_ptr<Session>>> connect();
@@ -36,14 +36,12 @@ class SimulatedStore : public store::Store {
   Task<store::Result<void>> step(TransactionPointer transaction, const char* what);
   Task<store::Result<void>> lock(TransactionPointer transaction, std::string name);
   Task<store::Result<void>> commit(TransactionPointer transaction);
-  Task<store::Result<void>> lock_items(TransactionPointer transaction,
-                                       std::span<const domain::Order> orders, store::Locks locks,
-                                       domain::BatchView& view);
-  void read_earlier(std::span<const domain::Order> orders, domain::BatchView& view) const;
-  Task<store::Result<void>> write(TransactionPointer transaction,
-                                  std::vector<domain::LedgerEntry> entries);
-  Task<store::Result<void>> write(TransactionPointer transaction,
-                                  std::vector<domain::AddedItem> added);
+  Task<store::Result<void>> lock_items(TransactionPointer transaction, const domain::Needs& needs,
+                                       store::Locks locks, domain::Books& books);
+  void read(const domain::Needs& needs, domain::Books& books);
+  Task<store::Result<void>> write(TransactionPointer transaction, const domain::Changes& changes);
+  Task<store::Result<void>> write_entries(TransactionPointer transaction,
+                                          const domain::Changes& changes);
   std::unexpected<store::Error> fail(const TransactionPointer& transaction, store::Fault fault,
                                      std::string what,
                                      std::vector<domain::ProductId> products = {});
@@ -51,7 +49,7 @@ class SimulatedStore : public store::Store {
   Environment& environment_;
   SimulatedDatabase& database_;
   LifePointer life_;
-  Arrivals& orders_;
+  Arrivals* orders_ = nullptr;
   std::vector<std::shared_ptr<Session>> idle_;
 };
 

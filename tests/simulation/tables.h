@@ -5,23 +5,15 @@
 #include <map>
 #include <string>
 
-#include "domain/decide_orders.h"
-#include "domain/item.h"
+#include "domain/books.h"
 
 namespace inventory::simulation {
 
-inline constexpr const char* kOpening = "opening";  // the identity of an item's first entry
-
 struct Tables {
-  struct Entry {
-    domain::Verdict verdict;
-    domain::Quantity quantity;
-    domain::Quantity delta;
-  };
-
   std::map<domain::ProductId, domain::Item> items;
-  std::map<domain::LedgerKey, Entry> ledger;
-  std::map<std::string, domain::Item> requests;  // of items, by identity
+  std::map<domain::ProductId, std::int64_t> versions;  // of items that were changed
+  std::map<domain::LedgerKey, domain::LedgerEntry> ledger;
+  std::map<std::string, domain::ItemAnswer> requests;  // of items, by identity
   domain::ProductId last_id = 0;
 };
 

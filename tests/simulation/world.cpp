@@ -23,11 +23,15 @@ World::World(std::uint64_t seed, bool is_traced)
     const auto id = database_.draw_id();
     const auto stock = static_cast<domain::Quantity>(random.below(12));
     environment_.tables.items[id] = {id, stock, std::nullopt, {}};
-    environment_.tables.ledger[{id, kOpening}] = {{}, stock, stock};
+    environment_.tables.ledger[{id, std::string(domain::kOpening)}] = {
+        .key = {id, std::string(domain::kOpening)},
+        .outcome = domain::Outcome::opening,
+        .quantity = stock,
+        .delta = stock};
   }
   initial_ = environment_.tables;
-  for (const auto queue : {kOrderQueue, kItemQueue}) {
-    broker_.declare(std::string(queue));
+  for (const service::KindRow& kind : service::kinds()) {
+    broker_.declare(std::string(kind.queue));
   }
   if (random.chance(500)) {
     broker_.declare(std::string(kItemReplies));
@@ -285,9 +289,12 @@ void World::strike(Fault fault) {
 }
 
 void World::delete_own_queue() {
-  std::array queues{std::string(kOrderReplies), service::dead_letter_queue(kOrderQueue),
-                    service::dead_letter_queue(kItemQueue), service::kept_queue(kOrderQueue),
-                    service::kept_queue(kItemQueue)};
+  std::array queues{std::string(kOrderReplies),
+                    service::dead_letter_queue(kOrderQueue),
+                    service::dead_letter_queue(kItemQueue),
+                    service::kept_queue(kOrderQueue),
+                    service::kept_queue(kItemQueue),
+                    service::dead_letter_queue(row_of(Kind::cancellation).queue)};
   const std::string& queue = environment_.random.pick(queues);
   environment_.trace("broker: queue {} is deleted", queue);
   broker_.remove(queue);

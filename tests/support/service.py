@@ -37,6 +37,8 @@ class Queues:
     item: str = "inventory_new_item"
     order_response: str = "order_validate_response"
     item_response: str = "inventory_new_item_response"
+    cancel: str = "order_cancel"
+    adjust: str = "inventory_adjust"
 
     @staticmethod
     def fresh():
@@ -57,6 +59,8 @@ class Queues:
             f"--item-queue={self.item}",
             f"--order-response-queue={self.order_response}",
             f"--item-response-queue={self.item_response}",
+            f"--cancel-queue={self.cancel}",
+            f"--adjust-queue={self.adjust}",
         ]
 
 

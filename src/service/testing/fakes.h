@@ -18,7 +18,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "domain/decide_orders.h"
+#include "domain/testing/memory_tables.h"
 #include "service/broker.h"
 #include "service/clock.h"
 #include "store/store.h"
@@ -204,13 +204,8 @@ class FakeBroker : public Broker {
     }
     Task<amqp::Result<void>> start_receiving() override { co_return amqp::Result<void>(); }
 
-    Task<amqp::Result<std::vector<amqp::Delivery>>> receive(
-        std::size_t count, std::optional<std::chrono::milliseconds> wait_max) override {
+    Task<amqp::Result<std::vector<amqp::Delivery>>> receive(std::size_t count) override {
       while (broker_.ready_.empty() && !broker_.lost_ && !broker_.stopped_) {
-        if (wait_max) {
-          broker_.pass(*wait_max);
-          co_return std::vector<amqp::Delivery>();
-        }
         co_await broker_.changed_.wait();
       }
       if (broker_.lost_) {
@@ -267,11 +262,6 @@ class FakeBroker : public Broker {
         std::ranges::count(unanswered_, outlet, [](const auto& one) { return one.outlet; }));
   }
 
- public:
-  // How time passes while nothing comes.
-  std::function<void(std::chrono::milliseconds)> pass = [](auto) {};
-
- private:
   boost::asio::any_io_executor executor_;
   Event changed_;
   std::deque<amqp::Delivery> ready_;
@@ -302,8 +292,8 @@ class FakeStore : public store::Store {
     co_return store::Result<void>();
   }
 
-  Task<store::Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders, store::Locks locks) override {
+  Task<store::Result<std::vector<domain::Decision>>> decide(
+      std::span<const domain::Command> commands, store::Locks locks) override {
     ++calls_;
     if (!faults.empty()) {
       const store::Fault fault = faults.front();
@@ -311,17 +301,27 @@ class FakeStore : public store::Store {
       co_return std::unexpected(store::Error{fault, "a fault of the test"});
     }
     std::vector<domain::ProductId> skipped;
-    for (const domain::Order& order : orders) {
-      if (poison.contains(order.id.display())) {
+    for (const domain::Command& command : commands) {
+      const auto* order = std::get_if<domain::Order>(&command);
+      if (order != nullptr && poison.contains(order->id.display())) {
         co_return std::unexpected(store::Error{store::Fault::refused, "poison"});
       }
-      if (failing.contains(order.product)) {
-        co_return std::unexpected(store::Error{store::Fault::failing, "a trigger says no"});
+      for (const domain::ProductId product : domain::products_of(command)) {
+        if (failing.contains(product)) {
+          on_failing();
+          co_return std::unexpected(store::Error{store::Fault::failing, "a trigger says no"});
+        }
+        if (conflicting.contains(product)) {
+          co_return std::unexpected(store::Error{store::Fault::retryable, "a trigger's conflict"});
+        }
+        if (locked.contains(product)) skipped.push_back(product);
       }
-      if (conflicting.contains(order.product)) {
-        co_return std::unexpected(store::Error{store::Fault::retryable, "a trigger's conflict"});
-      }
-      if (locked.contains(order.product)) skipped.push_back(order.product);
+    }
+    if (hold && std::ranges::any_of(commands, [this](const domain::Command& command) {
+          return std::ranges::any_of(domain::products_of(command),
+                                     [this](auto product) { return held.contains(product); });
+        })) {
+      co_await hold->wait();
     }
     if (!skipped.empty()) {
       if (locks == store::Locks::wait) ++waits_for_locks_;
@@ -329,43 +329,24 @@ class FakeStore : public store::Store {
           store::Error{store::Fault::locked, "locked",
                        locks == store::Locks::skip ? skipped : std::vector<domain::ProductId>()});
     }
-    auto outcome = domain::decide_orders(orders, view);
-    for (const auto& [product, quantity] : outcome.changed_stock) {
-      view.on_hand[product] = quantity;
-    }
-    for (const auto& entry : outcome.new_entries) {
-      view.decisions[entry.key] = {entry.verdict, entry.quantity};
-    }
-    co_return std::move(outcome.decisions);
-  }
-
-  Task<store::Result<std::vector<domain::ItemDecision>>> add_items(
-      std::span<const domain::NewItem> requests) override {
-    std::vector<domain::ProductId> ids(requests.size());
-    std::ranges::generate(ids, [this] { return ++last_id_; });
-    auto outcome = domain::decide_items(requests, items_, ids);
-    for (const auto& added : outcome.added) {
-      if (added.identity) {
-        items_[*added.identity] = added.item;
-      }
-    }
-    co_return std::move(outcome.decisions);
+    co_return tables.decide(commands);
   }
 
   void fail_ready(int count) { unready_ = count; }
   int calls() const { return calls_; }
   int waits_for_locks() const { return waits_for_locks_; }
 
-  domain::BatchView view;
+  domain::MemoryTables tables;
   std::deque<store::Fault> faults;
   std::set<std::string> poison;         // order ids that this database refuses
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
   std::set<domain::ProductId> conflicting;
   std::set<domain::ProductId> locked;  // which somebody keeps locked
+  std::function<void()> on_failing = [] {};
+  std::set<domain::ProductId> held;  // whose orders take until `hold` is notified
+  std::unique_ptr<Event> hold;
 
  private:
-  std::map<std::string, domain::Item> items_;
-  domain::ProductId last_id_ = 0;
   int unready_ = 0;
   int calls_ = 0;
   int waits_for_locks_ = 0;

@@ -33,7 +33,12 @@ class RecordingObserver : public Observer {
   void received(std::size_t requests) override { add("received {}", requests); }
   void retried(store::Fault fault) override { add("retried {}", static_cast<int>(fault)); }
   void decided(const Tally& tally, Duration) override {
-    add("decided {} {}", fmt::join(tally.decided, ","), tally.replays);
+    std::string text = "decided";
+    for (const auto& row : domain::kOutcomes) {
+      const std::size_t count = tally.decided.at(domain::index_of(row.outcome));
+      if (count > 0) text += fmt::format(" {} {},", count, row.text);
+    }
+    add("{} {} replays", text, tally.replays);
   }
   void published(const Published& messages) override {
     add("published {} {} {} {}", messages.confirmed, messages.returned, messages.given_up,
@@ -57,8 +62,7 @@ class RecordingObserver : public Observer {
 class FlowOnFakes : public ::testing::Test {
  protected:
   FlowOnFakes() {
-    store_.view.on_hand[1] = 1'000;
-    broker_.pass = [this](std::chrono::milliseconds duration) { clock_.pass(duration); };
+    store_.tables.stock[1].quantity = 1'000;
     boost::asio::co_spawn(context_, flow_.run(), [this](const std::exception_ptr& error) {
       ended_ = true;
       EXPECT_EQ(error, nullptr);

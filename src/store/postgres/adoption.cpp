@@ -129,10 +129,20 @@ WITH own AS (
   UNION ALL
   SELECT 6, format('%s is there already, but no table inventory_migration that says whose it is: '
                    'rename it or drop it', to_regclass(taken))
-  FROM (VALUES ('inventory_ledger'), ('inventory_item_request')) AS names (taken)
+  FROM (VALUES ('inventory_ledger'), ('inventory_item_request'), ('inventory_hold'))
+    AS names (taken)
   WHERE to_regclass(taken) IS NOT NULL
 )
 SELECT what FROM found ORDER BY place, what
+)sql";
+
+constexpr const char* kTakenColumns = R"sql(
+SELECT format('column %I is there already, and the service needs one of that name for a use of its '
+              'own: rename it', attname)
+FROM pg_attribute
+WHERE attrelid = to_regclass('inventory') AND attname IN ('version', 'low_stock')
+  AND attnum > 0 AND NOT attisdropped
+ORDER BY attname
 )sql";
 
 constexpr const char* kLookAlikes = R"sql(
@@ -207,6 +217,15 @@ std::string rows_query(const Facts& facts) {
 
 }  // namespace
 
+Task<Result<std::vector<std::string>>> taken_columns(Session& session, Deadline deadline) {
+  const auto read =
+      co_await session.script("looking at the table inventory", kTakenColumns, deadline);
+  if (!read) {
+    co_return std::unexpected(read.error());
+  }
+  co_return lines(read->back().get());
+}
+
 Task<Result<Surroundings>> examine(Session& session, Deadline deadline) {
   constexpr auto* kDoing = "looking at the table inventory";
   const auto read = co_await session.script(kDoing, kFacts, deadline);
@@ -223,6 +242,11 @@ Task<Result<Surroundings>> examine(Session& session, Deadline deadline) {
     co_return std::unexpected(catalogue.error());
   }
   found.obstacles = lines(catalogue->back().get());
+  auto taken = co_await taken_columns(session, deadline);
+  if (!taken) {
+    co_return std::unexpected(taken.error());
+  }
+  std::ranges::move(*taken, std::back_inserter(found.obstacles));
   const bool has_rows = facts.is_readable && is_integer(facts.id_type);
   const auto more =
       co_await session.script(kDoing, has_rows ? rows_query(facts) : kLookAlikes, deadline);

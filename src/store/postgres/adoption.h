@@ -25,4 +25,8 @@ struct Surroundings {
 // over. Waits as long as the deadline allows for who keeps the table locked.
 Task<Result<Surroundings>> examine(Session& session, Deadline deadline);
 
+// Columns of the table that migration 0002 adds, and that are there already: a sentence each.
+// Unless that migration was applied.
+Task<Result<std::vector<std::string>>> taken_columns(Session& session, Deadline deadline);
+
 }  // namespace inventory::store::postgres

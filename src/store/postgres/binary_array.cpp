@@ -52,6 +52,15 @@ void BinaryArray::add(std::string_view value) {
   bytes_.append(value);
 }
 
+void BinaryArray::add(const std::optional<std::int64_t>& value) {
+  if (value) {
+    add(*value);
+    return;
+  }
+  count_one();
+  append<std::int32_t>(bytes_, -1);
+}
+
 void BinaryArray::add(const std::optional<std::string>& value) {
   if (value) {
     add(std::string_view(*value));

@@ -25,7 +25,8 @@ class BinaryArray {
 
   void add(std::int64_t value);
   void add(std::string_view value);
-  void add(const std::optional<std::string>& value);  // NULL without a value
+  void add(const std::optional<std::int64_t>& value);  // NULL without a value
+  void add(const std::optional<std::string>& value);
   void add(domain::Timestamp value);
 
   std::string_view bytes() const { return bytes_; }

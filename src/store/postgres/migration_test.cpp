@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "store/postgres/schema.h"
 #include "store/postgres/testing/store_fixture.h"
 
 namespace inventory::store::postgres {
@@ -32,7 +33,7 @@ class MigrationTest : public StoreTest {
 TEST_F(MigrationTest, MakesAnEmptyDatabaseReadyAndThenHasNothingToDo) {
   const auto made = store(schema->options());
   EXPECT_EQ(run(made->ready()).error().fault, Fault::unavailable);
-  EXPECT_EQ(run(made->migrate()), 1);
+  EXPECT_EQ(run(made->migrate()), 2);
   EXPECT_EQ(run(made->migrate()), 0);
   EXPECT_TRUE(run(made->ready()));
 }
@@ -50,7 +51,7 @@ TEST_F(MigrationTest, IsAppliedOnceBySeveralInstancesThatStartTogether) {
     ASSERT_TRUE(result) << result.error().what;
     applied += *result;
   }
-  EXPECT_EQ(applied, 1);
+  EXPECT_EQ(applied, 2);
 }
 
 TEST_F(MigrationTest, AdoptsTheTableThatThePythonServiceLeft) {
@@ -59,7 +60,7 @@ TEST_F(MigrationTest, AdoptsTheTableThatThePythonServiceLeft) {
               "(5, 'a shirt', '2025-01-02 03:04:05.678901'), (0, NULL, now());"
               "INSERT INTO inventory VALUES (9, 7, 'beyond the sequence', now())");
   const auto adopted = store(schema->options());
-  ASSERT_EQ(run(adopted->migrate()), 1);
+  ASSERT_EQ(run(adopted->migrate()), 2);
 
   EXPECT_EQ(column_type("id"), "bigint");
   EXPECT_EQ(column_type("quantity"), "bigint");
@@ -70,9 +71,9 @@ TEST_F(MigrationTest, AdoptsTheTableThatThePythonServiceLeft) {
             "bigint");
   EXPECT_ANY_THROW(schema->sql("UPDATE inventory SET quantity = -1 WHERE id = 1"));
 
-  EXPECT_EQ(run(adopted->decide_orders(Orders{order(1, 1, 5), order(2, 2, 1)})),
+  EXPECT_EQ(run(decide_orders(*adopted, Orders{order(1, 1, 5), order(2, 2, 1)})),
             (Decisions{kAccepted, kNotEnough}));
-  const auto added = run(adopted->add_items(Items{item({}, 3'000'000'000)}));
+  const auto added = run(add_items(*adopted, Items{item({}, 3'000'000'000)}));
   ASSERT_TRUE(added) << added.error().what;
   EXPECT_EQ(added->front().item.id, 10);
   EXPECT_EQ(schema->sql(kSumsAreQuantities), "t");
@@ -87,7 +88,7 @@ TEST_F(MigrationTest, GivesAnAdoptedTableTheKeyAndTheSequenceThatItLacks) {
   ASSERT_TRUE(applied) << applied.error().what;
   auto request = item({}, 1);
   request.description = std::string(10'000, 'x');
-  EXPECT_EQ(run(adopted->add_items(Items{request}))->front().item.id, 5);
+  EXPECT_EQ(run(add_items(*adopted, Items{request}))->front().item.id, 5);
   EXPECT_ANY_THROW(schema->sql("INSERT INTO inventory VALUES (4, 1, '', now())"));
 }
 
@@ -105,7 +106,7 @@ TEST_F(MigrationTest, LeavesATableAsItIsIfAQuantityIsNegativeOrMissing) {
   EXPECT_EQ(schema->sql("SELECT to_regclass('inventory_ledger') IS NULL"), "t");
 
   schema->sql("UPDATE inventory SET quantity = 0 WHERE id > 1");
-  EXPECT_EQ(run(adopted->migrate()), 1);
+  EXPECT_EQ(run(adopted->migrate()), 2);
 }
 
 TEST_F(MigrationTest, GivesUpAfterTheLockTimeoutWhereATableIsInUse) {
@@ -117,7 +118,7 @@ TEST_F(MigrationTest, GivesUpAfterTheLockTimeoutWhereATableIsInUse) {
   ASSERT_FALSE(applied);
   EXPECT_EQ(applied.error().fault, Fault::retryable);
   schema->sql("ROLLBACK");
-  EXPECT_EQ(run(adopted->migrate()), 1);
+  EXPECT_EQ(run(adopted->migrate()), 2);
 }
 
 TEST_F(MigrationTest, RefusesASchemaThatIsNewerThanTheProgram) {
@@ -133,7 +134,7 @@ TEST_F(MigrationTest, RefusesASchemaThatIsNewerThanTheProgram) {
 }
 
 TEST_F(MigrationTest, LetsARoleServeThatMayOnlyReadAndWriteRows) {
-  ASSERT_TRUE(run(migrated_store()->add_items(Items{item("m1", 5)})));
+  ASSERT_TRUE(run(add_items(*migrated_store(), Items{item("m1", 5)})));
   const auto role = schema->name() + "_role";
   schema->sql(
       fmt::format("CREATE ROLE {0}; GRANT USAGE ON SCHEMA {1} TO {0};"
@@ -144,10 +145,70 @@ TEST_F(MigrationTest, LetsARoleServeThatMayOnlyReadAndWriteRows) {
   const auto limited = store(schema->options("-c role=" + role));
   EXPECT_EQ(run(limited->migrate()), 0);
   EXPECT_TRUE(run(limited->ready()));
-  EXPECT_EQ(run(limited->decide_orders(Orders{order(1, 1, 2), order(1, 2, 2)})),
+  EXPECT_EQ(run(decide_orders(*limited, Orders{order(1, 1, 2), order(1, 2, 2)})),
             (Decisions{kAccepted, kNotFound}));
-  EXPECT_TRUE(run(limited->add_items(Items{item("m1", 5), item("m2", 5)})));
+  EXPECT_TRUE(run(add_items(*limited, Items{item("m1", 5), item("m2", 5)})));
   schema->sql(fmt::format("DROP OWNED BY {0}; DROP ROLE {0}", role));
+}
+
+// As a program of version 1 left it, with an item that was ordered.
+void make_version_one(PostgresTestDatabase& schema) {
+  schema.sql(std::string(migrations().front().sql));
+  schema.sql(
+      "CREATE TABLE inventory_migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+      "applied_at TIMESTAMPTZ NOT NULL DEFAULT now());"
+      "INSERT INTO inventory_migration (version, name) VALUES (1, 'inventory');"
+      "INSERT INTO inventory (quantity, created_at) VALUES (3, now());"
+      "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta) VALUES "
+      "(1, 'opening', 'opening', 5, 5), (1, 'i7', 'accepted', 2, -2);"
+      "INSERT INTO inventory_item_request VALUES ('m1', 1, 5, 'a shirt', now())");
+}
+
+TEST_F(MigrationTest, BringsVersionOneUpToDateBesideItsInstancesAndRewritesNothing) {
+  make_version_one(*schema);
+  const std::string kFiles =
+      "SELECT string_agg(relfilenode::text, ' ' ORDER BY relname) FROM pg_class WHERE oid IN "
+      "('inventory'::regclass, 'inventory_ledger'::regclass, 'inventory_item_request'::regclass)";
+  const auto files = schema->sql(kFiles);
+  const auto migrated = store(schema->options());
+  EXPECT_EQ(run(migrated->plan_migration())->missing, 1);
+  EXPECT_EQ(run(migrated->migrate()), 1);
+  EXPECT_EQ(schema->sql(kFiles), files);
+  // What a program of version 1 asks, and how it writes.
+  EXPECT_EQ(schema->sql("SELECT max(version) FROM inventory_migration"), "1");
+  schema->sql(
+      "UPDATE inventory SET quantity = 2; INSERT INTO inventory_ledger (product_id, identity, "
+      "outcome, quantity, delta) VALUES (1, 'i8', 'accepted', 1, -1), "
+      "(1, 'i9', 'not_enough_stock', 9, 0)");
+  EXPECT_EQ(run(decide_orders(*migrated, Orders{order(7, 1, 2), order(8, 1, 1), order(9, 1, 9),
+                                                order(10, 1, 2)})),
+            (Decisions{replay(kAccepted), replay(kAccepted), replay(kNotEnough), kAccepted}));
+  EXPECT_EQ(schema->sql(kSumsAreQuantities), "t");
+  EXPECT_EQ(run(migrated->migrate()), 0);
+  EXPECT_TRUE(run(migrated->ready()));
+}
+
+TEST_F(MigrationTest, GivesWayToWhoUsesATableAndComesBack) {
+  make_version_one(*schema);
+  schema->sql("BEGIN; LOCK TABLE inventory_ledger IN ROW EXCLUSIVE MODE");
+  const auto migrated = store(schema->options());
+  auto migrating = start(migrated->migrate());
+  // It has asked for the lock, has given up, and has asked again.
+  for (int i = 0; i < 2; ++i) {
+    run_until([&] { return schema->waiting() == 1; });
+    run_until([&] { return schema->waiting() == 0; });
+  }
+  schema->sql("COMMIT");
+  EXPECT_EQ(finish(std::move(migrating)), 1);
+}
+
+TEST_F(MigrationTest, SaysWhichColumnIsInTheWay) {
+  make_version_one(*schema);
+  schema->sql("ALTER TABLE inventory ADD COLUMN version TEXT");
+  const auto plan = run(store(schema->options())->plan_migration());
+  ASSERT_TRUE(plan) << plan.error().what;
+  ASSERT_EQ(plan->obstacles.size(), 1U);
+  EXPECT_THAT(plan->obstacles.front(), HasSubstr("column version is there already"));
 }
 
 }  // namespace

@@ -6,8 +6,7 @@
 
 #include "store/postgres/connect.h"
 #include "store/postgres/connection_info.h"
-#include "store/postgres/item_transaction.h"
-#include "store/postgres/order_transaction.h"
+#include "store/postgres/decide_transaction.h"
 #include "store/postgres/schema.h"
 #include "store/postgres/session.h"
 
@@ -54,26 +53,14 @@ class PostgresStore final : public Store {
     co_return of_the_database(co_await run<void>(&check_ready, options_.call_deadline));
   }
 
-  Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders, Locks locks) override {
-    if (orders.empty()) {
-      co_return std::vector<domain::OrderDecision>();
+  Task<Result<std::vector<domain::Decision>>> decide(std::span<const domain::Command> commands,
+                                                     Locks locks) override {
+    if (commands.empty()) {
+      co_return std::vector<domain::Decision>();
     }
-    co_return co_await run<std::vector<domain::OrderDecision>>(
-        [orders, locks](Session& session, Deadline deadline) {
-          return postgres::decide_orders(session, orders, locks, deadline);
-        },
-        options_.call_deadline);
-  }
-
-  Task<Result<std::vector<domain::ItemDecision>>> add_items(
-      std::span<const domain::NewItem> requests) override {
-    if (requests.empty()) {
-      co_return std::vector<domain::ItemDecision>();
-    }
-    co_return co_await run<std::vector<domain::ItemDecision>>(
-        [requests](Session& session, Deadline deadline) {
-          return postgres::add_items(session, requests, deadline);
+    co_return co_await run<std::vector<domain::Decision>>(
+        [commands, locks](Session& session, Deadline deadline) {
+          return postgres::decide(session, commands, locks, deadline);
         },
         options_.call_deadline);
   }

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "domain/testing/memory_tables.h"
 #include "store/postgres/testing/store_fixture.h"
 
 namespace inventory::store::postgres {
@@ -64,9 +65,9 @@ class PostgresStore : public StoreTest {
 TEST_F(PostgresStore, DecidesAsTheDomainDoes) {
   constexpr unsigned kSeed = 7;
   std::mt19937 random(kSeed);
-  domain::BatchView view{.on_hand = {{1, 40}, {2, 5}, {3, 0}}, .decisions = {}};
-  for (const auto& [id, quantity] : view.on_hand) {
-    put_item(id, quantity);
+  domain::MemoryTables tables{.stock = {{1, {40}}, {2, {5}}, {3, {0}}}};
+  for (const auto& [id, stock] : tables.stock) {
+    put_item(id, stock.quantity);
   }
   for (int batch = 0; batch < 30; ++batch) {
     Orders orders;
@@ -79,33 +80,27 @@ TEST_F(PostgresStore, DecidesAsTheDomainDoes) {
           {below(2) == 0 ? domain::OrderId(id) : domain::OrderId(fmt::format("ö'\"\\{{{}}}", id)),
            below(4) + 1, below(3) + 1});
     }
-    const auto expected = domain::decide_orders(orders, view);
-    const auto decided = run(made->decide_orders(orders));
+    const auto expected = tables.decide_orders(orders);
+    const auto decided = run(decide_orders(*made, orders));
     ASSERT_TRUE(decided) << decided.error().what;
-    ASSERT_EQ(*decided, expected.decisions) << "batch " << batch << " of seed " << kSeed;
-    for (const auto& [id, quantity] : expected.changed_stock) {
-      view.on_hand[id] = quantity;
-    }
-    for (const auto& entry : expected.new_entries) {
-      view.decisions[entry.key] = {entry.verdict, entry.quantity};
-    }
+    ASSERT_EQ(*decided, expected) << "batch " << batch << " of seed " << kSeed;
   }
-  for (const auto& [id, quantity] : view.on_hand) {
-    EXPECT_EQ(stock(id), std::to_string(quantity));
+  for (const auto& [id, now] : tables.stock) {
+    EXPECT_EQ(stock(id), std::to_string(now.quantity));
   }
   EXPECT_EQ(sums_are_quantities(), "t");
   EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory_ledger WHERE outcome <> 'opening'"),
-            std::to_string(view.decisions.size()));
+            std::to_string(tables.ledger.size()));
   EXPECT_EQ(schema->connections(), 1);
 }
 
 TEST_F(PostgresStore, GivesARequestSeenAgainTheItemAsItWasAdded) {
-  const auto first = run(made->add_items(Items{item("m2", 5), item({}, 6), item("m1", 7)}));
+  const auto first = run(add_items(*made, Items{item("m2", 5), item({}, 6), item("m1", 7)}));
   ASSERT_TRUE(first) << first.error().what;
   EXPECT_EQ(schema->sql("SELECT created_at FROM inventory WHERE id = 1"),
             "2025-11-24 16:00:00.123456");
   schema->sql("UPDATE inventory SET quantity = 1, description = 'changed'");
-  const auto second = run(made->add_items(Items{item("m2", 5)}));
+  const auto second = run(add_items(*made, Items{item("m2", 5)}));
   ASSERT_TRUE(second) << second.error().what;
   EXPECT_EQ(second->front(), (domain::ItemDecision{first->front().item, true}));
   EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "3");
@@ -116,8 +111,8 @@ TEST_F(PostgresStore, KeepsAMissingDescriptionApartFromAnEmptyOne) {
   missing.description = std::nullopt;
   auto empty = item("m2", 1);
   empty.description = "";
-  ASSERT_TRUE(run(made->add_items(Items{missing, empty})));
-  const auto again = run(made->add_items(Items{missing, empty}));
+  ASSERT_TRUE(run(add_items(*made, Items{missing, empty})));
+  const auto again = run(add_items(*made, Items{missing, empty}));
   ASSERT_TRUE(again) << again.error().what;
   EXPECT_EQ((*again)[0].item.description, std::nullopt);
   EXPECT_EQ((*again)[1].item.description, "");
@@ -129,9 +124,9 @@ TEST_F(PostgresStore, CarriesABatchLargerThanAnySocketBuffer) {
     items.push_back(item(fmt::format("{:0>500}", i), 1));
     items.back().description = std::string(10'000, 'x');
   }
-  const auto added = run(made->add_items(items));
+  const auto added = run(add_items(*made, items));
   ASSERT_TRUE(added) << added.error().what;
-  const auto again = run(made->add_items(items));
+  const auto again = run(add_items(*made, items));
   ASSERT_TRUE(again) << again.error().what;
   EXPECT_EQ(again->back().item, added->back().item);
 }
@@ -151,7 +146,7 @@ TEST_F(PostgresStore, NeverSellsMoreThanThereIsNorDecidesTwiceWhereTwoInstancesC
   const std::array<Store*, 2> stores{made.get(), other.get()};
   std::array<std::future<Result<Decisions>>, 2> running;
   for (std::size_t at = 0; at < 2; ++at) {
-    running[at] = start(stores[at]->decide_orders(batches[0]));
+    running[at] = start(decide_orders(*stores[at], batches[0]));
   }
   const auto done = [&](std::size_t at) {
     return running[at].wait_for(std::chrono::seconds(0)) == std::future_status::ready;
@@ -168,7 +163,7 @@ TEST_F(PostgresStore, NeverSellsMoreThanThereIsNorDecidesTwiceWhereTwoInstancesC
       ASSERT_TRUE(decided || decided.error().fault == Fault::retryable) << decided.error().what;
       next[at] += decided ? 1 : 0;
       if (next[at] < batches.size()) {
-        running[at] = start(stores[at]->decide_orders(batches[next[at]]));
+        running[at] = start(decide_orders(*stores[at], batches[next[at]]));
       }
     }
   }
@@ -181,9 +176,9 @@ TEST_F(PostgresStore, LetsOrdersItemsAndReadinessOverlap) {
   put_item(100, 10);
   schema->sql("BEGIN; SELECT FROM inventory WHERE id = 100 FOR UPDATE");
   const Orders orders{order(1, 100, 1)};
-  auto decided = start(made->decide_orders(orders));
+  auto decided = start(decide_orders(*made, orders));
   run_until([&] { return schema->waiting() == 1; });
-  EXPECT_TRUE(run(made->add_items(Items{item("m1", 1)})));
+  EXPECT_TRUE(run(add_items(*made, Items{item("m1", 1)})));
   EXPECT_TRUE(run(made->ready()));
   EXPECT_EQ(run(made->migrate()), 0);
   schema->sql("COMMIT");
@@ -194,15 +189,15 @@ TEST_F(PostgresStore, LetsOtherTablesReferToAnItemThatIsLocked) {
   put_item(1, 10);
   schema->sql("CREATE TABLE reference (item BIGINT REFERENCES inventory)");
   schema->sql("BEGIN; INSERT INTO reference VALUES (1)");
-  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1)})), Decisions{kAccepted});
   schema->sql("COMMIT");
 }
 
 TEST_F(PostgresStore, ReplacesAConnectionThatTheServerClosedWhileItWasIdle) {
   put_item(1, 10);
-  ASSERT_TRUE(run(made->decide_orders(Orders{order(1, 1, 1)})));
+  ASSERT_TRUE(run(decide_orders(*made, Orders{order(1, 1, 1)})));
   schema->terminate_connections();
-  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1), order(2, 1, 1)})),
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1), order(2, 1, 1)})),
             (Decisions{replay(kAccepted), kAccepted}));
   schema->terminate_connections();
   EXPECT_TRUE(run(made->ready()));
@@ -214,14 +209,14 @@ TEST_F(PostgresStore, SaysThatNothingWasWrittenWhereItsConnectionDiesBeforeCommi
   schema->terminate_connections();
   const auto fresh = store(schema->options());
   const Orders orders{order(1, 1, 1)};
-  auto decided = start(fresh->decide_orders(orders));
+  auto decided = start(decide_orders(*fresh, orders));
   run_until([&] { return schema->waiting() == 1; });
   schema->terminate_connections();
   const auto error = error_of(finish(std::move(decided)));
   EXPECT_EQ(error.fault, Fault::unavailable);
   EXPECT_THAT(error.what, HasSubstr("57P01"));
   schema->sql("COMMIT");
-  EXPECT_EQ(run(fresh->decide_orders(orders)), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*fresh, orders)), Decisions{kAccepted});
 }
 
 TEST_F(PostgresStore, IsInDoubtWhereItsConnectionDiesAfterCommitWasSent) {
@@ -229,12 +224,12 @@ TEST_F(PostgresStore, IsInDoubtWhereItsConnectionDiesAfterCommitWasSent) {
   schema->sql(fmt::format(kAtCommit, "PERFORM pg_advisory_xact_lock(hashtext(current_schema()))") +
               "; SELECT pg_advisory_lock(hashtext(current_schema()))");
   const Orders orders{order(1, 1, 1)};
-  auto decided = start(made->decide_orders(orders));
+  auto decided = start(decide_orders(*made, orders));
   run_until([&] { return schema->waiting() == 1; });
   schema->terminate_connections();
   EXPECT_EQ(error_of(finish(std::move(decided))).fault, Fault::in_doubt);
   schema->sql("SELECT pg_advisory_unlock(hashtext(current_schema()))");
-  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*made, orders)), Decisions{kAccepted});
   EXPECT_EQ(stock(1), "9");
 }
 
@@ -245,7 +240,7 @@ TEST_F(PostgresStore, IsInDoubtWhereTheDeadlinePassesAfterCommitWasSent) {
   auto options = schema->options();
   options.call_deadline = milliseconds(500);
   const auto hurried = store(options);
-  const auto error = error_of(run(hurried->decide_orders(Orders{order(1, 1, 1)})));
+  const auto error = error_of(run(decide_orders(*hurried, Orders{order(1, 1, 1)})));
   EXPECT_EQ(error.fault, Fault::in_doubt);
   EXPECT_THAT(error.what, HasSubstr("did not answer in time"));
   schema->sql("SELECT pg_advisory_unlock(hashtext(current_schema()))");
@@ -256,8 +251,8 @@ TEST_F(PostgresStore, IsInDoubtWhereACommitDidNotWaitForItsStandby) {
   schema->sql(fmt::format(kAtCommit,
                           "RAISE WARNING 'canceling wait for synchronous replication "
                           "due to user request'"));
-  EXPECT_EQ(error_of(run(made->decide_orders(Orders{order(1, 1, 1)}))).fault, Fault::in_doubt);
-  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1)})), Decisions{replay(kAccepted)});
+  EXPECT_EQ(error_of(run(decide_orders(*made, Orders{order(1, 1, 1)}))).fault, Fault::in_doubt);
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1)})), Decisions{replay(kAccepted)});
 }
 
 TEST_F(PostgresStore, FindsOutSoonThatSomebodyKeepsARow) {
@@ -266,12 +261,12 @@ TEST_F(PostgresStore, FindsOutSoonThatSomebodyKeepsARow) {
   options.lock_timeout = PostgresOptions().lock_timeout;
   const auto impatient = store(options);
   schema->sql("BEGIN; SELECT FROM inventory WHERE id = 1 FOR UPDATE");
-  const auto error = error_of(run(impatient->decide_orders(Orders{order(1, 1, 1)})));
+  const auto error = error_of(run(decide_orders(*impatient, Orders{order(1, 1, 1)})));
   EXPECT_EQ(error.fault, Fault::locked);
   EXPECT_THAT(error.what, HasSubstr("locking items"));
   EXPECT_THAT(error.what, HasSubstr("55P03"));
   schema->sql("COMMIT");
-  EXPECT_EQ(run(impatient->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*impatient, Orders{order(1, 1, 1)})), Decisions{kAccepted});
   EXPECT_EQ(schema->connections(), 2) << "one of the store's, and one of that which migrated";
 }
 
@@ -283,14 +278,14 @@ TEST_F(PostgresStore, NamesTheProductsWhoseRowsItSkipsAndWritesNothing) {
   schema->sql("BEGIN; SELECT FROM inventory WHERE id IN (2, 4) FOR UPDATE");
   const Orders orders{order(1, 4, 1), order(1, 1, 1), order(1, 2, 1), order(1, 5, 1),
                       order(1, 3, 1)};
-  const auto error = error_of(run(made->decide_orders(orders, Locks::skip)));
+  const auto error = error_of(run(decide_orders(*made, orders, Locks::skip)));
   EXPECT_EQ(error.fault, Fault::locked);
   EXPECT_EQ(error.products, (std::vector<domain::ProductId>{2, 4}));
   EXPECT_THAT(error.what, HasSubstr("product 2 and 1 more"));
-  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1), order(1, 5, 1)}, Locks::skip)),
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1), order(1, 5, 1)}, Locks::skip)),
             (Decisions{kAccepted, kNotFound}));
   schema->sql("COMMIT");
-  EXPECT_EQ(run(made->decide_orders(orders, Locks::skip)),
+  EXPECT_EQ(run(decide_orders(*made, orders, Locks::skip)),
             (Decisions{kAccepted, replay(kAccepted), kAccepted, replay(kNotFound), kAccepted}));
   EXPECT_EQ(schema->connections(), 1);
 }
@@ -304,13 +299,13 @@ TEST_F(PostgresStore, IsLockedWithoutAProductWhereSomebodyKeepsMoreThanARow) {
                            "INSERT INTO inventory_ledger VALUES (1, 'i1', 'accepted', 1, -1)"}) {
     schema->sql(fmt::format("BEGIN; {}", held));
     for (const auto locks : {Locks::wait, Locks::skip}) {
-      const auto error = error_of(run(impatient->decide_orders(Orders{order(1, 1, 1)}, locks)));
+      const auto error = error_of(run(decide_orders(*impatient, Orders{order(1, 1, 1)}, locks)));
       EXPECT_EQ(error.fault, Fault::locked) << held;
       EXPECT_TRUE(error.products.empty()) << held;
     }
     schema->sql("ROLLBACK");
   }
-  EXPECT_EQ(run(impatient->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*impatient, Orders{order(1, 1, 1)})), Decisions{kAccepted});
 }
 
 TEST_F(PostgresStore, IsReadyNoSoonerThanItsTablesAreFree) {
@@ -330,27 +325,27 @@ TEST_F(PostgresStore, MayBeAskedAgainWhereAnotherInstanceTookAnIdentity) {
       "INSERT INTO inventory_item_request VALUES ('m1', 77, 1, 'a shirt', now())");
   const Orders orders{order(1, 1, 1)};
   const Items items{item("m1", 1)};
-  auto decided = start(made->decide_orders(orders));
-  auto added = start(made->add_items(items));
+  auto decided = start(decide_orders(*made, orders));
+  auto added = start(add_items(*made, items));
   run_until([&] { return schema->waiting() == 2; });
   schema->sql("COMMIT");
   EXPECT_EQ(error_of(finish(std::move(decided))).fault, Fault::retryable);
   EXPECT_EQ(error_of(finish(std::move(added))).fault, Fault::retryable);
-  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{replay(kNotFound)});
-  EXPECT_EQ(run(made->add_items(items))->front().item.id, 77);
+  EXPECT_EQ(run(decide_orders(*made, orders)), Decisions{replay(kNotFound)});
+  EXPECT_EQ(run(add_items(*made, items))->front().item.id, 77);
 }
 
 TEST_F(PostgresStore, RefusesABatchForItsDataAndTakesTheNextOne) {
   put_item(1, 10);
   const Orders bad{order(1, 1, 1), {domain::OrderId("\xff"), 1, 1}};
-  const auto error = error_of(run(made->decide_orders(bad)));
+  const auto error = error_of(run(decide_orders(*made, bad)));
   EXPECT_EQ(error.fault, Fault::refused);
   EXPECT_THAT(error.what, HasSubstr("22021"));
   auto bad_item = item("m1", 1);
   bad_item.description = "\xff";
-  EXPECT_EQ(error_of(run(made->add_items(Items{bad_item}))).fault, Fault::refused);
+  EXPECT_EQ(error_of(run(add_items(*made, Items{bad_item}))).fault, Fault::refused);
   EXPECT_EQ(stock(1), "10");
-  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1)})), Decisions{kAccepted});
   EXPECT_EQ(schema->connections(), 1);
 }
 
@@ -363,24 +358,24 @@ TEST_F(PostgresStore, RefusesADescriptionThatIsTooLongForTheOwnersIndexAndNoOthe
     letter = static_cast<char>(' ' + random() % 95);
   }
   const Items items{item("m1", 1), bad, item("m3", 3)};
-  const auto error = error_of(run(made->add_items(items)));
+  const auto error = error_of(run(add_items(*made, items)));
   EXPECT_EQ(error.fault, Fault::refused);
   EXPECT_THAT(error.what, HasSubstr("54000"));
   EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "0");
 
   // As the service halves the batch.
-  EXPECT_TRUE(run(made->add_items(std::span(items).first(1))));
-  EXPECT_EQ(error_of(run(made->add_items(std::span(items).subspan(1)))).fault, Fault::refused);
-  EXPECT_EQ(error_of(run(made->add_items(std::span(items).subspan(1, 1)))).fault, Fault::refused);
-  EXPECT_TRUE(run(made->add_items(std::span(items).subspan(2))));
+  EXPECT_TRUE(run(add_items(*made, std::span(items).first(1))));
+  EXPECT_EQ(error_of(run(add_items(*made, std::span(items).subspan(1)))).fault, Fault::refused);
+  EXPECT_EQ(error_of(run(add_items(*made, std::span(items).subspan(1, 1)))).fault, Fault::refused);
+  EXPECT_TRUE(run(add_items(*made, std::span(items).subspan(2))));
   EXPECT_EQ(schema->sql("SELECT string_agg(quantity::text, ' ' ORDER BY id) FROM inventory"),
             "1 3");
 }
 
 TEST_F(PostgresStore, RefusesAnItemThatAnExclusionOfTheOwnersForbids) {
   schema->sql("ALTER TABLE inventory ADD EXCLUDE USING btree (description WITH =)");
-  EXPECT_TRUE(run(made->add_items(Items{item("m1", 1)})));
-  const auto error = error_of(run(made->add_items(Items{item("m2", 2)})));
+  EXPECT_TRUE(run(add_items(*made, Items{item("m1", 1)})));
+  const auto error = error_of(run(add_items(*made, Items{item("m2", 2)})));
   EXPECT_EQ(error.fault, Fault::refused);
   EXPECT_THAT(error.what, HasSubstr("23P01"));
 }
@@ -392,11 +387,11 @@ TEST_F(PostgresStore, LetsARuleHaveNoWriteAndOtherProductsTheirs) {
   put_item(2, 10);
   schema->sql("CREATE RULE keep AS ON UPDATE TO inventory WHERE NEW.id = 2 DO INSTEAD NOTHING");
   const auto error =
-      error_of(run(made->decide_orders(Orders{order(1, 1, 1), order(1, 2, 6), order(2, 2, 3)})));
+      error_of(run(decide_orders(*made, Orders{order(1, 1, 1), order(1, 2, 6), order(2, 2, 3)})));
   EXPECT_EQ(error.fault, Fault::failing) << error.what;
   EXPECT_EQ(error.products, std::vector<domain::ProductId>{2});
   EXPECT_THAT(error.what, HasSubstr("inventory 2"));
-  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1), order(3, 2, 11)})),
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1), order(3, 2, 11)})),
             (Decisions{kAccepted, kNotEnough}));
   EXPECT_EQ(stock(2), "10");
   EXPECT_EQ(sums_are_quantities(), "t");
@@ -406,13 +401,13 @@ TEST_F(PostgresStore, NoticesALedgerThatKeepsNothing) {
   put_item(100, 10);
   schema->sql("CREATE RULE keep AS ON INSERT TO inventory_ledger DO INSTEAD NOTHING");
   for (const auto product : {100, 105}) {  // 105: there is no such product
-    const auto error = error_of(run(made->decide_orders(Orders{order(1, product, 1)})));
+    const auto error = error_of(run(decide_orders(*made, Orders{order(1, product, 1)})));
     EXPECT_EQ(error.fault, Fault::failing) << error.what;
     EXPECT_EQ(error.products, std::vector<domain::ProductId>{product});
     EXPECT_THAT(error.what, HasSubstr("inventory_ledger"));
   }
   EXPECT_EQ(stock(100), "10");
-  EXPECT_EQ(error_of(run(made->add_items(Items{item("m1", 1)}))).fault, Fault::failing);
+  EXPECT_EQ(error_of(run(add_items(*made, Items{item("m1", 1)}))).fault, Fault::failing);
   EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "1");
 }
 
@@ -424,10 +419,10 @@ TEST_F(PostgresStore, NoticesATriggerThatWorksAfterTheWrite) {
       "inventory_ledger WHERE product_id = 2 AND identity = NEW.identity; RETURN NULL; END $$; "
       "CREATE TRIGGER after AFTER INSERT ON inventory_ledger FOR EACH ROW EXECUTE FUNCTION "
       "after()");
-  const auto error = error_of(run(made->decide_orders(Orders{order(1, 1, 1), order(1, 2, 1)})));
+  const auto error = error_of(run(decide_orders(*made, Orders{order(1, 1, 1), order(1, 2, 1)})));
   EXPECT_EQ(error.fault, Fault::failing) << error.what;
   EXPECT_EQ(error.products, std::vector<domain::ProductId>{2});
-  EXPECT_EQ(run(made->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1)})), Decisions{kAccepted});
   EXPECT_EQ(sums_are_quantities(), "t");
 }
 
@@ -436,7 +431,7 @@ TEST_F(PostgresStore, AddsNoItemUnderAnotherId) {
       "CREATE FUNCTION own_id() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.id := nextval("
       "'inventory_id_seq'); RETURN NEW; END $$; CREATE TRIGGER own_id BEFORE INSERT ON inventory "
       "FOR EACH ROW EXECUTE FUNCTION own_id()");
-  const auto error = error_of(run(made->add_items(Items{item("m1", 3)})));
+  const auto error = error_of(run(add_items(*made, Items{item("m1", 3)})));
   EXPECT_EQ(error.fault, Fault::failing) << error.what;
   EXPECT_TRUE(error.products.empty());
   EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "0");
@@ -450,13 +445,13 @@ TEST_F(PostgresStore, WritesBesideTriggersAndReferencesThatDoNoHarm) {
       "VALUES (NEW.id, NEW.quantity); NEW.description := trim(NEW.description); RETURN NEW; END "
       "$$; CREATE TRIGGER history BEFORE UPDATE ON inventory FOR EACH ROW EXECUTE FUNCTION "
       "history()");
-  const auto added = run(made->add_items(Items{item("m1", 3), item({}, 1)}));
+  const auto added = run(add_items(*made, Items{item("m1", 3), item({}, 1)}));
   ASSERT_TRUE(added) << added.error().what;
   const auto id = added->front().item.id;
   const Orders orders{order(1, id, 2), order(2, id, 2), order(3, id + 5, 1)};
-  EXPECT_EQ(run(made->decide_orders(orders)), (Decisions{kAccepted, kNotEnough, kNotFound}));
+  EXPECT_EQ(run(decide_orders(*made, orders)), (Decisions{kAccepted, kNotEnough, kNotFound}));
   EXPECT_EQ(schema->sql("SELECT quantity FROM history"), "1");
-  EXPECT_EQ(run(made->add_items(Items{item("m1", 3)}))->front().replayed, true);
+  EXPECT_EQ(run(add_items(*made, Items{item("m1", 3)}))->front().replayed, true);
   EXPECT_EQ(sums_are_quantities(), "t");
   EXPECT_EQ(schema->connections(), 1);
 }
@@ -471,13 +466,13 @@ TEST_F(PostgresStore, NamesEveryRowThatNothingCanBeDecidedBy) {
       "UPDATE inventory SET quantity = NULL WHERE id = 1;"
       "INSERT INTO inventory_ledger VALUES (2, 'i7', NULL, 1, -1)");
   const auto error =
-      error_of(run(made->decide_orders(Orders{order(7, 1, 1), order(7, 2, 1), order(7, 3, 1)})));
+      error_of(run(decide_orders(*made, Orders{order(7, 1, 1), order(7, 2, 1), order(7, 3, 1)})));
   EXPECT_EQ(error.fault, Fault::failing);
   EXPECT_EQ(error.products, (std::vector<domain::ProductId>{1, 2}));
   EXPECT_THAT(error.what, HasSubstr("table inventory, id 1: quantity is NULL; and 1 rows more"));
-  EXPECT_THAT(error_of(run(made->decide_orders(Orders{order(7, 2, 1)}))).what,
+  EXPECT_THAT(error_of(run(decide_orders(*made, Orders{order(7, 2, 1)}))).what,
               HasSubstr("table inventory_ledger, product_id 2, identity i7: outcome is NULL"));
-  EXPECT_EQ(run(made->decide_orders(Orders{order(7, 3, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(7, 3, 1)})), Decisions{kAccepted});
   EXPECT_EQ(schema->connections(), 1);
 }
 
@@ -488,21 +483,21 @@ TEST_F(PostgresStore, NamesTheAnswerOfAnItemRequestThatCannotBeRead) {
       "('m2', 5, 5, '', '-infinity'), ('m3', 5, 5, '', '20000-01-01')");
   for (const auto& [identity, column] : {std::pair{"m1", "quantity"}, std::pair{"m2", "created_at"},
                                          std::pair{"m3", "created_at"}}) {
-    const auto error = error_of(run(made->add_items(Items{item(identity, 1)})));
+    const auto error = error_of(run(add_items(*made, Items{item(identity, 1)})));
     EXPECT_EQ(error.fault, Fault::failing);
     EXPECT_THAT(error.what, HasSubstr(fmt::format("inventory_item_request, identity {}: {}",
                                                   identity, column)));
   }
-  EXPECT_TRUE(run(made->add_items(Items{item("m4", 1)})));
+  EXPECT_TRUE(run(add_items(*made, Items{item("m4", 1)})));
 }
 
 TEST_F(PostgresStore, SaysThatIdsHaveNoSequence) {
   schema->sql("ALTER SEQUENCE inventory_id_seq OWNED BY NONE");
-  const auto error = error_of(run(made->add_items(Items{item("m1", 1)})));
+  const auto error = error_of(run(add_items(*made, Items{item("m1", 1)})));
   EXPECT_EQ(error.fault, Fault::unavailable);
   EXPECT_THAT(error.what, HasSubstr("ALTER SEQUENCE"));
   schema->sql("ALTER SEQUENCE inventory_id_seq OWNED BY inventory.id");
-  EXPECT_TRUE(run(made->add_items(Items{item("m1", 1)})));
+  EXPECT_TRUE(run(add_items(*made, Items{item("m1", 1)})));
 }
 
 TEST_F(PostgresStore, ReadsBesideARowThatItCannotReadAndNamesIt) {
@@ -534,19 +529,19 @@ TEST_F(PostgresStore, ReadsBesideARowThatItCannotReadAndNamesIt) {
 TEST_F(PostgresStore, TakesAnotherSessionWhereAPlanHasGrownOld) {
   put_item(1, 10);
   const Orders orders{order(1, 1, 1)};
-  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*made, orders)), Decisions{kAccepted});
   schema->sql(
       "ALTER TABLE inventory RENAME TO old; CREATE VIEW inventory AS SELECT id::text AS id, "
       "quantity FROM old");
-  EXPECT_EQ(error_of(run(made->decide_orders(orders))).fault, Fault::failing);
+  EXPECT_EQ(error_of(run(decide_orders(*made, orders))).fault, Fault::failing);
   run_until([&] { return schema->connections() == 0; });
   schema->sql("DROP VIEW inventory; ALTER TABLE old RENAME TO inventory");
-  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{replay(kAccepted)});
+  EXPECT_EQ(run(decide_orders(*made, orders)), Decisions{replay(kAccepted)});
 }
 
 TEST_F(PostgresStore, IsUnavailableWithoutItsTables) {
   schema->sql("DROP TABLE inventory_ledger");
-  const auto error = error_of(run(made->decide_orders(Orders{order(1, 1, 1)})));
+  const auto error = error_of(run(decide_orders(*made, Orders{order(1, 1, 1)})));
   EXPECT_EQ(error.fault, Fault::unavailable);
   EXPECT_THAT(error.what, HasSubstr("inventory_ledger"));
 }
@@ -557,7 +552,7 @@ TEST_F(PostgresStore, WritesWhateverTheRolesDefaults) {
       store(schema->options("-c default_transaction_read_only=on -c DateStyle=German "
                             "-c default_transaction_isolation=serializable"));
   EXPECT_TRUE(run(odd->ready()));
-  EXPECT_EQ(run(odd->decide_orders(Orders{order(1, 1, 1)})), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*odd, Orders{order(1, 1, 1)})), Decisions{kAccepted});
 }
 
 TEST_F(PostgresStore, FindsThePortClosed) {
@@ -634,14 +629,14 @@ TEST_F(PostgresStore, KeepsNoConnectionOfACallThatWasGivenUp) {
     boost::asio::io_context given_up;
     const auto abandoned = make_postgres_store(given_up.get_executor(), schema->options());
     boost::asio::co_spawn(
-        given_up, abandoned->decide_orders(orders),
+        given_up, decide_orders(*abandoned, orders),
         [](const std::exception_ptr&, const Result<Decisions>&) { FAIL() << "it ended"; });
     while (schema->waiting() == 0) {
       given_up.run_one_for(milliseconds(20));
     }
   }
   schema->sql("COMMIT");
-  EXPECT_EQ(run(made->decide_orders(orders)), Decisions{kAccepted});
+  EXPECT_EQ(run(decide_orders(*made, orders)), Decisions{kAccepted});
 }
 
 }  // namespace

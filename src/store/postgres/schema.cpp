@@ -3,6 +3,9 @@
 #include <charconv>
 #include <string_view>
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include "store/postgres/adoption.h"
@@ -11,7 +14,17 @@
 namespace inventory::store::postgres {
 namespace {
 
-constexpr const char* kReadVersion = "SELECT coalesce(max(version), 0) FROM inventory_migration";
+// A migration beside which older programs may go on is recorded with a minus: those ask for the
+// largest version, and stop where it is beyond what they know.
+constexpr const char* kReadVersion =
+    "SELECT coalesce(max(abs(version)), 0) FROM inventory_migration";
+constexpr std::string_view kBesideOlder = "_beside_older";
+
+// For a migration of tables that are in use: who waits for the lock holds up all that come after.
+// So it is waited for only for a moment, and asked for again after a pause.
+constexpr std::chrono::milliseconds kMoment{100};
+constexpr std::chrono::milliseconds kPause{200};
+constexpr int kTriesMax = 100;
 
 // 0x696e76 is "inv". The second key lets schemas of one database migrate independently. The session
 // may wait as long as another instance migrates; the call's own deadline bounds it.
@@ -122,10 +135,13 @@ Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_ti
   }
   if (version < known_version()) {
     const Migration& next = migrations()[static_cast<std::size_t>(version)];
+    const bool is_beside_older = next.name.ends_with(kBesideOlder);
     const auto applied = co_await session.script(
         "migrating the schema",
-        fmt::format("{}; INSERT INTO inventory_migration (version, name) VALUES ({}, '{}')",
-                    next.sql, next.version, next.name),
+        fmt::format("SET LOCAL lock_timeout = {}; {}; INSERT INTO inventory_migration (version, "
+                    "name) VALUES ({}, '{}')",
+                    version == 0 ? lock_timeout.count() : kMoment.count(), next.sql,
+                    is_beside_older ? -next.version : next.version, next.name),
         deadline);
     if (!applied) {
       co_return std::unexpected(applied.error());
@@ -137,6 +153,26 @@ Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_ti
     co_return std::unexpected(committed.error());
   }
   co_return version;
+}
+
+// The same, again and again while somebody keeps a lock for longer than a moment.
+Task<Result<int>> apply_next_patiently(Session& session, std::chrono::milliseconds lock_timeout,
+                                       Deadline deadline) {
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  for (int tries = 1;; ++tries) {
+    auto version = co_await apply_next(session, lock_timeout, deadline);
+    if (version || version.error().fault != Fault::locked || tries == kTriesMax ||
+        std::chrono::steady_clock::now() + kPause >= deadline) {
+      co_return version;
+    }
+    session.command("ROLLBACK");
+    if (const auto rolled_back = co_await session.synchronize("rolling back", deadline);
+        !rolled_back) {
+      co_return std::unexpected(rolled_back.error());
+    }
+    timer.expires_after(kPause);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
 }
 
 }  // namespace
@@ -152,6 +188,13 @@ Task<Result<MigrationPlan>> plan_migration(Session& session, Deadline deadline) 
   MigrationPlan plan{.missing = known_version() - *version,
                      .where = fmt::format("PostgreSQL {}", session.where())};
   if (*version > 0) {
+    if (plan.missing > 0) {
+      auto taken = co_await taken_columns(session, deadline);
+      if (!taken) {
+        co_return std::unexpected(taken.error());
+      }
+      plan.obstacles = *std::move(taken);
+    }
     co_return plan;
   }
   const auto begun = co_await session.script(
@@ -179,7 +222,8 @@ Task<Result<int>> migrate(Session& session, std::chrono::milliseconds lock_timeo
   auto version = co_await applied_version(session, deadline);
   int applied = 0;
   while (version && *version < known_version()) {
-    version = co_await apply_next(session, lock_timeout, deadline);
+    version = co_await (*version == 0 ? apply_next(session, lock_timeout, deadline)
+                                      : apply_next_patiently(session, lock_timeout, deadline));
     if (version && *version < known_version()) {
       ++applied;
       ++*version;

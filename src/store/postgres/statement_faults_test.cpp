@@ -87,11 +87,11 @@ class StatementFaults : public StoreTest {
       return;
     }
     made = migrated_store();
-    const auto added = run(made->add_items(Items{item("first", 10)}));
+    const auto added = run(add_items(*made, Items{item("first", 10)}));
     ASSERT_TRUE(added) << added.error().what;
     shirt = added->front().item.id;
     // An order that is decided already, so that reading earlier decisions finds a row.
-    ASSERT_EQ(run(made->decide_orders(Orders{order(0, shirt, 1)})), Decisions{kAccepted});
+    ASSERT_EQ(run(decide_orders(*made, Orders{order(0, shirt, 1)})), Decisions{kAccepted});
   }
 
   void set_failure(const Failure& failure) {
@@ -144,8 +144,8 @@ TEST_F(StatementFaults, WritesNoOrderWhicheverStatementFailsHoweverItDoes) {
   fail_everywhere(
       {reading("inventory"), reading("inventory_ledger"), writing("UPDATE", "inventory"),
        writing("INSERT", "inventory_ledger"), committing("inventory_ledger")},
-      [&] { return made->decide_orders(orders); });
-  EXPECT_EQ(run(made->decide_orders(orders)),
+      [&] { return decide_orders(*made, orders); });
+  EXPECT_EQ(run(decide_orders(*made, orders)),
             (Decisions{replay(kAccepted), replay(kAccepted), replay(kNotFound)}));
   EXPECT_EQ(schema->on_hand(shirt), 7);
   EXPECT_EQ(schema->ledger_sum(shirt), 7);
@@ -157,7 +157,7 @@ TEST_F(StatementFaults, AddsNoItemWhicheverStatementFailsHoweverItDoes) {
       {reading("inventory_item_request"), writing("INSERT", "inventory"),
        writing("INSERT", "inventory_ledger"), writing("INSERT", "inventory_item_request"),
        committing("inventory_item_request")},
-      [&] { return made->add_items(items); });
+      [&] { return add_items(*made, items); });
   EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "3");
   EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory_item_request"), "2");
 }
@@ -180,7 +180,7 @@ class ServerFaults : public StatementFaults {
   void expect_nothing_written_and_a_fresh_decision(const Orders& orders) {
     EXPECT_EQ(schema->on_hand(shirt), 9);
     EXPECT_EQ(schema->ledger_sum(shirt), 9);
-    EXPECT_EQ(run(made->decide_orders(orders)), Decisions{kAccepted});
+    EXPECT_EQ(run(decide_orders(*made, orders)), Decisions{kAccepted});
   }
 };
 
@@ -191,7 +191,7 @@ TEST_F(ServerFaults, IsFailingWhereAStatementTakesTooLong) {
   made = store(options);
   hold_the_shirt();
   const Orders orders{order(1, shirt, 1)};
-  const auto error = error_of(run(made->decide_orders(orders)));
+  const auto error = error_of(run(decide_orders(*made, orders)));
   EXPECT_EQ(error.fault, Fault::failing);
   EXPECT_THAT(error.what, HasSubstr("57014"));
   schema->sql("COMMIT");
@@ -202,7 +202,7 @@ TEST_F(ServerFaults, IsFailingWhereAStatementTakesTooLong) {
 TEST_F(ServerFaults, IsFailingWhereAnOperatorCancelsTheStatement) {
   hold_the_shirt();
   const Orders orders{order(1, shirt, 1)};
-  auto decided = start(made->decide_orders(orders));
+  auto decided = start(decide_orders(*made, orders));
   run_until([&] { return schema->waiting() == 1; });
   schema->sql(fmt::format(
       "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
@@ -215,7 +215,7 @@ TEST_F(ServerFaults, IsFailingWhereAnOperatorCancelsTheStatement) {
 }
 
 TEST_F(ServerFaults, MayBeAskedAgainAfterADeadlockWithAnotherProgram) {
-  const auto added = run(made->add_items(Items{item("second", 10)}));
+  const auto added = run(add_items(*made, Items{item("second", 10)}));
   ASSERT_TRUE(added) << added.error().what;
   const auto sock = added->front().item.id;
   // Who looks for the deadlock is its victim: the store looks, the other program does not.
@@ -225,13 +225,13 @@ TEST_F(ServerFaults, MayBeAskedAgainAfterADeadlockWithAnotherProgram) {
                   "FOR UPDATE",
                   sock));
   const Orders orders{order(1, shirt, 1), order(2, sock, 1)};
-  auto decided = start(made->decide_orders(orders));
+  auto decided = start(decide_orders(*made, orders));
   run_until([&] { return schema->waiting() == 1; });
   schema->sql(fmt::format("SELECT FROM inventory WHERE id = {} FOR UPDATE; COMMIT", shirt));
   EXPECT_EQ(error_of(finish(std::move(decided))).fault, Fault::retryable);
   EXPECT_EQ(schema->on_hand(shirt), 9);
   EXPECT_EQ(schema->on_hand(sock), 10);
-  EXPECT_EQ(run(made->decide_orders(orders)), (Decisions{kAccepted, kAccepted}));
+  EXPECT_EQ(run(decide_orders(*made, orders)), (Decisions{kAccepted, kAccepted}));
 }
 
 }  // namespace

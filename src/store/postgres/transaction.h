@@ -2,6 +2,8 @@
 
 // Commands that the transactions share.
 
+#include <string_view>
+
 #include "store/postgres/session.h"
 
 namespace inventory::store::postgres {
@@ -14,5 +16,12 @@ inline constexpr Statement kBegin{"begin", "BEGIN ISOLATION LEVEL READ COMMITTED
 // standby like any other, and by then everything that it read is there too. Without, an answer
 // could be repeated that a failover then loses: one whose own COMMIT was cut off while it waited.
 inline constexpr Statement kTakeTransactionId{"take_transaction_id", "SELECT txid_current()"};
+
+// The tables that every batch writes to, and those of one that adds items: for write_check.h.
+inline constexpr std::string_view kStockTables =
+    "to_regclass('inventory'), to_regclass('inventory_ledger')";
+inline constexpr std::string_view kAllTables =
+    "to_regclass('inventory'), to_regclass('inventory_ledger'), "
+    "to_regclass('inventory_item_request')";
 
 }  // namespace inventory::store::postgres

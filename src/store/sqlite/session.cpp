@@ -76,26 +76,14 @@ Result<void> Session::ready() {
   return in_transaction([] { return Result<void>(); });
 }
 
-Result<std::vector<domain::OrderDecision>> Session::decide_orders(
-    std::span<const domain::Order> orders) {
-  if (orders.size() > kBatchMax) {
-    return std::unexpected(too_many(path_, orders.size()));
+Result<std::vector<domain::Decision>> Session::decide(std::span<const domain::Command> commands) {
+  if (commands.size() > kBatchMax) {
+    return std::unexpected(too_many(path_, commands.size()));
   }
   if (auto opened = open(); !opened) {
     return failed(opened.error());
   }
-  return in_transaction([&] { return tables_->decide_orders(orders); });
-}
-
-Result<std::vector<domain::ItemDecision>> Session::add_items(
-    std::span<const domain::NewItem> requests) {
-  if (requests.size() > kBatchMax) {
-    return std::unexpected(too_many(path_, requests.size()));
-  }
-  if (auto opened = open(); !opened) {
-    return failed(opened.error());
-  }
-  return in_transaction([&] { return tables_->add_items(requests); });
+  return in_transaction([&] { return tables_->decide(commands); });
 }
 
 bool Session::wants_checkpoint() const { return connection_ && connection_->log_pages() > 0; }

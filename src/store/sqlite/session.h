@@ -28,8 +28,7 @@ class Session {
   Result<MigrationPlan> plan_migration() const;
   Result<int> migrate();
   Result<void> ready();
-  Result<std::vector<domain::OrderDecision>> decide_orders(std::span<const domain::Order> orders);
-  Result<std::vector<domain::ItemDecision>> add_items(std::span<const domain::NewItem> requests);
+  Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands);
 
   // The log holds something that a checkpoint might copy: call checkpoint() when nobody waits.
   bool wants_checkpoint() const;

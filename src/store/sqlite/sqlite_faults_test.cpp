@@ -61,7 +61,7 @@ TEST_F(SqliteFaults, KnowsWhatWasWrittenWhereverTheDiskFailsWhileOrdersAreDecide
       reopen();
       auto crashed = std::make_unique<SqliteTestDatabase>();
       disk_.fail_after(operations, failure, [&] { crashed->copy_as_after_a_crash(file()); });
-      const auto decided = run(store_->decide_orders(orders));
+      const auto decided = run(decide_orders(*store_, orders));
       met = disk_.disarm();
       if (decided) {
         EXPECT_EQ(*decided, (OrderDecisions{kAccepted, kAccepted}));
@@ -88,7 +88,7 @@ TEST_F(SqliteFaults, AddsAnIdentifiedItemOnceWhereverTheDiskFails) {
     const std::vector<NewItem> items{{fmt::format("message {}", operations), 7, "a sock", {}}};
     reopen();
     disk_.fail_after(operations, Failure::io_error);
-    const auto first = run(store_->add_items(items));
+    const auto first = run(add_items(*store_, items));
     met = disk_.disarm();
     const auto added = add(items).at(0);
     EXPECT_EQ(added.replayed, first.has_value());
@@ -122,7 +122,7 @@ TEST_F(SqliteFaults, SaysThatTheDiskIsFullAndGoesOnOnceThereIsRoom) {
   const auto shirt = product(10);
   const auto orders = two_orders("full", shirt);
   disk_.fail_after(0, Failure::full);
-  const auto decided = run(store_->decide_orders(orders));
+  const auto decided = run(decide_orders(*store_, orders));
   ASSERT_TRUE(disk_.disarm());
   ASSERT_FALSE(decided);
   EXPECT_EQ(decided.error().fault, Fault::unavailable);

@@ -46,16 +46,10 @@ class SqliteStore : public Store {
     return on_thread<Result<void>>([](Session& session) { return session.ready(); });
   }
 
-  Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
-      std::span<const domain::Order> orders, Locks /*locks*/) override {
-    return on_thread<Result<std::vector<domain::OrderDecision>>>(
-        [orders](Session& session) { return session.decide_orders(orders); });
-  }
-
-  Task<Result<std::vector<domain::ItemDecision>>> add_items(
-      std::span<const domain::NewItem> requests) override {
-    return on_thread<Result<std::vector<domain::ItemDecision>>>(
-        [requests](Session& session) { return session.add_items(requests); });
+  Task<Result<std::vector<domain::Decision>>> decide(std::span<const domain::Command> commands,
+                                                     Locks /*locks*/) override {
+    return on_thread<Result<std::vector<domain::Decision>>>(
+        [commands](Session& session) { return session.decide(commands); });
   }
 
  private:

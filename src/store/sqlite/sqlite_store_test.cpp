@@ -16,9 +16,13 @@
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 
+#include "store/migration.h"
 #include "store/sqlite/testing/sqlite_test_database.h"
 
 namespace inventory::store::sqlite {
+
+std::span<const Migration> migrations();  // embedded at build
+
 namespace {
 
 using conformance::kAccepted;
@@ -285,7 +289,7 @@ TEST_F(SqliteStore, IsRetryableWhileAnotherProgramWrites) {
   const std::unique_ptr<sqlite3, int (*)(sqlite3*)> other(handle, sqlite3_close);
   ASSERT_EQ(sqlite3_exec(handle, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
   const std::vector orders{order(1, shirt, 1)};
-  const auto decided = run(store_->decide_orders(orders));
+  const auto decided = run(decide_orders(*store_, orders));
   ASSERT_FALSE(decided);
   EXPECT_EQ(decided.error().fault, Fault::retryable);
   EXPECT_THAT(decided.error().what, HasSubstr("locked"));
@@ -296,7 +300,7 @@ TEST_F(SqliteStore, IsRetryableWhileAnotherProgramWrites) {
 TEST_F(SqliteStore, RefusesWhatTheTablesDoNotTakeAndWritesNothingOfTheBatch) {
   migrate();
   const std::vector<NewItem> items{{"m1", 1, "a shirt", {}}, {"m2", -1, "less than none", {}}};
-  const auto added = run(store_->add_items(items));
+  const auto added = run(add_items(*store_, items));
   ASSERT_FALSE(added);
   EXPECT_EQ(added.error().fault, Fault::refused);
   EXPECT_THAT(added.error().what, HasSubstr("CHECK constraint failed"));
@@ -309,7 +313,7 @@ TEST_F(SqliteStore, IsUnavailableWhereIdsWereGivenBeforeAndSaysWhatToDo) {
   const std::vector<NewItem> items{{"m1", 1, "a shirt", {}}};
   const auto expect_a_wrong_sequence = [&] {
     file().execute("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'inventory'");
-    const auto added = run(store_->add_items(items));
+    const auto added = run(add_items(*store_, items));
     ASSERT_FALSE(added);
     EXPECT_EQ(added.error().fault, Fault::unavailable);
     EXPECT_THAT(added.error().what, HasSubstr("sqlite_sequence"));
@@ -326,9 +330,9 @@ TEST_F(SqliteStore, IsUnavailableWhereIdsWereGivenBeforeAndSaysWhatToDo) {
 TEST_F(SqliteStore, RefusesABatchThatIsTooLarge) {
   migrate();
   const std::vector orders(kBatchMax + 1, order(1, 1, 1));
-  EXPECT_EQ(run(store_->decide_orders(orders)).error().fault, Fault::refused);
+  EXPECT_EQ(run(decide_orders(*store_, orders)).error().fault, Fault::refused);
   const std::vector<NewItem> items(kBatchMax + 1);
-  EXPECT_EQ(run(store_->add_items(items)).error().fault, Fault::refused);
+  EXPECT_EQ(run(add_items(*store_, items)).error().fault, Fault::refused);
 }
 
 TEST_F(SqliteStore, IsUnavailableWhereNoIdIsLeftAndSaysWhatToDo) {
@@ -337,7 +341,7 @@ TEST_F(SqliteStore, IsUnavailableWhereNoIdIsLeftAndSaysWhatToDo) {
   file().execute("INSERT INTO inventory (id, quantity) VALUES (9007199254740990, 1)");
   EXPECT_EQ(product(1), 9'007'199'254'740'991);
   const std::vector<NewItem> items(1);
-  const auto added = run(store_->add_items(items));
+  const auto added = run(add_items(*store_, items));
   ASSERT_FALSE(added);
   EXPECT_EQ(added.error().fault, Fault::unavailable);
   EXPECT_THAT(added.error().what, AllOf(HasSubstr("no item ids are left after 9007199254740991"),
@@ -352,10 +356,10 @@ TEST_F(SqliteStore, SaysWhichStoredAnswerItCannotRead) {
   file().execute("INSERT INTO inventory_ledger VALUES (1, 'i7', 'opening', 1, 0, '')");
   file().execute("INSERT INTO inventory_item_request VALUES ('m1', 1, 1, NULL, 'yesterday')");
   const std::vector orders{order(7, 1, 1)};
-  EXPECT_THAT(run(store_->decide_orders(orders)).error().what,
+  EXPECT_THAT(run(decide_orders(*store_, orders)).error().what,
               AllOf(HasSubstr("inventory_ledger"), HasSubstr("i7"), HasSubstr("'opening'")));
   const std::vector<NewItem> items{{"m1", 1, {}, {}}};
-  const auto added = run(store_->add_items(items));
+  const auto added = run(add_items(*store_, items));
   ASSERT_FALSE(added);
   EXPECT_EQ(added.error().fault, Fault::failing);
   EXPECT_THAT(added.error().what, AllOf(HasSubstr("inventory_item_request"), HasSubstr("m1"),
@@ -394,7 +398,7 @@ TEST_F(SqliteStore, NamesEveryQuantityThatIsNoInteger) {
       "(5, x'00')");
   const std::vector orders{order(1, 5, 1), order(1, 4, 1), order(1, 3, 1), order(1, 2, 1),
                            order(1, shirt, 1)};
-  const auto decided = run(store_->decide_orders(orders));
+  const auto decided = run(decide_orders(*store_, orders));
   ASSERT_FALSE(decided);
   EXPECT_EQ(decided.error().fault, Fault::failing);
   EXPECT_EQ(decided.error().products, (std::vector<domain::ProductId>{2, 3, 4, 5}));
@@ -423,7 +427,7 @@ TEST_F(SqliteStore, AddsNoItemThatATriggerSwallowsOrWritesOver) {
         "AFTER INSERT ON inventory BEGIN UPDATE inventory SET id = id + 100 WHERE id = NEW.id; "
         "END"}) {
     file().execute(fmt::format("CREATE TRIGGER meddling {}", trigger));
-    const auto added = run(store_->add_items(items));
+    const auto added = run(add_items(*store_, items));
     ASSERT_FALSE(added) << trigger;
     EXPECT_EQ(added.error().fault, Fault::failing) << added.error().what;
     EXPECT_THAT(added.error().what, HasSubstr("trigger"));
@@ -443,22 +447,48 @@ TEST_F(SqliteStore, IsUnavailableSoonWhereATriggerCannotBeRun) {
   const std::vector orders{order(1, shirt, 1)};
   file().execute(
       "CREATE TRIGGER broken BEFORE UPDATE ON inventory BEGIN INSERT INTO missing VALUES (1); END");
-  EXPECT_EQ(run(store_->decide_orders(orders)).error().fault, Fault::failing);
+  EXPECT_EQ(run(decide_orders(*store_, orders)).error().fault, Fault::failing);
   EXPECT_THAT(why_unavailable(*store_), HasSubstr("missing"));
   file().execute("DROP TRIGGER broken");
   EXPECT_EQ(decide(orders), OrderDecisions{kAccepted});
 }
 
-TEST_F(SqliteStore, KeepsTheLedgerWhenItsCheckIsMadeAnew) {
-  migrate();
-  const std::vector orders{order(7, product(5), 2)};
-  EXPECT_FALSE(run(store_->decide_orders(orders)).value().at(0).replayed);
-  file().execute("DELETE FROM inventory_migration WHERE version = 2");
-  EXPECT_EQ(run(store_->migrate()), 1);
-  EXPECT_TRUE(run(store_->decide_orders(orders)).value().at(0).replayed);
-  EXPECT_EQ(file().query("SELECT count(*) FROM inventory_ledger"), "2");
-  EXPECT_THROW(file().execute("INSERT INTO inventory_ledger VALUES (1, 'i8', 'lost', 1, 0, '')"),
-               std::runtime_error);
+// A file with an earlier version of the schema, as the program of then left it.
+void make_file_of_version(int version, const std::string& path) {
+  std::string sql;
+  for (const Migration& migration : migrations().first(static_cast<std::size_t>(version))) {
+    sql += fmt::format("{}; INSERT INTO inventory_migration VALUES ({}, '{}', '');", migration.sql,
+                       migration.version, migration.name);
+  }
+  sql +=
+      "INSERT INTO inventory VALUES (1, 3, 'a shirt', '2026-01-01 00:00:00.000000');"
+      "INSERT INTO inventory_ledger VALUES (1, 'opening', 'opening', 5, 5, ''), "
+      "(1, 'i7', 'accepted', 2, -2, ''), (1, 'i8', 'not_enough_stock', 9, 0, '');"
+      "INSERT INTO inventory_item_request VALUES "
+      "('m1', 1, 5, 'a shirt', '2026-01-01 00:00:00.000000')";
+  sqlite3* handle = nullptr;
+  sqlite3_open(path.c_str(), &handle);
+  char* error = nullptr;
+  EXPECT_EQ(sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK)
+      << (error == nullptr ? "" : error);
+  sqlite3_free(error);
+  sqlite3_close(handle);
+}
+
+class EarlierSchema : public SqliteStore, public testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(SqliteStore, EarlierSchema, testing::Values(1, 2));
+
+TEST_P(EarlierSchema, IsBroughtUpToDateWithAllThatItHolds) {
+  make_file_of_version(GetParam(), file().path());
+  EXPECT_EQ(run(store_->migrate()), 3 - GetParam());
+  EXPECT_EQ(decide({order(7, 1, 2), order(8, 1, 9), order(9, 1, 1)}),
+            (OrderDecisions{replay(kAccepted),
+                            replay({.outcome = domain::Outcome::not_enough_stock}), kAccepted}));
+  const auto again = add({{"m1", 5, "a shirt", {}}});
+  EXPECT_TRUE(again.at(0).replayed);
+  EXPECT_EQ(again.at(0).item.id, 1);
+  EXPECT_EQ(file().query("SELECT quantity || ' ' || version FROM inventory"), "2 1");
+  EXPECT_EQ(product(1), 2);
 }
 
 TEST_F(SqliteStore, AdoptsNoTableWithAColumnThatWouldBeLost) {
@@ -523,8 +553,8 @@ TEST_F(SqliteStore, AnswersTheCallsThatAreOutstandingWhenItEnds) {
     orders.push_back(order(i, shirt, 1));
   }
   const std::vector<NewItem> items{{"m1", 1, {}, {}}};
-  auto decided = start(store_->decide_orders(orders));
-  auto added = start(store_->add_items(items));
+  auto decided = start(decide_orders(*store_, orders));
+  auto added = start(add_items(*store_, items));
   auto ready = start(store_->ready());
   store_.reset();
 
@@ -544,7 +574,7 @@ TEST_F(SqliteStore, AnswersTheCallsThatAreOutstandingWhenItEnds) {
 TEST_F(SqliteStore, EndsWithItsLoopThoughACallWasOutstanding) {
   migrate();
   const std::vector orders{order(1, 1, 1)};
-  (void)start(store_->decide_orders(orders));
+  (void)start(decide_orders(*store_, orders));
   store_.reset();
   // The loop ends without having run the call's end: nothing leaks, nothing crashes.
 }

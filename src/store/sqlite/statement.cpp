@@ -73,6 +73,10 @@ int Statement::bind(int parameter, std::string_view value) {
                              SQLITE_UTF8);
 }
 
+int Statement::bind(int parameter, const std::optional<std::int64_t>& value) {
+  return value ? bind(parameter, *value) : sqlite3_bind_null(handle_.get(), parameter);
+}
+
 int Statement::bind(int parameter, const std::optional<std::string>& value) {
   return value ? bind(parameter, std::string_view(*value))
                : sqlite3_bind_null(handle_.get(), parameter);

@@ -73,6 +73,7 @@ class Statement {
 
   int bind(int parameter, std::int64_t value);
   int bind(int parameter, std::string_view value);
+  int bind(int parameter, const std::optional<std::int64_t>& value);
   int bind(int parameter, const std::optional<std::string>& value);
   Result<void> finish(std::string_view doing, int code);
 

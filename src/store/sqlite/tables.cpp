@@ -14,32 +14,12 @@
 namespace inventory::store::sqlite {
 namespace {
 
+using domain::kOpening;
 using domain::Quantity;
-using domain::Verdict;
-
-// The largest integer that every JSON reader keeps exactly: 2^53 - 1.
-constexpr std::int64_t kNumberMax = 9'007'199'254'740'991;
-
-constexpr std::string_view kOpening = "opening";
 
 constexpr std::string_view kNotHeld =
     "it does not hold what was written to it, and all was rolled back; a trigger is the likely "
     "cause";
-
-constexpr std::array kOutcomes{
-    std::pair{Verdict::accepted, std::string_view("accepted")},
-    std::pair{Verdict::product_not_found, std::string_view("product_not_found")},
-    std::pair{Verdict::not_enough_stock, std::string_view("not_enough_stock")},
-};
-
-std::string_view to_outcome(Verdict verdict) {
-  return std::ranges::find(kOutcomes, verdict, [](auto& row) { return row.first; })->second;
-}
-
-std::optional<Verdict> to_verdict(std::string_view outcome) {
-  const auto* found = std::ranges::find(kOutcomes, outcome, [](auto& row) { return row.second; });
-  return found == kOutcomes.end() ? std::nullopt : std::optional(found->first);
-}
 
 std::string now_text() {
   return to_text(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()));
@@ -80,27 +60,9 @@ class FlawedRows {
   std::vector<domain::ProductId> products_;
 };
 
-// Nothing where it is no quantity of at least `least`.
-std::optional<Quantity> quantity_of(std::optional<std::int64_t> number, Quantity least) {
-  return number && *number >= least && *number <= kNumberMax ? number : std::nullopt;
-}
-
-// What a decision's row (outcome, quantity, delta) is wrong in; empty where it is as this program
-// writes it.
-std::string flaw_of(const Statement& row) {
-  const auto verdict = to_verdict(row.text(0));
-  const auto quantity = quantity_of(row.exact_integer(1), 1);
-  if (!verdict) {
-    return fmt::format("outcome is {}, which is no decision of an order", row.display(0));
-  }
-  if (!quantity) {
-    return fmt::format("quantity is {}", row.display(1));
-  }
-  if (row.exact_integer(2) != (*verdict == Verdict::accepted ? -*quantity : 0)) {
-    return fmt::format("delta is {}, which disagrees with outcome {} and quantity {}",
-                       row.display(2), row.display(0), *quantity);
-  }
-  return "";
+// Nothing where it is no quantity.
+std::optional<Quantity> quantity_of(std::optional<std::int64_t> number) {
+  return number && *number >= 0 && *number <= domain::kQuantityMax ? number : std::nullopt;
 }
 
 }  // namespace
@@ -109,24 +71,26 @@ Result<Tables> Tables::prepare(Connection& connection) {
   Tables tables;
   tables.file_ = connection.file();
   const std::pair<Statement*, std::string_view> statements[] = {
-      {&tables.select_item_, "SELECT quantity FROM inventory WHERE id = ?1"},
-      {&tables.update_item_, "UPDATE inventory SET quantity = ?2 WHERE id = ?1"},
+      {&tables.select_item_, "SELECT quantity, version FROM inventory WHERE id = ?1"},
+      {&tables.update_item_, "UPDATE inventory SET quantity = ?2, version = ?3 WHERE id = ?1"},
       {&tables.insert_item_,
-       "INSERT INTO inventory (id, quantity, description, created_at) VALUES (?1, ?2, ?3, ?4)"},
+       "INSERT INTO inventory (id, quantity, version, description, created_at, low_stock) "
+       "VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
       // The highest id that was ever given, deleted ones included.
       {&tables.select_last_id_, "SELECT seq FROM sqlite_sequence WHERE name = 'inventory'"},
       {&tables.select_entry_,
-       "SELECT outcome, quantity, delta FROM inventory_ledger "
+       "SELECT outcome, quantity, delta, quantity_after, terms, message_hash FROM inventory_ledger "
        "WHERE product_id = ?1 AND identity = ?2"},
       {&tables.insert_entry_,
-       "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, decided_at) "
-       "VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+       "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, decided_at, "
+       "quantity_after, version, reason, terms, message_hash) "
+       "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"},
       {&tables.select_request_,
-       "SELECT product_id, quantity, description, created_at FROM inventory_item_request "
-       "WHERE identity = ?1"},
+       "SELECT product_id, quantity, description, created_at, chosen_id, low_stock "
+       "FROM inventory_item_request WHERE identity = ?1"},
       {&tables.insert_request_,
        "INSERT INTO inventory_item_request (identity, product_id, quantity, description, "
-       "created_at) VALUES (?1, ?2, ?3, ?4, ?5)"},
+       "created_at, chosen_id, low_stock) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
       {&tables.count_triggers_,
        "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN "
        "('inventory', 'inventory_ledger', 'inventory_item_request')"},
@@ -141,34 +105,44 @@ Result<Tables> Tables::prepare(Connection& connection) {
   return tables;
 }
 
-Result<std::vector<domain::OrderDecision>> Tables::decide_orders(
-    std::span<const domain::Order> orders) {
-  domain::BatchView view;
-  if (auto read = read_stock(orders, view); !read) {
+Result<std::vector<domain::Decision>> Tables::decide(std::span<const domain::Command> commands) {
+  const domain::Needs needs = domain::needs_of(commands);
+  domain::Books books(needs);
+  if (auto read = read_stock(needs, books); !read) {
     return std::unexpected(read.error());
   }
-  if (auto read = read_decisions(orders, view); !read) {
+  if (auto read = read_entries(needs, books); !read) {
     return std::unexpected(read.error());
   }
-  auto outcome = domain::decide_orders(orders, view);
-  if (auto written = write(outcome); !written) {
+  if (auto read = read_requests(needs, books); !read) {
+    return std::unexpected(read.error());
+  }
+  if (needs.fresh_ids > 0) {
+    auto ids = fresh_ids(needs);
+    if (!ids) {
+      return std::unexpected(ids.error());
+    }
+    books.found_fresh(*std::move(ids));
+  }
+  auto decisions = domain::decide_all(commands, books);
+  const domain::Changes changes = books.take_changes();
+  if (auto written = write(changes); !written) {
     return std::unexpected(written.error());
   }
-  return std::move(outcome.decisions);
+  if (auto checked = check(needs, changes); !checked) {
+    return std::unexpected(checked.error());
+  }
+  return decisions;
 }
 
-Result<void> Tables::read_stock(std::span<const domain::Order> orders, domain::BatchView& view) {
-  std::vector<domain::ProductId> products(orders.size());
-  std::ranges::transform(orders, products.begin(), &domain::Order::product);
-  std::ranges::sort(products);
-  const auto [end, last] = std::ranges::unique(products);
+Result<void> Tables::read_stock(const domain::Needs& needs, domain::Books& books) {
   FlawedRows flawed(file_);
-  for (const auto product : std::span(products.begin(), end)) {
+  for (const auto product : needs.products) {
     auto read = select_item_.each(
         "reading the stock",
         [&](const Statement& row) {
-          if (const auto quantity = quantity_of(row.exact_integer(0), 0)) {
-            view.on_hand.emplace_hint(view.on_hand.end(), product, *quantity);
+          if (const auto quantity = quantity_of(row.exact_integer(0))) {
+            books.found(product, {*quantity, row.integer(1)});
           } else {
             flawed.add(product, "inventory", fmt::format("id {}", product),
                        fmt::format("quantity is {}", row.display(0)));
@@ -182,52 +156,134 @@ Result<void> Tables::read_stock(std::span<const domain::Order> orders, domain::B
   return std::move(flawed).result();
 }
 
-Result<void> Tables::read_decisions(std::span<const domain::Order> orders,
-                                    domain::BatchView& view) {
+Result<void> Tables::read_entries(const domain::Needs& needs, domain::Books& books) {
   FlawedRows flawed(file_);
-  for (const domain::Order& order : orders) {
-    domain::LedgerKey key(order.product, order.ledger_identity());
-    std::optional<domain::EarlierDecision> earlier;
+  for (std::size_t at = 0; at < needs.entries.size(); ++at) {
+    const auto& [product, identity] = needs.entries[at];
     auto read = select_entry_.each(
         "reading the ledger",
         [&](const Statement& row) {
-          const auto verdict = to_verdict(row.text(0));
-          const auto flaw = flaw_of(row);
-          if (verdict && flaw.empty()) {
-            earlier = {*verdict, row.integer(1)};
-          } else {
-            flawed.add(key.first, "inventory_ledger",
-                       fmt::format("product_id {}, identity {}", key.first, key.second), flaw);
+          const auto flaw =
+              domain::flaw_of(identity, {row.text(0), row.exact_integer(1), row.exact_integer(2)});
+          if (!flaw.empty()) {
+            flawed.add(product, "inventory_ledger",
+                       fmt::format("product_id {}, identity {}", product, identity), flaw);
+            return;
           }
+          books.found(at, {.key = {},
+                           .outcome = *domain::find_outcome(row.text(0)),
+                           .quantity = row.integer(1),
+                           .delta = row.integer(2),
+                           .quantity_after = row.exact_integer(3),
+                           .terms = row.optional_text(4),
+                           .message_hash = row.exact_integer(5)});
         },
-        key.first, std::string_view(key.second));
+        product, std::string_view(identity));
     if (!read) {
       return read;
-    }
-    if (earlier) {
-      view.decisions.emplace(std::move(key), *earlier);
     }
   }
   return std::move(flawed).result();
 }
 
-Result<void> Tables::write(const domain::BatchOutcome& outcome) {
-  for (const auto& [product, quantity] : outcome.changed_stock) {
-    if (auto updated = update_item_.run("writing the stock", product, quantity); !updated) {
+Result<void> Tables::read_requests(const domain::Needs& needs, domain::Books& books) {
+  FlawedRows flawed(file_);
+  for (const std::string& identity : needs.item_requests) {
+    auto read = select_request_.each(
+        "reading an item request",
+        [&](const Statement& row) {
+          const auto id = row.exact_integer(0);
+          const auto quantity = row.exact_integer(1);
+          const auto created_at = to_timestamp(row.text(3));
+          const auto chosen_id = row.exact_integer(4);
+          const bool is_rejection = row.is_null(0) && chosen_id;
+          if ((id || is_rejection) && quantity && created_at) {
+            books.found(domain::ItemAnswer{.identity = identity,
+                                           .id = id,
+                                           .quantity = *quantity,
+                                           .description = row.optional_text(2),
+                                           .created_at = *created_at,
+                                           .chosen_id = chosen_id,
+                                           .low_stock = row.exact_integer(5)});
+            return;
+          }
+          const int column = !id && !is_rejection ? 0 : !quantity ? 1 : 3;
+          constexpr std::array kColumns{"product_id", "quantity", "description", "created_at"};
+          flawed.add("inventory_item_request", fmt::format("identity {}", identity),
+                     fmt::format("{} is {}", kColumns.at(static_cast<std::size_t>(column)),
+                                 row.display(column)));
+        },
+        std::string_view(identity));
+    if (!read) {
+      return read;
+    }
+  }
+  return std::move(flawed).result();
+}
+
+Result<std::vector<domain::ProductId>> Tables::fresh_ids(const domain::Needs& needs) {
+  std::int64_t last = 0;
+  auto read = select_last_id_.each("reading the last item id",
+                                   [&](const Statement& row) { last = row.integer(0); });
+  if (!read) {
+    return std::unexpected(read.error());
+  }
+  if (last > domain::kQuantityMax - static_cast<std::int64_t>(needs.fresh_ids)) {
+    return std::unexpected(
+        Error{Fault::unavailable,
+              fmt::format("SQLite database {}: no item ids are left after {}, which someone "
+                          "inserted: delete that item, and set the seq of inventory in "
+                          "sqlite_sequence to the highest id that was given before it",
+                          file_, last)});
+  }
+  std::vector<domain::ProductId> ids(needs.fresh_ids);
+  std::iota(ids.begin(), ids.end(), std::max(last, needs.ids_beyond) + 1);
+  return ids;
+}
+
+Result<void> Tables::write(const domain::Changes& changes) {
+  for (const auto& [product, stock] : changes.stock) {
+    auto updated = update_item_.run("writing the stock", product, stock.quantity, stock.version);
+    if (!updated) {
       return updated;
     }
   }
+  if (auto added = write_items(changes); !added) {
+    return added;
+  }
   const std::string now = now_text();
-  for (const domain::LedgerEntry& entry : outcome.new_entries) {
+  for (const domain::LedgerEntry& entry : changes.entries) {
     const auto& [product, identity] = entry.key;
     auto inserted = insert_entry_.run("writing the ledger", product, std::string_view(identity),
-                                      to_outcome(entry.verdict), entry.quantity, entry.delta,
-                                      std::string_view(now));
+                                      domain::row_of(entry.outcome).word, entry.quantity,
+                                      entry.delta, std::string_view(now), entry.quantity_after,
+                                      entry.version, entry.reason, entry.terms, entry.message_hash);
     if (!inserted) {
       return inserted;
     }
   }
-  return check(outcome);
+  return {};
+}
+
+Result<void> Tables::write_items(const domain::Changes& changes) {
+  for (const auto& [item, stock] : changes.items) {
+    const std::string created_at = to_text(item.created_at);
+    auto added = insert_item_.run("adding an item", item.id, stock.quantity, stock.version,
+                                  item.description, std::string_view(created_at), item.low_stock);
+    if (!added) {
+      return added;
+    }
+  }
+  for (const domain::ItemAnswer& answer : changes.item_requests) {
+    const std::string created_at = to_text(answer.created_at);
+    auto stored = insert_request_.run(
+        "storing an item request", std::string_view(answer.identity), answer.id, answer.quantity,
+        answer.description, std::string_view(created_at), answer.chosen_id, answer.low_stock);
+    if (!stored) {
+      return stored;
+    }
+  }
+  return {};
 }
 
 template <class Matches, class... Keys>
@@ -251,8 +307,13 @@ Result<bool> Tables::has_triggers() {
   return count > 0;
 }
 
-// Every row that a batch has written is there, and holds what was written.
-Result<void> Tables::check(const domain::BatchOutcome& outcome) {
+// Every row that a batch has written is there, and holds what was written. Not descriptions and
+// times: a trigger of the owner's may trim or date them. Of new ids nobody has been told: errors do
+// not name them.
+Result<void> Tables::check(const domain::Needs& needs, const domain::Changes& changes) {
+  if (changes.empty()) {
+    return {};
+  }
   const auto needed = has_triggers();
   if (!needed) {
     return std::unexpected(needed.error());
@@ -261,159 +322,51 @@ Result<void> Tables::check(const domain::BatchOutcome& outcome) {
     return {};
   }
   FlawedRows flawed(file_);
-  for (const auto& [product, quantity] : outcome.changed_stock) {
-    auto stock_is = [&](const Statement& row) { return row.exact_integer(0) == quantity; };
-    const auto held = holds(select_item_, stock_is, product);
+  const auto look = [&](domain::ProductId product, std::string_view table, const std::string& row,
+                        const Result<bool>& held) -> Result<void> {
     if (!held) {
       return std::unexpected(held.error());
     }
-    if (!*held) {
-      flawed.add(product, "inventory", fmt::format("id {}", product), kNotHeld);
+    if (!*held && std::ranges::binary_search(needs.products, product)) {
+      flawed.add(product, table, row, kNotHeld);
+    } else if (!*held) {
+      flawed.add(table, row, kNotHeld);
     }
+    return {};
+  };
+  Result<void> looked;
+  const auto look_at_stock = [&](domain::ProductId product, Quantity quantity) {
+    auto stock_is = [&](const Statement& row) { return row.exact_integer(0) == quantity; };
+    looked = look(product, "inventory", fmt::format("id {}", product),
+                  holds(select_item_, stock_is, product));
+  };
+  for (const auto& [product, stock] : changes.stock) {
+    if (looked) look_at_stock(product, stock.quantity);
   }
-  for (const domain::LedgerEntry& entry : outcome.new_entries) {
+  for (const auto& [item, stock] : changes.items) {
+    if (looked) look_at_stock(item.id, stock.quantity);
+  }
+  for (const domain::LedgerEntry& entry : changes.entries) {
+    if (!looked) break;
     const auto& [product, identity] = entry.key;
     auto entry_is = [&](const Statement& row) {
-      return row.text(0) == to_outcome(entry.verdict) && row.exact_integer(1) == entry.quantity &&
-             row.exact_integer(2) == entry.delta;
+      return row.text(0) == domain::row_of(entry.outcome).word &&
+             row.exact_integer(1) == entry.quantity && row.exact_integer(2) == entry.delta;
     };
-    const auto held = holds(select_entry_, entry_is, product, std::string_view(identity));
-    if (!held) {
-      return std::unexpected(held.error());
-    }
-    if (!*held) {
-      flawed.add(product, "inventory_ledger",
-                 fmt::format("product_id {}, identity {}", product, identity), kNotHeld);
-    }
+    looked = look(product, "inventory_ledger",
+                  fmt::format("product_id {}, identity {}", product, identity),
+                  holds(select_entry_, entry_is, product, std::string_view(identity)));
   }
-  return std::move(flawed).result();
-}
-
-Result<std::vector<domain::ItemDecision>> Tables::add_items(
-    std::span<const domain::NewItem> requests) {
-  std::map<std::string, domain::Item> earlier;
-  if (auto read = read_items(requests, earlier); !read) {
-    return std::unexpected(read.error());
-  }
-  const auto ids = fresh_ids(requests.size());
-  if (!ids) {
-    return std::unexpected(ids.error());
-  }
-  auto outcome = domain::decide_items(requests, earlier, *ids);
-  if (auto written = write(outcome.added); !written) {
-    return std::unexpected(written.error());
-  }
-  return std::move(outcome.decisions);
-}
-
-Result<void> Tables::read_items(std::span<const domain::NewItem> requests,
-                                std::map<std::string, domain::Item>& earlier) {
-  FlawedRows flawed(file_);
-  for (const domain::NewItem& request : requests) {
-    if (!request.identity) {
-      continue;
-    }
-    auto read = select_request_.each(
-        "reading an item request",
-        [&](const Statement& row) {
-          const auto id = row.exact_integer(0);
-          const auto quantity = row.exact_integer(1);
-          const auto created_at = to_timestamp(row.text(3));
-          if (id && quantity && created_at) {
-            earlier.emplace(*request.identity,
-                            domain::Item{*id, *quantity, row.optional_text(2), *created_at});
-            return;
-          }
-          const int column = !id ? 0 : !quantity ? 1 : 3;
-          constexpr std::array kColumns{"product_id", "quantity", "description", "created_at"};
-          flawed.add("inventory_item_request", fmt::format("identity {}", *request.identity),
-                     fmt::format("{} is {}", kColumns.at(static_cast<std::size_t>(column)),
-                                 row.display(column)));
-        },
-        std::string_view(*request.identity));
-    if (!read) {
-      return read;
-    }
-  }
-  return std::move(flawed).result();
-}
-
-Result<std::vector<domain::ProductId>> Tables::fresh_ids(std::size_t count) {
-  std::int64_t last = 0;
-  auto read = select_last_id_.each("reading the last item id",
-                                   [&](const Statement& row) { last = row.integer(0); });
-  if (!read) {
-    return std::unexpected(read.error());
-  }
-  if (last > kNumberMax - static_cast<std::int64_t>(count)) {
-    return std::unexpected(
-        Error{Fault::unavailable,
-              fmt::format("SQLite database {}: no item ids are left after {}, which someone "
-                          "inserted: delete that item, and set the seq of inventory in "
-                          "sqlite_sequence to the highest id that was given before it",
-                          file_, last)});
-  }
-  std::vector<domain::ProductId> ids(count);
-  std::iota(ids.begin(), ids.end(), last + 1);
-  return ids;
-}
-
-Result<void> Tables::write(std::span<const domain::AddedItem> added) {
-  const std::string now = now_text();
-  for (const auto& [identity, item] : added) {
-    const std::string created_at = to_text(item.created_at);
-    auto written = insert_item_.run("adding an item", item.id, item.quantity, item.description,
-                                    std::string_view(created_at));
-    if (written) {
-      // The ledger begins with the opening stock: so its deltas add up to what is on hand.
-      written = insert_entry_.run("writing the ledger", item.id, kOpening, kOpening, item.quantity,
-                                  item.quantity, std::string_view(now));
-    }
-    if (written && identity) {
-      written = insert_request_.run("storing an item request", std::string_view(*identity), item.id,
-                                    item.quantity, item.description, std::string_view(created_at));
-    }
-    if (!written) {
-      return written;
-    }
-  }
-  return check(added);
-}
-
-// Not descriptions and times: a trigger of the owner's may trim or date them.
-Result<void> Tables::check(std::span<const domain::AddedItem> added) {
-  const auto needed = has_triggers();
-  if (!needed) {
-    return std::unexpected(needed.error());
-  }
-  if (!*needed) {
-    return {};
-  }
-  FlawedRows flawed(file_);
-  for (const auto& [identity, item] : added) {
-    auto item_is = [&](const Statement& row) { return row.exact_integer(0) == item.quantity; };
-    auto opening_is = [&](const Statement& row) {
-      return row.text(0) == kOpening && row.exact_integer(1) == item.quantity &&
-             row.exact_integer(2) == item.quantity;
-    };
+  for (const domain::ItemAnswer& answer : changes.item_requests) {
+    if (!looked) break;
     auto request_is = [&](const Statement& row) {
-      return row.exact_integer(0) == item.id && row.exact_integer(1) == item.quantity;
+      return row.exact_integer(0) == answer.id && row.exact_integer(1) == answer.quantity;
     };
-    auto held = holds(select_item_, item_is, item.id);
-    if (held && *held) {
-      held = holds(select_entry_, opening_is, item.id, kOpening);
-    }
-    if (held && *held && identity) {
-      held = holds(select_request_, request_is, std::string_view(*identity));
-    }
-    if (!held) {
-      return std::unexpected(held.error());
-    }
-    if (!*held) {
-      flawed.add("inventory", fmt::format("id {}", item.id), kNotHeld);
-    }
+    looked = look(answer.id.value_or(0), "inventory_item_request",
+                  fmt::format("identity {}", answer.identity),
+                  holds(select_request_, request_is, std::string_view(answer.identity)));
   }
-  return std::move(flawed).result();
+  return looked ? std::move(flawed).result() : looked;
 }
 
 }  // namespace inventory::store::sqlite

@@ -12,13 +12,11 @@
 // Owns:    its statements; the connection outlives it.
 // Threads: the connection's.
 
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "domain/decide_orders.h"
-#include "domain/item.h"
+#include "domain/command.h"
 #include "store/error.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/statement.h"
@@ -30,22 +28,18 @@ class Tables {
   // The schema must be current.
   static Result<Tables> prepare(Connection& connection);
 
-  Result<std::vector<domain::OrderDecision>> decide_orders(std::span<const domain::Order> orders);
-  Result<std::vector<domain::ItemDecision>> add_items(std::span<const domain::NewItem> requests);
+  Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands);
 
  private:
   Tables() = default;
 
-  Result<void> read_stock(std::span<const domain::Order> orders, domain::BatchView& view);
-  Result<void> read_decisions(std::span<const domain::Order> orders, domain::BatchView& view);
-  Result<void> write(const domain::BatchOutcome& outcome);
-  Result<void> check(const domain::BatchOutcome& outcome);
-
-  Result<std::vector<domain::ProductId>> fresh_ids(std::size_t count);
-  Result<void> read_items(std::span<const domain::NewItem> requests,
-                          std::map<std::string, domain::Item>& earlier);
-  Result<void> write(std::span<const domain::AddedItem> added);
-  Result<void> check(std::span<const domain::AddedItem> added);
+  Result<void> read_stock(const domain::Needs& needs, domain::Books& books);
+  Result<void> read_entries(const domain::Needs& needs, domain::Books& books);
+  Result<void> read_requests(const domain::Needs& needs, domain::Books& books);
+  Result<std::vector<domain::ProductId>> fresh_ids(const domain::Needs& needs);
+  Result<void> write(const domain::Changes& changes);
+  Result<void> write_items(const domain::Changes& changes);
+  Result<void> check(const domain::Needs& needs, const domain::Changes& changes);
 
   template <class Matches, class... Keys>
   static Result<bool> holds(Statement& statement, Matches matches, const Keys&... keys);

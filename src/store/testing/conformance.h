@@ -23,6 +23,7 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
+#include "store/one_kind_for_test.h"
 #include "store/reader.h"
 #include "store/store.h"
 
@@ -126,7 +127,7 @@ class StoreOnLoop {
 
   // Calls that must succeed; they throw where one does not.
   OrderDecisions decide(std::span<const domain::Order> orders) {
-    auto decisions = run(store_->decide_orders(orders));
+    auto decisions = run(decide_orders(*store_, orders));
     if (!decisions) {
       throw std::runtime_error("decide_orders: " + decisions.error().what);
     }
@@ -138,7 +139,7 @@ class StoreOnLoop {
   }
 
   ItemDecisions add(std::span<const domain::NewItem> requests) {
-    auto decisions = run(store_->add_items(requests));
+    auto decisions = run(add_items(*store_, requests));
     if (!decisions) {
       throw std::runtime_error("add_items: " + decisions.error().what);
     }
@@ -173,9 +174,9 @@ class Conformance : public testing::TestWithParam<Adapter>, public StoreOnLoop {
   }
 };
 
-inline const domain::OrderDecision kAccepted{.verdict = domain::Verdict::accepted};
-inline const domain::OrderDecision kNotEnough{.verdict = domain::Verdict::not_enough_stock};
-inline const domain::OrderDecision kNotFound{.verdict = domain::Verdict::product_not_found};
+inline const domain::OrderDecision kAccepted{.outcome = domain::Outcome::accepted};
+inline const domain::OrderDecision kNotEnough{.outcome = domain::Outcome::not_enough_stock};
+inline const domain::OrderDecision kNotFound{.outcome = domain::Outcome::product_not_found};
 
 inline domain::OrderDecision replay(domain::OrderDecision decision) {
   decision.replayed = true;
@@ -196,11 +197,10 @@ namespace inventory::domain {
 
 // How failed expectations print decisions.
 inline void PrintTo(const OrderDecision& decision, std::ostream* out) {
-  constexpr const char* kNames[] = {"accepted", "product not found", "not enough stock"};
   if (decision.conflicts_with) {
     *out << "conflict with quantity " << *decision.conflicts_with;
   } else {
-    *out << kNames[static_cast<int>(decision.verdict)] << (decision.replayed ? ", replayed" : "");
+    *out << row_of(decision.outcome).text << (decision.replayed ? ", replayed" : "");
   }
 }
 

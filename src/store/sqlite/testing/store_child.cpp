@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 
+#include "store/one_kind_for_test.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace {
@@ -26,7 +27,7 @@ store::Task<void> decide_for_good(store::Store& store) {
     co_return;
   }
   const std::vector<domain::NewItem> items{{std::nullopt, 1'000'000, std::nullopt, {}}};
-  const auto added = co_await store.add_items(items);
+  const auto added = co_await add_items(store, items);
   if (!added) {
     print(added.error().what);
     co_return;
@@ -35,7 +36,7 @@ store::Task<void> decide_for_good(store::Store& store) {
   print(fmt::to_string(product));
   for (std::int64_t id = 1;; ++id) {
     const std::vector<domain::Order> orders{{domain::OrderId(id), product, 1}};
-    const auto decided = co_await store.decide_orders(orders);
+    const auto decided = co_await decide_orders(store, orders);
     if (!decided) {
       print(decided.error().what);
       co_return;

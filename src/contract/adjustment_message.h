@@ -1,0 +1,37 @@
+#pragma once
+
+// The messages of the queue inventory_adjust: JSON in, JSON out, as docs/contract.md has them.
+
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "contract/request_error.h"
+#include "domain/adjustment.h"
+
+namespace inventory::contract {
+
+// AdjustmentMessage: a request body and what could be made of it. Members are there if they are
+// valid.
+struct AdjustmentMessage {
+  std::expected<domain::Adjustment, RequestError> adjustment;
+  std::optional<domain::OrderId> id = std::nullopt;
+  std::optional<domain::ProductId> product = std::nullopt;
+};
+
+// Reads a body. One of more than bytes_max bytes is not looked at.
+AdjustmentMessage read_adjustment(std::string_view body, std::size_t bytes_max);
+
+// The reply to a decided adjustment.
+std::string adjustment_reply(const AdjustmentMessage& message,
+                             const domain::AdjustmentDecision& decision);
+
+// Why an adjustment cannot be done, ever: the stock would be more than can be kept.
+std::string beyond_limit_text(const AdjustmentMessage& message);
+
+// The reply to a request that is not valid, or that the database refused.
+std::string invalid_adjustment_reply(const AdjustmentMessage& message, std::string_view what);
+
+}  // namespace inventory::contract

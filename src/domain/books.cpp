@@ -1,0 +1,171 @@
+#include "domain/books.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+namespace inventory::domain {
+namespace {
+
+[[noreturn]] void broken(const char* invariant, ProductId product, std::string_view identity) {
+  std::fprintf(stderr, "inventory: %s: product %lld, identity %.*s\n", invariant,
+               static_cast<long long>(product), static_cast<int>(identity.size()), identity.data());
+  std::abort();
+}
+
+template <class T>
+void sort_unique(std::vector<T>& values) {
+  std::ranges::sort(values);
+  const auto repeated = std::ranges::unique(values);
+  values.erase(repeated.begin(), repeated.end());
+}
+
+}  // namespace
+
+void Needs::sort() {
+  sort_unique(products);
+  sort_unique(entries);
+  sort_unique(item_requests);
+}
+
+Books::Books(const Needs& needs)
+    : needs_(needs),
+      stock_(needs.products.size()),
+      entries_(needs.entries.size()),
+      answers_(needs.item_requests.size()) {}
+
+std::size_t Books::place_of(ProductId product) const {
+  const auto& named = needs_.products;
+  const auto found = std::ranges::lower_bound(named, product);
+  return found == named.end() || *found != product
+             ? named.size()
+             : static_cast<std::size_t>(found - named.begin());
+}
+
+std::size_t Books::place_of(ProductId product, std::string_view identity) const {
+  const auto& named = needs_.entries;
+  const auto found = std::ranges::partition_point(named, [&](const LedgerKey& key) {
+    return key.first != product ? key.first < product : std::string_view(key.second) < identity;
+  });
+  return found == named.end() || found->first != product || found->second != identity
+             ? named.size()
+             : static_cast<std::size_t>(found - named.begin());
+}
+
+std::size_t Books::place_of(std::string_view identity) const {
+  const auto& named = needs_.item_requests;
+  const auto found = std::ranges::partition_point(
+      named, [&](const std::string& one) { return std::string_view(one) < identity; });
+  return found == named.end() || *found != identity
+             ? named.size()
+             : static_cast<std::size_t>(found - named.begin());
+}
+
+void Books::found(ProductId product, Stock stock) { stock_.at(place_of(product)).stock = stock; }
+
+void Books::found(std::size_t at, LedgerEntry entry) {
+  entry.key = needs_.entries.at(at);
+  entries_[at].entry = std::move(entry);
+}
+
+void Books::found(ItemAnswer answer) {
+  auto& slot = answers_.at(place_of(answer.identity));
+  slot.answer = std::move(answer);
+}
+
+const Stock* Books::stock(ProductId product) const {
+  const auto& slot = stock_.at(place_of(product));
+  return slot.stock ? &*slot.stock : nullptr;
+}
+
+const LedgerEntry* Books::entry(ProductId product, std::string_view identity) const {
+  const auto& slot = entries_.at(place_of(product, identity));
+  return slot.entry ? &*slot.entry : nullptr;
+}
+
+const ItemAnswer* Books::item_request(std::string_view identity) const {
+  const auto& slot = answers_.at(place_of(identity));
+  return slot.answer ? &*slot.answer : nullptr;
+}
+
+const LedgerEntry& Books::post(LedgerEntry entry) {
+  const auto& [product, identity] = entry.key;
+  const std::size_t at = place_of(product, identity);
+  if (at == entries_.size()) broken("an entry was not named", product, identity);
+  if (entries_[at].entry) broken("an identity is decided twice", product, identity);
+  StockSlot& slot = stock_.at(place_of(product));
+  if (slot.stock) {
+    Quantity after = 0;
+    if (__builtin_add_overflow(slot.stock->quantity, entry.delta, &after) || after < 0 ||
+        after > kQuantityMax) {
+      broken("stock would fall below zero or beyond 2^53-1", product, identity);
+    }
+    if (entry.delta != 0) {
+      slot.stock = {after, slot.stock->version + 1};
+      slot.is_changed = true;
+    }
+    entry.quantity_after = after;
+    entry.version = slot.stock->version;
+  } else if (entry.delta != 0) {
+    broken("stock of a product that does not exist", product, identity);
+  }
+  entries_[at] = {.entry = std::move(entry), .is_new = true};
+  return *entries_[at].entry;
+}
+
+ProductId Books::fresh_id() {
+  if (fresh_ids_used_ == fresh_ids_.size()) broken("there are too few fresh ids", 0, "");
+  return fresh_ids_[fresh_ids_used_++];
+}
+
+void Books::add(AddedItem added) {
+  const std::size_t at = place_of(added.item.id);
+  if (at != stock_.size()) {
+    if (stock_[at].stock) broken("an item is added twice", added.item.id, kOpening);
+    stock_[at] = {.stock = Stock{added.item.quantity, 0}, .is_new = true};
+  }
+  added_.push_back(std::move(added));
+}
+
+void Books::keep(ItemAnswer answer) {
+  const std::size_t at = place_of(answer.identity);
+  if (at == answers_.size()) broken("a request for an item was not named", 0, answer.identity);
+  if (answers_[at].answer) broken("an identity is decided twice", 0, answer.identity);
+  answers_[at] = {.answer = std::move(answer), .is_new = true};
+}
+
+Changes Books::take_changes() {
+  Changes changes;
+  for (std::size_t at = 0; at < stock_.size(); ++at) {
+    if (stock_[at].is_changed && !stock_[at].is_new) {
+      changes.stock.emplace_back(needs_.products[at], *stock_[at].stock);
+    }
+  }
+  std::size_t count = added_.size();
+  for (const EntrySlot& slot : entries_) count += slot.is_new ? 1 : 0;
+  changes.entries.reserve(count);
+  for (EntrySlot& slot : entries_) {
+    if (slot.is_new) changes.entries.push_back(std::move(*slot.entry));
+  }
+  std::ranges::sort(added_, {}, [](const AddedItem& added) { return added.item.id; });
+  for (AddedItem& added : added_) {
+    const Quantity quantity = added.item.quantity;
+    changes.entries.push_back({.key = {added.item.id, std::string(kOpening)},
+                               .outcome = Outcome::opening,
+                               .quantity = quantity,
+                               .delta = quantity,
+                               .quantity_after = quantity,
+                               .version = 0});
+    // What this batch took from it, or gave to it, since.
+    const std::size_t at = place_of(added.item.id);
+    added.stock = at != stock_.size() ? *stock_[at].stock : Stock{quantity, 0};
+  }
+  if (!added_.empty()) std::ranges::sort(changes.entries, {}, &LedgerEntry::key);
+  changes.items = std::move(added_);
+  for (AnswerSlot& slot : answers_) {
+    if (slot.is_new) changes.item_requests.push_back(std::move(*slot.answer));
+  }
+  return changes;
+}
+
+}  // namespace inventory::domain

@@ -1,0 +1,40 @@
+#pragma once
+
+// Command: a request of any kind, as a store decides it. A kind is a type of its own, with four
+// functions over it (see order.h): what it needs, how it is decided, which products it is about,
+// and what came out.
+
+#include <span>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "domain/adjustment.h"
+#include "domain/basket.h"
+#include "domain/books.h"
+#include "domain/cancellation.h"
+#include "domain/item.h"
+#include "domain/order.h"
+
+namespace inventory::domain {
+
+using Command = std::variant<Order, Basket, Cancellation, Adjustment, NewItem>;
+using Decision = std::variant<OrderDecision, BasketDecision, CancellationDecision,
+                              AdjustmentDecision, ItemDecision>;
+
+// Of all of them, sorted.
+Needs needs_of(std::span<const Command> commands);
+
+// One decision a command, in their order, each seeing what those before it left.
+std::vector<Decision> decide_all(std::span<const Command> commands, Books& books);
+
+// The products whose stock it may change or look at, as far as that is known before.
+std::vector<ProductId> products_of(const Command& command);
+
+Outcome outcome_of(const Decision& decision);
+bool is_replayed(const Decision& decision);
+
+// Of an order: see OrderDecision.
+bool may_be_another_line(const Decision& decision);
+
+}  // namespace inventory::domain

@@ -1,0 +1,44 @@
+#include "service/kinds.h"
+
+#include <array>
+#include <utility>
+
+#include "service/adjustments.h"
+#include "service/cancellations.h"
+#include "service/items.h"
+#include "service/orders.h"
+
+namespace inventory::service {
+namespace {
+
+using enum Outcome;
+
+constexpr std::array kOrderOutcomes{accepted, product_not_found, not_enough_stock,
+                                    conflict, other_item,        cancelled_first};
+constexpr std::array kCancellationOutcomes{cancelled, conflict};
+constexpr std::array kAdjustmentOutcomes{adjusted, not_enough_stock, product_not_found,
+                                         inventory_changed, conflict};
+constexpr std::array kItemOutcomes{item_added, conflict, product_exists};
+
+template <class Kind>
+std::unique_ptr<Handler> make(HandlerOptions options, store::Store& store, const Clock& clock,
+                              Observer& observer) {
+  return std::make_unique<BatchHandler<Kind>>(std::move(options), store, clock, observer);
+}
+
+constexpr std::array kKinds{
+    KindRow{"order", "order_validate", "order_validate_response", true, kOrderOutcomes,
+            &make<Orders>},
+    KindRow{"item", "inventory_new_item", "inventory_new_item_response", false, kItemOutcomes,
+            &make<Items>},
+    KindRow{"cancellation", "order_cancel", "order_cancel_response", false, kCancellationOutcomes,
+            &make<Cancellations>},
+    KindRow{"adjustment", "inventory_adjust", "inventory_adjust_response", false,
+            kAdjustmentOutcomes, &make<Adjustments>},
+};
+
+}  // namespace
+
+std::span<const KindRow> kinds() { return kKinds; }
+
+}  // namespace inventory::service

@@ -1,0 +1,280 @@
+#include "store/postgres/batch_reads.h"
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "store/postgres/binary_array.h"
+#include "store/postgres/transaction.h"
+#include "store/postgres/unreadable.h"
+#include "store/postgres/write_check.h"
+
+namespace inventory::store::postgres {
+namespace {
+
+using Element = BinaryArray::Element;
+
+// In the order of ids, so that two instances cannot deadlock. NO KEY: other tables may refer to an
+// item meanwhile (a foreign key's check takes FOR KEY SHARE, which FOR UPDATE would hold up).
+constexpr Statement kLockItems{"lock_items", R"sql(
+SELECT id::bigint, quantity::bigint, version::bigint FROM inventory
+WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE)sql"};
+
+// The same without those that somebody else has locked.
+constexpr Statement kLockFreeItems{"lock_free_items", R"sql(
+SELECT id::bigint, quantity::bigint, version::bigint FROM inventory
+WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)sql"};
+
+constexpr Statement kFindItems{"find_items", R"sql(
+SELECT id::bigint FROM inventory WHERE id = ANY($1::bigint[]))sql"};
+
+// A statement of its own after the lock: its snapshot sees what another instance decided while this
+// one waited. LATERAL with LIMIT 1 leaves the planner nothing but one index lookup a key; a plain
+// join may scan all entries of a product.
+const Statement& read_entries() {
+  static const auto kSql = fmt::format(R"sql(
+SELECT key.place, earlier.outcome::text, earlier.quantity::bigint, earlier.delta::bigint,
+  earlier.quantity_after::bigint, earlier.terms::text, earlier.message_hash::bigint
+FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS key (product_id, identity, place)
+CROSS JOIN LATERAL (
+  SELECT outcome, quantity, delta, quantity_after, terms, message_hash FROM inventory_ledger
+  WHERE product_id = key.product_id AND identity = key.identity LIMIT 1) AS earlier
+WHERE {})sql",
+                                       unless_rules(kStockTables, "$3"));
+  static const Statement kStatement{"read_entries", kSql.c_str()};
+  return kStatement;
+}
+
+const Statement& read_requests() {
+  static const auto kSql = fmt::format(R"sql(
+SELECT asked.identity, earlier.product_id::bigint, earlier.quantity::bigint,
+  earlier.description::text, earlier.created_at::timestamp, earlier.chosen_id::bigint,
+  earlier.low_stock::bigint, earlier.product_id IS NULL
+FROM unnest($1::text[]) AS asked (identity)
+CROSS JOIN LATERAL (
+  SELECT product_id, quantity, description, created_at, chosen_id, low_stock
+  FROM inventory_item_request WHERE identity = asked.identity LIMIT 1) AS earlier
+WHERE {})sql",
+                                       unless_rules(kAllTables, "$2"));
+  static const Statement kStatement{"read_requests", kSql.c_str()};
+  return kStatement;
+}
+
+// Ids that no item has, from the sequence that id owns, whatever its name. Where rows with ids of
+// their own were copied in, the sequence is behind them: as many more are drawn as could be in the
+// way, which brings it beyond them; a batch draws 100,000 more at most. Ids of a batch that fails
+// are not used again.
+constexpr Statement kDrawIds{"draw_ids", R"sql(
+WITH first AS MATERIALIZED (
+  SELECT nextval(pg_get_serial_sequence('inventory', 'id')) AS id
+), drawn AS MATERIALIZED (
+  SELECT id FROM first
+  UNION ALL
+  SELECT nextval(pg_get_serial_sequence('inventory', 'id'))
+  FROM generate_series(2, $1::bigint + (
+    SELECT count(*) FROM (SELECT FROM inventory WHERE id >= (SELECT id FROM first) LIMIT 100000)
+      AS ahead))
+)
+SELECT id FROM drawn WHERE NOT EXISTS (SELECT FROM inventory WHERE inventory.id = drawn.id)
+ORDER BY id LIMIT $1::bigint)sql"};
+
+// Ids are drawn, and the sequence is moved beyond an id that a request has chosen, by one who moves
+// it alone or by many who draw: else it could be moved back behind ids that are in use.
+// 0x696e76 is "inv", as in schema.cpp.
+constexpr Statement kShareSequence{"share_sequence",
+                                   "SELECT pg_advisory_xact_lock_shared(6909559, "
+                                   "hashtext(current_schema()))"};
+constexpr Statement kLockSequence{"lock_sequence",
+                                  "SELECT pg_advisory_xact_lock(6909559, "
+                                  "hashtext(current_schema()))"};
+constexpr Statement kMoveSequence{"move_sequence", R"sql(
+SELECT setval(pg_get_serial_sequence('inventory', 'id'), $1::bigint)
+WHERE $1::bigint > nextval(pg_get_serial_sequence('inventory', 'id')))sql"};
+
+std::string number_text(std::optional<std::int64_t> number) {
+  return number ? std::to_string(*number) : "NULL";
+}
+
+// Nothing where it is no quantity.
+std::optional<domain::Quantity> quantity_of(std::optional<std::int64_t> number) {
+  return number && *number >= 0 && *number <= domain::kQuantityMax ? number : std::nullopt;
+}
+
+void fill_items(const PGresult* rows, domain::Books& books, Unreadable& unreadable) {
+  for (int row = 0; row < PQntuples(rows); ++row) {
+    const auto id = read_bigint(rows, row, 0);
+    const auto quantity = read_bigint(rows, row, 1);
+    if (const auto stock = quantity_of(quantity); id && stock) {
+      books.found(*id, {*stock, read_bigint(rows, row, 2).value_or(0)});
+    } else {
+      unreadable.add(id.value_or(0), "inventory", fmt::format("id {}", number_text(id)),
+                     fmt::format("quantity is {}", number_text(quantity)));
+    }
+  }
+}
+
+void fill_entries(const PGresult* rows, const domain::Needs& needs, domain::Books& books,
+                  Unreadable& unreadable) {
+  for (int row = 0; row < PQntuples(rows); ++row) {
+    const auto at = static_cast<std::size_t>(read_bigint(rows, row, 0).value_or(0) - 1);
+    const auto& [product, identity] = needs.entries.at(at);
+    const auto word = read_text(rows, row, 1);
+    const auto quantity = read_bigint(rows, row, 2);
+    const auto delta = read_bigint(rows, row, 3);
+    if (const auto flaw = domain::flaw_of(identity, {word, quantity, delta}); !flaw.empty()) {
+      unreadable.add(product, "inventory_ledger",
+                     fmt::format("product_id {}, identity {}", product, identity), flaw);
+      continue;
+    }
+    books.found(at, {.key = {},
+                     .outcome = *domain::find_outcome(*word),
+                     .quantity = *quantity,
+                     .delta = *delta,
+                     .quantity_after = read_bigint(rows, row, 4),
+                     .terms = read_text(rows, row, 5),
+                     .message_hash = read_bigint(rows, row, 6)});
+  }
+}
+
+void fill_requests(const PGresult* rows, domain::Books& books, Unreadable& unreadable) {
+  for (int row = 0; row < PQntuples(rows); ++row) {
+    auto identity = read_text(rows, row, 0).value_or("");
+    const auto id = read_bigint(rows, row, 1);
+    const auto quantity = read_bigint(rows, row, 2);
+    const auto created_at = read_timestamp(rows, row, 4);
+    const auto chosen_id = read_bigint(rows, row, 5);
+    const bool is_rejection = read_bool(rows, row, 7) && chosen_id;
+    if ((id || is_rejection) && quantity && created_at) {
+      books.found(domain::ItemAnswer{.identity = std::move(identity),
+                                     .id = id,
+                                     .quantity = *quantity,
+                                     .description = read_text(rows, row, 3),
+                                     .created_at = *created_at,
+                                     .chosen_id = chosen_id,
+                                     .low_stock = read_bigint(rows, row, 6)});
+      continue;
+    }
+    const auto* const column = !id ? "product_id" : !quantity ? "quantity" : "created_at";
+    unreadable.add("inventory_item_request", fmt::format("identity {}", identity),
+                   fmt::format("{} is NULL or beyond what can be read", column));
+  }
+}
+
+}  // namespace
+
+BatchReads::BatchReads(Session& session, const domain::Needs& needs, Locks locks)
+    : session_(session), needs_(needs) {
+  const auto checks = binary_boolean(session.checks_writes());
+  if (needs.ids_beyond > 0) {
+    execute(kLockSequence, {});
+    execute(kMoveSequence, {binary_bigint(needs.ids_beyond)});
+  } else if (needs.fresh_ids > 0) {
+    execute(kShareSequence, {});
+  }
+  BinaryArray items(Element::bigint, needs.products.size());
+  for (const auto product : needs.products) items.add(product);
+  if (!needs.products.empty()) {
+    items_ = execute(locks == Locks::skip ? kLockFreeItems : kLockItems, {items.bytes()});
+  }
+  if (!needs.entries.empty()) {
+    BinaryArray products(Element::bigint, needs.entries.size());
+    BinaryArray identities(Element::text, needs.entries.size());
+    for (const auto& [product, identity] : needs.entries) {
+      products.add(product);
+      identities.add(std::string_view(identity));
+    }
+    entries_ = execute(read_entries(), {products.bytes(), identities.bytes(), checks});
+  }
+  if (needs.adds_items()) {
+    BinaryArray identities(Element::text, needs.item_requests.size());
+    for (const auto& identity : needs.item_requests) identities.add(std::string_view(identity));
+    requests_ = execute(read_requests(), {identities.bytes(), checks});
+  }
+  if (needs.fresh_ids > 0) {
+    ids_ = execute(kDrawIds, {binary_bigint(static_cast<std::int64_t>(needs.fresh_ids))});
+  }
+  if (items_ && locks == Locks::skip) {
+    skipped_ = execute(kFindItems, {items.bytes()});
+  }
+}
+
+BatchReads::Place BatchReads::execute(const Statement& statement,
+                                      std::initializer_list<std::string_view> parameters) {
+  session_.execute(statement, parameters);
+  return queued_++;
+}
+
+Result<void> BatchReads::fill(domain::Books& books, const Results& results) const {
+  if (skipped_) {
+    if (auto none_skipped = check_none_skipped(results); !none_skipped) {
+      return none_skipped;
+    }
+  }
+  Unreadable unreadable;
+  if (items_) fill_items(results[*items_].get(), books, unreadable);
+  if (entries_) fill_entries(results[*entries_].get(), needs_, books, unreadable);
+  if (requests_) fill_requests(results[*requests_].get(), books, unreadable);
+  if (!unreadable.empty()) {
+    return std::unexpected(std::move(unreadable).error(session_.where()));
+  }
+  return ids_ ? fill_fresh_ids(books, results) : Result<void>();
+}
+
+// With Locks::skip: the items that exist and were not locked, because somebody else holds them.
+Result<void> BatchReads::check_none_skipped(const Results& results) const {
+  std::set<domain::ProductId> locked;
+  for (int row = 0; row < PQntuples(results[*items_].get()); ++row) {
+    locked.insert(read_bigint(results[*items_].get(), row, 0).value_or(0));
+  }
+  std::set<domain::ProductId> skipped;
+  const PGresult* found = results[*skipped_].get();
+  for (int row = 0; row < PQntuples(found); ++row) {
+    const auto id = read_bigint(found, row, 0).value_or(0);
+    if (!locked.contains(id)) {
+      skipped.insert(id);
+    }
+  }
+  if (skipped.empty()) {
+    return {};
+  }
+  return std::unexpected(
+      Error{Fault::locked,
+            fmt::format("locking items for a batch at PostgreSQL {}: somebody else holds the lock "
+                        "of product {}{}",
+                        session_.where(), *skipped.begin(),
+                        skipped.size() == 1 ? "" : fmt::format(" and {} more", skipped.size() - 1)),
+            {skipped.begin(), skipped.end()}});
+}
+
+Result<void> BatchReads::fill_fresh_ids(domain::Books& books, const Results& results) const {
+  const PGresult* rows = results[*ids_].get();
+  std::vector<domain::ProductId> ids;
+  ids.reserve(static_cast<std::size_t>(PQntuples(rows)));
+  for (int row = 0; row < PQntuples(rows); ++row) {
+    const auto id = read_bigint(rows, row, 0);
+    if (!id) {
+      return std::unexpected(Error{
+          Fault::unavailable,
+          fmt::format("PostgreSQL {}: inventory.id owns no sequence any more; give it one: ALTER "
+                      "SEQUENCE inventory_id_seq OWNED BY inventory.id",
+                      session_.where())});
+    }
+    ids.push_back(*id);
+  }
+  if (ids.size() < needs_.fresh_ids) {
+    return std::unexpected(Error{
+        Fault::retryable,
+        fmt::format("drawing ids at PostgreSQL {}: the sequence of inventory.id is behind ids that "
+                    "are taken, and is being moved on; at once with SELECT "
+                    "setval(pg_get_serial_sequence('inventory', 'id'), max(id)) FROM inventory",
+                    session_.where())});
+  }
+  books.found_fresh(std::move(ids));
+  return {};
+}
+
+}  // namespace inventory::store::postgres

@@ -1,0 +1,41 @@
+#pragma once
+
+// BatchReads: the first round trip of a batch: locks and reads what it needs, each statement only
+// where something needs it.
+//
+// Owns: nothing; session and needs outlive it.
+
+#include <cstddef>
+#include <optional>
+
+#include "domain/books.h"
+#include "store/postgres/session.h"
+#include "store/store.h"
+
+namespace inventory::store::postgres {
+
+class BatchReads {
+ public:
+  // Queues the statements, behind BEGIN.
+  BatchReads(Session& session, const domain::Needs& needs, Locks locks);
+
+  // Tells the books what was found. `results` are the segment's.
+  // Errors: locked with products, where Locks::skip skipped some; failing with products, where rows
+  // hold what nothing can be decided by; retryable, where ids run short.
+  Result<void> fill(domain::Books& books, const Results& results) const;
+
+ private:
+  // Places in the segment, behind BEGIN.
+  using Place = std::optional<std::size_t>;
+
+  Place execute(const Statement& statement, std::initializer_list<std::string_view> parameters);
+  Result<void> check_none_skipped(const Results& results) const;
+  Result<void> fill_fresh_ids(domain::Books& books, const Results& results) const;
+
+  Session& session_;
+  const domain::Needs& needs_;
+  std::size_t queued_ = 1;
+  Place items_, entries_, requests_, ids_, skipped_;
+};
+
+}  // namespace inventory::store::postgres

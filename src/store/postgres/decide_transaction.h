@@ -1,0 +1,19 @@
+#pragma once
+
+// The transaction that decides a batch of requests, of whatever kinds: two round trips.
+
+#include <span>
+#include <vector>
+
+#include "domain/command.h"
+#include "store/postgres/session.h"
+#include "store/store.h"
+
+namespace inventory::store::postgres {
+
+// Leaves the transaction open where it returns an error, unless the session is lost.
+Task<Result<std::vector<domain::Decision>>> decide(Session& session,
+                                                   std::span<const domain::Command> commands,
+                                                   Locks locks, Deadline deadline);
+
+}  // namespace inventory::store::postgres
