@@ -26,7 +26,7 @@ constexpr milliseconds kRetryLast{2'000};
 constexpr seconds kRejectedMax{10};      // then a client's reply is given up
 constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
 constexpr seconds kWitnessAfter{1};      // of silence of a queue that too much waits for
-constexpr seconds kTellAfter{2};         // of a silent queue to people
+constexpr seconds kTellAfter{2};         // of a silent queue, to people and probes
 constexpr seconds kSilentMax{30};        // then a client's reply is kept by the service
 // Without an answer for so long, a message for a queue of the service's own is published again: the
 // answer may have been lost.
@@ -301,8 +301,9 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
 
 void Settler::update_texts() {
   std::optional<std::string> text;
+  const auto now = clock_.steady_now();
   for (const auto& [queue, trouble] : troubles_) {
-    if (!trouble.is_ours) continue;
+    if (!trouble.is_ours || (trouble.is_silent && now - trouble.since < kTellAfter)) continue;
     text = fmt::format("queue {} {}", queue,
                        trouble.is_silent ? "does not answer" : "rejects messages");
     rejections_.warn(queue, fmt::format("{}: {}: {} answers wait; make room there, or see whether "

@@ -4,8 +4,8 @@
 //
 // A batch of orders is one transaction in two round trips: lock and read; write and commit.
 // Connections are made by the calls that need them and kept for the next ones; there are as many
-// as calls overlap, at most four. A connection that died while it was idle is replaced without
-// an error.
+// as calls overlap: at most two for each kind of request. A connection that died while it was idle
+// is replaced without an error.
 //
 // After migrate() ran as the owner of the schema, a role serves that has SELECT, INSERT and UPDATE
 // on the tables inventory, inventory_ledger and inventory_item_request, SELECT on
