@@ -109,7 +109,8 @@ def test_the_documented_permissions_of_the_broker_are_enough(confined, folder):
         assert client.take(queues.order_response)[0].replayed
 
     # The queues exist now: nothing has to be configured any more.
-    ctl("set_permissions", "inventory", "^$", r"^amq\.default$", f"^({queues.order}|{queues.item})$")
+    consumed = "|".join([queues.order, queues.item, queues.cancel, queues.adjust])
+    ctl("set_permissions", "inventory", "^$", r"^amq\.default$", f"^({consumed})$")
     with Service(url, database.url, queues), Client(server.url, queues) as client:
         assert client.order(order).replayed
     ctl("set_permissions", "inventory", "^$", r"^amq\.default$", f"^{queues.item}$")

@@ -9,7 +9,8 @@
 //
 // After migrate() ran as the owner of the schema, a role serves that has SELECT, INSERT and UPDATE
 // on the tables inventory, inventory_ledger and inventory_item_request, SELECT on
-// inventory_migration, and USAGE on the sequence of inventory.id.
+// inventory_migration, and USAGE on the sequence of inventory.id, and UPDATE where items choose
+// their ids.
 //
 // Not: PgBouncer in transaction or statement mode (prepared statements, session settings).
 

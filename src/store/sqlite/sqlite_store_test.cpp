@@ -353,8 +353,12 @@ TEST_F(SqliteStore, IsUnavailableWhereNoIdIsLeftAndSaysWhatToDo) {
 
 TEST_F(SqliteStore, SaysWhichStoredAnswerItCannotRead) {
   migrate();
-  file().execute("INSERT INTO inventory_ledger VALUES (1, 'i7', 'opening', 1, 0, '')");
-  file().execute("INSERT INTO inventory_item_request VALUES ('m1', 1, 1, NULL, 'yesterday')");
+  file().execute(
+      "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, "
+      "decided_at) VALUES (1, 'i7', 'opening', 1, 0, '')");
+  file().execute(
+      "INSERT INTO inventory_item_request VALUES ('m1', 1, 1, NULL, 'yesterday', NULL, "
+      "NULL)");
   const std::vector orders{order(7, 1, 1)};
   EXPECT_THAT(run(decide_orders(*store_, orders)).error().what,
               AllOf(HasSubstr("inventory_ledger"), HasSubstr("i7"), HasSubstr("'opening'")));
@@ -393,7 +397,7 @@ TEST_F(SqliteStore, NamesEveryQuantityThatIsNoInteger) {
   const auto shirt = product(10);
   file().execute(
       "DROP TABLE inventory; CREATE TABLE inventory (id INTEGER PRIMARY KEY AUTOINCREMENT, "
-      "quantity, description TEXT, created_at TEXT);"
+      "quantity, description TEXT, created_at TEXT, version INTEGER DEFAULT 0, low_stock);"
       "INSERT INTO inventory (id, quantity) VALUES (1, 10), (2, 'many'), (3, 2.5), (4, NULL), "
       "(5, x'00')");
   const std::vector orders{order(1, 5, 1), order(1, 4, 1), order(1, 3, 1), order(1, 2, 1),
