@@ -33,7 +33,7 @@ TEST(CommandLine, KnowsItsCommands) {
 }
 
 TEST(CommandLine, TellsACommandToRunWithTheConfigurationThatIsInForce) {
-  std::vector<Command> commands{
+  const std::vector<Command> commands{
       {.name = "take",
        .summary = "Take",
        .description = "",

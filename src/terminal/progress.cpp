@@ -29,8 +29,7 @@ std::string progress_bar(std::string_view what, std::size_t done, std::size_t to
     bar = std::min(bar, columns - 1 - std::min(columns - 1, beside));
     if (bar < kBarColumnsMin) {
       const std::size_t left = columns - 1 - std::min(columns - 1, text.size() + 1);
-      return left == 0 ? text.substr(0, columns - 1)
-                       : fmt::format("{} {}", cut(what, left), text);
+      return left == 0 ? text.substr(0, columns - 1) : fmt::format("{} {}", cut(what, left), text);
     }
   }
   const std::size_t filled = total == 0 ? 0 : std::min(done, total) * bar / total;
