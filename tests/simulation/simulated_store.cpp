@@ -161,7 +161,7 @@ Task<store::Result<void>> SimulatedStore::write_entries(TransactionPointer trans
         !locked) {
       co_return std::unexpected(locked.error());
     }
-    if (const auto found = ledger.find(entry.key); found != ledger.end()) {
+    if (const auto found = ledger.find(entry.key); found != ledger.end() && entry.delta <= 0) {
       if (transaction->locks.contains(item_lock(product)) && found->second.quantity_after) {
         environment_.checks.broken("a decision taken under an item's lock is seen under it",
                                    fmt::format("product {}, {}", product, identity));
