@@ -152,6 +152,18 @@ std::vector<Backlog::Id> Backlog::for_products(std::span<const Id> ids,
   return found;
 }
 
+std::vector<Backlog::Id> Backlog::behind(Id id) const {
+  std::vector<Id> found;
+  const auto& products = requests_.at(id).products;
+  for (auto next = requests_.upper_bound(id); next != requests_.end(); ++next) {
+    const Request& request = next->second;
+    if (!request.failure && !request.is_taken && request.products == products) {
+      found.push_back(next->first);
+    }
+  }
+  return found;
+}
+
 std::optional<Backlog::TimePoint> Backlog::next_try() const {
   std::optional<TimePoint> next;
   Products before;

@@ -79,6 +79,9 @@ class Backlog {
   std::vector<Id> for_products(std::span<const Id> ids,
                                std::span<const domain::ProductId> products) const;
 
+  // Those that have not failed, are not taken, and are for its products alone, behind it.
+  std::vector<Id> behind(Id id) const;
+
   // When the next may be tried that failed and is not taken; nothing if there is none.
   std::optional<TimePoint> next_try() const;
 

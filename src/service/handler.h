@@ -396,15 +396,28 @@ class BatchHandler : public Handler {
       // A lock or a conflict passes by itself.
       const bool is_failing = failure->error.fault == store::Fault::failing;
       const bool is_overdue = now - failure->first >= (is_failing ? kFailingMax : kLockedMax);
+      const bool is_locked = failure->error.fault == store::Fault::locked;
       const bool is_in_the_way =
-          is_full() && (is_failing || now - failure->first >= kLockedMaxInTheWay);
+          is_full() && (is_failing || (is_locked && now - failure->first >= kLockedMaxInTheWay));
       const bool has_just_failed = failure->count > 0 && failure->next_try > now;
       if (has_just_failed && !backlog_.is_taken(id) && (is_overdue || is_in_the_way) &&
           have_passed_since(*failure)) {
         overdue.emplace_back(id, failure->error.what);
+        if (is_in_the_way && is_locked) make_room(id, failure->error.what, overdue);
       }
     }
     for (const auto& [id, why] : overdue) refuse(id, why, "refused", answers);
+  }
+
+  // Of what waits behind a request that is in the way of others, as much is to be refused, too.
+  void make_room(Id id, const std::string& why, std::vector<std::pair<Id, std::string>>& overdue) {
+    for (const Id behind : backlog_.behind(id)) {
+      if (4 * (backlog_.size() - overdue.size()) <= 3 * options_.aside_max) break;
+      const bool is_told =
+          std::ranges::any_of(overdue, [behind](const auto& one) { return one.first == behind; });
+      if (is_told) continue;
+      overdue.emplace_back(behind, why);
+    }
   }
 
   bool have_passed_since(const Backlog::Failure& failure) const {
