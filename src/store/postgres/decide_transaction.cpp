@@ -8,19 +8,11 @@
 #include "store/postgres/transaction.h"
 
 namespace inventory::store::postgres {
-namespace {
-
-// Until the transaction ends.
-constexpr Statement kHurry{"hurry", "SELECT set_config('statement_timeout', '1s', true)"};
-
-}  // namespace
-
 Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
                                                    Locks locks, Deadline deadline) {
   const domain::Needs needs = domain::needs_of(commands);
   session.execute(kBegin, {});
-  if (locks == Locks::skip) session.execute(kHurry, {});
   const BatchReads reads(session, needs, locks);
   const auto read = co_await session.synchronize("locking items for a batch", deadline);
   if (!read) {
