@@ -15,8 +15,8 @@ namespace {
 using Reason = RequestError::Reason;
 using Number = std::expected<std::optional<std::int64_t>, std::string>;
 
-constexpr std::array<std::string_view, 6> kMembers{"adjustment_id", "product_id", "change",
-                                                   "set_to",        "expected",   "reason"};
+constexpr std::array<std::string_view, 6> kAdjustmentMembers{
+    "adjustment_id", "product_id", "change", "set_to", "expected", "reason"};
 
 bool is_absent(const JsonValue& value) {
   return std::holds_alternative<Absent>(value) || std::holds_alternative<Null>(value);
@@ -56,11 +56,11 @@ std::expected<std::optional<std::string>, std::string> read_reason(JsonValue val
 
 // Fills in what is to be done. Returns what is wrong; empty where nothing is.
 std::string read_terms(JsonObject& object, domain::Adjustment& to) {
-  const auto change = read_number(kMembers[2], object.values[2], -kIntegerMax);
+  const auto change = read_number(kAdjustmentMembers[2], object.values[2], -kIntegerMax);
   if (!change) return change.error();
-  const auto set_to = read_number(kMembers[3], object.values[3], 0);
+  const auto set_to = read_number(kAdjustmentMembers[3], object.values[3], 0);
   if (!set_to) return set_to.error();
-  const auto expected = read_number(kMembers[4], object.values[4], 0);
+  const auto expected = read_number(kAdjustmentMembers[4], object.values[4], 0);
   if (!expected) return expected.error();
   auto reason = read_reason(std::move(object.values[5]));
   if (!reason) return reason.error();
@@ -96,12 +96,13 @@ AdjustmentMessage read_adjustment(std::string_view body, std::size_t bytes_max) 
     auto what = fmt::format("body of {} bytes is larger than {}", body.size(), bytes_max);
     return {std::unexpected(RequestError{Reason::too_large, std::move(what)})};
   }
-  auto object = read_json_object(body, kMembers);
+  auto object = read_json_object(body, kAdjustmentMembers);
   if (!object) {
     return {std::unexpected(RequestError{Reason::invalid, std::move(object.error())})};
   }
-  auto id = read_id(kMembers[0], std::move(object->values[0]), forbidden_character(*object));
-  const auto product = read_positive(kMembers[1], object->values[1]);
+  auto id =
+      read_id(kAdjustmentMembers[0], std::move(object->values[0]), forbidden_character(*object));
+  const auto product = read_positive(kAdjustmentMembers[1], object->values[1]);
   AdjustmentMessage message{.adjustment = std::unexpected(RequestError{Reason::invalid, ""}),
                             .id = id ? std::optional(*id) : std::nullopt,
                             .product = product ? std::optional(*product) : std::nullopt};

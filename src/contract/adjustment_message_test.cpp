@@ -7,20 +7,24 @@ namespace {
 
 constexpr std::string_view kChange = R"({"adjustment_id":7,"product_id":1,"change":5})";
 
-AdjustmentMessage read(std::string_view body) { return read_adjustment(body, 65'536); }
+AdjustmentMessage read_adjustment_of(std::string_view body) {
+  return read_adjustment(body, 65'536);
+}
 
 std::string adjustment_error(std::string_view body) {
-  const auto message = read(body);
+  const auto message = read_adjustment_of(body);
   return message.adjustment ? "no error" : message.adjustment.error().what;
 }
 
 TEST(AdjustmentMessage, ReadsAChangeAndAQuantityToSet) {
-  const auto change = read(R"({"adjustment_id":"x","product_id":1,"change":-5,"reason":"broken"})");
+  const auto change =
+      read_adjustment_of(R"({"adjustment_id":"x","product_id":1,"change":-5,"reason":"broken"})");
   ASSERT_TRUE(change.adjustment);
   EXPECT_EQ(change.adjustment->change, -5);
   EXPECT_EQ(change.adjustment->reason, "broken");
   EXPECT_EQ(change.adjustment->ledger_identity(), "asx");
-  const auto set_to = read(R"({"adjustment_id":7,"product_id":1,"set_to":0,"expected":3})");
+  const auto set_to =
+      read_adjustment_of(R"({"adjustment_id":7,"product_id":1,"set_to":0,"expected":3})");
   ASSERT_TRUE(set_to.adjustment);
   EXPECT_EQ(set_to.adjustment->set_to, 0);
   EXPECT_EQ(set_to.adjustment->expected, 3);
@@ -29,7 +33,7 @@ TEST(AdjustmentMessage, ReadsAChangeAndAQuantityToSet) {
 TEST(AdjustmentMessage, SaysEachOutcomeInTheContractsWords) {
   using enum domain::Outcome;
   const auto reply = [](const domain::AdjustmentDecision& decision) {
-    return adjustment_reply(read(kChange), decision);
+    return adjustment_reply(read_adjustment_of(kChange), decision);
   };
   EXPECT_EQ(reply({adjusted, false, 15}),
             R"({"adjustment_id":7,"success":true,"message":"Inventory adjusted","product_id":1,)"
@@ -75,10 +79,11 @@ TEST(AdjustmentMessage, NamesTheMemberThatIsNotValid) {
 }
 
 TEST(AdjustmentMessage, RepeatsWhatIsValidOfARequestThatIsNot) {
-  EXPECT_EQ(invalid_adjustment_reply(read(R"({"adjustment_id":"q","product_id":0})"), "why"),
+  EXPECT_EQ(invalid_adjustment_reply(read_adjustment_of(R"({"adjustment_id":"q","product_id":0})"),
+                                     "why"),
             R"({"adjustment_id":"q","success":false,"message":"Invalid adjustment: why",)"
             R"("product_id":null,"quantity":null})");
-  EXPECT_EQ(invalid_adjustment_reply(read("["), "why"),
+  EXPECT_EQ(invalid_adjustment_reply(read_adjustment_of("["), "why"),
             R"({"adjustment_id":null,"success":false,"message":"Invalid adjustment: why",)"
             R"("product_id":null,"quantity":null})");
 }

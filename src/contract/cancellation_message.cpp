@@ -13,9 +13,9 @@ namespace {
 
 using Reason = RequestError::Reason;
 
-constexpr std::array<std::string_view, 5> kMembers{"order_id", "product_id", "quantity", "line_id",
-                                                   "items"};
-constexpr JsonArrayWanted kItems{kMembers[4], kItemMembers, kItemsMax};
+constexpr std::array<std::string_view, 5> kCancellationMembers{"order_id", "product_id", "quantity",
+                                                               "line_id", "items"};
+constexpr JsonArrayWanted kItems{kCancellationMembers[4], kItemMembers, kItemsMax};
 
 // The product and its quantity, or the items.
 std::expected<std::vector<RequestedItem>, std::string> read_requested(const JsonObject& object) {
@@ -29,10 +29,10 @@ std::expected<std::vector<RequestedItem>, std::string> read_requested(const Json
     }
     return read_items(object.array, false);
   }
-  const auto product = read_positive(kMembers[1], values[1]);
+  const auto product = read_positive(kCancellationMembers[1], values[1]);
   if (!product) return std::unexpected(product.error());
   if (!has_quantity) return std::vector{RequestedItem{*product, std::nullopt}};
-  const auto quantity = read_positive(kMembers[2], values[2]);
+  const auto quantity = read_positive(kCancellationMembers[2], values[2]);
   if (!quantity) return std::unexpected(quantity.error());
   return std::vector{RequestedItem{*product, *quantity}};
 }
@@ -44,14 +44,14 @@ CancellationMessage read_cancellation(std::string_view body, std::size_t bytes_m
     auto what = fmt::format("body of {} bytes is larger than {}", body.size(), bytes_max);
     return {std::unexpected(RequestError{Reason::too_large, std::move(what)}), {}, {}};
   }
-  auto object = read_json_object(body, kMembers, kItems);
+  auto object = read_json_object(body, kCancellationMembers, kItems);
   if (!object) {
     return {std::unexpected(RequestError{Reason::invalid, std::move(object.error())}), {}, {}};
   }
   const auto forbidden = forbidden_character(*object);
-  auto id = read_id(kMembers[0], std::move(object->values[0]), forbidden);
+  auto id = read_id(kCancellationMembers[0], std::move(object->values[0]), forbidden);
   const auto requested = read_requested(*object);
-  auto line = read_optional_id(kMembers[3], std::move(object->values[3]), forbidden);
+  auto line = read_optional_id(kCancellationMembers[3], std::move(object->values[3]), forbidden);
   auto known_id = id ? std::optional(*id) : std::nullopt;
   if (!id || !requested || !line) {
     RequestError error{Reason::invalid, !id          ? id.error()

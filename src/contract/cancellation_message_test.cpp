@@ -9,30 +9,31 @@ constexpr std::size_t kCancellationBytesMax = 65'536;
 constexpr std::string_view kTwoItems =
     R"({"order_id":"A-17","items":[{"product_id":1,"quantity":2},{"product_id":5}]})";
 
-CancellationMessage read(std::string_view body) {
+CancellationMessage read_cancellation_of(std::string_view body) {
   return read_cancellation(body, kCancellationBytesMax);
 }
 
 std::string cancellation_error(std::string_view body) {
-  const auto message = read(body);
+  const auto message = read_cancellation_of(body);
   return message.cancellation ? "no error" : message.cancellation.error().what;
 }
 
 TEST(CancellationMessage, TakesAnOrderAsItWasSentAndOneWithoutQuantity) {
-  const auto as_sent = read(R"({"order_id":1,"product_id":7,"quantity":2,"line_id":"x"})");
+  const auto as_sent =
+      read_cancellation_of(R"({"order_id":1,"product_id":7,"quantity":2,"line_id":"x"})");
   ASSERT_TRUE(as_sent.cancellation);
   EXPECT_EQ(as_sent.cancellation->items.at(0).quantity, 2);
   EXPECT_EQ(as_sent.cancellation->order_ledger_identity(), "l2:sxi1");
-  const auto without = read(R"({"order_id":1,"product_id":7})");
+  const auto without = read_cancellation_of(R"({"order_id":1,"product_id":7})");
   ASSERT_TRUE(without.cancellation);
   EXPECT_EQ(without.cancellation->items.at(0).quantity, std::nullopt);
-  const auto items = read(kTwoItems);
+  const auto items = read_cancellation_of(kTwoItems);
   ASSERT_TRUE(items.cancellation);
   EXPECT_EQ(items.cancellation->items.size(), 2U);
 }
 
 TEST(CancellationMessage, SaysWhatWasGivenBack) {
-  EXPECT_EQ(cancellation_reply(read(kTwoItems), {.items = {{1, 2}, {5, 0}}}),
+  EXPECT_EQ(cancellation_reply(read_cancellation_of(kTwoItems), {.items = {{1, 2}, {5, 0}}}),
             R"({"order_id":"A-17","success":true,"message":"Order cancelled","order_data":)" +
                 std::string(kTwoItems) +
                 R"(,"items":[{"product_id":1,"quantity":2},{"product_id":5,"quantity":0}]})");
@@ -42,9 +43,10 @@ TEST(CancellationMessage, SaysWhyNothingWasDone) {
   const std::string begin =
       R"({"order_id":"A-17","success":false,"message":"Invalid cancellation: )";
   const std::string end = R"(","order_data":)" + std::string(kTwoItems) + "}";
-  EXPECT_EQ(cancellation_reply(read(kTwoItems), {.conflicts_with = domain::OrderItem{1, 3}}),
+  EXPECT_EQ(cancellation_reply(read_cancellation_of(kTwoItems),
+                               {.conflicts_with = domain::OrderItem{1, 3}}),
             begin + "order_id A-17 was decided for product 1 with quantity 3" + end);
-  EXPECT_EQ(cancellation_reply(read(kTwoItems), {.beyond_limit = 1}),
+  EXPECT_EQ(cancellation_reply(read_cancellation_of(kTwoItems), {.beyond_limit = 1}),
             begin + "the stock of product 1 would be more than 9007199254740991" + end);
 }
 

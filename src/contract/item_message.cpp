@@ -12,8 +12,8 @@ namespace {
 
 using Reason = RequestError::Reason;
 
-constexpr std::array<std::string_view, 4> kItemMembers{"quantity", "description", "product_id",
-                                                       "low_stock"};
+constexpr std::array<std::string_view, 4> kNewItemMembers{"quantity", "description", "product_id",
+                                                          "low_stock"};
 
 // Text is what JSON can hold: the JSON reader is the judge of UTF-8.
 bool is_text(std::string_view bytes) {
@@ -81,7 +81,7 @@ ItemMessage read_item(std::string_view body, std::size_t bytes_max) {
                      fmt::format("body of {} bytes is larger than {}", body.size(), bytes_max)};
     return message;
   }
-  auto object = read_json_object(body, kItemMembers);
+  auto object = read_json_object(body, kNewItemMembers);
   if (!object) {
     message.error = RequestError{Reason::invalid, std::move(object.error())};
     return message;
@@ -109,9 +109,9 @@ ItemMessage read_item(std::string_view body, std::size_t bytes_max) {
                     kDescriptionBytesMax, forbidden_character(*object))};
   }
   message.product_id =
-      read_optional(kItemMembers[2], object->values[2], 1, domain::kChosenIdMax, message.error);
+      read_optional(kNewItemMembers[2], object->values[2], 1, domain::kChosenIdMax, message.error);
   message.low_stock =
-      read_optional(kItemMembers[3], object->values[3], 0, kIntegerMax, message.error);
+      read_optional(kNewItemMembers[3], object->values[3], 0, kIntegerMax, message.error);
   return message;
 }
 

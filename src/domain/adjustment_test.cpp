@@ -7,7 +7,7 @@
 namespace inventory::domain {
 namespace {
 
-struct Shop {
+struct AdjustmentShop {
   MemoryTables tables{.stock = {{1, {10}}}};
 
   AdjustmentDecision decide(const Adjustment& one) {
@@ -25,7 +25,7 @@ Adjustment set_to(std::int64_t id, Quantity quantity, std::optional<Quantity> ex
 }
 
 TEST(DecideAdjustment, ChangesTheStockAndSaysWhatThereIsThen) {
-  Shop shop;
+  AdjustmentShop shop;
   EXPECT_EQ(shop.decide(change(1, 5)), (AdjustmentDecision{Outcome::adjusted, false, 15}));
   EXPECT_EQ(shop.decide(change(2, -15)), (AdjustmentDecision{Outcome::adjusted, false, 0}));
   EXPECT_EQ(shop.decide(change(1, 5)), (AdjustmentDecision{Outcome::adjusted, true, 15}));
@@ -33,7 +33,7 @@ TEST(DecideAdjustment, ChangesTheStockAndSaysWhatThereIsThen) {
 }
 
 TEST(DecideAdjustment, RejectsAChangeBelowZeroAndKeepsTheRejection) {
-  Shop shop;
+  AdjustmentShop shop;
   EXPECT_EQ(shop.decide(change(1, -11)),
             (AdjustmentDecision{Outcome::not_enough_stock, false, 10}));
   shop.tables.stock[1] = {20};
@@ -41,7 +41,7 @@ TEST(DecideAdjustment, RejectsAChangeBelowZeroAndKeepsTheRejection) {
 }
 
 TEST(DecideAdjustment, SetsTheStockIfItIsWhatWasExpected) {
-  Shop shop;
+  AdjustmentShop shop;
   EXPECT_EQ(shop.decide(set_to(1, 7)), (AdjustmentDecision{Outcome::adjusted, false, 7}));
   EXPECT_EQ(shop.decide(set_to(2, 9, 10)),
             (AdjustmentDecision{Outcome::inventory_changed, false, 7}));
@@ -52,7 +52,7 @@ TEST(DecideAdjustment, SetsTheStockIfItIsWhatWasExpected) {
 }
 
 TEST(DecideAdjustment, KnowsNoProductThatDoesNotExist) {
-  Shop shop;
+  AdjustmentShop shop;
   Adjustment other = change(1, 5);
   other.product = 2;
   EXPECT_EQ(shop.decide(other), (AdjustmentDecision{Outcome::product_not_found}));
@@ -60,7 +60,7 @@ TEST(DecideAdjustment, KnowsNoProductThatDoesNotExist) {
 }
 
 TEST(DecideAdjustment, IsAConflictWithAnythingElseButAnotherReason) {
-  Shop shop;
+  AdjustmentShop shop;
   Adjustment first = set_to(1, 7, 10);
   first.reason = "a count";
   shop.decide(first);
@@ -73,7 +73,7 @@ TEST(DecideAdjustment, IsAConflictWithAnythingElseButAnotherReason) {
 }
 
 TEST(DecideAdjustment, IsInvalidWhereTheStockWouldBeMoreThanCanBeKept) {
-  Shop shop;
+  AdjustmentShop shop;
   EXPECT_EQ(shop.decide(change(1, kQuantityMax - 9)), (AdjustmentDecision{Outcome::invalid}));
   EXPECT_TRUE(shop.tables.ledger.empty());
   EXPECT_EQ(shop.decide(change(1, kQuantityMax - 10)).quantity, kQuantityMax);

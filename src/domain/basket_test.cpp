@@ -11,7 +11,7 @@ Basket basket(std::int64_t id, std::vector<OrderItem> items) {
   return {.id = OrderId(id), .items = std::move(items)};
 }
 
-struct Shop {
+struct BasketShop {
   MemoryTables tables{.stock = {{1, {10}}, {5, {1}}}};
 
   BasketDecision decide(const Basket& one) {
@@ -24,14 +24,14 @@ struct Shop {
 };
 
 TEST(DecideBasket, TakesEachProductOfAnAcceptedOrder) {
-  Shop shop;
+  BasketShop shop;
   EXPECT_EQ(shop.decide(basket(1, {{1, 2}, {5, 1}})), (BasketDecision{Outcome::accepted}));
   EXPECT_EQ(shop.left(1), 8);
   EXPECT_EQ(shop.left(5), 0);
 }
 
 TEST(DecideBasket, TakesNothingIfOneProductIsShortAndSaysWhichAndWhatThereWas) {
-  Shop shop;
+  BasketShop shop;
   const auto decision = shop.decide(basket(1, {{1, 2}, {5, 2}}));
   EXPECT_EQ(decision.outcome, Outcome::not_enough_stock);
   EXPECT_EQ(decision.in_the_way, (std::vector<InTheWay>{{5, 1}}));
@@ -43,7 +43,7 @@ TEST(DecideBasket, TakesNothingIfOneProductIsShortAndSaysWhichAndWhatThereWas) {
 }
 
 TEST(DecideBasket, IsAnsweredAgainAsThenWhateverTheStockIsByNow) {
-  Shop shop;
+  BasketShop shop;
   const auto first = shop.decide(basket(1, {{1, 2}, {5, 2}}));
   shop.tables.stock[5] = {100};
   auto again = shop.decide(basket(1, {{1, 2}, {5, 2}}));
@@ -53,7 +53,7 @@ TEST(DecideBasket, IsAnsweredAgainAsThenWhateverTheStockIsByNow) {
 }
 
 TEST(DecideBasket, IsAConflictWithAnotherQuantityOrWithOtherItems) {
-  Shop shop;
+  BasketShop shop;
   shop.decide(Order{OrderId(1), 1, 2});
   const auto quantity = shop.decide(basket(1, {{1, 3}, {5, 1}}));
   EXPECT_EQ(quantity.outcome, Outcome::conflict);
@@ -66,7 +66,7 @@ TEST(DecideBasket, IsAConflictWithAnotherQuantityOrWithOtherItems) {
 }
 
 TEST(DecideBasket, LeavesItsDecisionToEachItemAskedForAlone) {
-  Shop shop;
+  BasketShop shop;
   shop.decide(basket(1, {{1, 2}, {5, 2}}));
   shop.tables.stock[5] = {100};
   const auto innocent = shop.decide(Order{OrderId(1), 1, 2});
@@ -78,14 +78,14 @@ TEST(DecideBasket, LeavesItsDecisionToEachItemAskedForAlone) {
 }
 
 TEST(DecideBasket, ReplaysWhatWasDecidedOneByOne) {
-  Shop shop;
+  BasketShop shop;
   shop.decide(Order{OrderId(1), 1, 2});
   shop.decide(Order{OrderId(1), 5, 1});
   EXPECT_EQ(shop.decide(basket(1, {{5, 1}, {1, 2}})), (BasketDecision{Outcome::accepted, true}));
 }
 
 TEST(DecideBasket, SaysWhereAReplayMayBeAnotherLine) {
-  Shop shop;
+  BasketShop shop;
   Basket one = basket(1, {{1, 1}});
   one.message_hash = 1;
   shop.decide(one);

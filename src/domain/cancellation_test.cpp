@@ -13,7 +13,7 @@ Cancellation cancellation(std::int64_t id, std::vector<Cancellation::Item> items
   return {.id = OrderId(id), .items = std::move(items)};
 }
 
-struct Shop {
+struct CancellationShop {
   MemoryTables tables{.stock = {{1, {10}}, {5, {1}}}};
 
   CancellationDecision cancel(std::int64_t id, std::vector<Cancellation::Item> items) {
@@ -32,7 +32,7 @@ struct Shop {
 };
 
 TEST(DecideCancellation, GivesBackWhatAnAcceptedOrderTookOnce) {
-  Shop shop;
+  CancellationShop shop;
   shop.order(1, 1, 3);
   EXPECT_EQ(shop.cancel(1, {{1, {}}}), (CancellationDecision{{{1, 3}}}));
   EXPECT_EQ(shop.left(1), 10);
@@ -46,7 +46,7 @@ TEST(DecideCancellation, GivesBackWhatAnAcceptedOrderTookOnce) {
 }
 
 TEST(DecideCancellation, GivesNothingBackOfARejectedOrder) {
-  Shop shop;
+  CancellationShop shop;
   shop.order(1, 1, 11);
   EXPECT_EQ(shop.cancel(1, {{1, {}}}), (CancellationDecision{{{1, 0}}}));
   EXPECT_EQ(shop.cancel(1, {{1, {}}}), (CancellationDecision{{{1, 0}}, true}));
@@ -54,7 +54,7 @@ TEST(DecideCancellation, GivesNothingBackOfARejectedOrder) {
 }
 
 TEST(DecideCancellation, KeepsAnOrderThatComesLaterFromBeingTaken) {
-  Shop shop;
+  CancellationShop shop;
   EXPECT_EQ(shop.cancel(1, {{1, 3}}), (CancellationDecision{{{1, 0}}}));
   const auto late = shop.order(1, 1, 3);
   EXPECT_EQ(late.outcome, Outcome::cancelled_first);
@@ -64,7 +64,7 @@ TEST(DecideCancellation, KeepsAnOrderThatComesLaterFromBeingTaken) {
 }
 
 TEST(DecideCancellation, KeepsAnOrderOfSeveralItemsFromBeingTakenIfOneWasCancelled) {
-  Shop shop;
+  CancellationShop shop;
   shop.cancel(1, {{5, {}}});
   EXPECT_EQ(shop.basket(1, {{1, 2}, {5, 1}}), Outcome::cancelled_first);
   EXPECT_EQ(shop.basket(1, {{1, 2}, {5, 1}}), Outcome::cancelled_first);
@@ -73,7 +73,7 @@ TEST(DecideCancellation, KeepsAnOrderOfSeveralItemsFromBeingTakenIfOneWasCancell
 }
 
 TEST(DecideCancellation, TreatsEachItemOfAnOrderByItself) {
-  Shop shop;
+  CancellationShop shop;
   shop.basket(1, {{1, 2}, {5, 1}});
   EXPECT_EQ(shop.cancel(1, {{5, {}}}).items, (Items{{5, 1}}));
   const auto rest = shop.cancel(1, {{5, 1}, {1, {}}, {7, {}}});
@@ -85,7 +85,7 @@ TEST(DecideCancellation, TreatsEachItemOfAnOrderByItself) {
 }
 
 TEST(DecideCancellation, DoesNothingOfARequestWithAnotherQuantity) {
-  Shop shop;
+  CancellationShop shop;
   shop.basket(1, {{1, 2}, {5, 1}});
   const auto decision = shop.cancel(1, {{5, 1}, {1, 3}});
   EXPECT_EQ(decision.conflicts_with, (OrderItem{1, 2}));
@@ -94,14 +94,14 @@ TEST(DecideCancellation, DoesNothingOfARequestWithAnotherQuantity) {
 }
 
 TEST(DecideCancellation, GivesNothingBackToAProductThatIsGone) {
-  Shop shop;
+  CancellationShop shop;
   shop.order(1, 1, 3);
   shop.tables.stock.erase(1);
   EXPECT_EQ(shop.cancel(1, {{1, {}}}).items, (Items{{1, 0}}));
 }
 
 TEST(DecideCancellation, IsInvalidWhereTheStockWouldBeMoreThanCanBeKept) {
-  Shop shop;
+  CancellationShop shop;
   shop.order(1, 1, 3);
   shop.tables.stock[1] = {kQuantityMax - 2};
   const auto decision = shop.cancel(1, {{1, {}}});

@@ -18,7 +18,7 @@ NewItem with_id(std::optional<std::string> identity, ProductId id) {
 }
 
 // A store with the ids 1 to 6 used up.
-struct Items {
+struct ItemShop {
   MemoryTables tables{.last_id = 6};
 
   std::vector<ItemDecision> decide(const std::vector<NewItem>& requests) {
@@ -28,7 +28,7 @@ struct Items {
 };
 
 TEST(DecideItems, GivesEachRequestWithoutIdentityAnItemOfItsOwn) {
-  Items items;
+  ItemShop items;
   const auto decisions = items.decide({request({}, 5), request({}, 5)});
   EXPECT_EQ(decisions[0].item.id, 7);
   EXPECT_EQ(decisions[1].item.id, 8);
@@ -36,7 +36,7 @@ TEST(DecideItems, GivesEachRequestWithoutIdentityAnItemOfItsOwn) {
 }
 
 TEST(DecideItems, GivesADuplicateWithinABatchTheSameItem) {
-  Items items;
+  ItemShop items;
   const auto decisions = items.decide({request("m1", 5), request("m1", 5)});
   EXPECT_EQ(items.added(), 1U);
   EXPECT_EQ(decisions[0].item, decisions[1].item);
@@ -45,7 +45,7 @@ TEST(DecideItems, GivesADuplicateWithinABatchTheSameItem) {
 }
 
 TEST(DecideItems, RepeatsTheItemOfAnEarlierRequestAsItWasAdded) {
-  Items items;
+  ItemShop items;
   const auto first = items.decide({request("m1", 9)});
   items.tables.stock[7] = {1, 8};
   EXPECT_EQ(items.decide({request("m1", 9)}), (std::vector<ItemDecision>{{first[0].item, true}}));
@@ -53,7 +53,7 @@ TEST(DecideItems, RepeatsTheItemOfAnEarlierRequestAsItWasAdded) {
 }
 
 TEST(DecideItems, SwallowsNoOtherItemUnderAnIdentityThatWasUsed) {
-  Items items;
+  ItemShop items;
   const auto first = items.decide({request("c1", 5)});
   NewItem other = request("c1", 5);
   other.description = std::nullopt;
@@ -93,7 +93,7 @@ TEST(DecideItems, WritesEachTableInTheOrderOfItsKeySoThatTwoInstancesCannotDeadl
 }
 
 TEST(DecideItems, TakesTheIdThatARequestHasChosenAndGoesOnBeyondIt) {
-  Items items;
+  ItemShop items;
   const auto decisions = items.decide({request({}, 1), with_id("m1", 40), request({}, 1)});
   EXPECT_EQ(decisions[1].item.id, 40);
   EXPECT_EQ(outcome_of(decisions[1]), Outcome::item_added);
@@ -103,7 +103,7 @@ TEST(DecideItems, TakesTheIdThatARequestHasChosenAndGoesOnBeyondIt) {
 }
 
 TEST(DecideItems, RejectsAnIdThatIsTakenAndKeepsTheRejection) {
-  Items items;
+  ItemShop items;
   const auto decisions =
       items.decide({with_id("m1", 40), with_id("m2", 40), with_id("m2", 40), with_id("m2", 41)});
   EXPECT_TRUE(decisions[1].is_taken);
@@ -120,7 +120,7 @@ TEST(DecideItems, RejectsAnIdThatIsTakenAndKeepsTheRejection) {
 }
 
 TEST(DecideItems, TakesAnIdForTakenWhoseItemIsGoneButHasALedger) {
-  Items items;
+  ItemShop items;
   items.decide({with_id("m1", 40)});
   items.tables.stock.erase(40);
   EXPECT_TRUE(items.decide({with_id("m2", 40)})[0].is_taken);

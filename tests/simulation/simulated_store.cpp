@@ -1,6 +1,7 @@
 #include "simulated_store.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 #include <variant>
 
@@ -10,6 +11,23 @@ namespace {
 using enum store::Fault;
 
 constexpr Time kLockTimeout = milliseconds(250);
+
+// While it lives, a call that is cancelled drops the connection, and so its transaction.
+class DropsIfCancelled {
+ public:
+  DropsIfCancelled(SimulatedDatabase& database, TransactionPointer transaction)
+      : database_(database), transaction_(std::move(transaction)) {}
+  DropsIfCancelled(const DropsIfCancelled&) = delete;
+  DropsIfCancelled& operator=(const DropsIfCancelled&) = delete;
+  ~DropsIfCancelled() {
+    if (std::uncaught_exceptions() > exceptions_) database_.abandon(transaction_);
+  }
+
+ private:
+  SimulatedDatabase& database_;
+  TransactionPointer transaction_;
+  int exceptions_ = std::uncaught_exceptions();
+};
 
 }  // namespace
 
@@ -35,6 +53,7 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
   if (!transaction) {
     co_return std::unexpected(transaction.error());
   }
+  const DropsIfCancelled cancelled(database_, *transaction);
   if (std::holds_alternative<domain::Order>(commands.front()) ||
       std::holds_alternative<domain::Basket>(commands.front())) {
     (*transaction)->arrivals = orders_;
@@ -194,6 +213,7 @@ Task<store::Result<TransactionPointer>> SimulatedStore::begin() {
     co_return std::unexpected(session.error());
   }
   const auto transaction = database_.begin(*session);
+  const DropsIfCancelled cancelled(database_, transaction);
   if (auto begun = co_await step(transaction, "BEGIN"); !begun) {
     co_return std::unexpected(begun.error());
   }

@@ -42,7 +42,7 @@ struct PostgresOptions {
   std::chrono::milliseconds lock_timeout{250};
   std::chrono::milliseconds migrate_lock_timeout{5'000};
   // A statement: with Locks::skip one second.
-  std::chrono::milliseconds statement_timeout{5'000};
+  std::chrono::milliseconds statement_timeout{3'000};
   std::chrono::milliseconds idle_in_transaction_session_timeout{15'000};
 
   // For a whole call, connecting included. The connection is dropped when it passes.
