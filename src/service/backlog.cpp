@@ -104,21 +104,31 @@ void Backlog::postpone(Id id, TimePoint next_try) {
   if (failure) failure->next_try = next_try;
 }
 
-Backlog::Due Backlog::due(TimePoint now) const {
-  Due due;
+// In `again` all that failed and that nothing is to be tried before, whenever it is due.
+Backlog::Due Backlog::candidates() const {
+  Due candidates;
   Products blocked;  // by one that failed or is taken
-  Products before;   // also by one that was not tried
+  Products before;   // also by one that may be tried first
   for (const auto& [id, request] : requests_) {
+    const bool is_blocked = request.shares(blocked);
     if (request.is_taken) {
       add_to(blocked, request.keeps_in_order());
+      add_to(before, request.keeps_in_order());
     } else if (request.failure) {
-      if (request.failure->next_try <= now && !request.shares(before)) due.again.push_back(id);
+      if (!request.shares(before)) candidates.again.push_back(id);
       add_to(blocked, request.held_up());
-    } else if (!request.shares(blocked)) {
-      due.first.push_back(id);
+      add_to(before, request.held_up());
+    } else if (!is_blocked) {
+      candidates.first.push_back(id);
+      add_to(before, request.products);
     }
-    add_to(before, request.keeps_in_order());
   }
+  return candidates;
+}
+
+Backlog::Due Backlog::due(TimePoint now) const {
+  Due due = candidates();
+  std::erase_if(due.again, [&](Id id) { return requests_.at(id).failure->next_try > now; });
   return due;
 }
 
@@ -166,13 +176,9 @@ std::vector<Backlog::Id> Backlog::behind(Id id) const {
 
 std::optional<Backlog::TimePoint> Backlog::next_try() const {
   std::optional<TimePoint> next;
-  Products before;
-  for (const auto& [id, request] : requests_) {
-    if (request.failure && !request.is_taken && !request.shares(before) &&
-        (!next || request.failure->next_try < *next)) {
-      next = request.failure->next_try;
-    }
-    add_to(before, request.keeps_in_order());
+  for (const Id id : candidates().again) {
+    const TimePoint at = requests_.at(id).failure->next_try;
+    next = std::min(next.value_or(at), at);
   }
   return next;
 }

@@ -109,6 +109,8 @@ class Backlog {
     bool is_taken = false;
   };
 
+  Due candidates() const;
+
   std::map<Id, Request> requests_;
   Id next_id_ = 1;
 };

@@ -124,6 +124,17 @@ TEST_F(BacklogTest, DoesNotTryAgainWhatIsBehindOneThatWasNotTried) {
   EXPECT_EQ(backlog_.due(kBegin + seconds(1)).again, Ids{second});
 }
 
+// The second waits for product 1; who waits for product 2 alone need not wait with it.
+TEST_F(BacklogTest, TriesAgainWhatIsBehindOneThatIsHeldUpByAnother) {
+  const auto first = add({1});
+  add({1, 2});
+  const auto third = add({2});
+  fail(first);
+  fail(third);
+  EXPECT_EQ(backlog_.due(kBegin + seconds(1)).again, (Ids{first, third}));
+  EXPECT_TRUE(backlog_.next_try());
+}
+
 TEST_F(BacklogTest, SuspectsTheFirstForEachProduct) {
   const auto first = add({1});
   const auto second = add({1});

@@ -147,7 +147,9 @@ void check_order(std::string_view body, const Judgement& judgement) {
   check_reading(body, judgement, was_read, error);
   promise(!message.order || was_read, "only an object is accepted");
   if (was_read) promise(message.object == trimmed(body), "the object is the body");
-  if (was_read && judgement.verdict == Judgement::Verdict::valid) {
+  const auto items = judgement.tree.find("items");
+  const bool has_items = was_read && items != judgement.tree.end() && !items->is_null();
+  if (was_read && !has_items && judgement.verdict == Judgement::Verdict::valid) {
     const auto id = order_id(judgement.tree);
     const auto product = integer(judgement.tree, "product_id", 1);
     const auto quantity = integer(judgement.tree, "quantity", 1);
@@ -168,13 +170,14 @@ void check_order(std::string_view body, const Judgement& judgement) {
                       "Invalid order: " + *error);
     return;
   }
-  using domain::Verdict;
-  check_order_reply(message, contract::order_reply(message, {.verdict = Verdict::accepted}), true,
+  if (message.single() == nullptr) return;  // of several items
+  using domain::Outcome;
+  check_order_reply(message, contract::order_reply(message, {.outcome = Outcome::accepted}), true,
                     "Inventory updated");
-  check_order_reply(message, contract::order_reply(message, {.verdict = Verdict::not_enough_stock}),
+  check_order_reply(message, contract::order_reply(message, {.outcome = Outcome::not_enough_stock}),
                     false, "Not enough inventory");
   const domain::OrderDecision conflict{
-      .verdict = Verdict::accepted, .replayed = false, .conflicts_with = kIntegerMax};
+      .outcome = Outcome::accepted, .replayed = false, .conflicts_with = kIntegerMax};
   check_order_reply(
       message, contract::order_reply(message, conflict), false,
       fmt::format(
