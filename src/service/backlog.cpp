@@ -69,7 +69,7 @@ void Backlog::give_up(Id id, TimePoint now) {
 
 void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::duration took) {
   auto& failure = requests_.at(id).failure;
-  if (!failure) failure = Failure{.error = {}, .first = now, .next_try = now};
+  if (!failure) failure = Failure{.error = {}, .first = now, .began = now, .next_try = now};
   ++failure->count;
   failure->next_try =
       now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 4 * took);
@@ -81,7 +81,7 @@ void Backlog::suspect(std::span<const Id> ids, const store::Error& error, TimePo
   for (const Id id : ids) {
     Request& request = requests_.at(id);
     if (!request.failure && !request.shares(before)) {
-      request.failure = Failure{.error = error, .first = now, .next_try = now};
+      request.failure = Failure{.error = error, .first = now, .began = now, .next_try = now};
     }
     add_to(before, request.products);
   }

@@ -180,7 +180,7 @@ class BatchHandler : public Handler {
 
   std::optional<std::string> suspicion() const override {
     const auto failures = backlog_.failures();
-    const bool is_odd = !failures.empty() && !have_passed_since(*failures.front().second) &&
+    const bool is_odd = !failures.empty() && !have_passed_since(failures.front().second->first) &&
                         clock_.steady_now() - failures.front().second->first >= kSuspicionAfter;
     if (failures.empty() || !(is_odd || is_full())) return std::nullopt;
     return fmt::format("{} requests wait for the database: {}", backlog_.size(),
@@ -228,7 +228,8 @@ class BatchHandler : public Handler {
   // Who tries: answer() or, beside it, try_again().
   struct Trier {
     bool is_beside = false;
-    int conflicts = 0;  // since it has passed last
+    int conflicts = 0;      // since it has passed last
+    bool is_split = false;  // to find the request that always meets a conflict
     int tries_left = std::numeric_limits<int>::max();
     std::chrono::steady_clock::duration last_took{};
   };
@@ -281,6 +282,7 @@ class BatchHandler : public Handler {
   // Tries what waits and has not failed by itself, until all is decided or waits.
   Task<std::optional<store::Error>> work_off_backlog(store::Locks locks,
                                                      std::vector<Answer>& answers) {
+    batch_.is_split = batch_.conflicts >= kConflictsMax;
     for (;;) {
       const Ids ids = backlog_.due(clock_.steady_now()).first;
       if (ids.empty()) break;
@@ -329,8 +331,8 @@ class BatchHandler : public Handler {
       co_return std::nullopt;
     }
     store::Error& error = decisions.error();
-    const bool always_conflicts = error.fault == store::Fault::retryable &&
-                                  (trier.is_beside || trier.conflicts >= kConflictsMax);
+    const bool always_conflicts =
+        error.fault == store::Fault::retryable && (trier.is_beside || trier.is_split);
     if (!concerns_requests(error.fault) && !always_conflicts) co_return std::move(error);
     if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
       co_return co_await try_others(trier, std::move(ids), named, std::move(error), locks, answers);
@@ -400,8 +402,10 @@ class BatchHandler : public Handler {
       const bool is_in_the_way =
           is_full() && (is_failing || (is_locked && now - failure->first >= kLockedMaxInTheWay));
       const bool has_just_failed = failure->count > 0 && failure->next_try > now;
-      if (has_just_failed && !backlog_.is_taken(id) && (is_overdue || is_in_the_way) &&
-          have_passed_since(*failure)) {
+      // In the way of all others, none of them may have passed since it came.
+      const bool have_passed = (is_overdue && have_passed_since(failure->first)) ||
+                               (is_in_the_way && have_passed_since(failure->began));
+      if (has_just_failed && have_passed && !backlog_.is_taken(id)) {
         overdue.emplace_back(id, failure->error.what);
         if (is_in_the_way && is_locked) make_room(id, failure->error.what, overdue);
       }
@@ -420,8 +424,8 @@ class BatchHandler : public Handler {
     }
   }
 
-  bool have_passed_since(const Backlog::Failure& failure) const {
-    return last_passed_ && *last_passed_ > failure.first;
+  bool have_passed_since(std::chrono::steady_clock::time_point when) const {
+    return last_passed_ && *last_passed_ > when;
   }
 
   void take_answer(Id id, const domain::Decision& decision, std::vector<Answer>& answers) {

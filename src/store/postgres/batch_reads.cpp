@@ -96,7 +96,9 @@ SELECT setval(pg_get_serial_sequence('inventory', 'id'), $1::bigint)
 WHERE $1::bigint > nextval(pg_get_serial_sequence('inventory', 'id')))sql"};
 
 // Until the transaction ends.
-constexpr Statement kHurry{"hurry", "SELECT set_config('statement_timeout', '1s', true)"};
+constexpr Statement kHurry{"hurry",
+                           "SELECT set_config('statement_timeout', '1s', true), "
+                           "set_config('lock_timeout', '20ms', true)"};
 
 std::string number_text(std::optional<std::int64_t> number) {
   return number ? std::to_string(*number) : "NULL";
