@@ -153,6 +153,11 @@ bool Checks::is_bad_product(const Request& request) const {
          contract::read_item(request.body, kBodyBytesMax).quantity == kBadItemQuantity;
 }
 
+// Where little may be put aside, also what another instance keeps locked for seconds.
+bool Checks::may_be_refused(const Request& request) const {
+  return is_bad_product(request) || refused_min_ == Time(0);
+}
+
 bool Checks::is_good(const Request& request) const {
   return !request.undecodable && !bad_queues_.contains(reply_queue(request)) &&
          !is_bad_product(request);
@@ -210,8 +215,7 @@ void Checks::on_dead_letter(Request& request, const amqp::Message& letter) {
   if (reason == "refused") {
     ++request.refusals;
     ++refusals_;
-    // Where little may be put aside, what another instance keeps locked for seconds is refused, too.
-    if (!is_bad_product(request) && refused_min_ > Time(0)) {
+    if (!may_be_refused(request)) {
       broken("only what fails by itself is refused", request.body);
     }
     if (scheduler_.now() - request.since < refused_min_) {
@@ -373,7 +377,7 @@ void Checks::check_anonymous_item(const Request& request, const std::string& bod
 
 // That one which has failed for too long is told so.
 bool Checks::is_refusal(const Request& request, const std::string& body) const {
-  if (request.is_refused || !is_bad_product(request)) {
+  if (request.is_refused || !may_be_refused(request)) {
     return false;
   }
   return body == invalid_reply(request, kRefused);

@@ -96,6 +96,7 @@ class Checks {
   void mark_bad_items() { are_items_bad_ = true; }
   void set_refused_min(Time least) { refused_min_ = least; }
   bool is_bad_product(const Request& request) const;
+  bool may_be_refused(const Request& request) const;
   bool is_good(const Request& request) const;
   // A request that is not bad and has no answer.
   const Request* first_good_unanswered();
