@@ -217,7 +217,16 @@ void check_item(std::string_view body, const Judgement& judgement) {
     const auto text = string(judgement.tree, "description", 0, 10'000);
     promise(message.quantity == integer(judgement.tree, "quantity", 0), "quantity is read");
     promise(message.description == text, "description is read");
-    promise(message.error.has_value() == (!message.quantity || (!text && !is_none)),
+    const auto is_wrong = [&](const char* member, std::int64_t min) {
+      const auto found = judgement.tree.find(member);
+      return found != judgement.tree.end() && !found->is_null() &&
+             !integer(judgement.tree, member, min);
+    };
+    const auto chosen = integer(judgement.tree, "product_id", 1);
+    const bool is_chosen_wrong =
+        is_wrong("product_id", 1) || chosen.value_or(1) > domain::kChosenIdMax;
+    promise(message.error.has_value() == (!message.quantity || (!text && !is_none) ||
+                                          is_chosen_wrong || is_wrong("low_stock", 0)),
             "an item is accepted if its members are valid, and only then");
   }
   if (message.error) {
