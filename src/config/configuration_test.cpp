@@ -98,6 +98,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
       {"database-url", "postgresql+asyncpg://u:p@h/d"},
       {"order-queue", "o"},
       {"item-queue", "i"},
+      {"cancel-queue", "c"},
+      {"adjust-queue", "none"},
       {"order-response-queue", "or"},
       {"item-response-queue", "ir"},
       {"queue-type", "quorum"},
@@ -129,6 +131,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_EQ(read.database, DatabaseUrl(PostgresUrl{"postgresql://u:p@h/d"}));
     EXPECT_EQ(read.order_queue, "o");
     EXPECT_EQ(read.item_queue, "i");
+    EXPECT_EQ(read.cancel_queue, "c");
+    EXPECT_EQ(read.adjust_queue, "");
     EXPECT_EQ(read.order_response_queue, "or");
     EXPECT_EQ(read.item_response_queue, "ir");
     EXPECT_EQ(read.queue_type, amqp::QueueType::quorum);
