@@ -68,6 +68,7 @@ class MemberHandler {
       target_ = place_of(text_, wanted_);
       text_.clear();
     } else if (is_in_element()) {
+      // NOLINTNEXTLINE(bugprone-unchecked-optional-access): it was wanted
       element_target_ = place_of(text_, array_wanted_->of_elements);
       text_.clear();
     }
@@ -114,6 +115,8 @@ class MemberHandler {
     return (depth_ == 1 && target_) || (is_in_element() && element_target_);
   }
 
+  // While it is in an array, that array was wanted.
+  // NOLINTBEGIN(bugprone-unchecked-optional-access)
   void begin_element() {
     ++array_->size;
     is_kept_ = array_->elements.size() < array_wanted_->elements_max;
@@ -133,6 +136,8 @@ class MemberHandler {
     }
     return true;
   }
+  // NOLINTEND(bugprone-unchecked-optional-access)
+
   bool enter() {
     put(Other{});
     ++depth_;

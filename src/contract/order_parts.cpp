@@ -85,8 +85,9 @@ std::expected<std::vector<RequestedItem>, std::string> read_items(
       same->quantity.reset();
       continue;
     }
-    *same->quantity += *item->quantity;
-    if (*same->quantity > kIntegerMax) {
+    const std::int64_t sum = same->quantity.value_or(0) + item->quantity.value_or(0);
+    same->quantity = sum;
+    if (sum > kIntegerMax) {
       return std::unexpected(
           fmt::format("items: the quantities of product {} add up to more than {}", item->product,
                       kIntegerMax));

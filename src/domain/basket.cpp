@@ -49,6 +49,7 @@ Outcome outcome_of_item(const OrderItem& item, const Books& books) {
 BasketDecision decide_new(const Basket& basket, Books& books, Entries entries) {
   const std::string identity = basket.ledger_identity();
   std::vector<Outcome> outcomes;
+  outcomes.reserve(basket.items.size());
   for (const OrderItem& item : basket.items) outcomes.push_back(outcome_of_item(item, books));
   const bool was_cancelled =
       std::ranges::any_of(entries, [](const auto* entry) { return entry != nullptr; });
@@ -109,6 +110,7 @@ BasketDecision decide(const Basket& basket, Books& books) {
 
 std::vector<ProductId> products_of(const Basket& basket) {
   std::vector<ProductId> products;
+  products.reserve(basket.items.size());
   for (const OrderItem& item : basket.items) products.push_back(item.product);
   return products;
 }

@@ -110,7 +110,7 @@ const LedgerEntry& Books::post(LedgerEntry entry) {
     broken("stock of a product that does not exist", product, identity);
   }
   entries_[at] = {.entry = std::move(entry), .is_new = true};
-  return *entries_[at].entry;
+  return *entries_[at].entry;  // NOLINT(bugprone-unchecked-optional-access): of the line above
 }
 
 ProductId Books::fresh_id() {
@@ -134,6 +134,8 @@ void Books::keep(ItemAnswer answer) {
   answers_[at] = {.answer = std::move(answer), .is_new = true};
 }
 
+// What was changed or is new is there.
+// NOLINTBEGIN(bugprone-unchecked-optional-access)
 Changes Books::take_changes() {
   Changes changes;
   for (std::size_t at = 0; at < stock_.size(); ++at) {
@@ -167,5 +169,6 @@ Changes Books::take_changes() {
   }
   return changes;
 }
+// NOLINTEND(bugprone-unchecked-optional-access)
 
 }  // namespace inventory::domain

@@ -56,6 +56,7 @@ CancellationDecision decide(const Cancellation& cancellation, Books& books) {
 
 std::vector<ProductId> products_of(const Cancellation& cancellation) {
   std::vector<ProductId> products;
+  products.reserve(cancellation.items.size());
   for (const auto& item : cancellation.items) products.push_back(item.product);
   return products;
 }
