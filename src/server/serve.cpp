@@ -198,6 +198,7 @@ class Service {
   // Until the flows run they have nothing to say.
   std::vector<ops::HealthCheck> health_checks() const {
     std::vector<QueueStatus> queues;
+    queues.reserve(lines_.size());
     for (const auto& line : lines_) queues.push_back(line->status());
     for (auto& [queue, status, _] : queues) {
       if (stopping_) {
@@ -341,6 +342,7 @@ class Service {
     ready_ = ready;
     if (stopping_) return;
     std::vector<std::string> texts;
+    texts.reserve(lines_.size());
     for (const auto& line : lines_) {
       texts.push_back(line->flow.is_consuming() ? "consuming " + line->queue
                                                 : line->queue + ": " + line->flow.status().reason);

@@ -160,6 +160,7 @@ bool is_true(const PGresult* rows, int row, int column) { return text(rows, row,
 
 std::vector<std::string> lines(const PGresult* rows) {
   std::vector<std::string> lines;
+  lines.reserve(static_cast<std::size_t>(PQntuples(rows)));
   for (int row = 0; row < PQntuples(rows); ++row) {
     lines.emplace_back(text(rows, row, 0));
   }

@@ -135,6 +135,7 @@ void fill_entries(const PGresult* rows, const domain::Needs& needs, domain::Book
                      fmt::format("product_id {}, identity {}", product, identity), flaw);
       continue;
     }
+    // NOLINTBEGIN(bugprone-unchecked-optional-access): without a flaw they are there
     books.found(at, {.key = {},
                      .outcome = *domain::find_outcome(*word),
                      .quantity = *quantity,
@@ -142,6 +143,7 @@ void fill_entries(const PGresult* rows, const domain::Needs& needs, domain::Book
                      .quantity_after = read_bigint(rows, row, 4),
                      .terms = read_text(rows, row, 5),
                      .message_hash = read_bigint(rows, row, 6)});
+    // NOLINTEND(bugprone-unchecked-optional-access)
   }
 }
 
@@ -215,8 +217,9 @@ BatchReads::Place BatchReads::execute(const Statement& statement,
 }
 
 Result<void> BatchReads::fill(domain::Books& books, const Results& results) const {
-  if (skipped_) {
-    if (auto none_skipped = check_none_skipped(results); !none_skipped) {
+  if (items_ && skipped_) {
+    auto none_skipped = check_none_skipped(results[*items_].get(), results[*skipped_].get());
+    if (!none_skipped) {
       return none_skipped;
     }
   }
@@ -227,17 +230,16 @@ Result<void> BatchReads::fill(domain::Books& books, const Results& results) cons
   if (!unreadable.empty()) {
     return std::unexpected(std::move(unreadable).error(session_.where()));
   }
-  return ids_ ? fill_fresh_ids(books, results) : Result<void>();
+  return ids_ ? fill_fresh_ids(books, results[*ids_].get()) : Result<void>();
 }
 
 // With Locks::skip: the items that exist and were not locked, because somebody else holds them.
-Result<void> BatchReads::check_none_skipped(const Results& results) const {
+Result<void> BatchReads::check_none_skipped(const PGresult* items, const PGresult* found) const {
   std::set<domain::ProductId> locked;
-  for (int row = 0; row < PQntuples(results[*items_].get()); ++row) {
-    locked.insert(read_bigint(results[*items_].get(), row, 0).value_or(0));
+  for (int row = 0; row < PQntuples(items); ++row) {
+    locked.insert(read_bigint(items, row, 0).value_or(0));
   }
   std::set<domain::ProductId> skipped;
-  const PGresult* found = results[*skipped_].get();
   for (int row = 0; row < PQntuples(found); ++row) {
     const auto id = read_bigint(found, row, 0).value_or(0);
     if (!locked.contains(id)) {
@@ -256,8 +258,7 @@ Result<void> BatchReads::check_none_skipped(const Results& results) const {
             {skipped.begin(), skipped.end()}});
 }
 
-Result<void> BatchReads::fill_fresh_ids(domain::Books& books, const Results& results) const {
-  const PGresult* rows = results[*ids_].get();
+Result<void> BatchReads::fill_fresh_ids(domain::Books& books, const PGresult* rows) const {
   std::vector<domain::ProductId> ids;
   ids.reserve(static_cast<std::size_t>(PQntuples(rows)));
   for (int row = 0; row < PQntuples(rows); ++row) {

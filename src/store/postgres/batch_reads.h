@@ -29,8 +29,8 @@ class BatchReads {
   using Place = std::optional<std::size_t>;
 
   Place execute(const Statement& statement, std::initializer_list<std::string_view> parameters);
-  Result<void> check_none_skipped(const Results& results) const;
-  Result<void> fill_fresh_ids(domain::Books& books, const Results& results) const;
+  Result<void> check_none_skipped(const PGresult* items, const PGresult* found) const;
+  Result<void> fill_fresh_ids(domain::Books& books, const PGresult* rows) const;
 
   Session& session_;
   const domain::Needs& needs_;
