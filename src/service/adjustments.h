@@ -26,7 +26,7 @@ struct Adjustments {
   }
   static log::Fields fields(const Message& message) {
     log::Fields fields;
-    if (message.product) fields.product_id = *message.product;
+    fields.product_id = message.product;
     return fields;
   }
   static std::string reply(const Message& message, const domain::Decision& decision) {

@@ -58,10 +58,11 @@ void Backlog::give_up(Id id, TimePoint now) {
     Request& request = next->second;
     if (!request.shares(freed)) continue;
     if (!request.failure) {
-      request.failure = given_up.mapped().failure;
-      request.failure->first = request.since;
-      request.failure->next_try = now;
-      request.failure->count = 0;
+      Failure failure = given_up.mapped().failure.value_or(Failure());
+      failure.first = request.since;
+      failure.next_try = now;
+      failure.count = 0;
+      request.failure = std::move(failure);
     }
     return;
   }
@@ -177,8 +178,8 @@ std::vector<Backlog::Id> Backlog::behind(Id id) const {
 std::optional<Backlog::TimePoint> Backlog::next_try() const {
   std::optional<TimePoint> next;
   for (const Id id : candidates().again) {
-    const TimePoint at = requests_.at(id).failure->next_try;
-    next = std::min(next.value_or(at), at);
+    const Failure* const one = failure(id);
+    if (one != nullptr) next = std::min(next.value_or(one->next_try), one->next_try);
   }
   return next;
 }

@@ -199,7 +199,7 @@ void Settler::add(Outgoing outgoing, std::uint64_t request) {
 
 // Sends a message, unless its queue is known to take none.
 void Settler::dispatch(Token token) {
-  Parcel& parcel = parcels_.at(token);
+  const Parcel& parcel = parcels_.at(token);
   const std::string& queue = parcel.outgoing.message.routing_key;
   if (!parcel.outgoing.must_arrive && harmful_.contains(queue)) {
     give_up(token, "the broker closes the connection on it");

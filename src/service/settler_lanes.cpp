@@ -225,11 +225,12 @@ bool Settler::see_to_losses() {
 }
 
 void Settler::see_to_loss(Lane& lane) {
+  const amqp::Error error = lane.lost.value_or(amqp::Error());
   Tokens tokens = under_way(lane);
   for (const Token token : tokens) parcels_.at(token).lane = nullptr;
   lane.outlet.reset();
   if (lane.is_retired || lane.purpose == Purpose::retries) {
-    if (lane.purpose == Purpose::retries && blames_a_message(*lane.lost)) {
+    if (lane.purpose == Purpose::retries && blames_a_message(error)) {
       suspects_.insert(suspects_.end(), tokens.begin(), tokens.end());
       return;
     }
@@ -239,11 +240,11 @@ void Settler::see_to_loss(Lane& lane) {
     }
     return;
   }
-  if (blames_a_message(*lane.lost)) {
+  if (blames_a_message(error)) {
     if (lane.purpose == Purpose::suspects) {
-      for (const Token token : tokens) convict(token, *lane.lost);
+      for (const Token token : tokens) convict(token, error);
     } else {
-      suspect(std::move(tokens), *lane.lost);
+      suspect(std::move(tokens), error);
     }
     return;
   }
