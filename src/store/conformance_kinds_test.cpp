@@ -245,6 +245,7 @@ class RandomRequests {
     std::map<ProductId, Quantity> items;
     for (auto count = below(3) + 1; count > 0; --count) items[product()] = below(2) + 1;
     std::vector<OrderItem> result;
+    result.reserve(items.size());
     for (const auto& [one, quantity] : items) result.push_back({one, quantity});
     std::ranges::shuffle(result, random_);
     return result;
