@@ -69,6 +69,11 @@ class Books {
   // Keeps a decision, changes the stock by its delta, and fills in what was left.
   const LedgerEntry& post(LedgerEntry entry);
 
+  // What was read cannot be of one moment, unless a row was deleted: an order was accepted whose
+  // product is not there. A store whose reads see several moments reads and decides again.
+  void set_torn() { is_torn_ = true; }
+  bool is_torn() const { return is_torn_; }
+
   // An id that no item has.
   ProductId fresh_id();
 
@@ -106,6 +111,7 @@ class Books {
   std::vector<AnswerSlot> answers_;  // one for each of needs_.item_requests
   std::vector<ProductId> fresh_ids_;
   std::size_t fresh_ids_used_ = 0;
+  bool is_torn_ = false;
   std::vector<AddedItem> added_;
 };
 

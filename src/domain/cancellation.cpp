@@ -44,6 +44,8 @@ CancellationDecision decide(const Cancellation& cancellation, Books& books) {
         cancelled != nullptr || (order != nullptr && order->outcome == Outcome::cancelled_first);
     decision.items.push_back({product, cancelled != nullptr ? cancelled->quantity : back});
     if (was_cancelled) continue;
+    const bool was_taken = order != nullptr && order->outcome == Outcome::accepted;
+    if (was_taken && books.stock(product) == nullptr) books.set_torn();
     decision.replayed = false;
     books.post({.key = {product, order == nullptr ? identity : own_identity},
                 .outcome = order == nullptr ? Outcome::cancelled_first : Outcome::cancelled,

@@ -175,6 +175,7 @@ TEST_F(HandlerTest, PutsAsideWhatFailsAndDecidesTheOthers) {
   for (int product = 1; product <= 3; ++product) store_.tables.stock[product].quantity = 10;
   store_.failing = {2};
   std::vector<amqp::Delivery> deliveries;
+  deliveries.reserve(9);
   for (int id = 0; id < 9; ++id) deliveries.push_back(order_for(id, id % 3 + 1));
   EXPECT_EQ(answer(orders_, std::move(deliveries)).size(), 6U);
   EXPECT_EQ(orders_.undecided(), 3U);
@@ -293,6 +294,7 @@ TEST_F(HandlerTest, MakesRoomWhereABurstForAProductThatFailsIsAllThatItHolds) {
   EXPECT_EQ(answer(orders_, {order_for(2, 1)}).size(), 1U);
   clock_.pass(std::chrono::milliseconds(1));
   std::vector<amqp::Delivery> burst;
+  burst.reserve(40);
   for (int id = 0; id < 40; ++id) burst.push_back(order_for(10 + id, 2));
   std::size_t refused = answer(orders_, std::move(burst)).size();
   for (int second = 0; second < 20 && orders_.is_full(); ++second) {
@@ -350,6 +352,7 @@ TEST_F(HandlerTest, LooksBesideTheFlowForWhatTakesTooLongToFail) {
   store_.failing = {3};
   store_.on_failing = [this] { clock_.pass(std::chrono::seconds(15)); };
   std::vector<amqp::Delivery> deliveries;
+  deliveries.reserve(8);
   for (int id = 0; id < 8; ++id) deliveries.push_back(order_for(id, id % 4 + 1));
   for (auto& one : deliveries) one.delivery_tag = ++last_tag_;
   const auto begun = clock_.steady_now();

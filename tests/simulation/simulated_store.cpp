@@ -72,6 +72,9 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
     co_return std::unexpected(done.error());
   }
   auto decisions = domain::decide_all(commands, books);
+  if (books.is_torn()) {
+    co_return fail(*transaction, retryable, "an item was added between a batch's statements");
+  }
   if (auto written = co_await write(*transaction, books.take_changes()); !written) {
     co_return std::unexpected(written.error());
   }

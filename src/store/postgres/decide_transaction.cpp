@@ -23,6 +23,10 @@ Task<Result<std::vector<domain::Decision>>> decide(Session& session,
     co_return std::unexpected(std::move(filled.error()));
   }
   auto decisions = domain::decide_all(commands, books);
+  if (books.is_torn()) {
+    co_return std::unexpected(
+        Error{Fault::retryable, "deciding a batch: an item was added between its statements"});
+  }
   queue_writes(session, books.take_changes());
   const auto written = co_await session.synchronize("committing a batch", deadline);
   if (!written) {
