@@ -399,9 +399,17 @@ bool Checks::may_be_conflict(const Request& request) const {
 
 // Another item of the order may have been decided since, and then it would be answered otherwise.
 bool Checks::is_conflict_of_then(const Request& request, const std::string& body) const {
-  return may_be_conflict(request) &&
-         body == contract::basket_reply(contract::read_order(request.body, kBodyBytesMax),
-                                        {.outcome = domain::Outcome::conflict});
+  if (!may_be_conflict(request)) return false;
+  const auto message = contract::read_order(request.body, kBodyBytesMax);
+  domain::BasketDecision conflict{.outcome = domain::Outcome::conflict};
+  if (body == contract::basket_reply(message, conflict)) return true;
+  // It names the first of its products that was decided then; more of them may be by now.
+  return std::ranges::any_of(request.products, [&](domain::ProductId product) {
+    const auto* one = entry(product, *request.identity);
+    if (one == nullptr) return false;
+    conflict.conflicts_with = domain::OrderItem{product, one->quantity};
+    return body == contract::basket_reply(message, conflict);
+  });
 }
 
 std::optional<std::string> Checks::expected_reply(const Request& request) const {
