@@ -100,11 +100,6 @@ void Backlog::give_back(std::span<const Id> ids) {
   }
 }
 
-void Backlog::postpone(Id id, TimePoint next_try) {
-  auto& failure = requests_.at(id).failure;
-  if (failure) failure->next_try = next_try;
-}
-
 // In `again` all that failed and that nothing is to be tried before, whenever it is due.
 Backlog::Due Backlog::candidates() const {
   Due candidates;

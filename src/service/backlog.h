@@ -58,9 +58,6 @@ class Backlog {
   // Something among these failed: the first for each product is to be tried beside the others.
   void suspect(std::span<const Id> ids, const store::Error& error, TimePoint now);
 
-  // Not tried, for others had to be first: is tried at `next_try`.
-  void postpone(Id id, TimePoint next_try);
-
   // They are being tried; until they are given back.
   void take(std::span<const Id> ids);
   void give_back(std::span<const Id> ids);

@@ -124,6 +124,7 @@ Task<Status> Flow::run_once() {
   // by abandoning the link. What is tried again then is left to the next link: it is cancelled.
   co_await ((decide_stage(pipe, why) && reply_stage(pipe, why) && tend_stage(pipe, why)) ||
             aside_stage(pipe));
+  if (aside_failure_) std::rethrow_exception(aside_failure_);
   const bool in_order = why.condition == Condition::stopping || why.condition == Condition::paused;
   co_await settler_.end(in_order);
   co_await link_->close();
@@ -208,8 +209,25 @@ Task<void> Flow::decide_stage(Pipe& pipe, Status& why) {
   co_await pipe.async_send({}, std::nullopt, redirect_error(use_awaitable, error));
 }
 
-// Tries again, beside the batches, what was put aside; until it is cancelled.
+// Until it is cancelled. What it throws otherwise is a bug, which must not wait for the end of the
+// others, nor be lost with them.
 Task<void> Flow::aside_stage(Pipe& pipe) {
+  std::exception_ptr failure;
+  try {
+    co_await try_again(pipe);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  const auto state = co_await boost::asio::this_coro::cancellation_state;
+  if (state.cancelled() == boost::asio::cancellation_type::none) {
+    aside_failure_ = failure;
+    link_->abandon();
+  }
+  std::rethrow_exception(failure);
+}
+
+// Tries, beside the batches, what was put aside; for ever.
+Task<void> Flow::try_again(Pipe& pipe) {
   for (;;) {
     const auto next = handler_.next_try();
     const auto now = clock_.steady_now();

@@ -25,6 +25,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -91,6 +92,7 @@ class Flow {
   Task<std::optional<Status>> open();
   Task<void> decide_stage(Pipe& pipe, Status& why);
   Task<void> aside_stage(Pipe& pipe);
+  Task<void> try_again(Pipe& pipe);
   Task<void> reply_stage(Pipe& pipe, Status& why);
   Task<void> tend_stage(Pipe& pipe, Status& why);
   Task<std::optional<std::vector<amqp::Delivery>>> receive(Status& why);
@@ -119,6 +121,7 @@ class Flow {
   std::unique_ptr<Link> link_;  // of the session that runs
   Acknowledger acknowledger_;
   Wakeup aside_;  // for aside_stage()
+  std::exception_ptr aside_failure_;
   struct {
     Tally tally;
     std::vector<Observer::TimePoint> delivered;

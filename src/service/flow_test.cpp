@@ -1,6 +1,9 @@
 #include "service/flow.h"
 
 #include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -257,6 +260,19 @@ TEST_F(FlowTest, GivesABatchBackThatKeepsMeetingConflictsWhenItIsStopped) {
   EXPECT_TRUE(ended_);
   EXPECT_EQ(broker_.acknowledged(), 0U);
   EXPECT_LT(store_.calls(), 10);
+}
+
+TEST_F(FlowTest, EndsWithWhatIsThrownBesideItsBatches) {
+  store_.tables.stock[2].quantity = 1;
+  store_.failing = {2};
+  store_.on_failing = [this] {
+    if (store_.calls() > 3) throw std::logic_error("a bug");
+  };
+  broker_.put(R"({"order_id":1,"product_id":2,"quantity":1})");
+  settle();
+  ASSERT_TRUE(ended_);
+  const auto error = std::exchange(error_, nullptr);
+  EXPECT_THROW(std::rethrow_exception(error), std::logic_error);
 }
 
 TEST_F(FlowTest, TellsItsObserverWhatBecameOfABatch) {

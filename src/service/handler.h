@@ -13,6 +13,10 @@
 //      its products, and dead-lettered only after minutes in which others passed.
 //   3. With an outage nothing of what was not answered is decided, or it is not known; the ledger
 //      tells when it is tried again.
+//   4. Nobody waits for what was put aside: it is tried in transactions of its own, beside the
+//      others. Only where as much is put aside as may be, others wait, for seconds.
+//
+// Threads: one executor. answer() and try_again() may run at the same time, each once.
 
 #include <algorithm>
 #include <chrono>
@@ -20,7 +24,6 @@
 #include <cstdint>
 #include <expected>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -157,10 +160,11 @@ class BatchHandler : public Handler {
 
   Task<std::vector<Answer>> try_again() override {
     std::vector<Answer> answers;
-    beside_.tries_left = kTriesAgainMax;
     auto due = backlog_.due(clock_.steady_now());
-    const bool again = !due.again.empty();
-    const Ids ids = std::move(again ? due.again : due.first);
+    const bool again = due.first.empty();  // those have only waited behind one that is decided now
+    Ids ids = std::move(again ? due.again : due.first);
+    ids.resize(std::min(ids.size(), beside_max_));
+    beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
     const store::Locks locks = again ? locks_for(ids) : store::Locks::wait;
     const auto outage = co_await try_all(beside_, ids, locks, answers);
     if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // answer() will meet it, too
@@ -212,12 +216,9 @@ class BatchHandler : public Handler {
   };
 
   static constexpr std::chrono::seconds kSuspicionAfter{10};
-  // Transactions a call in which requests are tried again: those that were decided have to be
-  // answered.
-  static constexpr int kTriesAgainMax = 32;
-  static constexpr std::chrono::milliseconds kTriesAgainPause{10};
   static constexpr std::chrono::seconds kOutagePause{1};
-  // A batch that took so long to fail is not taken apart while all wait, but beside the flow.
+  // What took so long to fail is not taken apart while others wait: a batch beside the flow, and
+  // there by half as many a call, until few enough are tried.
   static constexpr std::chrono::milliseconds kSlowFailure{200};
   // So many conflicts in a row are no chance: something in the batch always meets one.
   static constexpr int kConflictsMax = 8;
@@ -230,7 +231,6 @@ class BatchHandler : public Handler {
     bool is_beside = false;
     int conflicts = 0;      // since it has passed last
     bool is_split = false;  // to find the request that always meets a conflict
-    int tries_left = std::numeric_limits<int>::max();
     std::chrono::steady_clock::duration last_took{};
   };
 
@@ -258,7 +258,7 @@ class BatchHandler : public Handler {
 
   // Whether these failed so slowly that others should not wait until the cause is found.
   static bool is_slow(const Trier& trier, const Ids& ids) {
-    return !trier.is_beside && ids.size() > 1 && trier.last_took >= kSlowFailure;
+    return ids.size() > 1 && trier.last_took >= kSlowFailure;
   }
 
   Task<store::Result<std::vector<domain::Decision>>> decide(
@@ -317,11 +317,6 @@ class BatchHandler : public Handler {
                                               std::vector<Answer>& answers) {
     ids = backlog_.unblocked(ids);
     if (ids.empty()) co_return std::nullopt;
-    if (trier.tries_left == 0) {
-      for (const Id id : ids) backlog_.postpone(id, clock_.steady_now() + kTriesAgainPause);
-      co_return std::nullopt;
-    }
-    --trier.tries_left;
     std::vector<domain::Command> requests;
     requests.reserve(ids.size());
     for (const Id id : ids) requests.push_back(kept_.at(id).request);
@@ -341,6 +336,7 @@ class BatchHandler : public Handler {
       co_return co_await try_parts(trier, std::move(ids), store::Locks::skip, answers);
     }
     if (is_slow(trier, ids)) {
+      beside_max_ = ids.size() / 2;
       backlog_.suspect(ids, error, clock_.steady_now());
       co_return std::nullopt;
     }
@@ -533,6 +529,7 @@ class BatchHandler : public Handler {
   std::optional<std::chrono::steady_clock::time_point> last_passed_;
   Trier batch_;
   Trier beside_{.is_beside = true};
+  std::size_t beside_max_ = store::kBatchMax;  // to be tried at once
   bool has_outage_ = false;
   std::chrono::steady_clock::time_point not_before_{};  // of try_again()
   log::Limit log_limit_{10, std::chrono::seconds(10)};  // clients decide how many are invalid

@@ -182,7 +182,8 @@ class Products(Kind):
 class Poisoned(Products):
     """A trigger refuses to change them, for reasons that may pass."""
 
-    codes = ("P0001", "23502", "23503", "42501", "0A000", "55000", "57014", "XX001")
+    codes = ("P0001", "23502", "23503", "42501", "0A000", "55000", "57014", "XX001", "40001", "40P01")
+    does = "RAISE EXCEPTION 'product % is on hold', NEW.id USING ERRCODE = codes[1 + NEW.id % {codes}]"
 
     def begin(self):
         super().begin()
@@ -191,8 +192,8 @@ class Poisoned(Products):
         self._execute(
             f"CREATE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql AS $$"
             f"DECLARE codes text[] := ARRAY[{codes}];"
-            f"BEGIN IF NEW.id IN ({self.ids}) THEN RAISE EXCEPTION 'product % is on hold', NEW.id"
-            f" USING ERRCODE = codes[1 + NEW.id % {len(self.codes)}]; END IF; RETURN NEW; END$$;"
+            f"BEGIN IF NEW.id IN ({self.ids}) THEN {self.does.format(codes=len(self.codes))};"
+            f" END IF; RETURN NEW; END$$;"
             f"CREATE TRIGGER {self.name} BEFORE UPDATE ON inventory"
             f" FOR EACH ROW EXECUTE FUNCTION {self.name}()"
         )
@@ -200,6 +201,30 @@ class Poisoned(Products):
     def end(self):
         super().end()
         self._execute(f"DROP FUNCTION {self.name} CASCADE")
+
+
+class Slow(Poisoned):
+    """A trigger takes longer than the service waits for a statement."""
+
+    does = "PERFORM pg_sleep(60)"
+
+
+class LockedBehind(Poisoned):
+    """A trigger waits for a lock that SKIP LOCKED does not see."""
+
+    does = "PERFORM pg_advisory_xact_lock({lock})"
+
+    def begin(self):
+        lock = uuid.uuid4().int % 2**62
+        self.does = self.does.format(lock=lock)
+        self.connection = psycopg2.connect(self.place.postgres_url)
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", (lock,))
+        super().begin()
+
+    def end(self):
+        self.connection.close()
+        super().end()
 
 
 class Locked(Products):
@@ -261,6 +286,8 @@ KINDS = {
     "bad direct reply-to address": BadAddress,
     "poisoned product": Poisoned,
     "locked row": Locked,
+    "slow row": Slow,
+    "row that waits for a lock": LockedBehind,
     "wrong ledger row": WrongLedgerRow,
     "undefined flag": UndefinedFlag,
 }

@@ -65,7 +65,7 @@ class FlowOnFakes : public ::testing::Test {
     store_.tables.stock[1].quantity = 1'000;
     boost::asio::co_spawn(context_, flow_.run(), [this](const std::exception_ptr& error) {
       ended_ = true;
-      EXPECT_EQ(error, nullptr);
+      error_ = error;
     });
   }
   void TearDown() override {
@@ -75,6 +75,7 @@ class FlowOnFakes : public ::testing::Test {
     context_.restart();
     context_.run();
     EXPECT_TRUE(ended_);
+    EXPECT_EQ(error_, nullptr);
   }
 
   // Runs until nothing more can happen by itself: everything in these tests is ready at once.
@@ -99,6 +100,7 @@ class FlowOnFakes : public ::testing::Test {
              [this] { on_change_(); },
              observer_};
   bool ended_ = false;
+  std::exception_ptr error_;  // that the flow ended with
 };
 
 }  // namespace inventory::service::testing

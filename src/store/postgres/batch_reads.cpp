@@ -97,7 +97,7 @@ WHERE $1::bigint > nextval(pg_get_serial_sequence('inventory', 'id')))sql"};
 
 // Until the transaction ends.
 constexpr Statement kHurry{"hurry",
-                           "SELECT set_config('statement_timeout', '1s', true), "
+                           "SELECT set_config('statement_timeout', '250ms', true), "
                            "set_config('lock_timeout', '20ms', true)"};
 
 std::string number_text(std::optional<std::int64_t> number) {
@@ -130,20 +130,20 @@ void fill_entries(const PGresult* rows, const domain::Needs& needs, domain::Book
     const auto word = read_text(rows, row, 1);
     const auto quantity = read_bigint(rows, row, 2);
     const auto delta = read_bigint(rows, row, 3);
-    if (const auto flaw = domain::flaw_of(identity, {word, quantity, delta}); !flaw.empty()) {
+    const auto outcome = word ? domain::find_outcome(*word) : std::nullopt;
+    const auto flaw = domain::flaw_of(identity, {word, quantity, delta});
+    if (!flaw.empty() || !outcome || !quantity || !delta) {
       unreadable.add(product, "inventory_ledger",
                      fmt::format("product_id {}, identity {}", product, identity), flaw);
       continue;
     }
-    // NOLINTBEGIN(bugprone-unchecked-optional-access): without a flaw they are there
     books.found(at, {.key = {},
-                     .outcome = *domain::find_outcome(*word),
+                     .outcome = *outcome,
                      .quantity = *quantity,
                      .delta = *delta,
                      .quantity_after = read_bigint(rows, row, 4),
                      .terms = read_text(rows, row, 5),
                      .message_hash = read_bigint(rows, row, 6)});
-    // NOLINTEND(bugprone-unchecked-optional-access)
   }
 }
 
