@@ -24,7 +24,7 @@
 #include "order_stream.h"
 #include "service/clock.h"
 #include "service/orders.h"
-#include "store/one_kind_for_test.h"
+#include "store/testing/one_kind.h"
 #include "store/postgres/postgres_store.h"
 #include "store/sqlite/sqlite_store.h"
 

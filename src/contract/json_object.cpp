@@ -25,11 +25,13 @@ class MemberHandler {
 
   MemberHandler(std::span<const std::string_view> wanted,
                 const std::optional<JsonArrayWanted>& array)
-      : wanted_(wanted), array_wanted_(array), values_(wanted.size()) {}
+      : wanted_(wanted), array_wanted_(array.value_or(JsonArrayWanted())), values_(wanted.size()) {}
 
   bool is_object() const { return is_object_; }
   std::vector<JsonValue> take_values() { return std::move(values_); }
-  std::optional<JsonArray> take_array() { return std::move(array_); }
+  std::optional<JsonArray> take_array() {
+    return has_array_ ? std::optional(std::move(array_)) : std::nullopt;
+  }
 
   bool on_document_begin(json::error_code&) { return true; }
   bool on_document_end(json::error_code&) { return true; }
@@ -45,12 +47,12 @@ class MemberHandler {
   }
   bool on_object_end(std::size_t, json::error_code&) { return leave(); }
   bool on_array_begin(json::error_code&) {
-    const bool is_wanted =
-        depth_ == 1 && target_ && array_wanted_ && wanted_[*target_] == array_wanted_->member;
+    const bool is_wanted = depth_ == 1 && target_ && wanted_[*target_] == array_wanted_.member;
     enter();
     if (is_wanted) {
       is_in_array_ = true;
-      array_.emplace();
+      has_array_ = true;
+      array_ = {};
     }
     return true;
   }
@@ -68,8 +70,7 @@ class MemberHandler {
       target_ = place_of(text_, wanted_);
       text_.clear();
     } else if (is_in_element()) {
-      // NOLINTNEXTLINE(bugprone-unchecked-optional-access): it was wanted
-      element_target_ = place_of(text_, array_wanted_->of_elements);
+      element_target_ = place_of(text_, array_wanted_.of_elements);
       text_.clear();
     }
     return true;
@@ -115,28 +116,25 @@ class MemberHandler {
     return (depth_ == 1 && target_) || (is_in_element() && element_target_);
   }
 
-  // While it is in an array, that array was wanted.
-  // NOLINTBEGIN(bugprone-unchecked-optional-access)
   void begin_element() {
-    ++array_->size;
-    is_kept_ = array_->elements.size() < array_wanted_->elements_max;
-    if (is_kept_) array_->elements.emplace_back(array_wanted_->of_elements.size());
+    ++array_.size;
+    is_kept_ = array_.elements.size() < array_wanted_.elements_max;
+    if (is_kept_) array_.elements.emplace_back(array_wanted_.of_elements.size());
     element_target_.reset();
   }
 
   bool put(JsonValue value) {
     if (depth_ == 1 && target_) {
-      if (array_wanted_ && wanted_[*target_] == array_wanted_->member) array_.reset();
+      if (wanted_[*target_] == array_wanted_.member) has_array_ = false;  // given once more
       values_[*target_] = std::move(value);
     } else if (is_in_array_ && depth_ == 2) {
-      ++array_->size;
-      array_->has_others = true;
+      ++array_.size;
+      array_.has_others = true;
     } else if (is_in_element() && element_target_) {
-      array_->elements.back()[*element_target_] = std::move(value);
+      array_.elements.back()[*element_target_] = std::move(value);
     }
     return true;
   }
-  // NOLINTEND(bugprone-unchecked-optional-access)
 
   bool enter() {
     put(Other{});
@@ -150,14 +148,15 @@ class MemberHandler {
   }
 
   std::span<const std::string_view> wanted_;
-  const std::optional<JsonArrayWanted>& array_wanted_;
+  const JsonArrayWanted array_wanted_;  // with no name where none is
   std::vector<JsonValue> values_;
-  std::optional<JsonArray> array_;
+  JsonArray array_;
   std::optional<std::size_t> target_;  // index of the wanted member that the next value belongs to
   std::string text_;                   // a key or a string, as far as it has come
   std::size_t depth_ = 0;
   std::optional<std::size_t> element_target_;  // the same within an element
   bool is_object_ = false;
+  bool has_array_ = false;
   bool is_in_array_ = false;  // the wanted one
   bool is_kept_ = false;      // the element at hand
 };

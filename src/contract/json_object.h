@@ -39,7 +39,7 @@ using JsonValue = std::variant<Absent, Null, Other, std::int64_t, std::string>;
 struct JsonArrayWanted {
   std::string_view member;  // one of the wanted members
   std::span<const std::string_view> of_elements;
-  std::size_t elements_max;  // so many are kept
+  std::size_t elements_max = 0;  // so many are kept
 };
 
 struct JsonArray {

@@ -109,8 +109,8 @@ const LedgerEntry& Books::post(LedgerEntry entry) {
   } else if (entry.delta != 0) {
     broken("stock of a product that does not exist", product, identity);
   }
-  entries_[at] = {.entry = std::move(entry), .is_new = true};
-  return *entries_[at].entry;  // NOLINT(bugprone-unchecked-optional-access): of the line above
+  entries_[at].is_new = true;
+  return entries_[at].entry.emplace(std::move(entry));
 }
 
 ProductId Books::fresh_id() {
@@ -134,20 +134,19 @@ void Books::keep(ItemAnswer answer) {
   answers_[at] = {.answer = std::move(answer), .is_new = true};
 }
 
-// What was changed or is new is there.
-// NOLINTBEGIN(bugprone-unchecked-optional-access)
 Changes Books::take_changes() {
   Changes changes;
   for (std::size_t at = 0; at < stock_.size(); ++at) {
-    if (stock_[at].is_changed && !stock_[at].is_new) {
-      changes.stock.emplace_back(needs_.products[at], *stock_[at].stock);
+    const StockSlot& slot = stock_[at];
+    if (slot.stock && slot.is_changed && !slot.is_new) {
+      changes.stock.emplace_back(needs_.products[at], *slot.stock);
     }
   }
   std::size_t count = added_.size();
   for (const EntrySlot& slot : entries_) count += slot.is_new ? 1 : 0;
   changes.entries.reserve(count);
   for (EntrySlot& slot : entries_) {
-    if (slot.is_new) changes.entries.push_back(std::move(*slot.entry));
+    if (slot.entry && slot.is_new) changes.entries.push_back(std::move(*slot.entry));
   }
   std::ranges::sort(added_, {}, [](const AddedItem& added) { return added.item.id; });
   for (AddedItem& added : added_) {
@@ -160,15 +159,15 @@ Changes Books::take_changes() {
                                .version = 0});
     // What this batch took from it, or gave to it, since.
     const std::size_t at = place_of(added.item.id);
-    added.stock = at != stock_.size() ? *stock_[at].stock : Stock{quantity, 0};
+    const Stock opening{quantity, 0};
+    added.stock = at != stock_.size() ? stock_[at].stock.value_or(opening) : opening;
   }
   if (!added_.empty()) std::ranges::sort(changes.entries, {}, &LedgerEntry::key);
   changes.items = std::move(added_);
   for (AnswerSlot& slot : answers_) {
-    if (slot.is_new) changes.item_requests.push_back(std::move(*slot.answer));
+    if (slot.answer && slot.is_new) changes.item_requests.push_back(std::move(*slot.answer));
   }
   return changes;
 }
-// NOLINTEND(bugprone-unchecked-optional-access)
 
 }  // namespace inventory::domain

@@ -23,7 +23,7 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
-#include "store/one_kind_for_test.h"
+#include "store/testing/one_kind.h"
 #include "store/reader.h"
 #include "store/store.h"
 

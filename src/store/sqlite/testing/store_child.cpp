@@ -9,7 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 
-#include "store/one_kind_for_test.h"
+#include "store/testing/one_kind.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace {
