@@ -24,9 +24,9 @@
 #include "order_stream.h"
 #include "service/clock.h"
 #include "service/orders.h"
-#include "store/testing/one_kind.h"
 #include "store/postgres/postgres_store.h"
 #include "store/sqlite/sqlite_store.h"
+#include "store/testing/one_kind.h"
 
 namespace inventory::bench {
 namespace {

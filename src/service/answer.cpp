@@ -57,6 +57,19 @@ Outgoing make_reply(const amqp::Delivery& request, std::string body, bool replay
   return reply;
 }
 
+void rename_what_acts(amqp::Properties& properties, amqp::HeaderTable& headers) {
+  if (properties.expiration) {
+    headers.add_string(headers::kOriginalExpiration, *properties.expiration);
+    properties.expiration.reset();
+  }
+  if (properties.user_id) {
+    headers.add_string(headers::kOriginalUserId, *properties.user_id);
+    properties.user_id.reset();
+  }
+  headers.rename(headers::kCc, headers::kOriginalCc);
+  headers.rename(headers::kBcc, headers::kOriginalBcc);
+}
+
 Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
                           std::string_view reason, std::string_view what,
                           domain::Timestamp failed_at) {
@@ -78,18 +91,7 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
   headers.add_string(headers::kErrorMessage, what.substr(0, kErrorMessageBytesMax));
   headers.add_string(headers::kOriginalQueue, queue);
   headers.add_string(headers::kFailedAt, contract::format_timestamp(failed_at));
-  // The broker would drop the message when its time is up, refuse it for naming another user, and
-  // route it to the other queues that it names, perhaps back to where it came from.
-  if (properties.expiration) {
-    headers.add_string(headers::kOriginalExpiration, *properties.expiration);
-    properties.expiration.reset();
-  }
-  if (properties.user_id) {
-    headers.add_string(headers::kOriginalUserId, *properties.user_id);
-    properties.user_id.reset();
-  }
-  headers.rename(headers::kCc, headers::kOriginalCc);
-  headers.rename(headers::kBcc, headers::kOriginalBcc);
+  rename_what_acts(properties, headers);
   properties.headers = std::move(headers);
   return letter;
 }

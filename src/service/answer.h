@@ -48,10 +48,14 @@ struct ReplyQueue {
 Outgoing make_reply(const amqp::Delivery& request, std::string body, bool replayed,
                     const ReplyQueue& fallback);
 
+// What would act once more where a message is published again is kept under another name: the
+// properties expiration and user_id and the headers CC and BCC under `original-...`. The broker
+// would drop the message when its time is up, refuse it for naming another user, and route it to
+// the other queues that it names, perhaps back to where it came from.
+void rename_what_acts(amqp::Properties& properties, amqp::HeaderTable& headers);
+
 // The request as it came, for the dead-letter queue of `queue`, with the headers error-reason,
-// error-message, original-queue and failed-at. What would act once more on the way is kept under
-// another name: the properties expiration and user_id and the headers CC and BCC under
-// `original-...`.
+// error-message, original-queue and failed-at; what would act is renamed.
 Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
                           std::string_view reason, std::string_view what,
                           domain::Timestamp failed_at);

@@ -23,9 +23,9 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
-#include "store/testing/one_kind.h"
 #include "store/reader.h"
 #include "store/store.h"
+#include "store/testing/one_kind.h"
 
 namespace inventory::store::conformance {
 

@@ -8,6 +8,7 @@
 #include "config/configuration.h"
 #include "contract/headers.h"
 #include "contract/timestamp.h"
+#include "service/answer.h"
 
 namespace inventory::cli {
 namespace {
@@ -147,16 +148,7 @@ amqp::Message make_copy(const DeadLetter& letter) {
   amqp::HeaderTable headers = properties.headers.value_or(amqp::HeaderTable());
   headers.remove(headers::kDeliveryCount);
   headers.remove(headers::kAcquiredCount);
-  if (properties.expiration) {
-    headers.add_string(headers::kOriginalExpiration, *properties.expiration);
-    properties.expiration.reset();
-  }
-  if (properties.user_id) {
-    headers.add_string(headers::kOriginalUserId, *properties.user_id);
-    properties.user_id.reset();
-  }
-  headers.rename(headers::kCc, headers::kOriginalCc);
-  headers.rename(headers::kBcc, headers::kOriginalBcc);
+  service::rename_what_acts(properties, headers);
   properties.headers.reset();
   if (!headers.empty()) properties.headers = std::move(headers);
   return copy;

@@ -9,8 +9,8 @@
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 
-#include "store/testing/one_kind.h"
 #include "store/sqlite/sqlite_store.h"
+#include "store/testing/one_kind.h"
 
 namespace {
 
