@@ -6,30 +6,23 @@
 // orders.h, items.h); BatchHandler makes a Handler of it, kinds.h gives it a queue.
 //
 // Invariants:
-//   1. One answer a delivery, once; what cannot be decided now is kept until it can.
-//   2. What the database does not do for one request costs that request: it is found by parts, and
-//      the others are decided. Where repeating is useless it is answered as invalid and
-//      dead-lettered at once. Otherwise it is put aside, tried again ahead of later requests for
-//      its products, and dead-lettered only after minutes in which others passed.
-//   3. With an outage nothing of what was not answered is decided, or it is not known; the ledger
-//      tells when it is tried again.
-//   4. Nobody waits for what was put aside: it is tried in transactions of its own, beside the
-//      others. Only where as much is put aside as may be, others wait, for seconds.
+//   1. One answer a delivery, once; what cannot be decided now is kept until it can
+//      (batch_decider.h).
+//   2. What is not valid, or what the database refuses for good, is answered as invalid and
+//      dead-lettered.
 //
 // Threads: one executor. answer() and try_again() may run at the same time, each once.
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <expected>
-#include <iterator>
 #include <map>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
@@ -41,7 +34,7 @@
 #include "log/fields.h"
 #include "log/limit.h"
 #include "service/answer.h"
-#include "service/backlog.h"
+#include "service/batch_decider.h"
 #include "service/broker.h"
 #include "service/clock.h"
 #include "service/observer.h"
@@ -95,20 +88,16 @@ struct HandlerOptions {
   std::size_t aside_max = 1'000;   // requests put aside, with those that wait behind them
 };
 
-// How long a request may fail by itself while others pass. What is locked passes by itself, so it
-// may take longer; both are well below RabbitMQ's consumer timeout of 30 minutes.
-inline constexpr std::chrono::minutes kFailingMax{3};
-inline constexpr std::chrono::minutes kLockedMax{10};
-// The same where as many are put aside as may be, and others wait for that.
-inline constexpr std::chrono::seconds kLockedMaxInTheWay{5};
-
 template <class Kind>
 class BatchHandler : public Handler {
  public:
   // Store, clock and observer outlive the handler.
   BatchHandler(HandlerOptions options, store::Store& store, const Clock& clock,
                Observer& observer = Observer::none())
-      : options_(std::move(options)), store_(store), clock_(clock), observer_(observer) {}
+      : options_(std::move(options)),
+        clock_(clock),
+        observer_(observer),
+        decider_(options_.aside_max, store, clock, observer) {}
 
   Task<Answered> answer(std::vector<amqp::Delivery> deliveries) override {
     Answered answered;
@@ -130,8 +119,8 @@ class BatchHandler : public Handler {
     }
     std::optional<store::Error> failed;
     bool is_decided = requests.empty();
-    if (!is_decided && backlog_.size() == 0) {
-      auto decisions = co_await decide(batch_, requests, store::Locks::wait);
+    if (!is_decided && decider_.size() == 0) {
+      auto decisions = co_await decider_.decide(requests);
       is_decided = decisions.has_value();
       for (std::size_t i = 0; is_decided && i < places.size(); ++i) {
         answered.answers.push_back(
@@ -139,106 +128,50 @@ class BatchHandler : public Handler {
       }
       if (!is_decided) failed = std::move(decisions.error());
     }
-    Ids kept;
+    BatchDecider::Ids kept;
     for (std::size_t i = 0; !is_decided && i < places.size(); ++i) {
-      kept.push_back(keep(std::move(deliveries[places[i]]), std::move(requests[i])));
+      kept.push_back(decider_.keep(std::move(requests[i])));
+      kept_.try_emplace(kept.back(), std::move(deliveries[places[i]]), options_.bytes_max);
     }
-    if (failed && !concerns_requests(failed->fault)) {
-      answered.outage = std::move(failed);
-    } else if (backlog_.size() > 0) {
-      const bool is_locked = failed && failed->fault == store::Fault::locked;
-      if (failed && !is_locked && is_slow(batch_, kept)) {
-        backlog_.suspect(kept, *failed, clock_.steady_now());
-      }
-      answered.outage = co_await work_off_backlog(
-          is_locked ? store::Locks::skip : store::Locks::wait, answered.answers);
+    BatchDecider::Events events;
+    if (decider_.size() > 0) {
+      answered.outage = co_await decider_.work_off(std::move(failed), kept, events);
     }
-    has_outage_ = answered.outage.has_value();
-    finish(answered.answers);
+    take(std::move(events), answered.answers);
     co_return answered;
   }
 
   Task<std::vector<Answer>> try_again() override {
     std::vector<Answer> answers;
-    auto due = backlog_.due(clock_.steady_now());
-    const bool again = due.first.empty();  // those have only waited behind one that is decided now
-    Ids ids = std::move(again ? due.again : due.first);
-    ids.resize(std::min(ids.size(), beside_max_));
-    beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
-    const store::Locks locks = again ? locks_for(ids) : store::Locks::wait;
-    const auto outage = co_await try_all(beside_, ids, locks, answers);
-    if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // answer() will meet it, too
-    refuse_overdue(answers);
-    finish(answers);
+    BatchDecider::Events events;
+    co_await decider_.try_again(events);
+    take(std::move(events), answers);
     co_return answers;
   }
 
-  std::size_t undecided() const override { return backlog_.size(); }
-  bool is_full() const override { return backlog_.size() >= options_.aside_max; }
+  std::size_t undecided() const override { return decider_.size(); }
+  bool is_full() const override { return decider_.is_full(); }
   std::optional<std::chrono::steady_clock::time_point> next_try() const override {
-    if (has_outage_ || backlog_.size() == 0) return std::nullopt;
-    const auto now = clock_.steady_now();
-    const auto next = backlog_.due(now).first.empty() ? backlog_.next_try() : std::optional(now);
-    return next ? std::optional(std::max(*next, not_before_)) : std::nullopt;
+    return decider_.next_try();
   }
-
-  std::optional<std::string> suspicion() const override {
-    const auto failures = backlog_.failures();
-    const bool is_odd = !failures.empty() && !have_passed_since(failures.front().second->first) &&
-                        clock_.steady_now() - failures.front().second->first >= kSuspicionAfter;
-    if (failures.empty() || !(is_odd || is_full())) return std::nullopt;
-    return fmt::format("{} requests wait for the database: {}", backlog_.size(),
-                       failures.front().second->error.what);
-  }
+  std::optional<std::string> suspicion() const override { return decider_.suspicion(); }
 
   void forget() override {
-    backlog_.clear();
+    decider_.forget();
     kept_.clear();
-    has_outage_ = false;
   }
 
  private:
-  using Id = Backlog::Id;
-  using Ids = std::vector<Id>;
-
   // A request that waits. Its message points into its delivery.
   struct Kept {
-    Kept(amqp::Delivery of, domain::Command what, std::size_t bytes_max)
-        : delivery(std::move(of)),
-          message(Kind::read(delivery, bytes_max)),
-          request(std::move(what)) {}
+    Kept(amqp::Delivery of, std::size_t bytes_max)
+        : delivery(std::move(of)), message(Kind::read(delivery, bytes_max)) {}
     Kept(const Kept&) = delete;
     Kept& operator=(const Kept&) = delete;
 
     amqp::Delivery delivery;
     typename Kind::Message message;
-    domain::Command request;
   };
-
-  static constexpr std::chrono::seconds kSuspicionAfter{10};
-  static constexpr std::chrono::seconds kOutagePause{1};
-  // What took so long to fail is not taken apart while others wait: a batch beside the flow, and
-  // there by half as many a call, until few enough are tried.
-  static constexpr std::chrono::milliseconds kSlowFailure{200};
-  // So many conflicts in a row are no chance: something in the batch always meets one.
-  static constexpr int kConflictsMax = 8;
-  // Each so many failures on a lock it is awaited instead of skipped: other instances may be
-  // queueing for it.
-  static constexpr int kPatientFailure = 8;
-
-  // Who tries: answer() or, beside it, try_again().
-  struct Trier {
-    bool is_beside = false;
-    int conflicts = 0;      // since it has passed last
-    bool is_split = false;  // to find the request that always meets a conflict
-    std::chrono::steady_clock::duration last_took{};
-  };
-
-  // Whether an error is about some of the requests, rather than about the database.
-  static bool concerns_requests(store::Fault fault) {
-    return fault == store::Fault::refused || fault == store::Fault::failing ||
-           fault == store::Fault::locked;
-  }
 
   static std::optional<contract::RequestError> error_of(const amqp::Delivery& delivery,
                                                         const typename Kind::Message& message) {
@@ -250,203 +183,44 @@ class BatchHandler : public Handler {
     return error == nullptr ? std::nullopt : std::optional(*error);
   }
 
-  Id keep(amqp::Delivery&& delivery, domain::Command&& request) {
-    const Id id = backlog_.add(domain::products_of(request), clock_.steady_now());
-    kept_.try_emplace(id, std::move(delivery), std::move(request), options_.bytes_max);
-    return id;
-  }
-
-  // Whether these failed so slowly that others should not wait until the cause is found.
-  static bool is_slow(const Trier& trier, const Ids& ids) {
-    return ids.size() > 1 && trier.last_took >= kSlowFailure;
-  }
-
-  Task<store::Result<std::vector<domain::Decision>>> decide(
-      Trier& trier, std::span<const domain::Command> requests, store::Locks locks) {
-    const auto since = clock_.steady_now();
-    auto decisions = co_await store_.decide(requests, locks);
-    const auto now = clock_.steady_now();
-    std::optional<store::Fault> fault;
-    if (!decisions) fault = decisions.error().fault;
-    observer_.transaction(now - since, fault);
-    trier.last_took = now - since;
-    if (decisions) {
-      last_passed_ = now;
-      trier.conflicts = 0;
-    } else if (fault == store::Fault::retryable) {
-      ++trier.conflicts;
-    }
-    co_return decisions;
-  }
-
-  // Tries what waits and has not failed by itself, until all is decided or waits.
-  Task<std::optional<store::Error>> work_off_backlog(store::Locks locks,
-                                                     std::vector<Answer>& answers) {
-    batch_.is_split = batch_.conflicts >= kConflictsMax;
-    for (;;) {
-      const Ids ids = backlog_.due(clock_.steady_now()).first;
-      if (ids.empty()) break;
-      auto outage = co_await try_all(batch_, ids, locks, answers);
-      if (outage) co_return outage;
-    }
-    refuse_overdue(answers);
-    co_return std::nullopt;
-  }
-
-  store::Locks locks_for(const Ids& ids) const {
-    const bool is_patient = std::ranges::any_of(ids, [this](Id id) {
-      const auto* failure = backlog_.failure(id);
-      return failure->error.fault == store::Fault::locked && failure->count > 0 &&
-             failure->count % kPatientFailure == 0;
-    });
-    return is_patient ? store::Locks::wait : store::Locks::skip;
-  }
-
-  // Afterwards each is answered, or failed, or waits behind one that failed; unless there is an
-  // outage.
-  Task<std::optional<store::Error>> try_all(Trier& trier, const Ids& ids, store::Locks locks,
-                                            std::vector<Answer>& answers) {
-    backlog_.take(ids);
-    auto outage = co_await try_parts(trier, ids, locks, answers);
-    backlog_.give_back(ids);
-    co_return outage;
-  }
-
-  // NOLINTNEXTLINE(misc-no-recursion): halves, so it is as deep as a batch has binary digits
-  Task<std::optional<store::Error>> try_parts(Trier& trier, Ids ids, store::Locks locks,
-                                              std::vector<Answer>& answers) {
-    ids = backlog_.unblocked(ids);
-    if (ids.empty()) co_return std::nullopt;
-    std::vector<domain::Command> requests;
-    requests.reserve(ids.size());
-    for (const Id id : ids) requests.push_back(kept_.at(id).request);
-    auto decisions = co_await decide(trier, requests, locks);
-    if (decisions) {
-      for (std::size_t i = 0; i < ids.size(); ++i) take_answer(ids[i], (*decisions)[i], answers);
-      co_return std::nullopt;
-    }
-    store::Error& error = decisions.error();
-    const bool always_conflicts =
-        error.fault == store::Fault::retryable && (trier.is_beside || trier.is_split);
-    if (!concerns_requests(error.fault) && !always_conflicts) co_return std::move(error);
-    if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
-      co_return co_await try_others(trier, std::move(ids), named, std::move(error), locks, answers);
-    }
-    if (error.fault == store::Fault::locked && locks == store::Locks::wait) {
-      co_return co_await try_parts(trier, std::move(ids), store::Locks::skip, answers);
-    }
-    if (is_slow(trier, ids)) {
-      beside_max_ = ids.size() / 2;
-      backlog_.suspect(ids, error, clock_.steady_now());
-      co_return std::nullopt;
-    }
-    if (ids.size() == 1) {
-      fail(ids.front(), std::move(error), trier.last_took, answers);
-      co_return std::nullopt;
-    }
-    const auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
-    auto outage = co_await try_parts(trier, Ids(ids.begin(), middle), locks, answers);
-    if (outage) co_return outage;
-    co_return co_await try_parts(trier, Ids(middle, ids.end()), locks, answers);
-  }
-
-  // For each product that an error names, its first request fails; the others wait behind it.
-  // NOLINTNEXTLINE(misc-no-recursion): see try_parts
-  Task<std::optional<store::Error>> try_others(Trier& trier, Ids ids, const Ids& named,
-                                               store::Error error, store::Locks locks,
-                                               std::vector<Answer>& answers) {
-    for (const Id id : named) {
-      if (!backlog_.unblocked(std::span(&id, 1)).empty()) {
-        fail(id, error, trier.last_took, answers);
+  // Answers what was decided or refused, and puts all answers in the order of arrival.
+  void take(BatchDecider::Events events, std::vector<Answer>& answers) {
+    for (BatchDecider::Event& event : events) {
+      const auto kept = kept_.find(event.id);
+      if (const auto* put_aside = std::get_if<BatchDecider::PutAside>(&event.what)) {
+        tell_of_waiting(kept->second, put_aside->why);
+        continue;
       }
+      if (const auto* refused = std::get_if<BatchDecider::Refused>(&event.what)) {
+        answers.push_back(refused_answer(kept->second, *refused));
+      } else {
+        answers.push_back(decided_answer(kept->second.delivery, kept->second.message,
+                                         std::get<domain::Decision>(event.what)));
+      }
+      kept_.erase(kept);
     }
-    Ids others;
-    std::ranges::set_difference(ids, named, std::back_inserter(others));
-    co_return co_await try_parts(trier, std::move(others), locks, answers);
-  }
-
-  void finish(std::vector<Answer>& answers) {
     if (!std::ranges::is_sorted(answers, {}, &Answer::delivery_tag)) {
       std::ranges::sort(answers, {}, &Answer::delivery_tag);
     }
-    observer_.put_aside(backlog_.failures().empty() ? 0 : backlog_.size());
+    observer_.put_aside(decider_.put_aside());
   }
 
-  void fail(Id id, store::Error error, std::chrono::steady_clock::duration took,
-            std::vector<Answer>& answers) {
-    if (error.fault == store::Fault::refused) {
-      refuse(id, error.what, "invalid", answers);
-      return;
-    }
-    const Kept& kept = kept_.at(id);
+  void tell_of_waiting(const Kept& kept, const std::string& why) {
     if (const auto left_out = log_limit_.admit(clock_.steady_now())) {
       log::write(spdlog::level::warn, fields(kept.delivery, kept.message),
-                 "{}: a request waits, others go on: {}{}", options_.queue, error.what,
+                 "{}: a request waits, others go on: {}{}", options_.queue, why,
                  left_out_text(*left_out));
     }
-    backlog_.failed(id, std::move(error), clock_.steady_now(), took);
   }
 
-  void refuse_overdue(std::vector<Answer>& answers) {
-    const auto now = clock_.steady_now();
-    std::vector<std::pair<Id, std::string>> overdue;
-    for (const auto& [id, failure] : backlog_.failures()) {
-      // A lock or a conflict passes by itself.
-      const bool is_failing = failure->error.fault == store::Fault::failing;
-      const bool is_overdue = now - failure->first >= (is_failing ? kFailingMax : kLockedMax);
-      const bool is_locked = failure->error.fault == store::Fault::locked;
-      const bool is_in_the_way =
-          is_full() && (is_failing || (is_locked && now - failure->first >= kLockedMaxInTheWay));
-      const bool has_just_failed = failure->count > 0 && failure->next_try > now;
-      // In the way of all others, none of them may have passed since it came.
-      const bool have_passed = (is_overdue && have_passed_since(failure->first)) ||
-                               (is_in_the_way && have_passed_since(failure->began));
-      if (has_just_failed && have_passed && !backlog_.is_taken(id)) {
-        overdue.emplace_back(id, failure->error.what);
-        if (is_in_the_way && is_locked) make_room(id, failure->error.what, overdue);
-      }
-    }
-    for (const auto& [id, why] : overdue) refuse(id, why, "refused", answers);
-  }
-
-  // Of what waits behind a request that is in the way of others, as much is to be refused, too.
-  void make_room(Id id, const std::string& why, std::vector<std::pair<Id, std::string>>& overdue) {
-    for (const Id behind : backlog_.behind(id)) {
-      if (4 * (backlog_.size() - overdue.size()) <= 3 * options_.aside_max) break;
-      const bool is_told =
-          std::ranges::any_of(overdue, [behind](const auto& one) { return one.first == behind; });
-      if (is_told) continue;
-      overdue.emplace_back(behind, why);
-    }
-  }
-
-  bool have_passed_since(std::chrono::steady_clock::time_point when) const {
-    return last_passed_ && *last_passed_ > when;
-  }
-
-  void take_answer(Id id, const domain::Decision& decision, std::vector<Answer>& answers) {
-    const Kept& kept = kept_.at(id);
-    answers.push_back(decided_answer(kept.delivery, kept.message, decision));
-    backlog_.remove(id);
-    kept_.erase(id);
-  }
-
-  void refuse(Id id, const std::string& why, std::string_view reason,
-              std::vector<Answer>& answers) {
-    const Kept& kept = kept_.at(id);
+  Answer refused_answer(const Kept& kept, const BatchDecider::Refused& refused) {
     if (const auto left_out = log_limit_.admit(clock_.steady_now())) {
       log::write(spdlog::level::err, fields(kept.delivery, kept.message),
                  "{}: the database refuses a request, which is dead-lettered: {}{}", options_.queue,
-                 why, left_out_text(*left_out));
+                 refused.why, left_out_text(*left_out));
     }
-    answers.push_back(
-        invalid(kept.delivery, kept.message, reason, "the database refuses it", Outcome::refused));
-    if (backlog_.failure(id) != nullptr) {
-      backlog_.give_up(id, clock_.steady_now());
-    } else {
-      backlog_.remove(id);
-    }
-    kept_.erase(id);
+    return invalid(kept.delivery, kept.message, refused.reason, "the database refuses it",
+                   Outcome::refused);
   }
 
   Answer decided_answer(const amqp::Delivery& delivery, const typename Kind::Message& message,
@@ -521,17 +295,10 @@ class BatchHandler : public Handler {
   }
 
   HandlerOptions options_;
-  store::Store& store_;
   const Clock& clock_;
   Observer& observer_;
-  Backlog backlog_;
-  std::map<Id, Kept> kept_;  // those of the backlog
-  std::optional<std::chrono::steady_clock::time_point> last_passed_;
-  Trier batch_;
-  Trier beside_{.is_beside = true};
-  std::size_t beside_max_ = store::kBatchMax;  // to be tried at once
-  bool has_outage_ = false;
-  std::chrono::steady_clock::time_point not_before_{};  // of try_again()
+  BatchDecider decider_;
+  std::map<BatchDecider::Id, Kept> kept_;               // those of the decider
   log::Limit log_limit_{10, std::chrono::seconds(10)};  // clients decide how many are invalid
   log::Limit line_log_limit_{1, std::chrono::seconds(60)};
 };

@@ -1,0 +1,255 @@
+#include "service/batch_decider.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace inventory::service {
+namespace {
+
+using store::Fault;
+using store::Locks;
+
+constexpr std::chrono::seconds kSuspicionAfter{10};
+constexpr std::chrono::seconds kOutagePause{1};
+// What took so long to fail is not taken apart while others wait: a batch beside the flow, and
+// there by half as many a call, until few enough are tried.
+constexpr std::chrono::milliseconds kSlowFailure{200};
+// So many conflicts in a row are no chance: something in the batch always meets one.
+constexpr int kConflictsMax = 8;
+// Each so many failures on a lock it is awaited instead of skipped: other instances may be
+// queueing for it.
+constexpr int kPatientFailure = 8;
+
+// Whether an error is about some of the requests, rather than about the database.
+bool concerns_requests(Fault fault) {
+  return fault == Fault::refused || fault == Fault::failing || fault == Fault::locked;
+}
+
+// Whether these failed so slowly that others should not wait until the cause is found.
+bool is_slow(std::chrono::steady_clock::duration took, std::size_t requests) {
+  return requests > 1 && took >= kSlowFailure;
+}
+
+}  // namespace
+
+Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
+    std::span<const domain::Command> requests) {
+  return decide(batch_, requests, Locks::wait);
+}
+
+BatchDecider::Id BatchDecider::keep(domain::Command request) {
+  const Id id = backlog_.add(domain::products_of(request), clock_.steady_now());
+  requests_.emplace(id, std::move(request));
+  return id;
+}
+
+Task<std::optional<store::Error>> BatchDecider::work_off(std::optional<store::Error> failed,
+                                                         const Ids& ids, Events& events) {
+  has_outage_ = failed && !concerns_requests(failed->fault);
+  if (has_outage_) co_return failed;
+  const bool is_locked = failed && failed->fault == Fault::locked;
+  if (failed && !is_locked && is_slow(batch_.last_took, ids.size())) {
+    backlog_.suspect(ids, *failed, clock_.steady_now());
+  }
+  batch_.is_split = batch_.conflicts >= kConflictsMax;
+  for (;;) {
+    const Ids first = backlog_.due(clock_.steady_now()).first;
+    if (first.empty()) break;
+    auto outage = co_await try_all(batch_, first, is_locked ? Locks::skip : Locks::wait, events);
+    has_outage_ = outage.has_value();
+    if (outage) co_return outage;
+  }
+  refuse_overdue(events);
+  co_return std::nullopt;
+}
+
+Task<void> BatchDecider::try_again(Events& events) {
+  auto due = backlog_.due(clock_.steady_now());
+  const bool again = due.first.empty();  // those have only waited behind one that is decided now
+  Ids ids = std::move(again ? due.again : due.first);
+  ids.resize(std::min(ids.size(), beside_max_));
+  beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
+  const auto outage = co_await try_all(beside_, ids, again ? locks_for(ids) : Locks::wait, events);
+  if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // work_off() will meet it, too
+  refuse_overdue(events);
+}
+
+std::optional<std::chrono::steady_clock::time_point> BatchDecider::next_try() const {
+  if (has_outage_ || backlog_.size() == 0) return std::nullopt;
+  const auto now = clock_.steady_now();
+  const auto next = backlog_.due(now).first.empty() ? backlog_.next_try() : std::optional(now);
+  return next ? std::optional(std::max(*next, not_before_)) : std::nullopt;
+}
+
+std::optional<std::string> BatchDecider::suspicion() const {
+  const auto failures = backlog_.failures();
+  if (failures.empty()) return std::nullopt;
+  const Backlog::Failure& first = *failures.front().second;
+  const bool is_odd =
+      !have_passed_since(first.first) && clock_.steady_now() - first.first >= kSuspicionAfter;
+  if (!is_odd && !is_full()) return std::nullopt;
+  return fmt::format("{} requests wait for the database: {}", backlog_.size(), first.error.what);
+}
+
+void BatchDecider::forget() {
+  backlog_.clear();
+  requests_.clear();
+  has_outage_ = false;
+}
+
+Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
+    Trier& trier, std::span<const domain::Command> requests, Locks locks) {
+  const auto since = clock_.steady_now();
+  auto decisions = co_await store_.decide(requests, locks);
+  const auto now = clock_.steady_now();
+  std::optional<Fault> fault;
+  if (!decisions) fault = decisions.error().fault;
+  observer_.transaction(now - since, fault);
+  trier.last_took = now - since;
+  if (decisions) {
+    last_passed_ = now;
+    trier.conflicts = 0;
+  } else if (fault == Fault::retryable) {
+    ++trier.conflicts;
+  }
+  co_return decisions;
+}
+
+Locks BatchDecider::locks_for(const Ids& ids) const {
+  const bool is_patient = std::ranges::any_of(ids, [this](Id id) {
+    const auto* failure = backlog_.failure(id);
+    return failure->error.fault == Fault::locked && failure->count > 0 &&
+           failure->count % kPatientFailure == 0;
+  });
+  return is_patient ? Locks::wait : Locks::skip;
+}
+
+// Afterwards each is decided, refused, put aside, or waits behind one that is; unless there is an
+// outage.
+Task<BatchDecider::Outage> BatchDecider::try_all(Trier& trier, const Ids& ids, Locks locks,
+                                                 Events& events) {
+  backlog_.take(ids);
+  auto outage = co_await try_parts(trier, ids, locks, events);
+  backlog_.give_back(ids);
+  co_return outage;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): halves, so it is as deep as a batch has binary digits
+Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Locks locks,
+                                                   Events& events) {
+  ids = backlog_.unblocked(ids);
+  if (ids.empty()) co_return std::nullopt;
+  std::vector<domain::Command> requests;
+  requests.reserve(ids.size());
+  for (const Id id : ids) requests.push_back(requests_.at(id));
+  auto decisions = co_await decide(trier, requests, locks);
+  if (decisions) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      events.push_back({ids[i], std::move((*decisions)[i])});
+      backlog_.remove(ids[i]);
+      requests_.erase(ids[i]);
+    }
+    co_return std::nullopt;
+  }
+  store::Error& error = decisions.error();
+  const bool always_conflicts =
+      error.fault == Fault::retryable && (trier.is_beside || trier.is_split);
+  if (!concerns_requests(error.fault) && !always_conflicts) co_return std::move(error);
+  if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
+    co_return co_await try_others(trier, std::move(ids), named, std::move(error), locks, events);
+  }
+  if (error.fault == Fault::locked && locks == Locks::wait) {
+    co_return co_await try_parts(trier, std::move(ids), Locks::skip, events);
+  }
+  if (is_slow(trier.last_took, ids.size())) {
+    beside_max_ = ids.size() / 2;
+    backlog_.suspect(ids, error, clock_.steady_now());
+    co_return std::nullopt;
+  }
+  if (ids.size() == 1) {
+    fail(ids.front(), std::move(error), trier.last_took, events);
+    co_return std::nullopt;
+  }
+  const auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
+  auto outage = co_await try_parts(trier, Ids(ids.begin(), middle), locks, events);
+  if (outage) co_return outage;
+  co_return co_await try_parts(trier, Ids(middle, ids.end()), locks, events);
+}
+
+// For each product that an error names, its first request fails; the others wait behind it.
+// NOLINTNEXTLINE(misc-no-recursion): see try_parts
+Task<BatchDecider::Outage> BatchDecider::try_others(Trier& trier, Ids ids, const Ids& named,
+                                                    store::Error error, Locks locks,
+                                                    Events& events) {
+  for (const Id id : named) {
+    if (!backlog_.unblocked(std::span(&id, 1)).empty()) {
+      fail(id, error, trier.last_took, events);
+    }
+  }
+  Ids others;
+  std::ranges::set_difference(ids, named, std::back_inserter(others));
+  co_return co_await try_parts(trier, std::move(others), locks, events);
+}
+
+void BatchDecider::fail(Id id, store::Error error, std::chrono::steady_clock::duration took,
+                        Events& events) {
+  if (error.fault == Fault::refused) {
+    refuse(id, std::move(error.what), "invalid", events);
+    return;
+  }
+  events.push_back({id, PutAside{error.what}});
+  backlog_.failed(id, std::move(error), clock_.steady_now(), took);
+}
+
+void BatchDecider::refuse_overdue(Events& events) {
+  const auto now = clock_.steady_now();
+  std::vector<std::pair<Id, std::string>> overdue;
+  for (const auto& [id, failure] : backlog_.failures()) {
+    // A lock or a conflict passes by itself.
+    const bool is_failing = failure->error.fault == Fault::failing;
+    const bool is_overdue = now - failure->first >= (is_failing ? kFailingMax : kLockedMax);
+    const bool is_locked = failure->error.fault == Fault::locked;
+    const bool is_in_the_way =
+        is_full() && (is_failing || (is_locked && now - failure->first >= kLockedMaxInTheWay));
+    const bool has_just_failed = failure->count > 0 && failure->next_try > now;
+    // In the way of all others, none of them may have passed since it came.
+    const bool have_passed = (is_overdue && have_passed_since(failure->first)) ||
+                             (is_in_the_way && have_passed_since(failure->began));
+    if (has_just_failed && have_passed && !backlog_.is_taken(id)) {
+      overdue.emplace_back(id, failure->error.what);
+      if (is_in_the_way && is_locked) make_room(id, failure->error.what, overdue);
+    }
+  }
+  for (auto& [id, why] : overdue) refuse(id, std::move(why), "refused", events);
+}
+
+// Of what waits behind a request that is in the way of others, as much is to be refused, too.
+void BatchDecider::make_room(Id id, const std::string& why,
+                             std::vector<std::pair<Id, std::string>>& overdue) const {
+  for (const Id behind : backlog_.behind(id)) {
+    if (4 * (backlog_.size() - overdue.size()) <= 3 * kept_max_) break;
+    const bool is_told =
+        std::ranges::any_of(overdue, [behind](const auto& one) { return one.first == behind; });
+    if (is_told) continue;
+    overdue.emplace_back(behind, why);
+  }
+}
+
+void BatchDecider::refuse(Id id, std::string why, std::string_view reason, Events& events) {
+  events.push_back({id, Refused{std::move(why), reason}});
+  if (backlog_.failure(id) != nullptr) {
+    backlog_.give_up(id, clock_.steady_now());
+  } else {
+    backlog_.remove(id);
+  }
+  requests_.erase(id);
+}
+
+bool BatchDecider::have_passed_since(std::chrono::steady_clock::time_point when) const {
+  return last_passed_ && *last_passed_ > when;
+}
+
+}  // namespace inventory::service
