@@ -12,6 +12,7 @@
 #include "contract/order_message.h"
 #include "domain/testing/memory_tables.h"
 #include "service/answer.h"
+#include "service/batch_decider.h"
 
 namespace inventory::simulation {
 namespace {
@@ -153,9 +154,19 @@ bool Checks::is_bad_product(const Request& request) const {
          contract::read_item(request.body, kBodyBytesMax).quantity == kBadItemQuantity;
 }
 
-// Where little may be put aside, also what another instance keeps locked for seconds.
+// Where little may be put aside, also what was found locked for as long as one in the way may be.
 bool Checks::may_be_refused(const Request& request) const {
-  return is_bad_product(request) || refused_min_ == Time(0);
+  return is_bad_product(request) ||
+         (refused_min_ == Time(0) && std::ranges::any_of(request.products, [this](auto product) {
+            const auto found = found_locked_.find(product);
+            return found != found_locked_.end() &&
+                   found->second.last - found->second.first >= service::kLockedMaxInTheWay;
+          }));
+}
+
+void Checks::on_found_locked(domain::ProductId product) {
+  const Time now = scheduler_.now();
+  found_locked_.try_emplace(product, now, now).first->second.last = now;
 }
 
 bool Checks::is_good(const Request& request) const {

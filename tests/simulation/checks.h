@@ -96,6 +96,8 @@ class Checks {
   void mark_bad_items() { are_items_bad_ = true; }
   void set_refused_min(Time least) { refused_min_ = least; }
   bool is_bad_product(const Request& request) const;
+  // Somebody else has it locked, says the database.
+  void on_found_locked(domain::ProductId product);
   bool may_be_refused(const Request& request) const;
   bool is_good(const Request& request) const;
   // A request that is not bad and has no answer.
@@ -168,6 +170,11 @@ class Checks {
   std::vector<std::uint64_t> received_;
   std::set<std::string> bad_queues_;
   std::set<domain::ProductId> bad_products_;
+  struct FoundLocked {
+    Time first;
+    Time last;
+  };
+  std::map<domain::ProductId, FoundLocked> found_locked_;
   bool are_items_bad_ = false;
   std::uint64_t replies_ = 0;
   std::uint64_t undeliverable_replies_ = 0;

@@ -97,6 +97,7 @@ Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transact
   for (const auto product : products) {
     if (locks == store::Locks::skip && database_.is_locked(item_lock(product), transaction)) {
       skipped.push_back(product);
+      environment_.checks.on_found_locked(product);
       continue;
     }
     if (auto locked = co_await lock(transaction, item_lock(product)); !locked) {
@@ -183,7 +184,7 @@ Task<store::Result<void>> SimulatedStore::write_entries(TransactionPointer trans
         !locked) {
       co_return std::unexpected(locked.error());
     }
-    if (const auto found = ledger.find(entry.key); found != ledger.end() && entry.delta <= 0) {
+    if (const auto found = ledger.find(entry.key); found != ledger.end()) {
       if (transaction->locks.contains(item_lock(product)) && found->second.quantity_after) {
         environment_.checks.broken("a decision taken under an item's lock is seen under it",
                                    fmt::format("product {}, {}", product, identity));
