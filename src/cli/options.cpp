@@ -1,5 +1,7 @@
 #include "cli/options.h"
 
+#include <boost/uuid/random_generator.hpp>
+#include <boost/uuid/uuid_io.hpp>
 #include <fmt/format.h>
 
 #include "config/configuration.h"
@@ -64,6 +66,20 @@ std::optional<domain::OrderId> parse_order_id(std::string_view text) {
   if (text.empty() || text.size() > contract::kOrderIdBytesMax || !terminal::is_utf8(text))
     return std::nullopt;
   return domain::OrderId(std::string(text));
+}
+
+std::expected<domain::OrderId, std::string> read_id(const std::string& flag,
+                                                    const std::string& text) {
+  auto id = parse_order_id(text);
+  if (id) return *std::move(id);
+  return Wrong(fmt::format("{} takes an integer, or 1 to {} bytes of UTF-8; not {}", flag,
+                           contract::kOrderIdBytesMax, config::quoted_for_message(text)));
+}
+
+std::expected<domain::OrderId, std::string> read_id_or_new(const Arguments& given,
+                                                           const std::string& flag) {
+  if (const auto text = given.option(flag)) return read_id(flag, *text);
+  return domain::OrderId(to_string(boost::uuids::random_generator()()));
 }
 
 }  // namespace inventory::cli

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "cli/arguments.h"
 #include "domain/order.h"
 
 namespace inventory::cli {
@@ -28,5 +29,11 @@ std::expected<std::chrono::seconds, std::string> read_duration(const std::string
 // An order id as a person writes it: an integer within +-(2^53 - 1), if it is spelled as one (42,
 // -7; not 007), or else the string. Nothing if it is neither: empty, over 128 bytes, not UTF-8.
 std::optional<domain::OrderId> parse_order_id(std::string_view text);
+
+// The id that an option gives; where it is not given, a new UUID.
+std::expected<domain::OrderId, std::string> read_id(const std::string& flag,
+                                                    const std::string& text);
+std::expected<domain::OrderId, std::string> read_id_or_new(const Arguments& given,
+                                                           const std::string& flag);
 
 }  // namespace inventory::cli

@@ -223,6 +223,12 @@ class TogetherCheck {
 
 }  // namespace
 
+std::vector<std::string> Configuration::request_queues() const {
+  std::vector<std::string> queues{order_queue, item_queue, cancel_queue, adjust_queue};
+  std::erase_if(queues, &std::string::empty);
+  return queues;
+}
+
 std::expected<SettingsFile, std::string> read_settings_file(const std::string& path,
                                                             std::string_view source) {
   auto text = read_start_of_file(path, kSettingsFileBytesMax + 1);

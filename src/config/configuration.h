@@ -56,6 +56,9 @@ struct Configuration {
 
   ops::LogLevel log_level{};
   ops::LogFormat log_format{};
+
+  // The request queues that are not switched off; orders first.
+  std::vector<std::string> request_queues() const;
 };
 
 struct Setting;

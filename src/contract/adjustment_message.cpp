@@ -47,7 +47,7 @@ bool has_control_characters(std::string_view text) {
 std::expected<std::optional<std::string>, std::string> read_reason(JsonValue value) {
   if (is_absent(value)) return std::nullopt;
   auto* text = std::get_if<std::string>(&value);
-  if (text == nullptr || text->size() > kReasonBytesMax || has_control_characters(*text)) {
+  if (text == nullptr || !is_reason(*text)) {
     return std::unexpected(fmt::format(
         "reason must be a string of at most {} bytes without control characters", kReasonBytesMax));
   }
@@ -90,6 +90,10 @@ std::string reply(const AdjustmentMessage& message, bool success, std::string_vi
 }
 
 }  // namespace
+
+bool is_reason(std::string_view text) {
+  return text.size() <= kReasonBytesMax && !has_control_characters(text);
+}
 
 AdjustmentMessage read_adjustment(std::string_view body, std::size_t bytes_max) {
   if (body.size() > bytes_max) {

@@ -24,6 +24,9 @@ struct AdjustmentMessage {
 // Reads a body. One of more than bytes_max bytes is not looked at.
 AdjustmentMessage read_adjustment(std::string_view body, std::size_t bytes_max);
 
+// Whether a text, which is UTF-8, may be a reason.
+bool is_reason(std::string_view text);
+
 // The reply to a decided adjustment.
 std::string adjustment_reply(const AdjustmentMessage& message,
                              const domain::AdjustmentDecision& decision);

@@ -25,6 +25,8 @@ def variables(url, queues):
         "INVENTORY_ITEM_QUEUE": queues.item,
         "INVENTORY_ORDER_RESPONSE_QUEUE": queues.order_response,
         "INVENTORY_ITEM_RESPONSE_QUEUE": queues.item_response,
+        "INVENTORY_CANCEL_QUEUE": queues.cancel,
+        "INVENTORY_ADJUST_QUEUE": queues.adjust,
     }
 
 
@@ -56,6 +58,65 @@ def test_add_and_order(shop):
     assert str(uuid.UUID(reply["order_id"])) == reply["order_id"]
 
 
+def succeed(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_day_of_a_shop(shop):
+    """Items with ids of their own, a delivery, a basket, its cancellation, a count."""
+    for product in ("7", "8"):
+        item = succeed(shop("add", "--quantity", "1", "--product-id", product, "--low-stock", "2"))
+        assert item["id"] == int(product)
+    taken = shop("add", "--quantity", "1", "--product-id", "7")
+    assert taken.returncode == 1 and "Product already exists" in taken.stdout
+
+    delivery = ["adjust", "--product-id", "7", "--adjustment-id", "d17", "--change", "+5"]
+    for _ in range(2):  # the same delivery
+        assert succeed(shop(*delivery, "--reason", "delivery 17")) == {
+            "adjustment_id": "d17",
+            "success": True,
+            "message": "Inventory adjusted",
+            "product_id": 7,
+            "quantity": 6,
+        }
+
+    basket = ["order", "--order-id", "A-17", "--item", "7:6", "--item", "8:1"]
+    assert succeed(shop(*basket))["message"] == "Inventory updated"
+    late = shop("order", "--item", "7:1", "--item", "8:1", "--line-id", "1")
+    assert late.returncode == 1
+    assert json.loads(late.stdout)["items"] == [
+        {"product_id": 7, "available": 0},
+        {"product_id": 8, "available": 0},
+    ]
+    cancelled = succeed(shop("cancel", "--order-id", "A-17", "--item", "7", "--item", "8"))
+    assert cancelled["items"] == [
+        {"product_id": 7, "quantity": 6},
+        {"product_id": 8, "quantity": 1},
+    ]
+    wrong = shop("cancel", "--order-id", "A-17", "--product-id", "7", "--quantity", "5")
+    assert wrong.returncode == 1 and "Invalid cancellation" in wrong.stdout
+
+    counted = ["adjust", "--product-id", "7", "--set-to", "5", "--expected"]
+    assert succeed(shop(*counted, "6"))["quantity"] == 5
+    changed = shop(*counted, "6")
+    assert changed.returncode == 1
+    assert json.loads(changed.stdout)["message"] == "Inventory has changed"
+
+
+@pytest.mark.parametrize(
+    "command, setting",
+    [
+        (["cancel", "--order-id", "1", "--product-id", "1"], "CANCEL"),
+        (["adjust", "--product-id", "1", "--change", "1"], "ADJUST"),
+    ],
+)
+def test_a_command_whose_queue_is_switched_off_says_so(command, setting):
+    done = run(*command, **{f"INVENTORY_{setting}_QUEUE": "none"})
+    assert done.returncode == 2 and one_line(done.stderr)
+    assert "is none: it is switched off" in done.stderr
+
+
 def test_an_item_needs_no_description(shop):
     added = shop("add", "--quantity", "0")
     assert added.returncode == 0, added.stderr
@@ -70,10 +131,15 @@ def test_an_order_id_may_be_text(shop):
 
 @pytest.mark.parametrize(
     "command",
-    [["add", "--quantity", "1"], ["order", "--product-id", "1", "--quantity", "1"]],
+    [
+        ["add", "--quantity", "1"],
+        ["order", "--product-id", "1", "--quantity", "1"],
+        ["cancel", "--order-id", "1", "--product-id", "1"],
+        ["adjust", "--product-id", "1", "--change", "1"],
+    ],
 )
 def test_without_an_answer_in_time_the_status_is_3(broker, client, queues, command):
-    for queue in (queues.order, queues.item):
+    for queue in (queues.order, queues.item, queues.cancel, queues.adjust):
         client.channel.queue_declare(queue, durable=True)
     done = run(*command, "--timeout", "1", **variables(broker.url, queues))
     assert done.returncode == 3
@@ -83,7 +149,12 @@ def test_without_an_answer_in_time_the_status_is_3(broker, client, queues, comma
 
 @pytest.mark.parametrize(
     "command",
-    [["add", "--quantity", "1"], ["order", "--product-id", "1", "--quantity", "1"]],
+    [
+        ["add", "--quantity", "1"],
+        ["order", "--product-id", "1", "--quantity", "1"],
+        ["cancel", "--order-id", "1", "--product-id", "1"],
+        ["adjust", "--product-id", "1", "--change", "1"],
+    ],
 )
 def test_without_a_broker_the_status_is_3(command):
     done = run(*command, "--timeout", "1", AMQP_URL=f"amqp://guest:{SECRET}@127.0.0.1:1/")
@@ -93,7 +164,7 @@ def test_without_a_broker_the_status_is_3(command):
     assert SECRET not in done.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["add"], ["order"], ["migrate"], ["import"], ["dead-letters"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["add"], ["order"], ["cancel"], ["adjust"], ["migrate"], ["import"], ["dead-letters"]])
 def test_help_is_there_for_every_command(command):
     done = run(*command, "--help")
     assert done.returncode == 0

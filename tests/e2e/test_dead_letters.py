@@ -327,6 +327,25 @@ def test_replay_sends_the_request_as_it_was(broker, queues, dead):
     assert sent.delivery_mode == 2 and sent.expiration is None
 
 
+def test_letters_of_all_kinds_of_requests_are_there(broker, database, queues, client):
+    """Also where only some of the queues exist: a service of before has fewer."""
+    with Service(broker.url, database.url, queues):
+        for queue in (queues.order, queues.item, queues.cancel, queues.adjust):
+            client.publish(queue, b"no JSON", message_id=f"to {queue}")
+        wait_for(lambda: len(listed(broker, queues)) == 4)
+    for queue in (queues.cancel, queues.adjust):
+        shown = listed(broker, queues, "--queue", queue)
+        assert ids(shown) == [f"to {queue}"]
+    client.channel.queue_delete(f"{queues.cancel}.dlq")
+    assert len(listed(broker, queues)) == 3
+    named = command(broker, queues, "list", "--queue", queues.cancel)
+    assert named.returncode == 3 and f"there is no queue {queues.cancel}.dlq" in named.stderr
+    done = command(broker, queues, "replay")
+    assert done.returncode == 0, done.stderr
+    bodies = [body for _, body in drain(client, queues.adjust)]
+    assert bodies == [b"no JSON"]
+
+
 def test_replay_leaves_what_has_no_queue_to_go_to(broker, queues, dead):
     strange = put(dead, queues.order_dead, b"{}", headers={"original-queue": "strange"})
     foreign = new_id()

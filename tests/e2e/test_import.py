@@ -1,4 +1,4 @@
-"""The command import: adds the items of a CSV file."""
+"""The command import: adds the items of a CSV file, or does its adjustments."""
 
 import subprocess
 
@@ -83,27 +83,59 @@ def test_bad_rows_are_named_and_nothing_is_sent(broker, database, queues, file):
     assert sorted(items(database), key=str) == [(1, "two\nlines"), (1, "x"), (2, "y"), (3, None)]
 
 
+def import_and_kill_it(broker, queues, file):
+    """At several points, and then whole."""
+    for sent in (500, 2_000, 10_000, 30_000, 60_000, 90_000):
+        processes = []
+        with KillingGate(broker.url, sent, lambda: processes[0].kill()) as gate:
+            processes.append(
+                subprocess.Popen(
+                    [PROGRAM, "import", str(file), *queues.options()],
+                    env=environment(AMQP_URL=gate.url),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+            processes[0].wait(timeout=DEADLINE_S)
+    done = command(broker, queues, file)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 def test_import_may_be_killed_at_any_point(broker, database, queues, file):
     rows = [(n % 7, None) for n in range(250)]  # many are alike
     file.write_text(csv(rows))
     with Service(broker.url, database.url, queues):
-        for sent in (500, 2_000, 10_000, 30_000, 60_000, 90_000):
-            processes = []
-            with KillingGate(broker.url, sent, lambda: processes[0].kill()) as gate:
-                processes.append(
-                    subprocess.Popen(
-                        [PROGRAM, "import", str(file), *queues.options()],
-                        env=environment(AMQP_URL=gate.url),
-                        stdin=subprocess.DEVNULL,
-                        stdout=subprocess.DEVNULL,
-                        stderr=subprocess.DEVNULL,
-                    )
-                )
-                processes[0].wait(timeout=DEADLINE_S)
-        done = command(broker, queues, file)
-        assert done.returncode == 0, done.stderr
+        import_and_kill_it(broker, queues, file)
     assert sorted(quantity for quantity, _ in items(database)) == sorted(q for q, _ in rows)
     assert sum(stock(database).values()) == sum(quantity for quantity, _ in rows)
+
+
+def test_adjustments_may_be_killed_at_any_point(broker, database, queues, file):
+    """Each row is done once, also where many are alike."""
+    changes = [(1 + n % 3, 1 + n % 2) for n in range(250)]
+    rows = [f"{product},+{change},delivery {n % 5}" for n, (product, change) in enumerate(changes)]
+    items_file = file.with_suffix(".items")
+    items_file.write_text("quantity,description\n" + "0,\n" * 3)
+    file.write_text("\n".join(["product_id,change,reason", *rows]))
+    wanted = {p: sum(c for product, c in changes if product == p) for p in (1, 2, 3)}
+    with Service(broker.url, database.url, queues):
+        assert command(broker, queues, items_file).returncode == 0
+        done = import_and_kill_it(broker, queues, file)
+        assert "0 rejected, 0 not answered" in done.stdout
+        assert stock(database) == wanted
+        # A count of one, and a loss that is more than there is.
+        file.write_text("product_id,set_to\n1,7\n")
+        assert "1 adjusted, 0 had been adjusted already" in command(broker, queues, file).stdout
+        file.write_text("product_id,change\n1,-8\n")
+        done = command(broker, queues, file)
+        assert done.returncode == 1 and "1 rejected" in done.stdout
+        assert f"{file.name}:2:" in done.stderr and "Not enough inventory" in done.stderr
+        file.write_text("product_id,change\n1,1\n")
+        off = command(broker, queues, file, "--adjust-queue=none")
+        assert off.returncode == 3 and "switched off" in off.stderr
+    assert stock(database) == wanted | {1: 7}
 
 
 def test_without_service_or_file_the_status_is_3(broker, client, queues, file):

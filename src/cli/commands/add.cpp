@@ -8,6 +8,7 @@
 #include "cli/request_client.h"
 #include "contract/json_object.h"
 #include "contract/limits.h"
+#include "domain/item.h"
 #include "terminal/utf8.h"
 
 namespace inventory::cli {
@@ -16,8 +17,16 @@ namespace {
 using contract::kDescriptionBytesMax;
 
 int add(const config::Configuration& configuration, const AddOptions& options) {
-  return ask(configuration, configuration.item_queue,
-             item_request(options.quantity, options.description), options.timeout);
+  return ask(configuration, configuration.item_queue, item_request(options), options.timeout);
+}
+
+std::expected<std::optional<std::int64_t>, std::string> read_optional(const Arguments& given,
+                                                                      const std::string& flag,
+                                                                      std::int64_t min,
+                                                                      std::int64_t max) {
+  const auto text = given.option(flag);
+  if (!text) return std::nullopt;
+  return read_integer(flag, text, min, max);
 }
 
 }  // namespace
@@ -32,9 +41,17 @@ std::expected<AddOptions, std::string> read_add(const Arguments& given) {
     return Wrong(
         fmt::format("--description takes at most {} bytes of UTF-8", kDescriptionBytesMax));
   }
+  const auto product = read_optional(given, "--product-id", 1, domain::kChosenIdMax);
+  if (!product) return Wrong(product.error());
+  const auto low_stock = read_optional(given, "--low-stock", 0, contract::kIntegerMax);
+  if (!low_stock) return Wrong(low_stock.error());
   const auto timeout = read_timeout(given);
   if (!timeout) return Wrong(timeout.error());
-  return AddOptions{*quantity, std::move(description), *timeout};
+  return AddOptions{.quantity = *quantity,
+                    .description = std::move(description),
+                    .product_id = *product,
+                    .low_stock = *low_stock,
+                    .timeout = *timeout};
 }
 
 Command add_command() {
@@ -49,18 +66,22 @@ Command add_command() {
                    fmt::format("stock of the item, from 0 to {}; required", contract::kIntegerMax)},
                   {"--description", "TEXT",
                    fmt::format("of the item, at most {} bytes", kDescriptionBytesMax)},
+                  {"--product-id", "N", "the item's id; one that is free if not given"},
+                  {"--low-stock", "N", "at and below this quantity, stock is called low"},
                   timeout_option("the reply")},
       .prepare = [](const Arguments& given,
                     const config::Configuration&) { return prepared(read_add(given), add); },
   };
 }
 
-std::string item_request(domain::Quantity quantity, const std::optional<std::string>& description) {
-  auto body = fmt::format(R"({{"quantity":{})", quantity);
-  if (description) {
+std::string item_request(const AddOptions& item) {
+  auto body = fmt::format(R"({{"quantity":{})", item.quantity);
+  if (item.description) {
     body += R"(,"description":)";
-    contract::append_json_string(body, *description);
+    contract::append_json_string(body, *item.description);
   }
+  if (item.product_id) body += fmt::format(R"(,"product_id":{})", *item.product_id);
+  if (item.low_stock) body += fmt::format(R"(,"low_stock":{})", *item.low_stock);
   return body + "}";
 }
 

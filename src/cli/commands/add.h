@@ -14,9 +14,11 @@
 namespace inventory::cli {
 
 struct AddOptions {
-  domain::Quantity quantity;               // 0 to 2^53 - 1
-  std::optional<std::string> description;  // at most 10,000 bytes of UTF-8
-  std::chrono::seconds timeout;            // 1 s to 1 h
+  domain::Quantity quantity;                    // 0 to 2^53 - 1
+  std::optional<std::string> description;       // at most 10,000 bytes of UTF-8
+  std::optional<domain::ProductId> product_id;  // 1 to domain::kChosenIdMax
+  std::optional<domain::Quantity> low_stock;    // 0 to 2^53 - 1
+  std::chrono::seconds timeout;                 // 1 s to 1 h
 };
 
 std::expected<AddOptions, std::string> read_add(const Arguments& given);
@@ -24,6 +26,6 @@ std::expected<AddOptions, std::string> read_add(const Arguments& given);
 Command add_command();
 
 // The body of a request to add an item.
-std::string item_request(domain::Quantity quantity, const std::optional<std::string>& description);
+std::string item_request(const AddOptions& item);
 
 }  // namespace inventory::cli

@@ -20,6 +20,16 @@ TEST(Add, HasAQuantityAndPerhapsADescription) {
   EXPECT_EQ(full.timeout, std::chrono::seconds(3));
 }
 
+TEST(Add, MayChooseTheIdAndWhatIsLow) {
+  EXPECT_EQ(item_request(test::read_by(
+                read_add, {"add", "--quantity", "5", "--product-id", "7", "--low-stock", "2"})),
+            R"({"quantity":5,"product_id":7,"low_stock":2})");
+  EXPECT_THAT(test::error_of({"add", "--quantity", "1", "--product-id", "0"}),
+              testing::HasSubstr("--product-id takes a whole number from 1 to"));
+  EXPECT_THAT(test::error_of({"add", "--quantity", "1", "--low-stock", "-1"}),
+              testing::HasSubstr("--low-stock takes a whole number from 0 to"));
+}
+
 TEST(Add, TellsAnEmptyDescriptionFromNone) {
   EXPECT_EQ(test::read_by(read_add, {"add", "--description", "", "--quantity", "1"}).description,
             "");

@@ -1,8 +1,8 @@
-#include "cli/commands/order.h"
-
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/commands/order_request.h"
 #include "cli/testing/command_lines.h"
 
 namespace inventory::cli {
@@ -10,12 +10,16 @@ namespace {
 
 using domain::OrderId;
 
+OrderRequest order_of(const std::vector<std::string>& arguments) {
+  return test::read_by(
+      [](const Arguments& given) { return read_order_request(given, Quantities::required); },
+      arguments);
+}
+
 TEST(Order, HasAProductAQuantityAndAnId) {
-  const auto order = test::read_by(read_order, {"order", "--product-id", "1", "--quantity", "2",
-                                                "--order-id", "123", "--timeout", "1"});
-  EXPECT_EQ(order.product_id, 1);
-  EXPECT_EQ(order.quantity, 2);
-  EXPECT_EQ(order.order_id, OrderId(123));
+  const auto order = order_of(
+      {"order", "--product-id", "1", "--quantity", "2", "--order-id", "123", "--timeout", "1"});
+  EXPECT_EQ(body_of(order), R"({"order_id":123,"product_id":1,"quantity":2})");
   EXPECT_EQ(order.timeout, std::chrono::seconds(1));
 }
 
@@ -24,22 +28,43 @@ TEST(Order, TakesANegativeIdInEitherSpelling) {
        {std::vector<std::string>{"--order-id", "-7"}, {"--order-id=-7"}}) {
     std::vector<std::string> arguments{"order", "--product-id", "1", "--quantity", "2"};
     arguments.insert(arguments.end(), id.begin(), id.end());
-    EXPECT_EQ(test::read_by(read_order, arguments).order_id, OrderId(-7));
+    EXPECT_EQ(order_of(arguments).order_id, OrderId(-7));
   }
 }
 
 TEST(Order, GetsANewUuidWhereNoIdIsGiven) {
   const std::vector<std::string> arguments{"order", "--product-id", "1", "--quantity", "2"};
-  const auto one = test::read_by(read_order, arguments).order_id;
-  const auto two = test::read_by(read_order, arguments).order_id;
+  const auto one = order_of(arguments).order_id;
+  const auto two = order_of(arguments).order_id;
   EXPECT_THAT(
       std::get<std::string>(one.value()),
       testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"));
   EXPECT_NE(one, two);
 }
 
+TEST(Order, HasSeveralItemsAndALine) {
+  EXPECT_EQ(body_of(order_of(
+                {"order", "--order-id", "A-17", "--line-id", "4", "--item", "1:2", "--item=5:1"})),
+            R"({"order_id":"A-17","line_id":4,"items":[{"product_id":1,"quantity":2},)"
+            R"({"product_id":5,"quantity":1}]})");
+}
+
+TEST(Order, SaysWhatAnItemIs) {
+  for (const char* item : {"", "1", ":", "1:", ":2", "0:1", "1:0", "1:2:3", "1:+2", "a:b"}) {
+    EXPECT_EQ(test::error_of({"order", "--item", item}),
+              fmt::format("order: --item takes a product and its quantity, such as 1:2; not \"{}\"",
+                          item));
+  }
+  EXPECT_THAT(test::error_of({"order", "--item", "1:2", "--product-id", "1"}),
+              testing::HasSubstr("give either"));
+  std::vector<std::string> arguments{"order"};
+  for (int i = 0; i < 101; ++i) arguments.insert(arguments.end(), {"--item", "1:1"});
+  EXPECT_THAT(test::error_of(arguments), testing::HasSubstr("at most 100 items"));
+}
+
 TEST(Order, SaysWhatItsOptionsTake) {
-  EXPECT_EQ(test::error_of({"order", "--quantity", "1"}), "order: --product-id is missing");
+  EXPECT_EQ(test::error_of({"order", "--quantity", "1"}),
+            "order: --product-id or --item is missing");
   EXPECT_EQ(test::error_of({"order", "--product-id", "1"}), "order: --quantity is missing");
   EXPECT_THAT(test::error_of({"order", "--product-id", "0", "--quantity", "1"}),
               testing::HasSubstr("--product-id takes a whole number from 1 to"));

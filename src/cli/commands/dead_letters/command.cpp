@@ -20,7 +20,7 @@ Option dry_run_option() { return {"--dry-run", "", "print what it would do, and 
 std::vector<Option> options_with(std::vector<Option> more) {
   std::vector<Option> all{
       {"--queue", "QUEUE",
-       "the request queue whose dead letters are meant (default both); or one of "
+       "the request queue whose dead letters are meant (default all); or one of "
        "replies that were kept, such as order_validate.undelivered"},
       {"--reason", "REASON",
        "only those for this reason: invalid, too-large, refused, undelivered; or, where the broker "

@@ -17,25 +17,22 @@ using Read = std::expected<void, std::string>;
 
 Read read_queues(const Arguments& given, const config::Configuration& configuration,
                  DeadLettersOptions& to) {
-  to.request_queues = {configuration.order_queue, configuration.item_queue};
+  to.request_queues = configuration.request_queues();
   const auto queue_given = given.option("--queue");
   if (!queue_given) return {};
+  to.named = true;
+  std::string names;
   for (const std::string& queue : to.request_queues) {
-    if (*queue_given == queue || *queue_given == contract::dead_letter_queue(queue)) {
+    to.kept_replies = *queue_given == contract::kept_queue(queue);
+    if (to.kept_replies || *queue_given == queue ||
+        *queue_given == contract::dead_letter_queue(queue)) {
       to.request_queues = {std::string(queue)};
       return {};
     }
-    if (*queue_given == contract::kept_queue(queue)) {
-      to.request_queues = {std::string(queue)};
-      to.kept_replies = true;
-      return {};
-    }
+    names += config::quoted_for_message(queue) + ", ";
   }
-  return Wrong(
-      fmt::format("--queue takes {} or {}, or one of these with .undelivered behind it; not {}",
-                  config::quoted_for_message(configuration.order_queue),
-                  config::quoted_for_message(configuration.item_queue),
-                  config::quoted_for_message(*queue_given)));
+  return Wrong(fmt::format("--queue takes {}or one of these with .undelivered behind it; not {}",
+                           names, config::quoted_for_message(*queue_given)));
 }
 
 Read read_age(const Arguments& given, const std::string& flag,

@@ -19,7 +19,8 @@ struct DeadLettersOptions {
   enum class Action : std::uint8_t { list, show, replay, purge };
 
   Action action{};
-  std::vector<std::string> request_queues;  // whose dead letters: one or both
+  std::vector<std::string> request_queues;  // whose dead letters
+  bool named = false;                       // the one queue was asked for by its name
   bool kept_replies = false;                // not those, but the replies that were kept; one queue
   DeadLetterFilter filter;
   std::optional<std::size_t> position;  // from 1; then there is one queue

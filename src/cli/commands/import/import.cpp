@@ -15,8 +15,7 @@
 #include <fmt/format.h>
 
 #include "cli/broker_client.h"
-#include "cli/commands/add.h"
-#include "cli/commands/import/item_file.h"
+#include "cli/commands/import/request_file.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/request_client.h"
@@ -49,29 +48,49 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
   return text;
 }
 
+// What a kind of rows is called, and where its requests go.
+struct Words {
+  std::string config::Configuration::* queue;
+  std::string_view done;
+  std::string_view earlier;
+};
+
+Words words_of(RowKind kind) {
+  switch (kind) {
+    case RowKind::item:
+      return {&config::Configuration::item_queue, "added", "were there"};
+    case RowKind::adjustment:
+      return {&config::Configuration::adjust_queue, "adjusted", "had been adjusted"};
+  }
+  return {};
+}
+
 class Import {
  public:
   template <class T>
   using Task = RequestClient::Task<T>;
 
   Import(const config::Configuration& configuration, const ImportOptions& options,
-         std::span<const ItemRow> rows)
-      : configuration_(configuration),
-        options_(options),
-        rows_(rows),
+         const RequestFile& file)
+      : options_(options),
+        words_(words_of(file.kind)),
+        queue_(configuration.*words_.queue),
+        configuration_(configuration),
+        rows_(file.rows),
         name_(terminal::printable(options.name)),
         progress_(fmt::format("importing {}", name_), terminal::is_terminal(STDERR_FILENO)) {}
 
   amqp::Task<int> run() {
-    auto done = co_await send_all();
+    const auto sent = co_await send_all();
     progress_.clear();
-    fmt::print("{}: {} added, {} were there already, {} rejected, {} not answered\n", name_, added_,
-               earlier_, rejected_, rows_.size() - added_ - earlier_ - rejected_);
-    if (done) co_return rejected_ == 0 ? kExitDone : kExitNo;
+    fmt::print("{}: {} {}, {} {} already, {} rejected, {} not answered\n", name_, done_,
+               words_.done, earlier_, words_.earlier, rejected_,
+               rows_.size() - done_ - earlier_ - rejected_);
+    if (sent) co_return rejected_ == 0 ? kExitDone : kExitNo;
     fmt::print(
         stderr,
-        "inventory-service: {}\ninventory-service: run it again: what is there is recognised\n",
-        done.error());
+        "inventory-service: {}\ninventory-service: run it again: what is done is recognised\n",
+        sent.error());
     co_return kExitFailed;
   }
 
@@ -89,34 +108,35 @@ class Import {
     co_return std::expected<void, std::string>();
   }
 
-  std::vector<ClientRequest> requests(std::span<const ItemRow> rows) const;
-  Task<void> receive_replies(RequestClient& client, std::span<const ItemRow> rows);
-  void count(const ItemRow& row, const amqp::Delivery& reply);
+  std::vector<ClientRequest> requests(std::span<const RequestRow> rows) const;
+  Task<void> receive_replies(RequestClient& client, std::span<const RequestRow> rows);
+  void count(const RequestRow& row, const amqp::Delivery& reply);
 
-  const config::Configuration& configuration_;
   const ImportOptions& options_;
-  const std::span<const ItemRow> rows_;
+  const Words words_;
+  const std::string& queue_;
+  const config::Configuration& configuration_;
+  const std::span<const RequestRow> rows_;
   const std::string name_;
   terminal::Progress progress_;
-  std::size_t added_ = 0;
+  std::size_t done_ = 0;
   std::size_t earlier_ = 0;
   std::size_t rejected_ = 0;
 };
 
-std::vector<ClientRequest> Import::requests(std::span<const ItemRow> rows) const {
+std::vector<ClientRequest> Import::requests(std::span<const RequestRow> rows) const {
   std::vector<ClientRequest> requests;
   requests.reserve(rows.size());
-  for (const ItemRow& row : rows) {
-    requests.push_back({.queue = configuration_.item_queue,
-                        .body = item_request(row.quantity, row.description),
-                        .id = row.identity});
+  for (const RequestRow& row : rows) {
+    requests.push_back({.queue = queue_, .body = row.body, .id = row.identity});
   }
   return requests;
 }
 
-Import::Task<void> Import::receive_replies(RequestClient& client, std::span<const ItemRow> rows) {
-  std::map<std::string_view, const ItemRow*> missing;
-  for (const ItemRow& row : rows) missing.emplace(row.identity, &row);
+Import::Task<void> Import::receive_replies(RequestClient& client,
+                                           std::span<const RequestRow> rows) {
+  std::map<std::string_view, const RequestRow*> missing;
+  for (const RequestRow& row : rows) missing.emplace(row.identity, &row);
   while (!missing.empty()) {
     const auto replies = co_await client.receive(options_.timeout);
     if (!replies) co_return Wrong(replies.error());
@@ -126,12 +146,12 @@ Import::Task<void> Import::receive_replies(RequestClient& client, std::span<cons
       count(*found->second, reply);
       missing.erase(found);
     }
-    progress_.update(added_ + earlier_ + rejected_, rows_.size());
+    progress_.update(done_ + earlier_ + rejected_, rows_.size());
   }
   co_return std::expected<void, std::string>();
 }
 
-void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
+void Import::count(const RequestRow& row, const amqp::Delivery& reply) {
   if (!is_success(reply.body)) {
     ++rejected_;
     progress_.clear();
@@ -140,12 +160,12 @@ void Import::count(const ItemRow& row, const amqp::Delivery& reply) {
   }
   const auto& headers = reply.properties.headers;
   const bool is_replay = headers && headers->find_integer(contract::headers::kReplayed) == 1;
-  ++(is_replay ? earlier_ : added_);
+  ++(is_replay ? earlier_ : done_);
 }
 
 // Returns the exit status: kExitDone; kExitNo if rows are bad, were skipped or were rejected;
 // kExitFailed if the file cannot be read, or without broker or reply.
-int import_items(const config::Configuration& configuration, const ImportOptions& options) {
+int import_rows(const config::Configuration& configuration, const ImportOptions& options) {
   const std::string name = terminal::printable(options.name);
   const auto fail = [&](const std::string& what) {
     fmt::print(stderr, "inventory-service: {}: {}\n", name, what);
@@ -153,7 +173,7 @@ int import_items(const config::Configuration& configuration, const ImportOptions
   };
   const auto text = read_file(options.path);
   if (!text) return fail(text.error());
-  const auto file = read_item_file(*text, options.name);
+  const auto file = read_request_file(*text, options.name);
   if (!file) return fail(file.error());
   for (const BadRow& bad : file->bad) {
     fmt::print(stderr, "{}:{}: {}\n", name, bad.line, terminal::printable(bad.what));
@@ -168,7 +188,10 @@ int import_items(const config::Configuration& configuration, const ImportOptions
     fmt::print("{}: would have sent {} rows\n", name, file->rows.size());
     return file->bad.empty() ? kExitDone : kExitNo;
   }
-  Import import(configuration, options, file->rows);
+  if (file->kind == RowKind::adjustment && configuration.adjust_queue.empty()) {
+    return fail("--adjust-queue is none: it is switched off");
+  }
+  Import import(configuration, options, *file);
   const int status = run_to_end(import.run());
   return status == kExitDone && !file->bad.empty() ? kExitNo : status;
 }
@@ -191,15 +214,16 @@ std::expected<ImportOptions, std::string> read_import(const Arguments& given) {
 Command import_command() {
   return {
       .name = "import",
-      .summary = "Add the items of a CSV file, one request a row",
+      .summary = "Add items, or adjust stock, from a CSV file: one request a row",
       .description =
-          "The first line is quantity,description; quotes as RFC 4180 has them; an empty "
-          "description is none.\nNothing is sent if a row is bad. May be interrupted, and run "
-          "again: each row has an identity made\nof the file's name, its quantity and its "
-          "description, and adds its item once.\n\n"
+          "The first line is quantity,description for items, or product_id,change,reason or "
+          "product_id,set_to for\nadjustments of stock; reason may be left out, or stand behind "
+          "set_to too. Quotes as RFC 4180 has them.\nNothing is sent if a row is bad. May be "
+          "interrupted, and run again: each row has an identity made\nof the file's name and what "
+          "it asks for, and is done once. So each delivery needs a name of its own.\n\n"
           "Examples:\n  inventory-service import items.csv\n"
-          "  inventory-service import - --name \"delivery 17\" < items.csv\n\n"
-          "Exit codes: 0 all rows are there; 1 rows are bad, skipped or rejected; 2 wrong command "
+          "  inventory-service import - --name \"delivery 17\" < changes.csv\n\n"
+          "Exit codes: 0 all rows are done; 1 rows are bad, skipped or rejected; 2 wrong command "
           "line or\nsetting; 3 failed: run it again.",
       .options = {{"file", "FILE", "the file; - is standard input"},
                   {"--name", "NAME",
@@ -209,7 +233,7 @@ Command import_command() {
                   timeout_option("the next reply")},
       .prepare =
           [](const Arguments& given, const config::Configuration&) {
-            return prepared(read_import(given), import_items);
+            return prepared(read_import(given), import_rows);
           },
   };
 }

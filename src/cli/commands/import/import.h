@@ -1,11 +1,11 @@
 #pragma once
 
-// The command `import`: adds the items of a CSV file through the item queue.
+// The command `import`: sends the requests of a CSV file: items to add, or adjustments of stock.
 //
 // Invariants:
 //   1. Nothing is sent before the whole file was read and checked.
-//   2. A row's request bears an identity made of what is in the row (item_file.h): sent again, it
-//      adds nothing. So the command may be interrupted at any point, and run again.
+//   2. A row's request bears an identity made of what is in the row (request_file.h): sent again,
+//      it does nothing. So the command may be interrupted at any point, and run again.
 //   3. At most kWindow requests are without their replies.
 
 #include <chrono>

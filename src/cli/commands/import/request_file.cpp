@@ -1,20 +1,112 @@
-#include "cli/commands/import/item_file.h"
+#include "cli/commands/import/request_file.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include "cli/commands/add.h"
+#include "cli/commands/adjust.h"
 #include "cli/commands/import/csv.h"
 #include "cli/options.h"
-#include "config/configuration.h"
 #include "contract/limits.h"
 #include "terminal/utf8.h"
 
 namespace inventory::cli {
 namespace {
+
+using Fields = std::vector<std::string>;
+
+// Row: what a row asks for. An adjustment has no id before its identity is known.
+struct Row {
+  std::string content;  // what its identity is made of: the same for rows that ask for the same
+  std::variant<AddOptions, domain::Adjustment> request;
+};
+
+using ReadRow = std::expected<Row, std::string>;
+
+ReadRow read_item(Fields fields, std::string_view name) {
+  const auto quantity = read_integer("quantity", fields[0], 0, contract::kIntegerMax);
+  if (!quantity) return Wrong(quantity.error());
+  std::string& description = fields[1];
+  if (description.size() > contract::kDescriptionBytesMax || !terminal::is_utf8(description) ||
+      description.contains('\0')) {
+    return Wrong(fmt::format("description takes at most {} bytes of UTF-8 without NUL",
+                             contract::kDescriptionBytesMax));
+  }
+  auto content = fmt::format("{} {} {} {}", *quantity, name.size(), name, description);
+  AddOptions item{};
+  item.quantity = *quantity;
+  if (!description.empty()) item.description = std::move(description);
+  return Row{.content = std::move(content), .request = std::move(item)};
+}
+
+// Product and reason: what rows of both kinds of adjustments have.
+std::expected<domain::Adjustment, std::string> read_common(Fields& fields) {
+  const auto product = read_integer("product_id", fields[0], 1, contract::kIntegerMax);
+  if (!product) return Wrong(product.error());
+  domain::Adjustment adjustment{.id = domain::OrderId(0), .product = *product};
+  if (fields.size() < 3 || fields[2].empty()) return adjustment;
+  auto reason = read_reason("reason", std::move(fields[2]));
+  if (!reason) return Wrong(std::move(reason.error()));
+  adjustment.reason = *std::move(reason);
+  return adjustment;
+}
+
+ReadRow read_change_row(Fields fields, std::string_view name) {
+  auto adjustment = read_common(fields);
+  if (!adjustment) return Wrong(std::move(adjustment.error()));
+  const auto change = read_change("change", fields[1]);
+  if (!change) return Wrong(change.error());
+  adjustment->change = *change;
+  return Row{
+      .content = fmt::format("change {} {} {} {}", adjustment->product, *change, name.size(), name),
+      .request = *std::move(adjustment)};
+}
+
+ReadRow read_count_row(Fields fields, std::string_view name) {
+  auto adjustment = read_common(fields);
+  if (!adjustment) return Wrong(std::move(adjustment.error()));
+  const auto count = read_integer("set_to", fields[1], 0, contract::kIntegerMax);
+  if (!count) return Wrong(count.error());
+  adjustment->set_to = *count;
+  return Row{
+      .content = fmt::format("set_to {} {} {} {}", adjustment->product, *count, name.size(), name),
+      .request = *std::move(adjustment)};
+}
+
+// Form: what a first line announces.
+struct Form {
+  std::string_view head;
+  RowKind kind;
+  ReadRow (*read)(Fields fields, std::string_view name);
+};
+
+constexpr std::array kForms{
+    Form{"quantity,description", RowKind::item, read_item},
+    Form{"product_id,change", RowKind::adjustment, read_change_row},
+    Form{"product_id,change,reason", RowKind::adjustment, read_change_row},
+    Form{"product_id,set_to", RowKind::adjustment, read_count_row},
+    Form{"product_id,set_to,reason", RowKind::adjustment, read_count_row},
+};
+
+std::size_t count_columns(const Form& form) {
+  return 1 + static_cast<std::size_t>(std::ranges::count(form.head, ','));
+}
+
+const Form* find_form(CsvReader& reader) {
+  const auto record = reader.next();
+  if (!record || !*record) return nullptr;
+  const auto found =
+      std::ranges::find(kForms, fmt::to_string(fmt::join((*record)->fields, ",")), &Form::head);
+  if (found == kForms.end() || (*record)->fields.size() != count_columns(*found)) return nullptr;
+  return &*found;
+}
 
 std::string sha256_hex(std::string_view bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -25,50 +117,47 @@ std::string sha256_hex(std::string_view bytes) {
   return hex;
 }
 
-std::expected<ItemRow, std::string> read_row(CsvRecord record) {
-  auto& fields = record.fields;
-  if (fields.size() != 2) {
-    return std::unexpected(
-        fmt::format("{} fields where there are two, quantity,description", fields.size()));
-  }
-  const auto quantity = read_integer("quantity", fields[0], 0, contract::kIntegerMax);
-  if (!quantity) return std::unexpected(quantity.error());
-  ItemRow row{.line = record.line, .quantity = *quantity, .description = {}, .identity = {}};
-  if (fields[1].empty()) return row;
-  if (fields[1].size() > contract::kDescriptionBytesMax || !terminal::is_utf8(fields[1]) ||
-      fields[1].contains('\0')) {
-    return std::unexpected(fmt::format("description takes at most {} bytes of UTF-8 without NUL",
-                                       contract::kDescriptionBytesMax));
-  }
-  row.description = std::move(fields[1]);
-  return row;
+std::string make_body(Row row, const std::string& identity) {
+  if (const auto* item = std::get_if<AddOptions>(&row.request)) return item_request(*item);
+  auto& adjustment = std::get<domain::Adjustment>(row.request);
+  adjustment.id = domain::OrderId(identity);
+  return adjustment_request(adjustment);
 }
 
 }  // namespace
 
-std::expected<ItemFile, std::string> read_item_file(std::string_view text, std::string_view name) {
+std::expected<RequestFile, std::string> read_request_file(std::string_view text,
+                                                          std::string_view name) {
   CsvReader reader(text);
-  const auto head = reader.next();
-  if (!head || !*head || (*head)->fields != std::vector<std::string>{"quantity", "description"}) {
-    return std::unexpected("the first line is not quantity,description");
+  const Form* form = find_form(reader);
+  if (form == nullptr) {
+    return std::unexpected(
+        "the first line is none of quantity,description; product_id,change,reason; "
+        "product_id,set_to");
   }
-  ItemFile file;
+  RequestFile file{.kind = form->kind, .rows = {}, .bad = {}};
   std::map<std::string, std::size_t> seen;  // how often, by what is in a row
   while (auto record = reader.next()) {
     if (!*record) {
       file.bad.push_back({record->error().line, std::move(record->error().what)});
       continue;
     }
-    const std::size_t line = (*record)->line;
-    auto row = read_row(std::move(**record));
+    const auto line = (*record)->line;
+    auto& fields = (*record)->fields;
+    if (fields.size() != count_columns(*form)) {
+      file.bad.push_back({line, fmt::format("{} fields where there are {}, {}", fields.size(),
+                                            count_columns(*form), form->head)});
+      continue;
+    }
+    auto row = form->read(std::move(fields), name);
     if (!row) {
       file.bad.push_back({line, std::move(row.error())});
       continue;
     }
-    const std::string content = sha256_hex(fmt::format("{} {} {} {}", row->quantity, name.size(),
-                                                       name, row->description.value_or("")));
-    row->identity = fmt::format("import-{}-{}", content, ++seen[content]);
-    file.rows.push_back(std::move(*row));
+    const std::string content = sha256_hex(row->content);
+    auto identity = fmt::format("import-{}-{}", content, ++seen[content]);
+    auto body = make_body(*std::move(row), identity);
+    file.rows.push_back({line, std::move(body), std::move(identity)});
   }
   return file;
 }

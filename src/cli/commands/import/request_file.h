@@ -1,27 +1,29 @@
 #pragma once
 
-// item_file: the items that a CSV file names, each with the identity of its request.
+// request_file: the requests that a CSV file asks for, each with its identity. Its first line says
+// what they are: items (quantity,description) or adjustments (product_id,change or
+// product_id,set_to, each with or without a reason).
 //
-// An identity is made of the file's name, the row's quantity and description, and how many rows
-// like it stand before it: not of its line. So the same file sent twice adds its items once, also
-// if rows were added, removed, moved or mended meanwhile; a row that was changed is another item.
+// An identity is made of the file's name, what the row asks for, and how many rows like it stand
+// before it: not of its line. So the same file sent twice does its rows once, also if rows were
+// added, removed, moved or mended meanwhile; a row that was changed is another request. The reason
+// of an adjustment does not count: to correct it does not adjust twice.
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "domain/order.h"
-
 namespace inventory::cli {
 
-struct ItemRow {
-  std::size_t line;                        // on which it begins, from 1
-  domain::Quantity quantity;               // 0 to 2^53 - 1
-  std::optional<std::string> description;  // at most 10,000 bytes of UTF-8 without NUL, not empty
-  std::string identity;                    // at most 255 bytes, for the message_id
+enum class RowKind : std::uint8_t { item, adjustment };
+
+struct RequestRow {
+  std::size_t line;      // on which it begins, from 1
+  std::string body;      // of its request, as the contract has it
+  std::string identity;  // at most 128 bytes, for the message_id
 };
 
 struct BadRow {
@@ -29,12 +31,14 @@ struct BadRow {
   std::string what;
 };
 
-struct ItemFile {
-  std::vector<ItemRow> rows;
+struct RequestFile {
+  RowKind kind;
+  std::vector<RequestRow> rows;
   std::vector<BadRow> bad;
 };
 
-// Reads a text whose first record is quantity,description. The error says why nothing can be read.
-std::expected<ItemFile, std::string> read_item_file(std::string_view text, std::string_view name);
+// The error says why nothing can be read.
+std::expected<RequestFile, std::string> read_request_file(std::string_view text,
+                                                          std::string_view name);
 
 }  // namespace inventory::cli

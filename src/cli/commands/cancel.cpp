@@ -1,0 +1,39 @@
+#include "cli/commands/cancel.h"
+
+#include "cli/commands/order_request.h"
+#include "cli/options.h"
+#include "cli/request_client.h"
+
+namespace inventory::cli {
+namespace {
+
+int cancel(const config::Configuration& configuration, const OrderRequest& request) {
+  return ask(configuration, configuration.cancel_queue, body_of(request), request.timeout);
+}
+
+Prepared prepare(const Arguments& given, const config::Configuration& configuration) {
+  if (configuration.cancel_queue.empty())
+    return Wrong("--cancel-queue is none: it is switched off");
+  return prepared(read_order_request(given, Quantities::optional), cancel);
+}
+
+}  // namespace
+
+Command cancel_command() {
+  return {
+      .name = "cancel",
+      .summary = "Cancel an order, and print the reply",
+      .description =
+          "Puts what the order took back on stock, once, however often it is asked for. Of an "
+          "order "
+          "that is\nnot known, nothing is given back, and it is rejected when it comes.\n\n"
+          "Examples:\n  inventory-service cancel --order-id 123 --product-id 1\n"
+          "  inventory-service cancel --order-id A-17 --item 1 --item 5\n\n"
+          "Exit codes: 0 cancelled; 1 rejected; 2 wrong command line or setting; 3 no answer in "
+          "time.",
+      .options = order_request_options(Quantities::optional),
+      .prepare = prepare,
+  };
+}
+
+}  // namespace inventory::cli

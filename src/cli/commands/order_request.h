@@ -1,0 +1,39 @@
+#pragma once
+
+// What the commands about an order (`order`, `cancel`) have in common: the order and its items, as
+// options name them, and the body of the request.
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "contract/order_parts.h"
+#include "domain/order.h"
+
+namespace inventory::cli {
+
+struct OrderRequest {
+  domain::OrderId order_id;
+  std::optional<domain::OrderId> line_id;
+  std::vector<contract::RequestedItem> items;  // 1 to contract::kItemsMax
+  bool is_list = false;                        // sent as `items`, even if it is only one
+  std::chrono::seconds timeout;                // 1 s to 1 h
+};
+
+// Whether an item needs its quantity.
+enum class Quantities : std::uint8_t { required, optional };
+
+// A new UUID is the order id where none is given and `quantities` are required: a new order.
+std::expected<OrderRequest, std::string> read_order_request(const Arguments& given,
+                                                            Quantities quantities);
+
+std::string body_of(const OrderRequest& request);
+
+// --product-id, --quantity, --item, --order-id, --line-id, --timeout.
+std::vector<Option> order_request_options(Quantities quantities);
+
+}  // namespace inventory::cli
