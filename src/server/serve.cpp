@@ -66,22 +66,25 @@ struct QueueSettings {
   std::string_view kind;
   std::string config::Configuration::* queue;
   std::string config::Configuration::* reply_queue;  // null: named after the queue
+  std::string_view switch_off;                       // the setting that does; empty: none
 };
 constexpr std::array kQueueSettings{
     QueueSettings{"order", &config::Configuration::order_queue,
-                  &config::Configuration::order_response_queue},
+                  &config::Configuration::order_response_queue, ""},
     QueueSettings{"item", &config::Configuration::item_queue,
-                  &config::Configuration::item_response_queue},
-    QueueSettings{"cancellation", &config::Configuration::cancel_queue, nullptr},
-    QueueSettings{"adjustment", &config::Configuration::adjust_queue, nullptr},
+                  &config::Configuration::item_response_queue, ""},
+    QueueSettings{"cancellation", &config::Configuration::cancel_queue, nullptr,
+                  "--cancel-queue none"},
+    QueueSettings{"adjustment", &config::Configuration::adjust_queue, nullptr,
+                  "--adjust-queue none"},
 };
 
 // One kind of request with all that its flow needs.
 struct Line {
   Line(const boost::asio::any_io_executor& executor, const config::Configuration& configuration,
        const service::KindRow& kind, const std::string& queue,
-       const service::ReplyQueue& reply_queue, store::Store& store, service::Clock& clock,
-       prometheus::Registry& registry, std::function<void()> on_change)
+       const service::ReplyQueue& reply_queue, std::string_view switch_off, store::Store& store,
+       service::Clock& clock, prometheus::Registry& registry, std::function<void()> on_change)
       : queue(queue),
         metrics(registry, queue, kind.outcomes),
         delivery_limit(queue, clock),
@@ -92,6 +95,7 @@ struct Line {
             .other_queues = other_queues(queue, reply_queue),
             .queue_type = configuration.queue_type,
             .prefetch = configuration.prefetch,
+            .without_rights = advice(queue, switch_off),
             .delivery_limit = &delivery_limit,
         }),
         handler(
@@ -114,6 +118,13 @@ struct Line {
       queues.push_back(reply_queue.name);
     }
     return queues;
+  }
+
+  static std::string advice(const std::string& queue, std::string_view switch_off) {
+    auto text = fmt::format("grant the broker's user the rights on {} and {}", queue,
+                            contract::dead_letter_queue(queue));
+    if (!switch_off.empty()) text += fmt::format(", or start with {}", switch_off);
+    return text;
   }
 
   QueueStatus status() const { return {queue, flow.status(), delivery_limit.note()}; }
@@ -172,10 +183,10 @@ class Service {
     const std::string reply_queue = settings->reply_queue == nullptr
                                         ? queue + "_response"
                                         : configuration_.*settings->reply_queue;
-    lines_.push_back(
-        std::make_unique<Line>(context_.get_executor(), configuration_, kind, queue,
-                               service::ReplyQueue{reply_queue, kind.declares_reply_queue}, *store_,
-                               clock_, *registry_, [this] { announce(); }));
+    lines_.push_back(std::make_unique<Line>(
+        context_.get_executor(), configuration_, kind, queue,
+        service::ReplyQueue{reply_queue, kind.declares_reply_queue}, settings->switch_off, *store_,
+        clock_, *registry_, [this] { announce(); }));
   }
 
   // What the HTTP listener answers. A page that needs the database suspends; see ops/http.h.

@@ -21,6 +21,15 @@ Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(
   co_return co_await amqp::Connection::open(options.endpoint, host, std::move(connection));
 }
 
+// Says what to do where the broker's user lacks a right.
+amqp::Error with_advice(amqp::Error error, const AmqpBrokerOptions& options) {
+  constexpr std::uint16_t kAccessRefused = 403;
+  if (error.reply_code == kAccessRefused && !options.without_rights.empty()) {
+    error.what += "; " + options.without_rights;
+  }
+  return error;
+}
+
 class AmqpOutlet : public Outlet {
  public:
   AmqpOutlet(std::shared_ptr<amqp::Connection> connection, amqp::QueueType queue_type,
@@ -102,7 +111,7 @@ class AmqpLink : public Link {
   Task<amqp::Result<void>> start_receiving() override {
     auto consumer = co_await amqp::Consumer::open(
         *consuming_, {.queue = options_.request_queue, .prefetch = options_.prefetch});
-    if (!consumer) co_return std::unexpected(std::move(consumer.error()));
+    if (!consumer) co_return std::unexpected(with_advice(std::move(consumer.error()), options_));
     consumer_ = std::move(*consumer);
     if (is_stopped_) consumer_->stop();
     co_return amqp::Result<void>();
@@ -146,7 +155,7 @@ Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open() {
   queues.push_back(options_.request_queue);
   for (const std::string& queue : queues) {
     if (auto there = co_await (*consuming)->ensure_queue(queue, options_.queue_type); !there) {
-      co_return std::unexpected(std::move(there.error()));
+      co_return std::unexpected(with_advice(std::move(there.error()), options_));
     }
   }
   if (options_.delivery_limit != nullptr) {

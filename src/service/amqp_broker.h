@@ -30,6 +30,7 @@ struct AmqpBrokerOptions {
   std::vector<std::string> other_queues;  // to be there as well: for replies and dead letters
   amqp::QueueType queue_type = amqp::QueueType::classic;
   std::uint16_t prefetch = 2000;
+  std::string without_rights;  // what to do where the user may not use the queues: "grant it ..."
   DeliveryLimit* delivery_limit = nullptr;  // of the request queue: to be told; it outlives this
 };
 

@@ -1,12 +1,13 @@
 """The service with no more rights than docs/install.md gives it, in PostgreSQL and RabbitMQ."""
 
+import dataclasses
 import pathlib
 import re
 import shlex
 
 import pytest
 
-from client import Client
+from client import Client, new_id
 from database import Postgres, Sqlite, stock
 from servers import Server
 from service import Queues, Service, run
@@ -121,6 +122,36 @@ def test_the_documented_permissions_of_the_broker_are_enough(confined, folder):
         assert service.stop() == 0
 
 
+def test_without_rights_on_the_new_queues_orders_go_on(confined, folder):
+    """As after an upgrade from 1.0, whose user has rights on its own queues only."""
+    server = confined
+    queues = Queues()
+    of_1_0 = f"^({queues.order}|{queues.item})([.]dlq)?$|^{queues.order_response}$"
+    server.control("set_permissions", "inventory", of_1_0, r"^amq\.default$", of_1_0)
+    with Client(server.url, queues) as client:
+        for queue in (queues.cancel, queues.adjust):
+            client.channel.queue_delete(queue)
+    service = Service(as_user("inventory", server), Sqlite(folder).url, queues).start()
+    try:
+        for queue, setting in ((queues.cancel, "cancel"), (queues.adjust, "adjust")):
+            service.wait_for_log(
+                f"grant the broker's user the rights on {queue} and {queue}.dlq,"
+                f" or start with --{setting}-queue none"
+            )
+        with Client(server.url, queues) as client:
+            product = client.add(10)
+            order = {"order_id": new_id(), "product_id": product, "quantity": 1}
+            assert client.order(order).json["success"]
+        status, text = service.get("/readyz")
+        assert status == 503
+        assert f"access to queue '{queues.cancel}" in text and "--cancel-queue none" in text
+    finally:
+        assert service.stop() == 0
+    without = dataclasses.replace(queues, cancel="none", adjust="none")
+    with Service(as_user("inventory", server), Sqlite(folder).url, without) as service:
+        assert service.get("/readyz")[0] == 200
+
+
 def test_the_documented_permissions_of_the_tools_are_enough(confined, folder):
     server = confined
     tools = {"AMQP_URL": as_user("operator", server)}
@@ -133,7 +164,9 @@ def test_the_documented_permissions_of_the_tools_are_enough(confined, folder):
         client.receive()
         for command in (
             ("add", "--quantity", "3"),
-            ("order", "--product-id", "1", "--quantity", "2"),
+            ("order", "--product-id", "1", "--quantity", "2", "--order-id", "1"),
+            ("cancel", "--order-id", "1", "--product-id", "1"),
+            ("adjust", "--product-id", "1", "--change", "1"),
             ("import", str(items)),
             ("dead-letters", "list"),
             ("dead-letters", "show", "--queue", queues.order, "--position", "1"),
