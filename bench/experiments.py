@@ -33,7 +33,7 @@ BASELINES = (
 )
 
 # How often each experiment's runs take turns, times --repeat.
-ROUNDS = {"baseline": 2, "throughput": 5, "batch": 2, "latency": 5, "isolation": 3, "ledger": 3}
+ROUNDS = {"baseline": 2, "throughput": 5, "kinds": 3, "batch": 2, "latency": 5, "isolation": 3, "ledger": 3}
 
 
 def few(options, things):
@@ -111,10 +111,11 @@ def on_sqlite(servers, load, template, **settings):
             path.unlink()
 
 
-def service(servers, load, database, queue_type="classic", **settings):
+def service(servers, load, database, queue_type="classic", suffix="", **settings):
+    """suffix: of the queue that the load is for, behind the name of that of orders."""
     queue = servers.fresh_name()
     with servers.service(database, queue, queue_type, **settings) as program:
-        return servers.measure(program, queue, queue_type=queue_type, **load)
+        return servers.measure(program, queue + suffix, queue_type=queue_type, **load)
 
 
 @contextlib.contextmanager
@@ -153,6 +154,35 @@ def throughput(servers, options):
             "service quorum": lambda: on_postgres(
                 servers, load, queue_type="quorum", **tuning(options)),
         })
+
+
+BASKET = 5  # items
+
+
+def kinds(servers, options):
+    """Saturated: requests of each kind, orders of several items among them."""
+    load, one = closed(options, products=PRODUCTS), closed(options, products=1)
+    settings = tuning(options)
+    with database(servers, "products", PRODUCTS):
+        return rounds(options, "kinds", {
+            "orders": lambda: on_postgres(servers, load, **settings),
+            "baskets": lambda: on_postgres(servers, load | {"items": BASKET}, **settings),
+            "cancellations": lambda: cancellations(servers, load, **settings),
+            "adjustments, one product": lambda: on_postgres(
+                servers, one | {"kind": "adjustment"}, suffix=".adjust", **settings),
+        })
+
+
+def cancellations(servers, load, **settings):
+    """Of orders that were accepted before; of some that were not seen, where it takes them faster."""
+    queue, url = servers.fresh_name(), servers.copy_database("products")
+    load = load | {"seed": servers.next_seed()}
+    try:
+        with servers.service(url, queue, **settings) as program:
+            servers.load(queue, **load)
+            return servers.measure(program, f"{queue}.cancel", **load)
+    finally:
+        servers.drop_database(url)
 
 
 def batch(servers, options):
@@ -433,6 +463,7 @@ class Memory:
 ALL = {
     "baseline": find_baseline,
     "throughput": throughput,
+    "kinds": kinds,
     "batch": batch,
     "latency": latency,
     "isolation": isolation,

@@ -367,6 +367,11 @@ int run(int argc, char** argv) {
   app.add_option("--skew", options.stream.skew, "which products are asked for")
       ->transform(CLI::CheckedTransformer(skews))
       ->default_str("uniform");
+  const std::map<std::string, Kind> kinds{{"order", Kind::order}, {"adjustment", Kind::adjustment}};
+  app.add_option("--kind", options.stream.kind, "what is sent")
+      ->transform(CLI::CheckedTransformer(kinds))
+      ->default_str("order");
+  app.add_option("--items", options.stream.items, "of an order")->check(CLI::Range(1, 100));
   app.add_option("--duplicates", options.stream.duplicates, "share of orders that repeat another")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--seed", options.stream.seed,

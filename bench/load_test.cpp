@@ -50,6 +50,14 @@ TEST(OrderStream, RepeatsTheShareOfOrdersThatIsAskedFor) {
   EXPECT_NEAR(static_cast<double>(different.size()), 7'000, 200);
 }
 
+TEST(OrderStream, MakesOrdersOfSeveralItemsAndAdjustments) {
+  EXPECT_THAT(orders({.items = 2, .products = 1}, 1).front(),
+              HasSubstr(R"("items": [{"product_id": 1, "quantity": 1}, )"
+                        R"({"product_id": 1, "quantity": 1}]})"));
+  EXPECT_THAT(orders({.kind = Kind::adjustment, .products = 1}, 1).front(),
+              testing::StartsWith(R"({"adjustment_id": ")"));
+}
+
 TEST(OrderStream, AsksForTheFirstProductsMostIfTheSkewSaysSo) {
   const auto made = orders({.products = 100, .skew = Skew::zipf, .seed = 1}, 10'000);
   const auto count = [&](const std::string& product) {

@@ -32,10 +32,9 @@ std::string OrderStream::next() {
   }
   const std::uint64_t high = random_();
   const std::uint64_t low = random_();
-  std::string body = fmt::format(
-      R"({{"order_id": "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", "product_id": {}, "quantity": 1}})",
-      high >> 32U, (high >> 16U) & 0xffffU, high & 0xfffU, (low >> 48U) & 0xfffU,
-      low & 0xffffffffffffU, next_product());
+  std::string body = next_body(fmt::format("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", high >> 32U,
+                                           (high >> 16U) & 0xffffU, high & 0xfffU,
+                                           (low >> 48U) & 0xfffU, low & 0xffffffffffffU));
   if (options_.duplicates > 0) {
     if (recent_.size() < kRecentMax) {
       recent_.push_back(body);
@@ -45,6 +44,23 @@ std::string OrderStream::next() {
     }
   }
   return body;
+}
+
+std::string OrderStream::next_body(const std::string& id) {
+  if (options_.kind == Kind::adjustment) {
+    return fmt::format(R"({{"adjustment_id": "{}", "product_id": {}, "change": 1}})", id,
+                       next_product());
+  }
+  if (options_.items == 1) {
+    return fmt::format(R"({{"order_id": "{}", "product_id": {}, "quantity": 1}})", id,
+                       next_product());
+  }
+  std::string items;
+  for (int i = 0; i < options_.items; ++i) {
+    items +=
+        fmt::format(R"({}{{"product_id": {}, "quantity": 1}})", i > 0 ? ", " : "", next_product());
+  }
+  return fmt::format(R"({{"order_id": "{}", "items": [{}]}})", id, items);
 }
 
 std::int64_t OrderStream::next_product() {

@@ -1,7 +1,8 @@
 #pragma once
 
 // OrderStream: the orders that a load consists of: fresh ids, products as the skew has it, and a
-// share of repetitions of recent ones. A seed makes the same stream again.
+// share of repetitions of recent ones; or adjustments. A seed makes the same stream again: sent to
+// order_cancel, it cancels its orders.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +14,11 @@ namespace inventory::bench {
 
 enum class Skew { uniform, zipf };
 
+enum class Kind { order, adjustment };
+
 struct StreamOptions {
+  Kind kind = Kind::order;
+  int items = 1;                  // of an order
   std::int64_t products = 1'000;  // their ids are 1 to this
   Skew skew = Skew::uniform;
   double duplicates = 0;  // share of orders that repeat one of the last kRecentMax
@@ -30,6 +35,7 @@ class OrderStream {
  private:
   static constexpr std::size_t kRecentMax = 1'000;
 
+  std::string next_body(const std::string& id);
   std::int64_t next_product();
 
   StreamOptions options_;

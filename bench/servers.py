@@ -201,6 +201,7 @@ class Servers:
         arguments = [
             self.programs / "inventory-service", "serve", f"--order-queue={queue}",
             f"--item-queue={queue}.items", f"--order-response-queue={queue}.responses",
+            f"--cancel-queue={queue}.cancel", f"--adjust-queue={queue}.adjust",
             f"--queue-type={queue_type}", "--http-listen=127.0.0.1:0",
         ]
         if prefetch:
@@ -227,8 +228,7 @@ class Servers:
         arguments = [
             self.programs / "bench-load", mode, f"--url={self.rabbitmq.url}", f"--queue={queue}",
             f"--reply-queue={queue}.replies", f"--queue-type={queue_type}",
-            f"--seed={self.next_seed()}",
-            *(f"--{name.replace('_', '-')}={value}" for name, value in options.items()),
+            *(f"--{name.replace('_', '-')}={value}" for name, value in ({"seed": self.next_seed()} | options).items()),
         ]
         lasts_s = options.get("seconds", 0) + options.get("count", 0) / 500
         try:
