@@ -221,6 +221,85 @@ TEST_F(OrderLinkFaults, KnowsWhatWasWrittenWhereverTheRequestsOfALinkInUseAreCut
   check_links_in_use(To::server, step(13), {kDone, kDoubtful});
 }
 
+// An order of several items, a cancellation of an order that has not come, an adjustment.
+class KindsLinkFaults : public LinkFaults {
+ protected:
+  static std::vector<domain::Command> commands_of(const std::string& name) {
+    return {
+        domain::Basket{.id = domain::OrderId(name + " a"), .items = {{kShirt, 1}, {kSock, 1}}},
+        domain::Cancellation{.id = domain::OrderId(name + " b"), .items = {{kShirt, std::nullopt}}},
+        domain::Adjustment{.id = domain::OrderId(name + " c"), .product = kSock, .change = 2}};
+  }
+
+  std::string written(const std::string& name) {
+    return schema->sql(
+        fmt::format("SELECT count(*) FROM inventory_ledger WHERE identity LIKE '%s{} _'", name));
+  }
+
+  void expect_agreement() {
+    EXPECT_EQ(schema->sql("SELECT bool_and(quantity = (SELECT sum(delta) FROM inventory_ledger "
+                          "WHERE product_id = id)) FROM inventory"),
+              "t")
+        << "stock and ledger disagree";
+  }
+
+  static std::vector<bool> replays(const std::vector<domain::Decision>& decisions) {
+    std::vector<bool> replayed;
+    for (const auto& decision : decisions) {
+      EXPECT_TRUE(domain::outcome_of(decision) == domain::Outcome::accepted ||
+                  domain::outcome_of(decision) == domain::Outcome::cancelled ||
+                  domain::outcome_of(decision) == domain::Outcome::adjusted);
+      replayed.push_back(domain::is_replayed(decision));
+    }
+    return replayed;
+  }
+
+  template <class Begin>
+  Ending decide_and_repeat(const std::string& name, Begin begin) {
+    const auto client = store_behind_gate();
+    const auto commands = commands_of(name);
+    begin();
+    const auto first = run(client->decide(commands, Locks::wait));
+    disarm();
+    if (!first) wait_for_the_server();
+    const auto rows = written(name);
+    EXPECT_TRUE(rows == "0" || rows == "4") << rows << " of 4 entries were written";
+    expect_agreement();
+    const bool was_written = rows == "4";
+    EXPECT_TRUE(was_written || !first);
+    const auto again = run(client->decide(commands, Locks::wait));
+    EXPECT_TRUE(again) << again.error().what;
+    if (again) {
+      EXPECT_EQ(replays(*again), std::vector<bool>(3, was_written));
+    }
+    EXPECT_EQ(written(name), "4");
+    expect_agreement();
+    return {first ? std::nullopt : std::optional(first.error().fault), was_written};
+  }
+
+  void check(To to, std::size_t bytes, const Endings& required) {
+    make_tables();
+    schema->sql(
+        fmt::format("INSERT INTO inventory VALUES ({0}, {1}, NULL, now()); INSERT INTO "
+                    "inventory_ledger VALUES ({0}, 'opening', 'opening', {1}, {1})",
+                    kSock, kShirts));
+    const auto endings = cut_everywhere(
+        to, bytes, [&](const auto& name, auto begin) { return decide_and_repeat(name, begin); });
+    EXPECT_THAT(endings, testing::IsSubsetOf({kDone, kLost, kDoubtful, kDoubtfulButDone}));
+    EXPECT_THAT(endings, testing::IsSupersetOf(required));
+  }
+
+  static constexpr domain::ProductId kSock = 2;
+};
+
+TEST_F(KindsLinkFaults, KnowsWhatWasWrittenWhereverALinksAnswersAreCutOff) {
+  check(To::client, step(23), {kDone, kLost, kDoubtfulButDone});
+}
+
+TEST_F(KindsLinkFaults, KnowsWhatWasWrittenWhereverALinksRequestsAreCutOff) {
+  check(To::server, step(47), {kDone, kLost, kDoubtful});
+}
+
 class ItemLinkFaults : public LinkFaults {
  protected:
   std::string count(const std::string& table, const std::string& condition) {

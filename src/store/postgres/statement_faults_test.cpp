@@ -151,6 +151,27 @@ TEST_F(StatementFaults, WritesNoOrderWhicheverStatementFailsHoweverItDoes) {
   EXPECT_EQ(schema->ledger_sum(shirt), 7);
 }
 
+TEST_F(StatementFaults, WritesNothingOfAnyKindWhicheverStatementFailsHoweverItDoes) {
+  const auto added = run(add_items(*made, Items{item("second", 10)}));
+  ASSERT_TRUE(added) << added.error().what;
+  const auto sock = added->front().item.id;
+  const std::vector<domain::Command> commands{
+      domain::Basket{.id = domain::OrderId(1), .items = {{shirt, 2}, {sock, 1}}},
+      domain::Cancellation{.id = domain::OrderId(0), .items = {{shirt, 1}}},
+      domain::Adjustment{.id = domain::OrderId(1), .product = sock, .set_to = 20}};
+  fail_everywhere(
+      {reading("inventory"), reading("inventory_ledger"), writing("UPDATE", "inventory"),
+       writing("INSERT", "inventory_ledger"), committing("inventory_ledger")},
+      [&] { return made->decide(commands, Locks::wait); });
+  const auto again = run(made->decide(commands, Locks::wait));
+  ASSERT_TRUE(again) << again.error().what;
+  for (const auto& decision : *again) EXPECT_TRUE(domain::is_replayed(decision));
+  EXPECT_EQ(schema->on_hand(shirt), 8);
+  EXPECT_EQ(schema->on_hand(sock), 20);
+  EXPECT_EQ(schema->ledger_sum(shirt), 8);
+  EXPECT_EQ(schema->ledger_sum(sock), 20);
+}
+
 TEST_F(StatementFaults, AddsNoItemWhicheverStatementFailsHoweverItDoes) {
   const Items items{item("first", 10), item("m1", 5), item({}, 6)};
   fail_everywhere(

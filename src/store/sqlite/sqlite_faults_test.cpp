@@ -80,6 +80,39 @@ TEST_F(SqliteFaults, KnowsWhatWasWrittenWhereverTheDiskFailsWhileOrdersAreDecide
                 {Fault::unavailable, false}, {Fault::in_doubt, false}, {Fault::in_doubt, true}}));
 }
 
+TEST_F(SqliteFaults, DecidesRequestsOfAllKindsOnceWhereverTheDiskFails) {
+  migrate();
+  const auto shirt = product(1'000);
+  const auto sock = product(1'000);
+  bool met = true;
+  domain::Quantity shirts = 1'000;
+  for (int operations = 0; met; ++operations) {
+    SCOPED_TRACE(operations);
+    const auto id = [&](const char* what) {
+      return domain::OrderId(fmt::format("{} {}", what, operations));
+    };
+    const std::vector<domain::Command> commands{
+        domain::Basket{.id = id("basket"), .items = {{shirt, 2}, {sock, 1}}},
+        domain::Cancellation{.id = id("basket"), .items = {{shirt, 2}}},
+        domain::Adjustment{.id = id("loss"), .product = shirt, .change = -1}};
+    reopen();
+    disk_.fail_after(operations, Failure::io_error);
+    const auto first = run(store_->decide(commands, Locks::wait));
+    met = disk_.disarm();
+    const auto second = run(store_->decide(commands, Locks::wait));
+    ASSERT_TRUE(second) << second.error().what;
+    EXPECT_EQ(domain::is_replayed(second->front()), first.has_value());
+    const auto third = run(store_->decide(commands, Locks::wait));
+    ASSERT_TRUE(third) << third.error().what;
+    for (const auto& decision : *third) EXPECT_TRUE(domain::is_replayed(decision));
+    --shirts;
+    EXPECT_EQ(database_->on_hand(shirt), shirts);
+    EXPECT_EQ(database_->ledger_sum(shirt), shirts);
+    EXPECT_EQ(database_->on_hand(sock), 1'000 - 1 - operations);
+    EXPECT_EQ(database_->ledger_sum(sock), 1'000 - 1 - operations);
+  }
+}
+
 TEST_F(SqliteFaults, AddsAnIdentifiedItemOnceWhereverTheDiskFails) {
   migrate();
   bool met = true;
