@@ -1,4 +1,4 @@
-"""Clients of the service that never rest: orders, the same orders again, and what is no order.
+"""Clients of the service that never rest: requests of all kinds, the same again, and what is none.
 
 One seed decides what is published, and in which order. A request that the broker has not confirmed
 is published again, on the next connection; so a request may reach the service several times.
@@ -25,17 +25,25 @@ class Request:
     kind: str
     correlation_id: str
     body: bytes
-    order: dict | None = None  # of a valid order
+    order: dict | None = None  # of a valid order, cancellation or adjustment
+    queue: str = "order"  # by its name among Queues
     message_id: str | None = None  # of an item's request
     reply_to: str | None = None  # of one that is answered elsewhere, or nowhere
     properties: type = pika.BasicProperties
 
     @property
-    def identity(self):
-        """Under which the ledger keeps the decision."""
-        order_id = self.order["order_id"]
-        prefix = "i" if isinstance(order_id, int) else "s"
-        return self.order["product_id"], f"{prefix}{order_id}"
+    def items(self):
+        """(product, quantity) of each; no quantity where there is none."""
+        items = self.order.get("items", [self.order])
+        return [(item["product_id"], item.get("quantity")) for item in items]
+
+    @property
+    def keys(self):
+        """(product, identity) under which the ledger keeps the decision, for each item."""
+        order_id = self.order.get("order_id", self.order.get("adjustment_id"))
+        identity = ("i" if isinstance(order_id, int) else "s") + str(order_id)
+        prefix = {"order": "", "cancel": "c", "adjust": "a"}[self.queue]
+        return [(product, prefix + identity) for product, _ in self.items]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,24 +61,37 @@ class Requests:
         self.many = many
         self.recent = collections.deque(maxlen=3000)  # first requests of orders
         self.items = collections.deque(maxlen=300)
+        self.changes = collections.deque(maxlen=300)  # cancellations, adjustments
         self.again = None
 
     def next(self):
         if self.again:
             again, self.again = self.again, None
+            if again.kind == "order, cancelled before":
+                return again
             return self._repeat(again, "order again, at once")
         dice = self.chance.random()
         if dice < 0.12 and self.recent:
             return self._repeat(self.chance.choice(self.recent), "order again, later")
         if dice < 0.16 and self.recent:
             order = dict(self.chance.choice(self.recent).order)
-            order["quantity"] += self.chance.randint(1, 3)
-            return self._order(order, "order with another quantity")
+            if "quantity" in order:
+                order["quantity"] += self.chance.randint(1, 3)
+                return self._order(order, "order with another quantity")
         if dice < 0.22:
             return self._invalid()
         if dice < 0.28:
             return self._item()
-        request = self._order(self._new_order(), "order")
+        if dice < 0.33:
+            return self._cancellation()
+        if dice < 0.38:
+            return self._adjustment()
+        if dice < 0.40 and self.changes:
+            return self._repeat(self.chance.choice(self.changes), "again")
+        if dice < 0.48:
+            request = self._order(self._new_basket(), "order of several items")
+        else:
+            request = self._order(self._new_order(), "order")
         self.recent.append(request)
         if self.chance.random() < 0.1:
             self.again = request
@@ -103,6 +124,41 @@ class Requests:
             "quantity": self.chance.randint(1, 3),
         }
 
+    def _new_basket(self):
+        order = self._new_order()
+        products = {order["product_id"], *self.chance.sample(self.many, self.chance.randint(1, 3))}
+        items = [{"product_id": product, "quantity": order["quantity"]} for product in products]
+        return {"order_id": order["order_id"], "items": items}
+
+    def _cancellation(self):
+        """Of an order that was sent, that will be sent, or that never is; as a whole."""
+        dice = self.chance.random()
+        if dice < 0.6 and self.recent:
+            order = self.chance.choice(self.recent).order
+        else:
+            order = self._new_order() if dice < 0.9 else self._new_basket()
+            if dice < 0.8:  # it comes behind it
+                self.again = self._order(order, "order, cancelled before")
+        request = self._change(_without_quantities(order), "cancellation", "cancel")
+        self.changes.append(request)
+        return request
+
+    def _adjustment(self):
+        if self.chance.random() < 0.1:
+            body = {"adjustment_id": self._id(), "product_id": 1, "change": 0}
+            return Request("no adjustment", self._id(), json.dumps(body).encode(), queue="adjust")
+        what = {"change": self.chance.randint(1, 5) * self.chance.choice((1, 1, -1))}
+        if self.chance.random() < 0.1:
+            what = {"set_to": 20, "expected": self.chance.randint(0, 40)}
+        product = self.chance.choice(self.few + self.many)
+        body = {"adjustment_id": self._id(), "product_id": product, **what}
+        request = self._change(body, "adjustment", "adjust")
+        self.changes.append(request)
+        return request
+
+    def _change(self, body, kind, queue):
+        return Request(kind, self._id(), json.dumps(body).encode(), order=body, queue=queue)
+
     def _order(self, order, kind):
         return Request(kind, self._id(), json.dumps(order).encode(), order=order)
 
@@ -130,11 +186,20 @@ class Requests:
         if dice < 0.3 and self.items:
             return self._repeat(self.chance.choice(self.items), "item again")
         if dice < 0.4:
-            return Request("no item", self._id(), b'{"quantity": -1}', message_id=self._id())
+            return Request("no item", self._id(), b'{"quantity": -1}', queue="item")
         item = {"quantity": self.chance.randint(0, 100), "description": self._id()}
-        request = Request("item", self._id(), json.dumps(item).encode(), message_id=self._id())
+        request = Request(
+            "item", self._id(), json.dumps(item).encode(), queue="item", message_id=self._id()
+        )
         self.items.append(request)
         return request
+
+
+def _without_quantities(order):
+    if "items" not in order:
+        return {"order_id": order["order_id"], "product_id": order["product_id"]}
+    items = [{"product_id": item["product_id"]} for item in order["items"]]
+    return {"order_id": order["order_id"], "items": items}
 
 
 class Traffic:
@@ -284,7 +349,7 @@ class Traffic:
             message_id=request.message_id,
             delivery_mode=2,
         )
-        queue = self.queues.item if request.message_id else self.queues.order
+        queue = getattr(self.queues, request.queue)
         self.unconfirmed[self.next_tag] = request
         self.next_tag += 1
         channel.basic_publish("", queue, request.body, properties)

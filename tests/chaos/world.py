@@ -111,7 +111,8 @@ class World:
 
     def _wait_for_empty_queues(self):
         """Also of what an instance has in hand."""
-        for queue in (self.queues.order, self.queues.item):
+        for name in promises.INVALID:
+            queue = getattr(self.queues, name)
             count = (
                 f'rabbit_amqqueue:info(element(2, rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>,'
                 f' queue, <<"{queue}">>))), [messages])'
@@ -125,12 +126,12 @@ class World:
     def _check(self, opening):
         with Client(self.broker_urls[0]) as client:
             self._wait_for_empty_queues()  # also of what instances had in hand at their end
-            dead = [
-                {message.properties.correlation_id for message in _take_all(client, queue)}
-                for queue in (self.queues.order_dead, self.queues.item_dead)
-            ]
-            for queue in (*vars(self.queues).values(), self.queues.order_dead,
-                          self.queues.item_dead, self.traffic.reply_to):  # fmt: skip
+            dead_queues = {name: f"{getattr(self.queues, name)}.dlq" for name in promises.INVALID}
+            dead = {
+                name: {message.properties.correlation_id for message in _take_all(client, queue)}
+                for name, queue in dead_queues.items()
+            }
+            for queue in (*vars(self.queues).values(), *dead_queues.values(), self.traffic.reply_to):
                 client.channel.queue_delete(queue)
         verified = run("verify", DATABASE_URL=self.database.url)
         assert verified.returncode == 0, verified.stdout + verified.stderr
