@@ -229,7 +229,13 @@ def test_a_service_that_starts_in_the_midst_of_it_answers_the_others(broker, pos
         shop.assert_nothing_is_dead()
 
 
-KEEPS_PRODUCTS = ["poisoned product", "locked row", "wrong ledger row"]
+KEEPS_PRODUCTS = [
+    "poisoned product",
+    "locked row",
+    "slow row",
+    "row that waits for a lock",
+    "wrong ledger row",
+]
 
 
 @pytest.mark.parametrize("kind", KEEPS_PRODUCTS)

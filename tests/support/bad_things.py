@@ -182,7 +182,11 @@ class Products(Kind):
 class Poisoned(Products):
     """A trigger refuses to change them, for reasons that may pass."""
 
-    codes = ("P0001", "23502", "23503", "42501", "0A000", "55000", "57014", "XX001", "40001", "40P01")
+    codes = (
+        *("P0001", "23502", "23503", "42501", "0A000", "55000", "57014", "XX001", "40001", "40P01"),
+        # Of the server as a whole, if the server itself said so.
+        *("57P01", "57P03", "53100", "53200", "53300", "25006", "08006", "58030", "40003"),
+    )
     does = "RAISE EXCEPTION 'product % is on hold', NEW.id USING ERRCODE = codes[1 + NEW.id % {codes}]"
 
     def begin(self):
