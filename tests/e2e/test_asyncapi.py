@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT_FILE = ROOT / "docs/asyncapi.yaml"
 DOCUMENT = yaml.safe_load(DOCUMENT_FILE.read_text())
 MESSAGES = DOCUMENT["components"]["messages"]
+KINDS = ["item", "order", "cancellation", "adjustment"]  # in the order of their examples
 PARSER = "@asyncapi/parser@3.6.6"
 VALIDATE = """
 const {Parser} = require("@asyncapi/parser");
@@ -64,7 +65,16 @@ def test_its_schemas_are_valid_json_schemas():
         jsonschema.Draft7Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("message", ["order", "orderReply", "item", "itemReply"])
+def queue_of(kind, queues):
+    return {
+        "item": queues.item,
+        "order": queues.order,
+        "cancellation": queues.cancel,
+        "adjustment": queues.adjust,
+    }[kind]
+
+
+@pytest.mark.parametrize("message", [kind + reply for kind in KINDS for reply in ("", "Reply")])
 def test_its_examples_fit_its_schemas(message):
     for name, example in examples(message).items():
         assert fits(example["payload"], message), name
@@ -73,9 +83,11 @@ def test_its_examples_fit_its_schemas(message):
 def test_its_queues_are_the_programs_own():
     printed = run("--print-config").stdout
     addresses = {channel["address"] for channel in DOCUMENT["channels"].values()}
-    queues = {name for name in addresses if not name.endswith(".dlq")}
-    assert {f'"{name}"' in printed for name in queues} == {True}, printed
-    assert addresses - queues == {f"{Queues.order}.dlq", f"{Queues.item}.dlq"}
+    requests = {queue_of(kind, Queues) for kind in KINDS}
+    replies = {Queues.order_response, Queues.item_response}
+    named_after = {f"{Queues.cancel}_response", f"{Queues.adjust}_response"}
+    assert {f'"{name}"' in printed for name in requests | replies} == {True}, printed
+    assert addresses == requests | replies | named_after | {f"{name}.dlq" for name in requests}
     version = run("--version").stdout.split()[-1]
     assert DOCUMENT["info"]["version"] == version
 
@@ -83,21 +95,23 @@ def test_its_queues_are_the_programs_own():
 def test_its_examples_are_what_happens(broker, database, queues):
     """In their order, on an empty database: the first item has the id 1."""
     with Service(broker.url, database.url, queues), Client(broker.url, queues) as client:
-        for kind, call in (("item", client.item), ("order", client.order)):
+        for kind in KINDS:
             replies = examples(f"{kind}Reply")
             assert list(replies) == list(examples(kind))
             for name, request in examples(kind).items():
-                reply = call(request["payload"])
+                reply = client.call(queue_of(kind, queues), request["payload"])
                 body = reply.json
-                if kind == "item":
+                if kind == "item" and body["success"]:
                     body["created_at"] = replies[name]["payload"]["created_at"]
                 assert body == replies[name]["payload"], name
                 assert reply.headers == replies[name].get("headers", {}), name
 
 
+ITEMS = [{"product_id": 1, "quantity": 1}]
 NUMBERS = [0, 1, -1, 2**53 - 1, 2**53, -(2**53) + 1, -(2**53), 2**64, 1.5]
 STRINGS = ["", "1", "é", "a\0b", "x" * 128, "x" * 129, "x" * 10_000, "x" * 10_001]
-VALUES = [*NUMBERS, *STRINGS, None, True, [], {}]
+LISTS = [[], ITEMS, ITEMS * 100, ITEMS * 101, [{}], [{"product_id": 1}], [1]]
+VALUES = [*NUMBERS, *STRINGS, None, True, *LISTS, {}]
 
 
 def variants(kind, make):
@@ -109,21 +123,30 @@ def variants(kind, make):
             yield make() | {member: value}
 
 
-@pytest.mark.parametrize("kind", ["order", "item"])
-def test_a_request_is_valid_to_the_service_if_it_is_to_the_document(shop, kind):
+def valid(kind, product):
+    """Makes requests of a kind, each another one."""
+    return {
+        "item": lambda: {"quantity": 1, "description": "Blue T-shirt, size M"},
+        "order": lambda: {"order_id": new_id(), "product_id": product, "quantity": 1},
+        "basket": lambda: {"order_id": new_id(), "items": ITEMS},
+        "cancellation": lambda: {"order_id": new_id(), "product_id": product},
+        "adjustment": lambda: {"adjustment_id": new_id(), "product_id": product, "change": 1},
+        "count": lambda: {"adjustment_id": new_id(), "product_id": product, "set_to": 1},
+    }[kind]
+
+
+FORMS = {"basket": "order", "count": "adjustment"}  # of a kind, beside the one of its name
+
+
+@pytest.mark.parametrize("form", [*KINDS, *FORMS])
+def test_a_request_is_valid_to_the_service_if_it_is_to_the_document(shop, form):
     """As far as JSON Schema can tell: 2.0 is an integer to it, and lengths are in characters."""
-    product = shop.add(10)
-
-    def valid_order():
-        return {"order_id": new_id(), "product_id": product, "quantity": 1}
-
-    def valid_item():
-        return {"quantity": 1, "description": "Blue T-shirt, size M"}
-
-    call, make = (shop.order, valid_order) if kind == "order" else (shop.item, valid_item)
+    kind = FORMS.get(form, form)
+    queue = queue_of(kind, shop.queues)
+    make = valid(form, shop.add(10))
     seen = set()
     for request in variants(kind, make):
-        reply = call(request)
+        reply = shop.call(queue, request)
         is_valid = not reply.json["message"].startswith("Invalid ")
         assert is_valid == fits(request, kind), (request, reply.json)
         validator(f"{kind}Reply").validate(reply.json)
@@ -135,14 +158,12 @@ def test_a_request_is_valid_to_the_service_if_it_is_to_the_document(shop, kind):
 
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b"x" * 65_537])
 def test_what_is_no_object_gets_a_reply_and_a_dead_letter_as_documented(shop, body):
-    for kind, queue, dead in (
-        ("order", shop.queues.order, shop.queues.order_dead),
-        ("item", shop.queues.item, shop.queues.item_dead),
-    ):
+    for kind in KINDS:
+        queue = queue_of(kind, shop.queues)
         correlation_id = new_id()
         reply = shop.call(queue, body, correlation_id=correlation_id)
         validator(f"{kind}Reply").validate(reply.json)
-        letter, _ = shop.take(dead, with_id(correlation_id))
+        letter, _ = shop.take(f"{queue}.dlq", with_id(correlation_id))
         validator("deadLetterHeaders").validate(letter.headers)
         datetime.datetime.fromisoformat(letter.headers["failed-at"])
         documented = DOCUMENT["components"]["schemas"]["deadLetterHeaders"]["properties"]

@@ -49,7 +49,7 @@ def test_ledger_and_stock_agree_beside_a_service_under_load(broker, database, cl
 
 
 CORRECTIONS = re.findall(
-    r"```sql\n(BEGIN.*?)```",
+    r"```sql\n(INSERT INTO inventory_ledger.*?)```",
     (pathlib.Path(__file__).resolve().parents[2] / "docs/recover.md").read_text(),
     re.DOTALL,
 )
@@ -64,6 +64,8 @@ def test_a_documented_correction_by_hand_agrees(broker, database, client, queues
     with Service(broker.url, database.url, queues):
         product = [client.add(10) for _ in range(7)][-1]
         assert product == 7
+        change(database, "UPDATE inventory SET quantity = quantity + 5 WHERE id = 7")
+        assert verify(database).returncode == 1
         subprocess.run(tool, input=documented, text=True, check=True, timeout=DEADLINE_S)
         assert client.order({"order_id": 1, "product_id": 7, "quantity": 15}).json["success"]
     assert verify(database).stdout == "7 products compared, 0 disagree\n"
