@@ -147,7 +147,9 @@ def test_a_request_is_valid_to_the_service_if_it_is_to_the_document(shop, form):
     seen = set()
     for request in variants(kind, make):
         reply = shop.call(queue, request)
-        is_valid = not reply.json["message"].startswith("Invalid ")
+        message = reply.json["message"]
+        # With the stock that there is, more would be more than can be kept.
+        is_valid = not message.startswith("Invalid ") or "would be more than" in message
         assert is_valid == fits(request, kind), (request, reply.json)
         validator(f"{kind}Reply").validate(reply.json)
         validator("replyHeaders").validate(reply.headers)

@@ -1,5 +1,6 @@
 """The command import: adds the items of a CSV file, or does its adjustments."""
 
+import dataclasses
 import subprocess
 
 import pytest
@@ -133,7 +134,7 @@ def test_adjustments_may_be_killed_at_any_point(broker, database, queues, file):
         assert done.returncode == 1 and "1 rejected" in done.stdout
         assert f"{file.name}:2:" in done.stderr and "Not enough inventory" in done.stderr
         file.write_text("product_id,change\n1,1\n")
-        off = command(broker, queues, file, "--adjust-queue=none")
+        off = command(broker, dataclasses.replace(queues, adjust="none"), file)
         assert off.returncode == 3 and "switched off" in off.stderr
     assert stock(database) == wanted | {1: 7}
 

@@ -56,6 +56,7 @@ class Kind:
 
     # What becomes of an order that has met one, meanwhile or when it has ended.
     loses_replies = False  # given up, for what the client has made
+    ends_first = False  # others cannot end while it is there
 
     def __init__(self, place, count):
         self.place, self.count, self.has_ended = place, count, False
@@ -86,6 +87,7 @@ class Kind:
     def _execute(self, sql):
         with contextlib.closing(psycopg2.connect(self.place.postgres_url)) as connection:
             with connection, connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '60s'")
                 cursor.execute(sql)
 
 
@@ -232,7 +234,9 @@ class LockedBehind(Poisoned):
 
 
 class Locked(Products):
-    """Somebody keeps them locked."""
+    """Somebody keeps them locked. Meanwhile no trigger can be dropped."""
+
+    ends_first = True
 
     def begin(self):
         super().begin()
@@ -320,5 +324,5 @@ class All:
         return [meeting for meetings in by_kind for meeting in meetings if meeting]
 
     def end(self):
-        for kind in reversed(self.kinds):  # a trigger cannot be dropped while somebody has locks
+        for kind in sorted(self.kinds, key=lambda kind: not kind.ends_first):
             kind.end()
