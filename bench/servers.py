@@ -172,8 +172,10 @@ class Servers:
                 f"INSERT INTO inventory (id, quantity, created_at)"
                 f" VALUES (?, {STOCK}, '2026-01-01 00:00:00.000000')", numbers)
             connection.executemany(
-                f"INSERT INTO inventory_ledger VALUES (?, 'opening', 'opening', {STOCK}, {STOCK},"
-                f" '2026-01-01 00:00:00.000000')", numbers)
+                f"INSERT INTO inventory_ledger"
+                f" (product_id, identity, outcome, quantity, delta, decided_at) VALUES"
+                f" (?, 'opening', 'opening', {STOCK}, {STOCK}, '2026-01-01 00:00:00.000000')",
+                numbers)
         return path
 
     def copy_sqlite(self, template):

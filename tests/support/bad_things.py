@@ -317,7 +317,8 @@ class All:
         return self
 
     def __exit__(self, *_):
-        self.stack.close()
+        with self.stack:
+            self.end()
 
     def meetings(self):
         by_kind = itertools.zip_longest(*(kind.meetings() for kind in self.kinds))
@@ -325,4 +326,5 @@ class All:
 
     def end(self):
         for kind in sorted(self.kinds, key=lambda kind: not kind.ends_first):
-            kind.end()
+            if not kind.has_ended:
+                kind.end()

@@ -45,7 +45,7 @@ Read read_terms(const Arguments& given, domain::Adjustment& to) {
   if (auto read = read_count(given, "--set-to", to.set_to); !read) return read;
   if (auto read = read_count(given, "--expected", to.expected); !read) return read;
   if (auto text = given.option("--reason")) {
-    auto reason = read_reason("--reason", *std::move(text));
+    auto reason = read_adjustment_reason("--reason", *std::move(text));
     if (!reason) return Wrong(std::move(reason.error()));
     to.reason = *std::move(reason);
   }
@@ -55,7 +55,7 @@ Read read_terms(const Arguments& given, domain::Adjustment& to) {
   return {};
 }
 
-Prepared prepare(const Arguments& given, const config::Configuration& configuration) {
+Prepared prepare_adjust(const Arguments& given, const config::Configuration& configuration) {
   if (configuration.adjust_queue.empty())
     return Wrong("--adjust-queue is none: it is switched off");
   return prepared(read_adjust(given), adjust);
@@ -73,7 +73,8 @@ std::expected<domain::Quantity, std::string> read_change(const std::string& name
                            config::quoted_for_message(text)));
 }
 
-std::expected<std::string, std::string> read_reason(const std::string& name, std::string text) {
+std::expected<std::string, std::string> read_adjustment_reason(const std::string& name,
+                                                               std::string text) {
   if (terminal::is_utf8(text) && contract::is_reason(text)) return text;
   return Wrong(fmt::format("{} takes at most {} bytes of UTF-8 without control characters", name,
                            kReasonBytesMax));
@@ -112,7 +113,7 @@ Command adjust_command() {
                   {"--adjustment-id", "ID",
                    "the same id is the same adjustment; a new UUID if not given"},
                   timeout_option("the reply")},
-      .prepare = prepare,
+      .prepare = prepare_adjust,
   };
 }
 

@@ -25,7 +25,8 @@ Command adjust_command();
 // What is in a text; `name` is its name in the error. A change may have a plus, and is not 0.
 std::expected<domain::Quantity, std::string> read_change(const std::string& name,
                                                          std::string_view text);
-std::expected<std::string, std::string> read_reason(const std::string& name, std::string text);
+std::expected<std::string, std::string> read_adjustment_reason(const std::string& name,
+                                                               std::string text);
 
 // The body of a request for an adjustment.
 std::string adjustment_request(const domain::Adjustment& adjustment);

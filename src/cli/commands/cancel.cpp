@@ -11,7 +11,7 @@ int cancel(const config::Configuration& configuration, const OrderRequest& reque
   return ask(configuration, configuration.cancel_queue, body_of(request), request.timeout);
 }
 
-Prepared prepare(const Arguments& given, const config::Configuration& configuration) {
+Prepared prepare_cancel(const Arguments& given, const config::Configuration& configuration) {
   if (configuration.cancel_queue.empty())
     return Wrong("--cancel-queue is none: it is switched off");
   return prepared(read_order_request(given, Quantities::optional), cancel);
@@ -32,7 +32,7 @@ Command cancel_command() {
           "Exit codes: 0 cancelled; 1 rejected; 2 wrong command line or setting; 3 no answer in "
           "time.",
       .options = order_request_options(Quantities::optional),
-      .prepare = prepare,
+      .prepare = prepare_cancel,
   };
 }
 

@@ -52,7 +52,7 @@ std::expected<domain::Adjustment, std::string> read_common(Fields& fields) {
   if (!product) return Wrong(product.error());
   domain::Adjustment adjustment{.id = domain::OrderId(0), .product = *product};
   if (fields.size() < 3 || fields[2].empty()) return adjustment;
-  auto reason = read_reason("reason", std::move(fields[2]));
+  auto reason = read_adjustment_reason("reason", std::move(fields[2]));
   if (!reason) return Wrong(std::move(reason.error()));
   adjustment.reason = *std::move(reason);
   return adjustment;
