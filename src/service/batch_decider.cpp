@@ -18,7 +18,7 @@ constexpr std::chrono::seconds kOutagePause{1};
 // there by half as many a call, until few enough are tried.
 constexpr std::chrono::milliseconds kSlowFailure{200};
 // So many conflicts in a row are no chance: something in the batch always meets one.
-constexpr int kConflictsMax = 8;
+constexpr int kConflictsInARowMax = 8;
 // Each so many failures on a lock it is awaited instead of skipped: other instances may be
 // queueing for it.
 constexpr int kPatientFailure = 8;
@@ -54,7 +54,7 @@ Task<std::optional<store::Error>> BatchDecider::work_off(std::optional<store::Er
   if (failed && !is_locked && is_slow(batch_.last_took, ids.size())) {
     backlog_.suspect(ids, *failed, clock_.steady_now());
   }
-  batch_.is_split = batch_.conflicts >= kConflictsMax;
+  batch_.is_split = batch_.conflicts >= kConflictsInARowMax;
   for (;;) {
     const Ids first = backlog_.due(clock_.steady_now()).first;
     if (first.empty()) break;

@@ -174,6 +174,7 @@ class Settler {
     // nothing more is kept for being too much.
     bool is_sure = false;
     Token witness = 0;
+    std::optional<TimePoint> recovering_since = std::nullopt;
     TimePoint since = {};
     std::size_t unsettled = 0;  // of its messages, under way or waiting
     std::deque<Token> waiting = {};
@@ -209,6 +210,7 @@ class Settler {
   void put_aside(Token token, Trouble& trouble);
   void take_from_waiting(Token token);
   void recover(const std::string& queue);
+  std::unordered_set<Token> awaited_elsewhere(TimePoint since) const;
   void keep(Token token);
 
   bool see_to_losses();

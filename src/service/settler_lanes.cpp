@@ -359,6 +359,7 @@ void Settler::retire(Lane& lane) {
     parcel.lane = nullptr;
     Trouble& suspected = trouble(parcel.outgoing.message.routing_key, parcel.outgoing.must_arrive);
     suspected.is_silent = true;
+    suspected.recovering_since.reset();
     put_aside(token, suspected);
   }
 }

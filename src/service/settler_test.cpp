@@ -267,6 +267,24 @@ TEST_F(SettlerTest, PublishesOneReplyAgainWhileTheBrokerAnswersNothing) {
   EXPECT_LE(broker_.tries("a") + broker_.tries("b"), 52U);
 }
 
+// The same where it answers over another connection first: its late answers are about to come.
+TEST_F(SettlerTest, AwaitsLateAnswersWhereTheBrokerStoodStill) {
+  broker_.unanswered_max = 0;
+  for (int id = 0; id < 100; ++id) broker_.put(order(id), id < 50 ? "a" : "b");
+  std::optional<std::chrono::steady_clock::time_point> goes_on;
+  clock_.on_sleep = [&] {
+    if (clock_.steady_now().time_since_epoch() < std::chrono::seconds(10)) return;
+    broker_.unanswered_max = 1'000'000;
+    if (!goes_on && !broker_.published().empty()) goes_on = clock_.steady_now();
+    if (!goes_on || clock_.steady_now() - *goes_on < milliseconds(300)) return;
+    broker_.answer("a", Settlement::confirmed);
+    broker_.answer("b", Settlement::confirmed);
+  };
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 100U);
+  EXPECT_LE(broker_.tries("a") + broker_.tries("b"), 110U);
+}
+
 TEST_F(SettlerTest, BoundsWhatWaitsForOneQueue) {
   broker_.silent = {"silent"};
   clock_.on_sleep = [this] {

@@ -4,6 +4,7 @@
 // again, and what is given up or kept.
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -87,12 +88,41 @@ void Settler::take_from_waiting(Token token) {
   std::erase(troubles_.at(found->second.outgoing.message.routing_key).waiting, token);
 }
 
-// The queue has taken a message: all that waits for it may go.
+// What is under way on connections that were replaced and that answer, or may since `since`.
+std::unordered_set<Settler::Token> Settler::awaited_elsewhere(TimePoint since) const {
+  const auto now = clock_.steady_now();
+  std::unordered_set<Token> awaited;
+  for (const Lane& lane : lanes_) {
+    if (!lane.is_retired || lane.lost) continue;
+    if (now - std::max(lane.last_progress, since) >= kSilentAfter) continue;
+    awaited.insert(lane.sent.begin(), lane.sent.end());
+  }
+  return awaited;
+}
+
+// The queue has taken a message: all that waits for it may go. But where the broker stood still as
+// a whole, its answers over the connections that were replaced come now, and nothing should be
+// published twice for that.
 void Settler::recover(const std::string& queue) {
   if (troubles_.empty()) return;
   const auto trouble = troubles_.find(queue);
   if (trouble == troubles_.end()) return;
-  const std::deque<Token> waiting = trouble->second.waiting;
+  const auto now = clock_.steady_now();
+  if (!trouble->second.recovering_since) trouble->second.recovering_since = now;
+  const auto awaited = awaited_elsewhere(*trouble->second.recovering_since);
+  std::deque<Token> waiting = std::exchange(trouble->second.waiting, {});
+  std::ranges::copy_if(waiting, std::back_inserter(trouble->second.waiting),
+                       [&](Token token) { return awaited.contains(token); });
+  if (!trouble->second.waiting.empty()) {
+    trouble->second.next_try = now + kSilentAfter;
+    std::erase_if(waiting, [&](Token token) { return awaited.contains(token); });
+    for (const Token token : waiting) {
+      Parcel& parcel = parcels_.at(token);
+      parcel.is_waiting = false;
+      send(token, purpose_of(parcel.outgoing));
+    }
+    return;
+  }
   if (trouble->second.was_told && log_limit_.admit(clock_.steady_now())) {
     spdlog::info("{}: queue {} takes messages again; {} waited", options_.queue, queue,
                  waiting.size());
@@ -213,6 +243,7 @@ void Settler::mark_silent(const std::string& queue) {
   }
   Trouble& silent = trouble(queue, is_ours);
   silent.is_silent = true;
+  silent.recovering_since.reset();
 }
 
 void Settler::tell_of(const std::string& queue, Trouble& trouble, std::string_view what) {
