@@ -319,6 +319,26 @@ TEST_P(Conformance, TakesAWordThatItDoesNotKnowForAnErrorOfThatProduct) {
   EXPECT_EQ(decide({order(2, shirt, 1)}), OrderDecisions{kAccepted});
 }
 
+// There is nothing to give back to; the order's other items are given back.
+TEST_P(Conformance, CancelsAnOrderWhoseProductWasDeleted) {
+  migrate();
+  const auto shirt = product(10);
+  const auto sock = product(10);
+  const std::vector<Command> basket{
+      Basket{.id = domain::OrderId("A"), .items = {{shirt, 4}, {sock, 3}}}};
+  ASSERT_TRUE(run(store_->decide(basket)));
+  database_->execute(fmt::format("DELETE FROM inventory WHERE id = {}", shirt));
+  const std::vector<Command> cancellation{Cancellation{
+      .id = domain::OrderId("A"), .items = {{shirt, std::nullopt}, {sock, std::nullopt}}}};
+  for (const bool is_replayed : {false, true}) {
+    const auto decided = run(store_->decide(cancellation));
+    ASSERT_TRUE(decided) << decided.error().what;
+    EXPECT_EQ(std::get<CancellationDecision>(decided->front()),
+              (CancellationDecision{.items = {{shirt, 0}, {sock, 3}}, .replayed = is_replayed}));
+  }
+  EXPECT_EQ(database_->on_hand(sock), 10);
+}
+
 TEST_P(Conformance, KeepsWhatAnAdjustmentSaysOfItself) {
   migrate();
   const auto shirt = product(10);

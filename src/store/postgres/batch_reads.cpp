@@ -284,4 +284,16 @@ Result<void> BatchReads::fill_fresh_ids(domain::Books& books, const PGresult* ro
   return {};
 }
 
+Task<Result<bool>> has_appeared(Session& session, const domain::Needs& needs,
+                                const domain::Books& books, Deadline deadline) {
+  BinaryArray absent(Element::bigint);
+  for (const auto product : needs.products) {
+    if (books.stock(product) == nullptr) absent.add(product);
+  }
+  session.execute(kFindItems, {absent.bytes()});
+  const auto found = co_await session.synchronize("looking for items once more", deadline);
+  if (!found) co_return std::unexpected(found.error());
+  co_return PQntuples(found->front().get()) > 0;
+}
+
 }  // namespace inventory::store::postgres

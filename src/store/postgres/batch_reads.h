@@ -38,4 +38,8 @@ class BatchReads {
   Place items_, entries_, requests_, ids_, skipped_;
 };
 
+// Whether an item is there now that was not when the batch has read its items.
+Task<Result<bool>> has_appeared(Session& session, const domain::Needs& needs,
+                                const domain::Books& books, Deadline deadline);
+
 }  // namespace inventory::store::postgres

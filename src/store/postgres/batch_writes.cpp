@@ -55,6 +55,9 @@ WHERE {} AND {})sql",
   return kStatement;
 }
 
+// Deferred triggers change rows, too: they run before the check instead of at COMMIT.
+constexpr Statement kFireDeferred{"fire_deferred", "SET CONSTRAINTS ALL IMMEDIATE"};
+
 // Not descriptions and times: a trigger of the owner's may trim or date them.
 const Statement& check_writes() {
   static const auto kSql = fail_for(R"sql(
@@ -209,6 +212,7 @@ void queue_writes(Session& session, const domain::Changes& changes) {
       ids.add(item.id);
       quantities.add(stock.quantity);
     }
+    session.execute(kFireDeferred, {});
     session.execute(
         check_writes(),
         {ids.bytes(), quantities.bytes(), entries.products.bytes(), entries.identities.bytes(),

@@ -104,16 +104,20 @@ std::vector<Host> read_hosts(const Keywords& keywords) {
 // What the promises rest on, whatever defaults the role or the database has. row_security: rows
 // that a policy hides would be answered as products that do not exist; so PostgreSQL refuses
 // instead. client_min_messages: a warning tells that a commit was not replicated.
+// quote_all_identifiers would change the names of types. log_parameter_max_length_on_error gives
+// every error a context, which tells those of triggers from the server's own (fault.cpp).
 // synchronous_commit is looked at in postgres_store.cpp, what a transaction is in transaction.h.
 //
 // Every statement looks rows up by their keys. The planner would rather read all of a table of some
-// thousand items for a batch of one.
+// thousand items for a batch of one. Where it has no other way, that counts as so much that it
+// would compile the plan first, which takes longer than the plan.
 std::string session_settings(const PostgresOptions& options) {
   return fmt::format(
       " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
       " -c enable_mergejoin=off -c lock_timeout={} -c statement_timeout={}"
       " -c idle_in_transaction_session_timeout={} -c TimeZone=UTC -c row_security=off"
-      " -c client_min_messages=warning -c standard_conforming_strings=on",
+      " -c client_min_messages=warning -c standard_conforming_strings=on"
+      " -c quote_all_identifiers=off -c jit=off -c log_parameter_max_length_on_error=0",
       options.lock_timeout.count(), options.statement_timeout.count(),
       options.idle_in_transaction_session_timeout.count());
 }

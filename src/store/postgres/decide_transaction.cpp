@@ -24,8 +24,12 @@ Task<Result<std::vector<domain::Decision>>> decide(Session& session,
   }
   auto decisions = domain::decide_all(commands, books);
   if (books.is_torn()) {
-    co_return std::unexpected(
-        Error{Fault::retryable, "deciding a batch: an item was added between its statements"});
+    const auto appeared = co_await has_appeared(session, needs, books, deadline);
+    if (!appeared) co_return std::unexpected(appeared.error());
+    if (*appeared) {
+      co_return std::unexpected(
+          Error{Fault::retryable, "deciding a batch: an item was added between its statements"});
+    }
   }
   queue_writes(session, books.take_changes());
   const auto written = co_await session.synchronize("committing a batch", deadline);

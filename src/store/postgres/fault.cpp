@@ -17,7 +17,8 @@ constexpr std::array<std::string_view, 4> kSourcesOfDatabaseLimits = {"varsup.c"
                                                                       "md.c", "bufmgr.c"};
 
 // Where RAISE of PL/pgSQL is: a function says so, for the row that it was called for, whatever
-// SQLSTATE it borrows.
+// SQLSTATE it borrows. What another server tells a function (dblink, postgres_fdw), or what it has
+// no right to do, has a context.
 constexpr std::string_view kSourceOfRaise = "pl_exec.c";
 
 template <std::size_t N>
@@ -54,7 +55,7 @@ bool is_of_the_server(const ServerError& error) {
 
 Fault fault_of(const ServerError& error) {
   const auto sqlstate = error.sqlstate;
-  const bool is_raised = error.source_file == kSourceOfRaise;
+  const bool is_raised = error.source_file == kSourceOfRaise || error.has_context;
   if (sqlstate.empty()) {
     return Fault::link_lost;
   }

@@ -15,6 +15,7 @@ struct ServerError {
   std::string_view constraint;    // the name of the violated constraint
   std::string_view source_file;   // of the server: tells apart what shares a SQLSTATE
   bool ends_the_session = false;  // FATAL or PANIC
+  bool has_context = false;       // it says where: in a function, which a trigger has called
 };
 
 // What the link, the session or the server as a whole is the cause of is named, and nothing else

@@ -22,6 +22,16 @@ Fault at_the_end(std::string_view sqlstate) {
       {.sqlstate = sqlstate, .constraint = {}, .source_file = {}, .ends_the_session = true});
 }
 
+Fault in_a_function(std::string_view sqlstate) {
+  return fault_of({.sqlstate = sqlstate, .constraint = {}, .source_file = {}, .has_context = true});
+}
+
+TEST(FaultOf, TakesWhatAFunctionMeetsForTheRowsThatItWasCalledFor) {
+  for (const auto* sqlstate : {"25001", "25006", "26000", "53100", "53300", "57P01", "08001"}) {
+    EXPECT_EQ(in_a_function(sqlstate), Fault::failing) << sqlstate;
+  }
+}
+
 TEST(FaultOf, SaysThatConflictsMayBeRepeatedAtOnce) {
   for (const auto* sqlstate : {"40000", "40001", "40002", "40P01"}) {
     EXPECT_EQ(of(sqlstate), Fault::retryable) << sqlstate;

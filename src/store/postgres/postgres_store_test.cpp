@@ -426,6 +426,19 @@ TEST_F(PostgresStore, NoticesATriggerThatWorksAfterTheWrite) {
   EXPECT_EQ(sums_are_quantities(), "t");
 }
 
+TEST_F(PostgresStore, NoticesATriggerThatWorksAtCommit) {
+  put_item(1, 10);
+  schema->sql(
+      "CREATE FUNCTION keep_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE inventory "
+      "SET quantity = 10 WHERE id = NEW.id AND quantity <> 10; RETURN NULL; END $$; CREATE "
+      "CONSTRAINT TRIGGER keep_full AFTER UPDATE ON inventory DEFERRABLE INITIALLY DEFERRED FOR "
+      "EACH ROW EXECUTE FUNCTION keep_full()");
+  const auto error = error_of(run(decide_orders(*made, Orders{order(1, 1, 6)})));
+  EXPECT_EQ(error.fault, Fault::failing) << error.what;
+  EXPECT_EQ(error.products, std::vector<domain::ProductId>{1});
+  EXPECT_EQ(sums_are_quantities(), "t");
+}
+
 TEST_F(PostgresStore, AddsNoItemUnderAnotherId) {
   schema->sql(
       "CREATE FUNCTION own_id() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.id := nextval("

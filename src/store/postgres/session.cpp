@@ -250,7 +250,8 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
   Fault fault = fault_of({.sqlstate = sqlstate,
                           .constraint = constraint_of(result),
                           .source_file = field(result, PG_DIAG_SOURCE_FILE),
-                          .ends_the_session = is_fatal});
+                          .ends_the_session = is_fatal,
+                          .has_context = !field(result, PG_DIAG_CONTEXT).empty()});
   if (is_fatal) {  // the server closes the connection after it
     Error error = lose(doing, text);
     error.fault = committing_ ? error.fault : fault;

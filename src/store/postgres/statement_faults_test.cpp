@@ -42,10 +42,10 @@ const std::array kFailures{
     raise("ERRCODE = '57P01'", Fault::failing),  // a trigger that says that the server stops,
     raise("ERRCODE = '53100'", Fault::failing),  // is full,
     raise("ERRCODE = '08006'", Fault::failing),  // or has lost a link
-    // The server itself: the transaction is read-only.
+    // What the server itself tells a function is of the row that this was called for.
     Failure{"PERFORM set_config('transaction_read_only', 'on', true); DELETE FROM "
             "inventory_migration WHERE version = -1",
-            "25006", Fault::unavailable},
+            "25006", Fault::failing},
 };
 
 // Where it fails: `arm` makes the statement call fail(), `disarm` takes that back.
