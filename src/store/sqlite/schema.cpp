@@ -1,6 +1,8 @@
 #include "store/sqlite/schema.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -118,7 +120,8 @@ UNION ALL
 SELECT 'there is a table ' || name ||
        ' already, but no table inventory_migration that says whose it is: rename it or drop it'
 FROM sqlite_schema
-WHERE type IN ('table', 'view') AND lower(name) IN ('inventory_ledger', 'inventory_item_request')
+WHERE lower(name) IN ('inventory_ledger', 'inventory_item_request', 'inventory_hold',
+                      'inventory_hold_expires_at')
 )sql";
 
 // One for each kind of rows. SQLite keeps what it was given: a column declared INTEGER may hold 2.5
@@ -151,6 +154,13 @@ SELECT 'CREATE UNIQUE INDEX "inventory_unique_' || list.seq || '" ON inventory (
 FROM pragma_index_list('inventory') AS list WHERE list.origin = 'u'
 )sql";
 
+// Where the table gave no id twice (AUTOINCREMENT), so does the one that takes its place.
+constexpr std::string_view kLastId = R"sql(
+SELECT 'DELETE FROM sqlite_sequence WHERE name = ''inventory''; INSERT INTO sqlite_sequence (name, '
+       || 'seq) VALUES (''inventory'', ' || seq || ')'
+FROM sqlite_sequence WHERE lower(name) = 'inventory'
+)sql";
+
 Result<Adoption> examine(Connection& connection) {
   Adoption found;
   const auto exists = has_table(connection, "inventory");
@@ -176,6 +186,17 @@ Result<Adoption> examine(Connection& connection) {
     return std::unexpected(restoring.error());
   }
   found.restoring = *std::move(restoring);
+  const auto counts_ids = has_table(connection, "sqlite_sequence");
+  if (!counts_ids) {
+    return std::unexpected(counts_ids.error());
+  }
+  if (*counts_ids) {
+    auto last_id = texts_of(connection, kLastId);
+    if (!last_id) {
+      return std::unexpected(last_id.error());
+    }
+    std::ranges::move(*last_id, std::back_inserter(found.restoring));
+  }
   return found;
 }
 

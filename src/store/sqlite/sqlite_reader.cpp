@@ -1,5 +1,6 @@
 #include "store/sqlite/sqlite_reader.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -16,14 +17,9 @@ namespace {
 
 constexpr int kRecoveryWaitMs = 2'000;  // while a service recovers a log that a crash left
 
-// ?4: kDescriptionBytesShown.
+// A row at a time: what one holds may be large, and nothing here may hold several of them.
 constexpr std::string_view kItems = R"sql(
-SELECT id, quantity, CASE WHEN bytes <= ?4 THEN description END, created_at, bytes > ?4 FROM (
-  SELECT *, sum(min(bytes, ?4)) OVER (ORDER BY id) AS total, row_number() OVER (ORDER BY id) AS row
-  FROM (SELECT id, quantity, description, created_at,
-          coalesce(length(CAST(description AS BLOB)), 0) AS bytes
-        FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2))
-WHERE total <= ?3 OR row = 1 ORDER BY id
+SELECT id, quantity, description, created_at FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2
 )sql";
 
 // Sums and the last identity of each product, and an identity whose delta is no integer; the last
@@ -104,24 +100,28 @@ class SqliteReader : public Reader {
     }
     std::vector<StoredItem> items;
     std::optional<Error> unreadable;
+    std::size_t bytes = 0;
     auto read = statement->each(
         "reading items",
         [&](const Statement& row) {
           const auto quantity = row.exact_integer(1);
           if (!quantity) {
             unreadable = no_quantity(row);
-            return;
+            return false;
           }
+          const std::string_view description = row.text(2);
+          bytes += std::min(description.size(), kDescriptionBytesShown);
+          if (bytes > bytes_max && !items.empty()) return false;
           StoredItem& item = items.emplace_back();
           item.id = row.integer(0);
           item.quantity = *quantity;
-          item.description = row.optional_text(2);
-          item.has_long_description = row.integer(4) != 0;
+          item.has_long_description = description.size() > kDescriptionBytesShown;
+          if (!item.has_long_description && !row.is_null(2)) item.description = description;
           item.created_at = to_timestamp(row.text(3));
           item.has_odd_time = !item.created_at && !row.is_null(3);
+          return true;
         },
-        after, static_cast<std::int64_t>(count), static_cast<std::int64_t>(bytes_max),
-        static_cast<std::int64_t>(kDescriptionBytesShown));
+        after, static_cast<std::int64_t>(count));
     if (!read) {
       return std::unexpected(read.error());
     }

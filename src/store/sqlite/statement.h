@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <sqlite3.h>
 
@@ -26,12 +27,20 @@ class Statement {
   static Result<Statement> prepare(sqlite3* database, std::string_view sql);
 
   // Runs the statement with the values as parameters ?1, ?2, ... and calls `read(*this)` for each
-  // row. `doing` is a phrase for the error: "reading the stock".
+  // row; until it returns false, if it returns anything. `doing` is a phrase for the error:
+  // "reading the stock".
   template <class Read, class... Values>
   Result<void> each(std::string_view doing, Read read, const Values&... values) {
     int code = bind_from(1, values...);
     while (code == SQLITE_OK && (code = sqlite3_step(handle_.get())) == SQLITE_ROW) {
-      read(*this);
+      if constexpr (std::is_same_v<decltype(read(*this)), bool>) {
+        if (!read(*this)) {
+          code = SQLITE_DONE;
+          break;
+        }
+      } else {
+        read(*this);
+      }
       code = SQLITE_OK;
     }
     return finish(doing, code);
