@@ -83,8 +83,9 @@ constexpr std::array kQueueSettings{
 struct Line {
   Line(const boost::asio::any_io_executor& executor, const config::Configuration& configuration,
        const service::KindRow& kind, const std::string& queue,
-       const service::ReplyQueue& reply_queue, std::string_view switch_off, store::Store& store,
-       service::Clock& clock, prometheus::Registry& registry, std::function<void()> on_change)
+       const service::ReplyQueue& reply_queue, std::string_view switch_off,
+       std::shared_ptr<service::Pulse> pulse, store::Store& store, service::Clock& clock,
+       prometheus::Registry& registry, std::function<void()> on_change)
       : queue(queue),
         metrics(registry, queue, kind.outcomes),
         delivery_limit(queue, clock),
@@ -102,7 +103,8 @@ struct Line {
             kind.make_handler({.queue = queue,
                                .reply_queue = reply_queue,
                                .bytes_max = configuration.message_bytes_max,
-                               .aside_max = std::max<std::size_t>(1, configuration.prefetch / 2)},
+                               .aside_max = std::max<std::size_t>(1, configuration.prefetch / 2),
+                               .pulse = std::move(pulse)},
                               store, clock, metrics)),
         flow(executor,
              {.queue = queue,
@@ -185,8 +187,8 @@ class Service {
                                         : configuration_.*settings->reply_queue;
     lines_.push_back(std::make_unique<Line>(
         context_.get_executor(), configuration_, kind, queue,
-        service::ReplyQueue{reply_queue, kind.declares_reply_queue}, settings->switch_off, *store_,
-        clock_, *registry_, [this] { announce(); }));
+        service::ReplyQueue{reply_queue, kind.declares_reply_queue}, settings->switch_off, pulse_,
+        *store_, clock_, *registry_, [this] { announce(); }));
   }
 
   // What the HTTP listener answers. A page that needs the database suspends; see ops/http.h.
@@ -378,6 +380,7 @@ class Service {
   ItemPages item_pages_{context_.get_executor(),
                         [this] { return open_reader(configuration_.database, kItemReadTimeout); }};
   service::SystemClock clock_;
+  std::shared_ptr<service::Pulse> pulse_ = std::make_shared<service::Pulse>();
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
       registry_, std::make_shared<ops::ProcessMetrics>()};

@@ -74,7 +74,18 @@ Task<void> BatchDecider::try_again(Events& events) {
   beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
   const auto outage = co_await try_all(beside_, ids, again ? locks_for(ids) : Locks::wait, events);
   if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // work_off() will meet it, too
+  co_await look_for_a_pulse();
   refuse_overdue(events);
+}
+
+// Where all that may be kept is for one product, nobody else's request can show that the database
+// works otherwise: then the store itself looks. (If it is for several, that they all fail tells.)
+Task<void> BatchDecider::look_for_a_pulse() {
+  const auto failures = backlog_.failures();
+  if (!is_full() || failures.size() != 1) co_return;
+  const auto began = failures.front().second->began;
+  if (pulse_->has_beaten_since(began) || clock_.steady_now() - began < kSuspicionAfter) co_return;
+  if (co_await store_.ready()) pulse_->beat(clock_.steady_now());
 }
 
 std::optional<std::chrono::steady_clock::time_point> BatchDecider::next_try() const {
@@ -88,8 +99,8 @@ std::optional<std::string> BatchDecider::suspicion() const {
   const auto failures = backlog_.failures();
   if (failures.empty()) return std::nullopt;
   const Backlog::Failure& first = *failures.front().second;
-  const bool is_odd =
-      !have_passed_since(first.first) && clock_.steady_now() - first.first >= kSuspicionAfter;
+  const bool is_odd = !pulse_->has_beaten_since(first.first) &&
+                      clock_.steady_now() - first.first >= kSuspicionAfter;
   if (!is_odd && !is_full()) return std::nullopt;
   return fmt::format("{} requests wait for the database: {}", backlog_.size(), first.error.what);
 }
@@ -110,7 +121,7 @@ Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
   observer_.transaction(now - since, fault);
   trier.last_took = now - since;
   if (decisions) {
-    last_passed_ = now;
+    pulse_->beat(now);
     trier.conflicts = 0;
   } else if (fault == Fault::retryable) {
     ++trier.conflicts;
@@ -216,8 +227,8 @@ void BatchDecider::refuse_overdue(Events& events) {
         is_full() && (is_failing || (is_locked && now - failure->first >= kLockedMaxInTheWay));
     const bool has_just_failed = failure->count > 0 && failure->next_try > now;
     // In the way of all others, none of them may have passed since it came.
-    const bool have_passed = (is_overdue && have_passed_since(failure->first)) ||
-                             (is_in_the_way && have_passed_since(failure->began));
+    const bool have_passed = (is_overdue && pulse_->has_beaten_since(failure->first)) ||
+                             (is_in_the_way && pulse_->has_beaten_since(failure->began));
     if (has_just_failed && have_passed && !backlog_.is_taken(id)) {
       overdue.emplace_back(id, failure->error.what);
       if (is_in_the_way && is_locked) make_room(id, failure->error.what, overdue);
@@ -246,10 +257,6 @@ void BatchDecider::refuse(Id id, std::string why, std::string_view reason, Event
     backlog_.remove(id);
   }
   requests_.erase(id);
-}
-
-bool BatchDecider::have_passed_since(std::chrono::steady_clock::time_point when) const {
-  return last_passed_ && *last_passed_ > when;
 }
 
 }  // namespace inventory::service

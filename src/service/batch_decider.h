@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,6 +31,7 @@
 #include "service/broker.h"
 #include "service/clock.h"
 #include "service/observer.h"
+#include "service/pulse.h"
 #include "store/store.h"
 
 namespace inventory::service {
@@ -62,9 +64,15 @@ class BatchDecider {
   };
   using Events = std::vector<Event>;
 
-  // kept_max: how many may be kept before it is full. Store, clock and observer outlive it.
-  BatchDecider(std::size_t kept_max, store::Store& store, const Clock& clock, Observer& observer)
-      : kept_max_(kept_max), store_(store), clock_(clock), observer_(observer) {}
+  // kept_max: how many may be kept before it is full. pulse: of the store. Store, clock and
+  // observer outlive it.
+  BatchDecider(std::size_t kept_max, std::shared_ptr<Pulse> pulse, store::Store& store,
+               const Clock& clock, Observer& observer)
+      : kept_max_(kept_max),
+        pulse_(std::move(pulse)),
+        store_(store),
+        clock_(clock),
+        observer_(observer) {}
 
   // Decides a batch as a whole, where nothing is kept that it would have to wait for.
   Task<store::Result<std::vector<domain::Decision>>> decide(
@@ -93,8 +101,8 @@ class BatchDecider {
   // When try_again() has something to do; nothing if none was put aside, or during an outage.
   std::optional<std::chrono::steady_clock::time_point> next_try() const;
 
-  // Why, where requests are put aside and none was decided since the first of them failed, for ten
-  // seconds; or where it is full.
+  // Why, where requests are put aside and none of any kind was decided since the first of them
+  // failed, for ten seconds; or where it is full.
   std::optional<std::string> suspicion() const;
 
   void forget();
@@ -121,15 +129,15 @@ class BatchDecider {
   void make_room(Id id, const std::string& why,
                  std::vector<std::pair<Id, std::string>>& overdue) const;
   void refuse(Id id, std::string why, std::string_view reason, Events& events);
-  bool have_passed_since(std::chrono::steady_clock::time_point when) const;
+  Task<void> look_for_a_pulse();
 
   const std::size_t kept_max_;
+  const std::shared_ptr<Pulse> pulse_;
   store::Store& store_;
   const Clock& clock_;
   Observer& observer_;
   Backlog backlog_;
   std::map<Id, domain::Command> requests_;  // those of the backlog
-  std::optional<std::chrono::steady_clock::time_point> last_passed_;
   Trier batch_;
   Trier beside_{.is_beside = true};
   std::size_t beside_max_ = store::kBatchMax;  // to be tried at once

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <expected>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -86,6 +87,7 @@ struct HandlerOptions {
   ReplyQueue reply_queue;          // where replies go whose request names no reply_to
   std::size_t bytes_max = 65'536;  // of a request's body
   std::size_t aside_max = 1'000;   // requests put aside, with those that wait behind them
+  std::shared_ptr<Pulse> pulse = std::make_shared<Pulse>();  // of the store: all its handlers'
 };
 
 template <class Kind>
@@ -97,7 +99,7 @@ class BatchHandler : public Handler {
       : options_(std::move(options)),
         clock_(clock),
         observer_(observer),
-        decider_(options_.aside_max, store, clock, observer) {}
+        decider_(options_.aside_max, options_.pulse, store, clock, observer) {}
 
   Task<Answered> answer(std::vector<amqp::Delivery> deliveries) override {
     Answered answered;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <future>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -303,6 +304,55 @@ TEST_F(HandlerTest, MakesRoomWhereABurstForAProductThatFailsIsAllThatItHolds) {
   }
   EXPECT_FALSE(orders_.is_full());
   EXPECT_EQ(refused, 41U - orders_.undecided());
+}
+
+// Nothing else is in hand that could show it, but the store says that it works.
+TEST_F(HandlerTest, MakesRoomWhereAllThatItHoldsIsForOneProduct) {
+  store_.failing = {2};
+  std::vector<amqp::Delivery> burst;
+  burst.reserve(40);
+  for (int id = 0; id < 40; ++id) burst.push_back(order_for(10 + id, 2));
+  std::size_t refused = answer(orders_, std::move(burst)).size();
+  EXPECT_EQ(refused, 0U);
+  for (int second = 0; second < 60 && orders_.is_full(); ++second) {
+    clock_.pass(std::chrono::seconds(1));
+    refused += answer(orders_, {}).size();
+  }
+  EXPECT_FALSE(orders_.is_full());
+  EXPECT_EQ(refused, 40U - orders_.undecided());
+}
+
+TEST_F(HandlerTest, RefusesNothingWhereAllThatItHoldsIsForSeveralProducts) {
+  store_.failing = {2, 3};
+  std::vector<amqp::Delivery> burst;
+  burst.reserve(40);
+  for (int id = 0; id < 40; ++id) burst.push_back(order_for(10 + id, 2 + id % 2));
+  EXPECT_TRUE(answer(orders_, std::move(burst)).empty());
+  for (int minute = 0; minute < 20; ++minute) {
+    clock_.pass(std::chrono::minutes(1));
+    EXPECT_TRUE(answer(orders_, {}).empty());
+  }
+  EXPECT_TRUE(orders_.suspicion());
+}
+
+// A lone request of a kind says nothing of the database while it decides others.
+TEST_F(HandlerTest, TakesTheDatabaseForSoundWhileItDecidesRequestsOfAnotherKind) {
+  const auto pulse = std::make_shared<Pulse>();
+  const HandlerOptions options{.queue = "orders", .reply_queue = {"replies", true}, .pulse = pulse};
+  OrderHandler orders(options, store_, clock_);
+  OrderHandler others(options, store_, clock_);
+  store_.tables.stock[1].quantity = 1'000;
+  store_.failing = {2};
+  EXPECT_TRUE(answer(orders, {order_for(1, 2)}).empty());
+  std::vector<Answer> answers;
+  for (int id = 0; answers.empty() && id < 100; ++id) {
+    clock_.pass(std::chrono::seconds(5));
+    EXPECT_EQ(answer(others, {order_for(10 + id, 1)}).size(), 1U);
+    EXPECT_FALSE(orders.suspicion());
+    answers = answer(orders, {});
+  }
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_TRUE(answers.front().dead_letter) << "after minutes in which others passed";
 }
 
 // What keeps a row locked lets go of it soon, mostly.

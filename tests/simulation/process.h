@@ -68,6 +68,7 @@ class Process {
   std::shared_ptr<Life> life_ = std::make_shared<Life>();
   SimulatedClock clock_;
   SimulatedStore store_;
+  std::shared_ptr<service::Pulse> pulse_ = std::make_shared<service::Pulse>();
   std::vector<std::unique_ptr<Line>> lines_;
   std::size_t running_ = 0;  // flows
 };
