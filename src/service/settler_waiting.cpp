@@ -316,9 +316,10 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
     const bool is_overdue = now - std::max(parcel.since, trouble.since) >= patience;
     // Of a queue that is silent and rejects by turns, neither lasts long enough.
     const bool is_ancient = now - parcel.since >= kByTurnsMax;
-    if (is_ancient || (is_silent && (is_overdue || (i >= share && trouble.is_sure)))) {
+    const bool is_too_much = i >= share && trouble.is_sure;
+    if (is_ancient || (is_silent && (is_overdue || is_too_much))) {
       keep(tokens[i]);
-    } else if (!is_silent && is_overdue && parcel.lane == nullptr) {
+    } else if (!is_silent && (is_overdue || is_too_much) && parcel.lane == nullptr) {
       remember(full_, queue);
       give_up(tokens[i], "its queue keeps rejecting");
     }
