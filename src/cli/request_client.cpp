@@ -15,6 +15,7 @@
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/publishing.h"
+#include "domain/ledger.h"
 #include "terminal/printable.h"
 
 namespace inventory::cli {
@@ -127,11 +128,14 @@ RequestClient::Task<std::vector<amqp::Delivery>> RequestClient::receive(
 
 amqp::Task<void> RequestClient::close() { return connection_->close(); }
 
-int ask(const config::Configuration& configuration, std::string queue, std::string body,
+std::string new_message_id() { return to_string(boost::uuids::random_generator()()); }
+
+std::string message_id_of(std::string_view body) {
+  return fmt::format("command-{:016x}", static_cast<std::uint64_t>(domain::stable_hash(body)));
+}
+
+int ask(const config::Configuration& configuration, ClientRequest request,
         std::chrono::seconds timeout) {
-  ClientRequest request{.queue = std::move(queue),
-                        .body = std::move(body),
-                        .id = to_string(boost::uuids::random_generator()())};
   return run_to_end(ask_within(configuration, std::move(request), timeout));
 }
 

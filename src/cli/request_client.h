@@ -58,8 +58,12 @@ class RequestClient {
 // Sends one request, prints its reply's JSON to standard output, or says on standard error why
 // there is none. Returns the exit status: kExitDone accepted, kExitNo rejected, kExitFailed no
 // reply within `timeout`, connecting included.
-int ask(const config::Configuration& configuration, std::string queue, std::string body,
+int ask(const config::Configuration& configuration, ClientRequest request,
         std::chrono::seconds timeout);
+
+// The id of a message: a new one; or one made of the body, which is the same for the same request.
+std::string new_message_id();
+std::string message_id_of(std::string_view body);
 
 // Whether a reply says so.
 bool is_success(std::string_view reply);

@@ -17,7 +17,10 @@ namespace {
 using contract::kDescriptionBytesMax;
 
 int add(const config::Configuration& configuration, const AddOptions& options) {
-  return ask(configuration, configuration.item_queue, item_request(options), options.timeout);
+  return ask(
+      configuration,
+      {.queue = configuration.item_queue, .body = item_request(options), .id = new_message_id()},
+      options.timeout);
 }
 
 std::expected<std::optional<std::int64_t>, std::string> read_optional(const Arguments& given,

@@ -22,7 +22,10 @@ using contract::kReasonBytesMax;
 using Read = std::expected<void, std::string>;
 
 int adjust(const config::Configuration& configuration, const AdjustOptions& options) {
-  return ask(configuration, configuration.adjust_queue, adjustment_request(options.adjustment),
+  auto body = adjustment_request(options.adjustment);
+  auto id = message_id_of(body);
+  return ask(configuration,
+             {.queue = configuration.adjust_queue, .body = std::move(body), .id = std::move(id)},
              options.timeout);
 }
 

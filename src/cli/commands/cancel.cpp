@@ -1,5 +1,7 @@
 #include "cli/commands/cancel.h"
 
+#include <utility>
+
 #include "cli/commands/order_request.h"
 #include "cli/options.h"
 #include "cli/request_client.h"
@@ -8,7 +10,11 @@ namespace inventory::cli {
 namespace {
 
 int cancel(const config::Configuration& configuration, const OrderRequest& request) {
-  return ask(configuration, configuration.cancel_queue, body_of(request), request.timeout);
+  auto body = body_of(request);
+  auto id = message_id_of(body);
+  return ask(configuration,
+             {.queue = configuration.cancel_queue, .body = std::move(body), .id = std::move(id)},
+             request.timeout);
 }
 
 Prepared prepare_cancel(const Arguments& given, const config::Configuration& configuration) {

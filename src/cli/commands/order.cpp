@@ -1,5 +1,7 @@
 #include "cli/commands/order.h"
 
+#include <utility>
+
 #include "cli/commands/order_request.h"
 #include "cli/request_client.h"
 
@@ -7,7 +9,11 @@ namespace inventory::cli {
 namespace {
 
 int order(const config::Configuration& configuration, const OrderRequest& request) {
-  return ask(configuration, configuration.order_queue, body_of(request), request.timeout);
+  auto body = body_of(request);
+  auto id = message_id_of(body);
+  return ask(configuration,
+             {.queue = configuration.order_queue, .body = std::move(body), .id = std::move(id)},
+             request.timeout);
 }
 
 }  // namespace

@@ -189,7 +189,8 @@ int import_rows(const config::Configuration& configuration, const ImportOptions&
     return file->bad.empty() ? kExitDone : kExitNo;
   }
   if (file->kind == RowKind::adjustment && configuration.adjust_queue.empty()) {
-    return fail("--adjust-queue is none: it is switched off");
+    fail("--adjust-queue is none: it is switched off");
+    return kExitUsage;
   }
   Import import(configuration, options, *file);
   const int status = run_to_end(import.run());
