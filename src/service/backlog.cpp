@@ -60,6 +60,8 @@ void Backlog::give_up(Id id, TimePoint now) {
     if (!request.failure) {
       Failure failure = given_up.mapped().failure.value_or(Failure());
       failure.first = request.since;
+      // Of several products, it may have been another that failed.
+      if (request.products != given_up.mapped().products) failure.same_since = now;
       failure.next_try = now;
       failure.count = 0;
       request.failure = std::move(failure);
@@ -70,7 +72,15 @@ void Backlog::give_up(Id id, TimePoint now) {
 
 void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::duration took) {
   auto& failure = requests_.at(id).failure;
-  if (!failure) failure = Failure{.error = {}, .first = now, .began = now, .next_try = now};
+  if (!failure)
+    failure = Failure{.error = error,
+                      .first = now,
+                      .began = now,
+                      .same_since = now,
+                      .last = now,
+                      .next_try = now};
+  if (failure->error.fault != error.fault) failure->same_since = now;
+  failure->last = now;
   ++failure->count;
   failure->next_try =
       now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 4 * took);
@@ -82,7 +92,12 @@ void Backlog::suspect(std::span<const Id> ids, const store::Error& error, TimePo
   for (const Id id : ids) {
     Request& request = requests_.at(id);
     if (!request.failure && !request.shares(before)) {
-      request.failure = Failure{.error = error, .first = now, .began = now, .next_try = now};
+      request.failure = Failure{.error = error,
+                                .first = now,
+                                .began = now,
+                                .same_since = now,
+                                .last = now,
+                                .next_try = now};
     }
     add_to(before, request.products);
   }

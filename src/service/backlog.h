@@ -39,7 +39,9 @@ class Backlog {
   struct Failure {
     store::Error error;  // the last one
     TimePoint first;
-    TimePoint began;  // the first failure of those before it that were given up, or its own
+    TimePoint began;       // the first failure of those before it that were given up, or its own
+    TimePoint same_since;  // the same fault
+    TimePoint last;
     TimePoint next_try;
     int count = 0;  // 0: it is to be tried by itself, and may be sound
   };

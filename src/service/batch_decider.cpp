@@ -224,7 +224,8 @@ void BatchDecider::refuse_overdue(Events& events) {
     const bool is_overdue = now - failure->first >= (is_failing ? kFailingMax : kLockedMax);
     const bool is_locked = failure->error.fault == Fault::locked;
     const bool is_in_the_way =
-        is_full() && (is_failing || (is_locked && now - failure->first >= kLockedMaxInTheWay));
+        is_full() &&
+        (is_failing || (is_locked && failure->last - failure->same_since >= kLockedMaxInTheWay));
     const bool has_just_failed = failure->count > 0 && failure->next_try > now;
     // In the way of all others, none of them may have passed since it came.
     const bool have_passed = (is_overdue && pulse_->has_beaten_since(failure->first)) ||

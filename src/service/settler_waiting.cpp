@@ -108,8 +108,9 @@ void Settler::recover(const std::string& queue) {
   const auto trouble = troubles_.find(queue);
   if (trouble == troubles_.end()) return;
   const auto now = clock_.steady_now();
-  if (!trouble->second.recovering_since) trouble->second.recovering_since = now;
-  const auto awaited = awaited_elsewhere(*trouble->second.recovering_since);
+  const TimePoint since = trouble->second.recovering_since.value_or(now);
+  trouble->second.recovering_since = since;
+  const auto awaited = awaited_elsewhere(since);
   std::deque<Token> waiting = std::exchange(trouble->second.waiting, {});
   std::ranges::copy_if(waiting, std::back_inserter(trouble->second.waiting),
                        [&](Token token) { return awaited.contains(token); });

@@ -16,8 +16,8 @@ totals = {}  # figures by scenario
 class Rounds:
     """The seeds of a scenario, as long as there is time; sums the figures up."""
 
-    def __init__(self, name, seconds):
-        self.figures = totals.setdefault(name, collections.Counter())
+    def __init__(self, node, seconds):
+        self.node = node
         self.end = time.monotonic() + seconds
 
     def __iter__(self):
@@ -28,12 +28,21 @@ class Rounds:
             yield seed
 
     def add(self, figures):
-        self.figures.update(figures)
+        self.node.user_properties.append(("figures", dict(figures)))
 
 
 @pytest.fixture
 def rounds(request):
-    return Rounds(request.node.name, 60 * MINUTES / request.session.testscollected)
+    return Rounds(request.node, 60 * MINUTES / request.session.testscollected)
+
+
+def pytest_runtest_logreport(report):
+    """Also from the processes in which the tests run (pytest-xdist)."""
+    if report.when == "call":
+        for name, figures in report.user_properties:
+            if name == "figures":
+                test = report.nodeid.rsplit("::", 1)[-1]
+                totals.setdefault(test, collections.Counter()).update(figures)
 
 
 def pytest_terminal_summary(terminalreporter):

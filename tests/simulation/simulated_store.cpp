@@ -109,7 +109,8 @@ Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transact
                           version == tables.versions.end() ? 0 : version->second});
   }
   if (!skipped.empty()) {
-    environment_.trace("database: {} rows are locked", skipped.size());
+    environment_.trace("database: {} rows are locked, product {} the first", skipped.size(),
+                       skipped.front());
     co_return fail(transaction, store::Fault::locked, "rows are locked", std::move(skipped));
   }
   co_return store::Result<void>();
