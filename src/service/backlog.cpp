@@ -72,13 +72,14 @@ void Backlog::give_up(Id id, TimePoint now) {
 
 void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::duration took) {
   auto& failure = requests_.at(id).failure;
-  if (!failure)
+  if (!failure) {
     failure = Failure{.error = error,
                       .first = now,
                       .began = now,
                       .same_since = now,
                       .last = now,
                       .next_try = now};
+  }
   if (failure->error.fault != error.fault) failure->same_since = now;
   failure->last = now;
   ++failure->count;
