@@ -332,7 +332,7 @@ def test_letters_of_all_kinds_of_requests_are_there(broker, database, queues, cl
     with Service(broker.url, database.url, queues):
         for queue in (queues.order, queues.item, queues.cancel, queues.adjust):
             client.publish(queue, b"no JSON", message_id=f"to {queue}")
-        wait_for(lambda: len(listed(broker, queues)) == 4)
+        wait_for(lambda: len(listed(broker, queues)) == 4, "four letters")
     for queue in (queues.cancel, queues.adjust):
         shown = listed(broker, queues, "--queue", queue)
         assert ids(shown) == [f"to {queue}"]
