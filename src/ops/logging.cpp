@@ -238,11 +238,13 @@ class BackgroundLog::Sink : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 
  private:
+  // All since the start: a record that says so may be dropped itself.
   void say_what_was_dropped(spdlog::log_clock::time_point now) {
     const std::uint64_t dropped = writer_.dropped();
     if (dropped == said_) return;
     const auto text = fmt::format(
-        "{} log lines were dropped: what the log is written to takes no more", dropped - said_);
+        "{} log lines were dropped since the start: what the log is written to takes no more",
+        dropped);
     if (write(log_msg(now, {}, "", spdlog::level::warn, text))) said_ = dropped;
   }
 
