@@ -12,8 +12,8 @@
 namespace inventory::server {
 
 std::string item_json(const store::StoredItem& item) {
-  std::string json =
-      fmt::format(R"({{"id":{},"quantity":{},"description":)", item.id, item.quantity);
+  std::string json = fmt::format(R"({{"id":{},"quantity":{},"description":)", item.id,
+                                 item.quantity ? fmt::to_string(*item.quantity) : "null");
   if (item.description && terminal::is_utf8(*item.description)) {
     contract::append_json_string(json, *item.description);
   } else {
@@ -27,6 +27,7 @@ std::string item_json(const store::StoredItem& item) {
 
 std::string unreadable(const store::StoredItem& item) {
   std::vector<std::string_view> causes;
+  if (!item.quantity) causes.emplace_back("quantity is no integer");
   if (item.has_odd_time) causes.emplace_back("created_at is no time of the years 1 to 9999");
   if (item.has_long_description) causes.emplace_back("description is longer than 64 KiB");
   if (item.description && !terminal::is_utf8(*item.description)) {

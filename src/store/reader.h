@@ -35,7 +35,7 @@ struct Amount {
 // description is what bytes the table holds: UTF-8, unless the database does not check it.
 struct StoredItem {
   domain::ProductId id = 0;
-  domain::Quantity quantity = 0;
+  std::optional<domain::Quantity> quantity = 0;  // nothing: it is no integer
   std::optional<std::string> description;
   std::optional<domain::Timestamp> created_at;
 

@@ -27,7 +27,8 @@ std::string table_line(const store::StoredItem& item) {
     time = contract::format_timestamp(*item.created_at).substr(0, time.size());
     time[10] = ' ';
   }
-  return fmt::format("{:>16}  {:>16}  {}  {}", item.id, item.quantity, time,
+  return fmt::format("{:>16}  {:>16}  {}  {}", item.id,
+                     item.quantity ? fmt::to_string(*item.quantity) : "-", time,
                      terminal::printable(item.description.value_or("-")));
 }
 

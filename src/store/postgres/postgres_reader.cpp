@@ -180,13 +180,8 @@ class PostgresReader : public Reader {
     std::vector<StoredItem> items(static_cast<std::size_t>(PQntuples(rows)));
     for (int row = 0; row < PQntuples(rows); ++row) {
       StoredItem& item = items[static_cast<std::size_t>(row)];
-      const auto id = read_bigint(rows, row, 0);
-      const auto quantity = read_bigint(rows, row, 1);
-      if (!id || !quantity) {
-        co_return std::unexpected(no_quantity(id));
-      }
-      item.id = *id;
-      item.quantity = *quantity;
+      item.id = read_bigint(rows, row, 0).value_or(0);  // `id > $1` is never NULL's
+      item.quantity = read_bigint(rows, row, 1);
       item.description = read_text(rows, row, 2);
       item.has_long_description = read_bool(rows, row, 4);
       item.created_at = read_timestamp(rows, row, 3);

@@ -99,22 +99,16 @@ class SqliteReader : public Reader {
       return std::unexpected(statement.error());
     }
     std::vector<StoredItem> items;
-    std::optional<Error> unreadable;
     std::size_t bytes = 0;
     auto read = statement->each(
         "reading items",
         [&](const Statement& row) {
-          const auto quantity = row.exact_integer(1);
-          if (!quantity) {
-            unreadable = no_quantity(row);
-            return false;
-          }
           const std::string_view description = row.text(2);
           bytes += std::min(description.size(), kDescriptionBytesShown);
           if (bytes > bytes_max && !items.empty()) return false;
           StoredItem& item = items.emplace_back();
           item.id = row.integer(0);
-          item.quantity = *quantity;
+          item.quantity = row.exact_integer(1);
           item.has_long_description = description.size() > kDescriptionBytesShown;
           if (!item.has_long_description && !row.is_null(2)) item.description = description;
           item.created_at = to_timestamp(row.text(3));
@@ -124,9 +118,6 @@ class SqliteReader : public Reader {
         after, static_cast<std::int64_t>(count));
     if (!read) {
       return std::unexpected(read.error());
-    }
-    if (unreadable) {
-      return std::unexpected(std::move(*unreadable));
     }
     return items;
   }

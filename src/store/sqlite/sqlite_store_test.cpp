@@ -416,7 +416,7 @@ TEST_F(SqliteStore, NamesEveryQuantityThatIsNoInteger) {
        {std::pair{1, "'many'"}, {2, "2.5"}, {3, "NULL"}, {4, "a BLOB"}}) {
     const auto text = fmt::format("product {}: quantity is {}", after + 1, value);
     EXPECT_THAT(reader->stock(after, 1).error().what, HasSubstr(text));
-    EXPECT_THAT(reader->items(after, 1, 1).error().what, HasSubstr(text));
+    EXPECT_EQ(reader->items(after, 1, 1)->at(0).quantity, std::nullopt);
   }
 }
 
