@@ -413,14 +413,19 @@ Task<int> run_all(const config::Configuration& configuration, const DeadLettersO
   Publishing publishing(configuration);
   int status = kExitDone;
   std::size_t matched = 0;
-  std::size_t absent = 0;  // a service before 1.1 has declared those of orders and items only
+  // A service before 1.1 has declared those of orders and items only.
+  std::size_t absent = 0;
+  std::string first_absent;  // what is said where there are none
   for (const std::string& request_queue : options.request_queues) {
     const std::string queue = options.kept_replies ? contract::kept_queue(request_queue)
                                                    : contract::dead_letter_queue(request_queue);
     Run run(configuration, options, queue, now, publishing);
     const auto ended = co_await run.run(**browsing);
     const bool skips = !ended && is_absent(ended.error()) && !options.named && run.matched() == 0;
-    if (skips && ++absent < options.request_queues.size()) continue;
+    if (skips) {
+      if (++absent == 1) first_absent = explain(queue, ended.error());
+      continue;
+    }
     if (!ended) {
       if (std::ferror(stdout) != 0) co_return kExitFailed;  // which main() explains
       run.summarize();
@@ -430,6 +435,7 @@ Task<int> run_all(const config::Configuration& configuration, const DeadLettersO
     matched += run.matched();
     if (options.action == Action::show && matched > 0) break;
   }
+  if (absent == options.request_queues.size()) co_return report_failure(first_absent);
   co_await publishing.close();
   co_await (*browsing)->close();
   if (options.action == Action::show && matched == 0) {
