@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ranges>
 #include <utility>
 
 #include <fmt/format.h>
@@ -594,6 +595,29 @@ void Checks::on_commit(const std::set<domain::ProductId>& touched) {
   }
 }
 
+// Of one batch: the versions of a product tell in which order what it took was decided.
+void Checks::check_order_within(const Arrivals& arrivals,
+                                const std::map<domain::LedgerKey, domain::LedgerEntry>& entries) {
+  std::map<domain::ProductId, std::map<std::int64_t, std::size_t>> places;  // by version
+  for (const auto& [key, entry] : entries) {
+    if (entry.outcome != domain::Outcome::accepted || !entry.version) continue;
+    std::vector<std::size_t> found;
+    for (std::size_t at = 0; at < arrivals.received.size(); ++at) {
+      const Request& request = *arrivals.received[at];
+      if (request.identity == key.second && request.products == std::vector{key.first}) {
+        found.push_back(at);
+      }
+    }
+    if (found.size() == 1) places[key.first].emplace(*entry.version, found.front());
+  }
+  for (const auto& [product, by_version] : places) {
+    if (!std::ranges::is_sorted(by_version | std::views::values)) {
+      broken("orders for a product are decided in the order in which they arrived on a link",
+             fmt::format("product {}, within a batch", product));
+    }
+  }
+}
+
 // While one waits that was put aside, those behind it for its product wait too. It may have been
 // refused before the later one was decided: then it is not decided itself any more.
 void Checks::on_decided(Arrivals& arrivals, std::uint64_t epoch,
@@ -601,6 +625,7 @@ void Checks::on_decided(Arrivals& arrivals, std::uint64_t epoch,
   if (arrivals.epoch != epoch) {
     return;
   }
+  check_order_within(arrivals, entries);
   for (const auto& [key, entry] : entries) {
     const std::string identity = key_text(key.first, key.second);
     std::vector<const Request*> before;

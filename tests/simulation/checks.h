@@ -149,6 +149,8 @@ class Checks {
   std::optional<std::string> expected_cancellation(const Request& request) const;
   std::optional<std::string> expected_adjustment(const Request& request) const;
   std::optional<std::string> expected_item(const Request& request) const;
+  void check_order_within(const Arrivals& arrivals,
+                          const std::map<domain::LedgerKey, domain::LedgerEntry>& entries);
   bool may_be_conflict(const Request& request) const;
   bool is_conflict_of_then(const Request& request, const std::string& body) const;
   const domain::LedgerEntry* entry(domain::ProductId product, const std::string& identity) const;
