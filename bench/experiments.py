@@ -33,7 +33,8 @@ BASELINES = (
 )
 
 # How often each experiment's runs take turns, times --repeat.
-ROUNDS = {"baseline": 2, "throughput": 5, "kinds": 3, "batch": 2, "latency": 5, "isolation": 3, "ledger": 3}
+ROUNDS = {"baseline": 2, "throughput": 5, "kinds": 3, "batch": 2, "latency": 5, "isolation": 3,
+          "ledger": 3}
 
 
 def few(options, things):

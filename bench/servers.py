@@ -230,7 +230,8 @@ class Servers:
         arguments = [
             self.programs / "bench-load", mode, f"--url={self.rabbitmq.url}", f"--queue={queue}",
             f"--reply-queue={queue}.replies", f"--queue-type={queue_type}",
-            *(f"--{name.replace('_', '-')}={value}" for name, value in ({"seed": self.next_seed()} | options).items()),
+            *(f"--{name.replace('_', '-')}={value}"
+              for name, value in ({"seed": self.next_seed()} | options).items()),
         ]
         lasts_s = options.get("seconds", 0) + options.get("count", 0) / 500
         try:

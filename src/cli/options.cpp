@@ -44,6 +44,13 @@ std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
   return *number;
 }
 
+std::expected<std::optional<std::int64_t>, std::string> read_optional_integer(
+    const Arguments& given, const std::string& flag, std::int64_t min, std::int64_t max) {
+  const auto text = given.option(flag);
+  if (!text) return std::nullopt;
+  return read_integer(flag, text, min, max);
+}
+
 std::expected<std::chrono::seconds, std::string> read_duration(const std::string& flag,
                                                                std::string_view text) {
   const auto wrong = [&] {

@@ -22,6 +22,10 @@ std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
                                                       const std::optional<std::string>& text,
                                                       std::int64_t min, std::int64_t max);
 
+// One that may be left out.
+std::expected<std::optional<std::int64_t>, std::string> read_optional_integer(
+    const Arguments& given, const std::string& flag, std::int64_t min, std::int64_t max);
+
 // 90s, 5m, 2h or 7d; up to ten years.
 std::expected<std::chrono::seconds, std::string> read_duration(const std::string& flag,
                                                                std::string_view text);

@@ -128,10 +128,15 @@ RequestClient::Task<std::vector<amqp::Delivery>> RequestClient::receive(
 
 amqp::Task<void> RequestClient::close() { return connection_->close(); }
 
-std::string new_message_id() { return to_string(boost::uuids::random_generator()()); }
+ClientRequest new_request(std::string queue, std::string body) {
+  return {.queue = std::move(queue),
+          .body = std::move(body),
+          .id = to_string(boost::uuids::random_generator()())};
+}
 
-std::string message_id_of(std::string_view body) {
-  return fmt::format("command-{:016x}", static_cast<std::uint64_t>(domain::stable_hash(body)));
+ClientRequest same_request(std::string queue, std::string body) {
+  auto id = fmt::format("command-{:016x}", static_cast<std::uint64_t>(domain::stable_hash(body)));
+  return {.queue = std::move(queue), .body = std::move(body), .id = std::move(id)};
 }
 
 int ask(const config::Configuration& configuration, ClientRequest request,

@@ -61,9 +61,10 @@ class RequestClient {
 int ask(const config::Configuration& configuration, ClientRequest request,
         std::chrono::seconds timeout);
 
-// The id of a message: a new one; or one made of the body, which is the same for the same request.
-std::string new_message_id();
-std::string message_id_of(std::string_view body);
+// A request with a new id, which is another one each time; and one whose id is made of its body:
+// the same command is the same message.
+ClientRequest new_request(std::string queue, std::string body);
+ClientRequest same_request(std::string queue, std::string body);
 
 // Whether a reply says so.
 bool is_success(std::string_view reply);

@@ -23,6 +23,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -129,6 +130,7 @@ class BatchDecider {
   void make_room(Id id, const std::string& why,
                  std::vector<std::pair<Id, std::string>>& overdue) const;
   void refuse(Id id, std::string why, std::string_view reason, Events& events);
+  // Where nobody else's request can show that the database works: asks the store itself.
   Task<void> look_for_a_pulse();
 
   const std::size_t kept_max_;

@@ -174,6 +174,8 @@ class Settler {
     // nothing more is kept for being too much.
     bool is_sure = false;
     Token witness = 0;
+    // Since it takes messages again, while late answers are awaited over connections that were
+    // replaced.
     std::optional<TimePoint> recovering_since = std::nullopt;
     TimePoint since = {};
     std::size_t unsettled = 0;  // of its messages, under way or waiting

@@ -17,19 +17,8 @@ namespace {
 using contract::kDescriptionBytesMax;
 
 int add(const config::Configuration& configuration, const AddOptions& options) {
-  return ask(
-      configuration,
-      {.queue = configuration.item_queue, .body = item_request(options), .id = new_message_id()},
-      options.timeout);
-}
-
-std::expected<std::optional<std::int64_t>, std::string> read_optional(const Arguments& given,
-                                                                      const std::string& flag,
-                                                                      std::int64_t min,
-                                                                      std::int64_t max) {
-  const auto text = given.option(flag);
-  if (!text) return std::nullopt;
-  return read_integer(flag, text, min, max);
+  return ask(configuration, new_request(configuration.item_queue, item_request(options)),
+             options.timeout);
 }
 
 }  // namespace
@@ -44,9 +33,9 @@ std::expected<AddOptions, std::string> read_add(const Arguments& given) {
     return Wrong(
         fmt::format("--description takes at most {} bytes of UTF-8", kDescriptionBytesMax));
   }
-  const auto product = read_optional(given, "--product-id", 1, domain::kChosenIdMax);
+  const auto product = read_optional_integer(given, "--product-id", 1, domain::kChosenIdMax);
   if (!product) return Wrong(product.error());
-  const auto low_stock = read_optional(given, "--low-stock", 0, contract::kIntegerMax);
+  const auto low_stock = read_optional_integer(given, "--low-stock", 0, contract::kIntegerMax);
   if (!low_stock) return Wrong(low_stock.error());
   const auto timeout = read_timeout(given);
   if (!timeout) return Wrong(timeout.error());

@@ -22,21 +22,9 @@ using contract::kReasonBytesMax;
 using Read = std::expected<void, std::string>;
 
 int adjust(const config::Configuration& configuration, const AdjustOptions& options) {
-  auto body = adjustment_request(options.adjustment);
-  auto id = message_id_of(body);
   return ask(configuration,
-             {.queue = configuration.adjust_queue, .body = std::move(body), .id = std::move(id)},
+             same_request(configuration.adjust_queue, adjustment_request(options.adjustment)),
              options.timeout);
-}
-
-Read read_count(const Arguments& given, const std::string& flag,
-                std::optional<domain::Quantity>& to) {
-  const auto text = given.option(flag);
-  if (!text) return {};
-  const auto number = read_integer(flag, text, 0, kIntegerMax);
-  if (!number) return Wrong(number.error());
-  to = *number;
-  return {};
 }
 
 Read read_terms(const Arguments& given, domain::Adjustment& to) {
@@ -45,8 +33,12 @@ Read read_terms(const Arguments& given, domain::Adjustment& to) {
     if (!change) return Wrong(change.error());
     to.change = *change;
   }
-  if (auto read = read_count(given, "--set-to", to.set_to); !read) return read;
-  if (auto read = read_count(given, "--expected", to.expected); !read) return read;
+  const auto set_to = read_optional_integer(given, "--set-to", 0, kIntegerMax);
+  if (!set_to) return Wrong(set_to.error());
+  to.set_to = *set_to;
+  const auto expected = read_optional_integer(given, "--expected", 0, kIntegerMax);
+  if (!expected) return Wrong(expected.error());
+  to.expected = *expected;
   if (auto text = given.option("--reason")) {
     auto reason = read_adjustment_reason("--reason", *std::move(text));
     if (!reason) return Wrong(std::move(reason.error()));

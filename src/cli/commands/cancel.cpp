@@ -1,7 +1,5 @@
 #include "cli/commands/cancel.h"
 
-#include <utility>
-
 #include "cli/commands/order_request.h"
 #include "cli/options.h"
 #include "cli/request_client.h"
@@ -10,10 +8,7 @@ namespace inventory::cli {
 namespace {
 
 int cancel(const config::Configuration& configuration, const OrderRequest& request) {
-  auto body = body_of(request);
-  auto id = message_id_of(body);
-  return ask(configuration,
-             {.queue = configuration.cancel_queue, .body = std::move(body), .id = std::move(id)},
+  return ask(configuration, same_request(configuration.cancel_queue, body_of(request)),
              request.timeout);
 }
 

@@ -1,7 +1,5 @@
 #include "cli/commands/order.h"
 
-#include <utility>
-
 #include "cli/commands/order_request.h"
 #include "cli/request_client.h"
 
@@ -9,10 +7,7 @@ namespace inventory::cli {
 namespace {
 
 int order(const config::Configuration& configuration, const OrderRequest& request) {
-  auto body = body_of(request);
-  auto id = message_id_of(body);
-  return ask(configuration,
-             {.queue = configuration.order_queue, .body = std::move(body), .id = std::move(id)},
+  return ask(configuration, same_request(configuration.order_queue, body_of(request)),
              request.timeout);
 }
 

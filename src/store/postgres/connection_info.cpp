@@ -104,9 +104,10 @@ std::vector<Host> read_hosts(const Keywords& keywords) {
 // What the promises rest on, whatever defaults the role or the database has. row_security: rows
 // that a policy hides would be answered as products that do not exist; so PostgreSQL refuses
 // instead. client_min_messages: a warning tells that a commit was not replicated.
-// quote_all_identifiers would change the names of types. log_parameter_max_length_on_error gives
-// every error a context, which tells those of triggers from the server's own (fault.cpp).
-// synchronous_commit is looked at in postgres_store.cpp, what a transaction is in transaction.h.
+// quote_all_identifiers would change the names of types. log_parameter_max_length_on_error would
+// give every error a context, by which those of triggers are told from the server's own
+// (fault.cpp). synchronous_commit is looked at in postgres_store.cpp, what a transaction is in
+// transaction.h.
 //
 // Every statement looks rows up by their keys. The planner would rather read all of a table of some
 // thousand items for a batch of one. Where it has no other way, that counts as so much that it
