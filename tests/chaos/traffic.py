@@ -268,10 +268,11 @@ class Traffic:
             met = self.news.wait_for(lambda: self.errors or condition(), timeout=deadline_s)
             if self.errors:
                 raise self.errors[0]
+            missing = [self.sent[key] for key in self.unanswered()]
             assert met, (
                 f"no {what} within {deadline_s:.0f} s: {len(self.sent)} requests sent, "
                 f"{len(self.unconfirmed) + len(self.waiting)} of them not confirmed, "
-                f"{len(self.unanswered())} not answered"
+                f"{len(missing)} not answered, of them {missing[:3]}"
             )
 
     def _guard(self, work):

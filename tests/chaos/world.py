@@ -72,7 +72,11 @@ class World:
             self.traffic.wait_for_answers(100, faults.RECOVERY_S)
             make_faults(self, chance, say)
             say("no more faults")
-            self.traffic.drain(DRAIN_S)
+            try:
+                self.traffic.drain(DRAIN_S)
+            except AssertionError:
+                say(f"the queues hold {self._look_at_queues()}")
+                raise
             # What was answered may come again, where a fault has cut its acknowledgement off; and
             # what is answered elsewhere may still wait for it.
             self._wait_for_empty_queues()
@@ -109,16 +113,23 @@ class World:
                 service.process.kill()
                 service.process.wait()
 
+    def _look_at_queues(self):
+        queues = [*vars(self.queues).values(), self.traffic.reply_to]
+        what = "messages_ready, messages_unacknowledged, consumers"
+        return {queue: self._queue_info(queue, what) for queue in queues}
+
+    def _queue_info(self, queue, what):
+        return self.broker.evaluate(
+            f'rabbit_amqqueue:info(element(2, rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>,'
+            f' queue, <<"{queue}">>))), [{what}])'
+        )
+
     def _wait_for_empty_queues(self):
         """Also of what an instance has in hand."""
         for name in promises.INVALID:
             queue = getattr(self.queues, name)
-            count = (
-                f'rabbit_amqqueue:info(element(2, rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>,'
-                f' queue, <<"{queue}">>))), [messages])'
-            )
             wait_for(
-                lambda count=count: self.broker.evaluate(count) == "[{messages, 0}]",
+                lambda queue=queue: self._queue_info(queue, "messages") == "[{messages, 0}]",
                 f"{queue} is empty",
                 DRAIN_S,
             )
