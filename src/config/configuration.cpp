@@ -185,6 +185,11 @@ class TogetherCheck {
           return wrong(two, fmt::format("another name than the dead-letter queue of {} ({})",
                                         one.setting->name, one.source));
         }
+        if (two.text == contract::kept_queue(one.text)) {
+          return wrong(two, fmt::format("another name than the queue of undelivered replies to {} "
+                                        "({})",
+                                        one.setting->name, one.source));
+        }
       }
     }
     return {};

@@ -273,6 +273,8 @@ TEST(Configuration, RefusesAQueueThatWouldFeedTheServiceItsOwnMessages) {
               HasSubstr("dead-letter queue of item-queue"));
   EXPECT_THAT(error_of({.flags = {{"item-response-queue", "inventory_new_item.dlq"}}}),
               HasSubstr("dead-letter queue of item-queue"));
+  EXPECT_THAT(error_of({.flags = {{"cancel-queue", "order_validate.undelivered"}}}),
+              HasSubstr("queue of undelivered replies to order-queue"));
 }
 
 TEST(Configuration, LetsBothKindsOfRepliesShareAQueue) {

@@ -87,7 +87,8 @@ std::string explain(const toml::parse_error& error, std::string_view before,
 std::expected<std::string, std::string_view> read_value(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* number = node.as_integer()) return fmt::to_string(number->get());
-  return std::unexpected(node.is_table() ? kNoTables : kTakesValue);
+  const bool is_table = node.is_table() || node.is_array_of_tables();
+  return std::unexpected(is_table ? kNoTables : kTakesValue);
 }
 
 std::expected<std::vector<FileSetting>, std::string> read_table(

@@ -73,6 +73,7 @@ TEST(SettingsFile, NamesTheLineThatIsWrong) {
   EXPECT_EQ(error_of("= 5"), "line 1: a line takes key = value");
   EXPECT_EQ(error_of("a.b = 5"), "line 1: tables are not used here: write key = value");
   EXPECT_EQ(error_of("\n[server]"), "line 2: tables are not used here: write key = value");
+  EXPECT_EQ(error_of("[[server]]"), "line 1: tables are not used here: write key = value");
   EXPECT_EQ(error_of("a = 1\n[a]"), "line 2: tables are not used here: write key = value");
   EXPECT_EQ(error_of("\n[server"), "line 2: tables are not used here: write key = value");
   EXPECT_EQ(error_of("z = 1.5\na = 1.5"),

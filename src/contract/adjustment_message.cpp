@@ -18,9 +18,7 @@ using Number = std::expected<std::optional<std::int64_t>, std::string>;
 constexpr std::array<std::string_view, 6> kAdjustmentMembers{
     "adjustment_id", "product_id", "change", "set_to", "expected", "reason"};
 
-bool is_absent(const JsonValue& value) {
-  return std::holds_alternative<Absent>(value) || std::holds_alternative<Null>(value);
-}
+bool is_absent(const JsonValue& value) { return is_none(value); }
 
 Number read_number(std::string_view name, const JsonValue& value, std::int64_t least) {
   if (is_absent(value)) return std::nullopt;

@@ -20,11 +20,10 @@ constexpr JsonArrayWanted kItems{kCancellationMembers[4], kItemMembers, kItemsMa
 // The product and its quantity, or the items.
 std::expected<std::vector<RequestedItem>, std::string> read_requested(const JsonObject& object) {
   const auto& values = object.values;
-  const bool has_items =
-      !std::holds_alternative<Absent>(values[4]) && !std::holds_alternative<Null>(values[4]);
-  const bool has_quantity = !std::holds_alternative<Absent>(values[2]);
+  const bool has_items = !is_none(values[4]);
+  const bool has_quantity = !is_none(values[2]);
   if (has_items) {
-    if (has_quantity || !std::holds_alternative<Absent>(values[1])) {
+    if (has_quantity || !is_none(values[1])) {
       return std::unexpected("items stands in place of product_id and quantity, not beside them");
     }
     return read_items(object.array, false);

@@ -27,6 +27,13 @@ TEST(CancellationMessage, TakesAnOrderAsItWasSentAndOneWithoutQuantity) {
   const auto without = read_cancellation_of(R"({"order_id":1,"product_id":7})");
   ASSERT_TRUE(without.cancellation);
   EXPECT_EQ(without.cancellation->items.at(0).quantity, std::nullopt);
+  for (const auto* null : {R"({"order_id":1,"product_id":7,"quantity":null,"items":null})",
+                           R"({"order_id":1,"product_id":null,"quantity":null,)"
+                           R"("items":[{"product_id":7,"quantity":null}]})"}) {
+    const auto message = read_cancellation_of(null);
+    ASSERT_TRUE(message.cancellation) << message.cancellation.error().what;
+    EXPECT_EQ(message.cancellation->items.at(0).quantity, std::nullopt);
+  }
   const auto items = read_cancellation_of(kTwoItems);
   ASSERT_TRUE(items.cancellation);
   EXPECT_EQ(items.cancellation->items.size(), 2U);

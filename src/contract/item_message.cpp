@@ -59,7 +59,7 @@ std::string reply(std::string_view id, std::optional<domain::Quantity> quantity,
 std::optional<std::int64_t> read_optional(std::string_view name, const JsonValue& value,
                                           std::int64_t least, std::int64_t most,
                                           std::optional<RequestError>& error) {
-  if (std::holds_alternative<Absent>(value) || std::holds_alternative<Null>(value)) {
+  if (is_none(value)) {
     return std::nullopt;
   }
   const auto* number = std::get_if<std::int64_t>(&value);
@@ -101,8 +101,7 @@ ItemMessage read_item(std::string_view body, std::size_t bytes_max) {
   auto* text = std::get_if<std::string>(&description);
   if (text != nullptr && text->size() <= kDescriptionBytesMax && !text->contains('\0')) {
     message.description = std::move(*text);
-  } else if (!message.error && !std::holds_alternative<Absent>(description) &&
-             !std::holds_alternative<Null>(description)) {
+  } else if (!message.error && !is_none(description)) {
     message.error = RequestError{
         Reason::invalid,
         fmt::format("description must be null or a string of at most {} bytes without {}",
@@ -132,7 +131,7 @@ std::string item_reply(const domain::ItemDecision& decision) {
     return reply(
         "null", item.quantity, item.description, "null", false,
         fmt::format("Invalid item: message_id or correlation_id was already used for item {} "
-                    "with another quantity or description",
+                    "with another quantity, description, product_id or low_stock",
                     *decision.conflicts_with));
   }
   if (decision.is_taken) {

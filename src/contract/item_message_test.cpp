@@ -67,7 +67,7 @@ TEST(ItemMessage, SaysThatAnIdentityWasUsedForAnotherItem) {
   EXPECT_EQ(item_reply({.item = {0, 10, "a", kTime}, .replayed = false, .conflicts_with = 7}),
             R"({"id":null,"quantity":10,"description":"a","created_at":null,"success":false,)"
             R"("message":"Invalid item: message_id or correlation_id was already used for item 7 )"
-            R"(with another quantity or description"})");
+            R"(with another quantity, description, product_id or low_stock"})");
 }
 
 TEST(ItemMessage, StoresNoHalfOfASurrogatePair) {

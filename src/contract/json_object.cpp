@@ -38,7 +38,7 @@ class MemberHandler {
   bool on_object_begin(json::error_code&) {
     if (depth_ == 0) {
       is_object_ = true;
-    } else if (is_in_array_ && depth_ == 2) {
+    } else if (is_between_elements()) {
       begin_element();
       ++depth_;
       return true;
@@ -86,6 +86,8 @@ class MemberHandler {
     if (at_wanted_member()) {
       put(std::move(text_));
       text_.clear();
+    } else if (is_between_elements()) {
+      put(Other{});
     }
     return true;
   }
@@ -111,6 +113,7 @@ class MemberHandler {
                                 : std::optional(static_cast<std::size_t>(found - among.begin()));
   }
 
+  bool is_between_elements() const { return is_in_array_ && depth_ == 2; }
   bool is_in_element() const { return is_in_array_ && depth_ == 3 && is_kept_; }
   bool at_wanted_member() const {
     return (depth_ == 1 && target_) || (is_in_element() && element_target_);
@@ -127,9 +130,10 @@ class MemberHandler {
     if (depth_ == 1 && target_) {
       if (wanted_[*target_] == array_wanted_.member) has_array_ = false;  // given once more
       values_[*target_] = std::move(value);
-    } else if (is_in_array_ && depth_ == 2) {
+    } else if (is_between_elements()) {
       ++array_.size;
       array_.has_others = true;
+      is_kept_ = false;  // if it is an array, what it holds is of no element
     } else if (is_in_element() && element_target_) {
       array_.elements.back()[*element_target_] = std::move(value);
     }
@@ -158,7 +162,7 @@ class MemberHandler {
   bool is_object_ = false;
   bool has_array_ = false;
   bool is_in_array_ = false;  // the wanted one
-  bool is_kept_ = false;      // the element at hand
+  bool is_kept_ = false;      // the element at hand, an object
 };
 
 // The code of an escape \uXXXX that the text begins with; or nothing.

@@ -35,6 +35,11 @@ struct Other {};  // a boolean, an array, an object, or a number that is no JSON
 // An integer outside of ±kIntegerMax is Other.
 using JsonValue = std::variant<Absent, Null, Other, std::int64_t, std::string>;
 
+// Whether an optional member is none: JSON's null is as good as no member.
+inline bool is_none(const JsonValue& value) {
+  return std::holds_alternative<Absent>(value) || std::holds_alternative<Null>(value);
+}
+
 // A member that is an array of objects, of whose members some are wanted, too.
 struct JsonArrayWanted {
   std::string_view member;  // one of the wanted members

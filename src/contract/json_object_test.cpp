@@ -1,7 +1,12 @@
 #include "contract/json_object.h"
 
+#include <algorithm>
 #include <array>
+#include <random>
+#include <string>
 
+#include <boost/json/parse.hpp>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace inventory::contract {
@@ -55,6 +60,125 @@ TEST(JsonObject, LooksAtTheOutermostMembersOnly) {
 TEST(JsonObject, TakesTheLastOfAMemberThatOccursTwice) {
   EXPECT_EQ(std::get<std::int64_t>(member(R"({"a":1,"a":2})")), 2);
   EXPECT_TRUE(holds<Other>(R"({"a":1,"a":[2]})"));
+}
+
+constexpr std::array<std::string_view, 2> kOfElements{"p", "q"};
+constexpr JsonArrayWanted kArray{"items", kOfElements, 3};
+
+std::string text_of(const JsonValue& value) {
+  struct Text {
+    std::string operator()(Absent) { return "absent"; }
+    std::string operator()(Null) { return "null"; }
+    std::string operator()(Other) { return "other"; }
+    std::string operator()(std::int64_t number) { return std::to_string(number); }
+    std::string operator()(const std::string& text) { return '"' + text + '"'; }
+  };
+  return std::visit(Text(), value);
+}
+
+// What was read of the members "a" and "items", as a text.
+std::string members_of(std::string_view body) {
+  constexpr std::array<std::string_view, 2> kMembers{"a", "items"};
+  const auto object = read_json_object(body, kMembers, kArray);
+  if (!object) return object.error();
+  std::string text = text_of(object->values[0]) + ' ' + text_of(object->values[1]);
+  if (!object->array) return text;
+  text += " of " + std::to_string(object->array->size) +
+          (object->array->has_others ? " with others" : "");
+  for (const auto& element : object->array->elements) {
+    for (const auto& value : element) text += ' ' + text_of(value);
+  }
+  return text;
+}
+
+TEST(JsonObject, CountsWhatIsNoObjectAmongTheElementsOfAnArray) {
+  for (const auto* other : {"1", "null", "true", "\"x\"", "\"\"", "[5]", "[[5]]", "[{\"p\":5}]"}) {
+    EXPECT_EQ(members_of(fmt::format(R"({{"items":[{{"p":1}},{}]}})", other)),
+              "absent other of 2 with others 1 absent")
+        << other;
+    EXPECT_EQ(members_of(fmt::format(R"({{"items":[{{"p":1}}],"items":[{}]}})", other)),
+              "absent other of 1 with others")
+        << other;
+  }
+}
+
+// The same, of a tree.
+std::string members_of(const boost::json::object& object) {
+  const auto value_of = [](const boost::json::object& from, std::string_view name) -> JsonValue {
+    const auto* value = from.if_contains(name);
+    if (value == nullptr) return Absent{};
+    if (value->is_null()) return Null{};
+    if (value->is_int64()) return value->get_int64();
+    if (value->is_string()) return std::string(value->get_string());
+    return Other{};
+  };
+  std::string text = text_of(value_of(object, "a")) + ' ' + text_of(value_of(object, "items"));
+  const auto* items = object.if_contains("items");
+  if (items == nullptr || !items->is_array()) return text;
+  std::string elements;
+  std::size_t objects = 0;
+  for (const auto& item : items->get_array()) {
+    if (!item.is_object() || ++objects > kArray.elements_max) continue;
+    for (const auto name : kOfElements)
+      elements += ' ' + text_of(value_of(item.get_object(), name));
+  }
+  const auto size = items->get_array().size();
+  const bool has_others =
+      std::ranges::any_of(items->get_array(), [](const auto& item) { return !item.is_object(); });
+  return text + " of " + std::to_string(size) + (has_others ? " with others" : "") + elements;
+}
+
+// Objects whose members occur several times, with arrays and objects in each other.
+class RandomJson {
+ public:
+  explicit RandomJson(unsigned seed) : random_(seed) {}
+
+  std::string object(int depth) {
+    std::string text = "{";
+    for (auto count = below(4); count > 0; --count) {
+      constexpr std::array kNames{"a", "items", "items", "p", "q", "x"};
+      if (text.size() > 1) text += ',';
+      text += fmt::format(R"("{}":{})", kNames[below(kNames.size())], value(depth));
+    }
+    return text + '}';
+  }
+
+ private:
+  std::size_t below(std::size_t limit) { return random_() % limit; }
+
+  std::string value(int depth) {
+    switch (below(depth > 4 ? 4 : 8)) {
+      case 0:
+        return std::to_string(below(10));
+      case 1:
+        return fmt::format(R"("{}")", below(3) == 0 ? "" : "t");
+      case 2:
+        return "null";
+      case 3:
+        return "true";
+      case 4:
+      case 5:
+        return object(depth + 1);
+      default:
+        break;
+    }
+    std::string text = "[";
+    for (auto count = below(5); count > 0; --count) {
+      if (text.size() > 1) text += ',';
+      text += below(2) == 0 ? object(depth + 1) : value(depth + 1);
+    }
+    return text + ']';
+  }
+
+  std::mt19937 random_;
+};
+
+TEST(JsonObject, ReadsTheSameAsATreeHas) {
+  RandomJson random(1);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string body = random.object(0);
+    ASSERT_EQ(members_of(body), members_of(boost::json::parse(body).get_object())) << body;
+  }
 }
 
 TEST(JsonObject, RefusesWhatIsNoJsonObject) {

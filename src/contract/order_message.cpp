@@ -40,8 +40,7 @@ using Content = std::expected<std::variant<domain::Order, domain::Basket>, std::
 
 Content read_basket(domain::OrderId id, std::optional<domain::OrderId> line,
                     const JsonObject& object) {
-  if (!std::holds_alternative<Absent>(object.values[1]) ||
-      !std::holds_alternative<Absent>(object.values[2])) {
+  if (!is_none(object.values[1]) || !is_none(object.values[2])) {
     return std::unexpected("items stands in place of product_id and quantity, not beside them");
   }
   const auto requested = read_items(object.array, true);
@@ -56,8 +55,7 @@ Content read_basket(domain::OrderId id, std::optional<domain::OrderId> line,
 Content read_content(const std::expected<domain::OrderId, std::string>& id, JsonObject& object,
                      std::string_view forbidden) {
   if (!id) return std::unexpected(id.error());
-  const bool has_items = !std::holds_alternative<Absent>(object.values[4]) &&
-                         !std::holds_alternative<Null>(object.values[4]);
+  const bool has_items = !is_none(object.values[4]);
   const auto product = read_positive(kOrderMembers[1], object.values[1]);
   if (!has_items && !product) return std::unexpected(product.error());
   const auto quantity = read_positive(kOrderMembers[2], object.values[2]);

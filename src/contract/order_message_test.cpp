@@ -211,6 +211,11 @@ TEST(OrderMessage, NamesTheItemThatIsNotValid) {
   const std::string beside = "items stands in place of product_id and quantity, not beside them";
   EXPECT_EQ(order_error(R"({"order_id":1,"product_id":1,"items":[]})"), beside);
   EXPECT_EQ(order_error(R"({"order_id":1,"quantity":1,"items":[]})"), beside);
+  EXPECT_EQ(order_error(with_items(R"([{"product_id":1,"quantity":1},"x"])")), array);
+  EXPECT_EQ(order_error(R"({"order_id":1,"product_id":null,"quantity":null,)"
+                        R"("items":[{"product_id":1,"quantity":1}]})"),
+            "no error")
+      << "null is none";
   std::string many = "[";
   for (int i = 1; i <= 101; ++i)
     many += R"({"product_id":)" + std::to_string(i) + R"(,"quantity":1},)";

@@ -32,7 +32,7 @@ std::expected<domain::OrderId, std::string> read_id(std::string_view name, JsonV
 
 std::expected<std::optional<domain::OrderId>, std::string> read_optional_id(
     std::string_view name, JsonValue value, std::string_view forbidden) {
-  if (std::holds_alternative<Absent>(value) || std::holds_alternative<Null>(value)) {
+  if (is_none(value)) {
     return std::nullopt;
   }
   return read_id(name, std::move(value), forbidden);
@@ -57,7 +57,7 @@ std::expected<RequestedItem, std::string> read_item(const std::vector<JsonValue>
                                                     bool needs_quantity) {
   const auto product = read_positive(kItemMembers[0], members[0]);
   if (!product) return std::unexpected(product.error());
-  if (!needs_quantity && std::holds_alternative<Absent>(members[1])) {
+  if (!needs_quantity && is_none(members[1])) {
     return RequestedItem{*product, std::nullopt};
   }
   const auto quantity = read_positive(kItemMembers[1], members[1]);

@@ -100,7 +100,8 @@ BasketDecision decide(const Basket& basket, Books& books) {
     BasketDecision decision = decision_of(entries, true);
     decision.may_be_another_line =
         !basket.line && std::ranges::any_of(entries, [&](const auto* entry) {
-          return is_another_message(basket.message_hash, entry->message_hash);
+          return entry->outcome != Outcome::cancelled_first &&  // that is a cancellation's message
+                 is_another_message(basket.message_hash, entry->message_hash);
         });
     return decision;
   }

@@ -94,5 +94,17 @@ TEST(DecideBasket, SaysWhereAReplayMayBeAnotherLine) {
   EXPECT_TRUE(shop.decide(one).may_be_another_line);
 }
 
+// The entry that a cancellation has left is of the cancellation's message.
+TEST(DecideBasket, IsNoOtherLineOfAnOrderThatWasCancelledBeforeItCame) {
+  BasketShop shop;
+  const Cancellation before{
+      .id = OrderId(1), .items = {{1, std::nullopt}, {5, std::nullopt}}, .message_hash = 7};
+  shop.tables.decide_kind<CancellationDecision>(std::span(&before, 1));
+  Basket one = basket(1, {{1, 1}, {5, 1}});
+  one.message_hash = 1;
+  EXPECT_EQ(shop.decide(one).outcome, Outcome::cancelled_first);
+  EXPECT_FALSE(shop.decide(one).may_be_another_line);
+}
+
 }  // namespace
 }  // namespace inventory::domain

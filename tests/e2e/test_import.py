@@ -1,5 +1,6 @@
 """The command import: adds the items of a CSV file, or does its adjustments."""
 
+import contextlib
 import dataclasses
 import subprocess
 
@@ -137,6 +138,24 @@ def test_adjustments_may_be_killed_at_any_point(broker, database, queues, file):
         off = command(broker, dataclasses.replace(queues, adjust="none"), file)
         assert off.returncode == 2 and "switched off" in off.stderr
     assert stock(database) == wanted | {1: 7}
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+def test_adjustments_of_a_product_are_done_in_the_order_of_the_file(
+    broker, database, queues, file
+):
+    """However many instances decide: each counts on those before it."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(Service(broker.url, database.url, queues))
+        file.write_text("quantity,description\n0,\n0,\n")
+        assert command(broker, queues, file).returncode == 0
+        file.write_text("product_id,change\n" + "1,+5\n2,+1\n1,-5\n" * 20)
+        done = command(broker, queues, file)
+        assert "60 adjusted" in done.stdout, done.stdout + done.stderr
+        file.write_text("product_id,set_to\n" + "".join(f"1,{n}\n" for n in range(50)))
+        assert command(broker, queues, file).returncode == 0
+    assert stock(database) == {1: 49, 2: 20}
 
 
 def test_without_service_or_file_the_status_is_3(broker, client, queues, file):

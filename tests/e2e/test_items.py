@@ -84,7 +84,7 @@ def test_another_item_under_an_identity_that_was_used_is_a_conflict(shop, name, 
         "created_at": None,
         "success": False,
         "message": "Invalid item: message_id or correlation_id was already used for item "
-        f"{first.json['id']} with another quantity or description",
+        f"{first.json['id']} with another quantity, description, product_id or low_stock",
     }
     assert not again.replayed
     replay = shop.item({"quantity": 5}, **{name: identity})

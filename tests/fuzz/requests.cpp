@@ -4,12 +4,14 @@
 // reply is JSON with the contract's members and no other; order_data is the request byte for byte.
 
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <regex>
 #include <string>
 #include <vector>
 
+#include "contract/cancellation_message.h"
 #include "contract/item_message.h"
 #include "contract/order_message.h"
 #include "target.h"
@@ -140,6 +142,38 @@ void check_order_reply(const contract::OrderMessage& message, const std::string&
       "the reply repeats order_id");
 }
 
+bool is_none(const json& tree, const char* member) {
+  const auto found = tree.find(member);
+  return found == tree.end() || found->is_null();
+}
+
+// The items that the contract takes, by product; nothing where it takes none of it.
+std::optional<std::map<std::int64_t, std::int64_t>> items_of(const json& tree) {
+  const json& items = tree.at("items");
+  if (!items.is_array() || items.empty() || items.size() > 100) return {};
+  std::map<std::int64_t, std::int64_t> sums;
+  for (const json& item : items) {
+    if (!item.is_object()) return {};
+    const auto product = integer(item, "product_id", 1);
+    const auto quantity = integer(item, "quantity", 1);
+    if (!product || !quantity || (sums[*product] += *quantity) > kIntegerMax) return {};
+  }
+  return is_none(tree, "product_id") && is_none(tree, "quantity") ? std::optional(sums)
+                                                                  : std::nullopt;
+}
+
+void check_basket(const contract::OrderMessage& message, const json& tree) {
+  const auto items = items_of(tree);
+  const bool has_ids = order_id(tree) && (order_id(tree, "line_id") || is_none(tree, "line_id"));
+  promise(message.order.has_value() == (has_ids && items),
+          "an order of several items is accepted if its members are valid, and only then");
+  if (!message.order) return;
+  promise(message.basket() != nullptr, "it is one of several items");
+  std::map<std::int64_t, std::int64_t> read;
+  for (const auto& [product, quantity] : message.basket()->items) read[product] += quantity;
+  promise(read == *items, "the items are read as they were written");
+}
+
 void check_order(std::string_view body, const Judgement& judgement) {
   const auto message = contract::read_order(body, kBytesMax);
   const bool was_read = !message.object.empty();
@@ -165,6 +199,9 @@ void check_order(std::string_view body, const Judgement& judgement) {
               "an order is read as it was written");
     }
   }
+  if (has_items && judgement.verdict == Judgement::Verdict::valid) {
+    check_basket(message, judgement.tree);
+  }
   if (!message.order) {
     check_order_reply(message, contract::invalid_order_reply(message, *error), false,
                       "Invalid order: " + *error);
@@ -185,6 +222,18 @@ void check_order(std::string_view body, const Judgement& judgement) {
           message.single()->id.display(),
           message.single()->line ? ", line_id " + message.single()->line->display() : "",
           message.single()->product, kIntegerMax));
+}
+
+// What was sent as an order, and what looks like one, may be cancelled.
+void check_cancellation(std::string_view body) {
+  const auto message = contract::read_cancellation(body, kBytesMax);
+  const std::string reply =
+      message.cancellation
+          ? contract::cancellation_reply(message, {.items = {{1, kIntegerMax}}})
+          : contract::invalid_cancellation_reply(message, message.cancellation.error().what);
+  promise(reply.starts_with(R"({"order_id":)") && reply.ends_with('}'), "it is replied to");
+  const auto order = contract::read_order(body, kBytesMax);
+  promise(!order.order || message.cancellation, "what is an order can be cancelled as it is");
 }
 
 void check_item_reply(const std::string& reply, const contract::ItemMessage& message, bool success,
@@ -267,6 +316,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto body = text_of(data, size);
   const auto judgement = judge(body);
   check_order(body, judgement);
+  check_cancellation(body);
   check_item(body, judgement);
   check_identity(std::string(body.substr(0, 255)));
   return 0;

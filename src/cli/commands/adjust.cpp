@@ -64,8 +64,10 @@ std::expected<domain::Quantity, std::string> read_change(const std::string& name
   if (digits.starts_with('+') && !digits.starts_with("+-")) digits.remove_prefix(1);
   const auto number = config::parse_integer(digits);
   if (number && *number != 0 && *number >= -kIntegerMax && *number <= kIntegerMax) return *number;
-  return Wrong(fmt::format("{} takes a whole number other than 0, such as +5 or -3; not {}", name,
-                           config::quoted_for_message(text)));
+  return Wrong(
+      fmt::format("{} takes a whole number other than 0, at most {} up or down, such as +5 "
+                  "or -3; not {}",
+                  name, kIntegerMax, config::quoted_for_message(text)));
 }
 
 std::expected<std::string, std::string> read_adjustment_reason(const std::string& name,

@@ -7,7 +7,7 @@ namespace inventory::cli {
 Command serve_command() {
   return {
       .name = "serve",
-      .summary = "Decide orders and add items until SIGTERM or SIGINT",
+      .summary = "Decide orders and the other requests until SIGTERM or SIGINT",
       .description =
           "Brings the database's schema up to date first.\n\n"
           "Example:\n  inventory-service serve --database-url sqlite:inventory.db\n\n"

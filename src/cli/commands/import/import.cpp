@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <system_error>
 #include <unistd.h>
@@ -98,8 +99,9 @@ class Import {
   Task<void> send_all() {
     auto client = co_await RequestClient::open(configuration_, "inventory-service import", kWindow);
     if (!client) co_return Wrong(std::move(client.error()));
-    for (std::size_t first = 0; first < rows_.size(); first += kWindow) {
-      const auto rows = rows_.subspan(first, std::min<std::size_t>(kWindow, rows_.size() - first));
+    for (auto left = rows_; !left.empty();) {
+      const auto rows = next_window(left);
+      left = left.subspan(rows.size());
       auto sent = co_await (*client)->send(requests(rows), options_.timeout);
       if (sent) sent = co_await receive_replies(**client, rows);
       if (!sent) co_return sent;
@@ -108,6 +110,7 @@ class Import {
     co_return std::expected<void, std::string>();
   }
 
+  static std::span<const RequestRow> next_window(std::span<const RequestRow> rows);
   std::vector<ClientRequest> requests(std::span<const RequestRow> rows) const;
   Task<void> receive_replies(RequestClient& client, std::span<const RequestRow> rows);
   void count(const RequestRow& row, const amqp::Delivery& reply);
@@ -123,6 +126,18 @@ class Import {
   std::size_t earlier_ = 0;
   std::size_t rejected_ = 0;
 };
+
+// What may be outstanding at a time. Several instances decide in no order, and each adjustment of a
+// product counts on those before it: so a product is in a window once.
+std::span<const RequestRow> Import::next_window(std::span<const RequestRow> rows) {
+  std::set<domain::ProductId> products;
+  std::size_t count = 0;
+  for (; count < rows.size() && count < kWindow; ++count) {
+    const auto& product = rows[count].product;
+    if (product && !products.insert(*product).second) break;
+  }
+  return rows.first(count);
+}
 
 std::vector<ClientRequest> Import::requests(std::span<const RequestRow> rows) const {
   std::vector<ClientRequest> requests;

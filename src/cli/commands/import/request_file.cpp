@@ -132,8 +132,8 @@ std::expected<RequestFile, std::string> read_request_file(std::string_view text,
   const Form* form = find_form(reader);
   if (form == nullptr) {
     return std::unexpected(
-        "the first line is none of quantity,description; product_id,change,reason; "
-        "product_id,set_to");
+        "the first line is none of quantity,description; product_id,change; product_id,set_to, the "
+        "last two with or without ,reason");
   }
   RequestFile file{.kind = form->kind, .rows = {}, .bad = {}};
   std::map<std::string, std::size_t> seen;  // how often, by what is in a row
@@ -154,10 +154,12 @@ std::expected<RequestFile, std::string> read_request_file(std::string_view text,
       file.bad.push_back({line, std::move(row.error())});
       continue;
     }
+    const auto* adjustment = std::get_if<domain::Adjustment>(&row->request);
+    const auto product = adjustment != nullptr ? std::optional(adjustment->product) : std::nullopt;
     const std::string content = sha256_hex(row->content);
     auto identity = fmt::format("import-{}-{}", content, ++seen[content]);
     auto body = make_body(*std::move(row), identity);
-    file.rows.push_back({line, std::move(body), std::move(identity)});
+    file.rows.push_back({line, std::move(body), std::move(identity), product});
   }
   return file;
 }

@@ -12,18 +12,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "domain/ledger.h"
 
 namespace inventory::cli {
 
 enum class RowKind : std::uint8_t { item, adjustment };
 
 struct RequestRow {
-  std::size_t line;      // on which it begins, from 1
-  std::string body;      // of its request, as the contract has it
-  std::string identity;  // at most 128 bytes, for the message_id
+  std::size_t line;                          // on which it begins, from 1
+  std::string body;                          // of its request, as the contract has it
+  std::string identity;                      // at most 128 bytes, for the message_id
+  std::optional<domain::ProductId> product;  // of an adjustment
 };
 
 struct BadRow {
