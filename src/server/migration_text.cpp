@@ -1,5 +1,8 @@
 #include "server/migration_text.h"
 
+#include <string_view>
+#include <utility>
+
 #include <fmt/format.h>
 
 namespace inventory::server {
@@ -14,6 +17,19 @@ std::string look_alikes(const store::MigrationPlan& plan) {
       "; there are others that look like it: {}; search_path says where it is looked "
       "for, and it is spelled in small letters",
       fmt::join(plan.look_alikes, ", "));
+}
+
+// What an obstacle stands in the way of.
+std::pair<std::string_view, std::string_view> subject(Tables tables) {
+  switch (tables) {
+    case Tables::made:
+      return {"a table inventory", "made"};
+    case Tables::adopted:
+      return {"the table inventory", "adopted"};
+    case Tables::current:
+      break;
+  }
+  return {"the schema", "migrated"};
 }
 
 }  // namespace
@@ -35,9 +51,9 @@ std::string describe(const store::MigrationPlan& plan) {
 std::vector<std::string> objections(const store::MigrationPlan& plan, bool require_stock) {
   std::vector<std::string> lines;
   lines.reserve(plan.obstacles.size() + 1);
+  const auto [thing, done] = subject(plan.tables);
   for (const auto& obstacle : plan.obstacles) {
-    lines.push_back(
-        fmt::format("{}: the table inventory cannot be adopted: {}", plan.where, obstacle));
+    lines.push_back(fmt::format("{}: {} cannot be {}: {}", plan.where, thing, done, obstacle));
   }
   if (require_stock && plan.tables == Tables::made) {
     lines.push_back(

@@ -107,6 +107,53 @@ def test_all_that_is_in_the_way_is_said_at_once_a_line_each(postgres):
     assert database.query("SELECT quantity::text FROM inventory") == [("0.500",)]
 
 
+TABLE = (
+    "CREATE TABLE inventory (id SERIAL PRIMARY KEY, quantity INTEGER, description VARCHAR,"
+    " created_at TIMESTAMP); INSERT INTO inventory (quantity) VALUES (5), (6);"
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            "ALTER TABLE inventory RENAME TO old; CREATE TABLE inventory AS TABLE old",
+            ["index inventory_pkey of old", "inventory_id_seq belongs to column id of old"],
+        ),
+        (
+            "CREATE INDEX inventory_hold_expires_at ON inventory (quantity)",
+            ["index inventory_hold_expires_at is there already"],
+        ),
+        (
+            "CREATE TABLE inventory_migration (id INTEGER)",
+            ["table inventory_migration is there already"],
+        ),
+        ("ALTER SEQUENCE inventory_id_seq MAXVALUE 2", ["inventory_id_seq ends at 2"]),
+        (
+            "CREATE TYPE pair AS (before inventory); CREATE TABLE history (rows pair)",
+            ["column rows of history"],
+        ),
+        (
+            "CREATE FUNCTION closed() RETURNS event_trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'the office is closed'; END $$;"
+            "CREATE EVENT TRIGGER office ON table_rewrite EXECUTE FUNCTION closed()",
+            ["the office is closed (P0001); PL/pgSQL function closed()"],
+        ),
+    ],
+)
+def test_what_postgresql_would_refuse_is_said_before_anything_changes(postgres, more, said):
+    database = Postgres.new_database(postgres.url)
+    database.execute(TABLE + more)
+    dry = run("migrate", "--dry-run", DATABASE_URL=database.url)
+    assert dry.returncode == 1, dry.stdout
+    assert len(dry.stdout.splitlines()) == 1 + len(said)
+    for text in said:
+        assert text in dry.stdout
+    assert run("migrate", DATABASE_URL=database.url).returncode == 3
+    assert database.query("SELECT to_regclass('inventory_ledger')") == [(None,)]
+    assert stock(database) == {1: 5, 2: 6}
+
+
 def test_serve_waits_until_nothing_is_in_the_way(broker, postgres, queues):
     database = Postgres.new_database(postgres.url)
     database.execute(BAD_TABLE)

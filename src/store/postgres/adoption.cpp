@@ -9,10 +9,18 @@
 namespace inventory::store::postgres {
 namespace {
 
-// One row: whether there is a relation, its schema, whether its rows can be read, and what is
-// known of its columns.
+// One row: whether there is a relation, its schema, whether its rows can be read, what is known of
+// its columns, and of its sequence's own MAXVALUE. That of the sequence's type goes with the type.
 constexpr const char* kFacts = R"sql(
-WITH own AS (SELECT to_regclass('inventory')::oid AS oid)
+WITH own AS (SELECT to_regclass('inventory')::oid AS oid), ids AS (
+  SELECT seqrelid::regclass AS name, seqmax FROM own JOIN pg_sequence
+    ON seqrelid = CASE WHEN EXISTS (SELECT FROM pg_attribute WHERE attrelid = own.oid
+                                    AND attname = 'id' AND attnum > 0)
+                  THEN coalesce(pg_get_serial_sequence(own.oid::regclass::text, 'id')::regclass,
+                                to_regclass('inventory_id_seq')) END
+  WHERE NOT (seqtypid = 'smallint'::regtype AND seqmax = 32767
+             OR seqtypid = 'integer'::regtype AND seqmax = 2147483647)
+)
 SELECT c.oid IS NOT NULL,
   coalesce(n.nspname, current_schema(), ''),
   coalesce(c.relkind = 'r' AND has_table_privilege(c.oid, 'SELECT')
@@ -24,7 +32,12 @@ SELECT c.oid IS NOT NULL,
   EXISTS (SELECT FROM pg_index
           JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] AND attname = 'id'
           WHERE indrelid = c.oid AND indisunique AND indisvalid AND indnkeyatts = 1
-            AND indpred IS NULL AND indexprs IS NULL)
+            AND indpred IS NULL AND indexprs IS NULL),
+  coalesce((SELECT seqmax::text FROM ids), ''),
+  coalesce((SELECT quote_literal(format(
+              'column id: its sequence %1$s ends at %2$s, and %%s of its rows have ids from there '
+              'on%%s: ALTER SEQUENCE %1$s NO MAXVALUE', replace(name::text, '%', '%%'), seqmax))
+            FROM ids), '')
 FROM own LEFT JOIN pg_class c ON c.oid = own.oid LEFT JOIN pg_namespace n ON n.oid = relnamespace
 )sql";
 
@@ -41,9 +54,11 @@ WITH own AS (
   (4, 'created_at', '{{timestamp without time zone,timestamp with time zone,date}}',
    'timestamp without time zone')
 ), columns AS (
-  SELECT wanted.*, attnum, atttypid, atttypmod, attgenerated, atttypid::regtype::text AS type
+  SELECT wanted.*, attnum, atttypmod, attgenerated,
+    -- an extension's type, wherever the extension is
+    CASE typname WHEN 'citext' THEN 'citext' ELSE atttypid::regtype::text END AS type
   FROM own CROSS JOIN wanted
-  LEFT JOIN pg_attribute a
+  LEFT JOIN (pg_attribute JOIN pg_type ON pg_type.oid = atttypid)
     ON attrelid = table_oid AND attname = wanted.name AND attnum > 0 AND NOT attisdropped
 ), changing AS (  -- what migration 0001 alters
   SELECT * FROM columns
@@ -66,12 +81,15 @@ WITH own AS (
     AND NOT (classid = 'pg_class'::regclass AND (objid <> table_oid OR objsubid = 0))
     AND NOT (classid = 'pg_attrdef'::regclass AND EXISTS (
       SELECT FROM pg_attrdef WHERE pg_attrdef.oid = objid AND adnum = changing.attnum))
-  UNION ALL  -- rows of the table that others keep
-  SELECT changing.name, changing.type, format('column %I of %s', a.attname, other.oid::regclass)
-  FROM own CROSS JOIN changing
-  JOIN pg_type t ON own.reltype IN (t.oid, t.typelem) JOIN pg_attribute a ON a.atttypid = t.oid
-  JOIN pg_class other ON other.oid = a.attrelid AND other.relkind IN ('r', 'p', 'm', 'f')
-  WHERE NOT a.attisdropped
+), sequences AS (  -- where id owns none, migration 0001 makes one or takes that of this name
+  SELECT own.relowner AS table_owner, nspname, seq.*, seq.oid AS seq_oid,
+    (SELECT format('belongs to column %I of %s', attname, attrelid::regclass) FROM pg_depend
+     JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
+     WHERE classid = 'pg_class'::regclass AND objid = seq.oid AND deptype IN ('a', 'i')) AS column_of
+  FROM own JOIN columns ON place = 1 AND attnum IS NOT NULL
+  JOIN pg_namespace n ON n.oid = own.relnamespace
+  LEFT JOIN pg_class seq ON seq.relname = 'inventory_id_seq' AND seq.relnamespace = n.oid
+  WHERE own.relkind = 'r' AND pg_get_serial_sequence(table_oid::regclass::text, 'id') IS NULL
 ), found (place, what) AS (
   SELECT 0, format('%s is %s and no table', name, CASE relkind
     WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view' WHEN 'f' THEN 'a foreign table'
@@ -107,7 +125,9 @@ WITH own AS (
     WHEN attnum IS NULL THEN format('column %s is missing', columns.name)
     WHEN attgenerated <> '' THEN
       format('column %s is generated, and cannot be written', columns.name)
-    ELSE format('column %s has the type %s, and takes %s', columns.name, type, takes) END
+    ELSE format('column %1$s has the type %2$s, and takes %3$s: ALTER TABLE inventory ALTER COLUMN '
+                '%1$s TYPE %4$s', columns.name, type, takes,
+                (ARRAY['bigint', 'bigint', 'varchar', 'timestamp'])[place]) END
   FROM columns CROSS JOIN own
   WHERE relkind = 'r'
     AND (attnum IS NULL OR attgenerated <> '' OR NOT coalesce(type = ANY (types), false))
@@ -127,22 +147,99 @@ WITH own AS (
                    CASE name WHEN 'description' THEN 'varchar' ELSE 'bigint' END, dependant)
   FROM dependants
   UNION ALL
-  SELECT 6, format('%s is there already, but no table inventory_migration that says whose it is: '
-                   'rename it or drop it', to_regclass(taken))
-  FROM (VALUES ('inventory_ledger'), ('inventory_item_request'), ('inventory_hold'))
-    AS names (taken)
-  WHERE to_regclass(taken) IS NOT NULL
+  SELECT 4, format('it has no primary key, and the name of a new one is taken by %s%s: ALTER TABLE '
+                   'inventory ADD PRIMARY KEY (id)',
+                   pg_describe_object('pg_class'::regclass, taken.oid, 0),
+                   (SELECT ' of ' || indrelid::regclass FROM pg_index
+                    WHERE indexrelid = taken.oid))
+  FROM own JOIN pg_class taken
+    ON taken.relname = 'inventory_pkey' AND taken.relnamespace = own.relnamespace
+  WHERE own.relkind = 'r'
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = table_oid AND contype = 'p')
+  UNION ALL
+  SELECT 4, format('its id owns no sequence, and %s: CREATE SEQUENCE %I.inventory_ids OWNED BY '
+                   'inventory.id', reason, nspname)
+  FROM sequences CROSS JOIN LATERAL (SELECT CASE
+    WHEN nspname <> current_schema() THEN format('one would be made in schema %I', current_schema())
+    WHEN relkind <> 'S' THEN format('the name of a new one is taken by %s',
+                                    pg_describe_object('pg_class'::regclass, seq_oid, 0))
+    WHEN column_of IS NOT NULL THEN 'inventory_id_seq ' || column_of
+    WHEN relowner <> table_owner THEN
+      format('inventory_id_seq belongs to %I', pg_get_userbyid(relowner)) END) AS why (reason)
+  WHERE reason IS NOT NULL
+  UNION ALL
+  SELECT 6, format('search_path (%s) leads to no schema that is there: ALTER ROLE %I SET search_path '
+                   '= public', current_setting('search_path'), current_user)
+  WHERE current_schema() IS NULL
+  UNION ALL
+  SELECT 6, format('%I may make no tables in schema %I: GRANT CREATE ON SCHEMA %2$I TO %1$I',
+                   current_user, current_schema())
+  WHERE NOT has_schema_privilege(current_schema(), 'CREATE')
+  UNION ALL
+  SELECT 7, what FROM ({1}) AS taken (what)
 )
 SELECT what FROM found ORDER BY place, what
 )sql";
 
-constexpr const char* kTakenColumns = R"sql(
-SELECT format('column %I is there already, and the service needs one of that name for a use of its '
-              'own: rename it', attname)
-FROM pg_attribute
-WHERE attrelid = to_regclass('inventory') AND attname IN ('version', 'low_stock')
-  AND attnum > 0 AND NOT attisdropped
-ORDER BY attname
+// One row for each thing that has a name which a migration gives. {0}: the names.
+constexpr const char* kTakenNames = R"sql(
+SELECT format('%s is there already, and nothing says that it is the service''s: rename it or drop '
+              'it', thing)
+FROM (VALUES {0}) AS names (taken) CROSS JOIN LATERAL (
+  SELECT pg_describe_object('pg_class'::regclass, oid, 0) FROM pg_class
+  WHERE oid = to_regclass(taken)
+    OR relname = taken AND relnamespace = quote_ident(current_schema())::regnamespace
+  UNION
+  SELECT pg_describe_object('pg_type'::regclass, oid, 0) FROM pg_type
+  WHERE typname = taken AND typrelid = 0
+    AND typnamespace = quote_ident(current_schema())::regnamespace) AS things (thing)
+WHERE NOT (taken = 'inventory_migration' AND {1})
+)sql";
+constexpr std::string_view kNamesOfFirst =
+    "('inventory_migration'), ('inventory_ledger'), ('inventory_ledger_pkey'), "
+    "('inventory_item_request'), ('inventory_item_request_pkey')";
+constexpr std::string_view kNamesOfSecond =
+    "('inventory_hold'), ('inventory_hold_pkey'), ('inventory_hold_expires_at')";
+
+std::string taken_names(std::string_view names) {
+  return fmt::format(kTakenNames, names, kHasVersions);
+}
+
+// What keeps migration 0002 from adding columns to the table. A row of it may be a part of a
+// column elsewhere: as it is, in an array, a domain, a range or a composite type.
+constexpr const char* kUpgrade = R"sql(
+WITH RECURSIVE own AS (
+  SELECT *, oid AS table_oid FROM pg_class WHERE oid = to_regclass('inventory')
+), holding (type) AS (
+  SELECT reltype FROM own
+  UNION
+  SELECT more.type FROM holding CROSS JOIN LATERAL (
+    SELECT typarray FROM pg_type WHERE oid = holding.type
+    UNION ALL SELECT oid FROM pg_type WHERE typbasetype = holding.type
+    UNION ALL SELECT rngtypid FROM pg_range WHERE rngsubtype = holding.type
+    UNION ALL
+    SELECT reltype FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE atttypid = holding.type AND NOT attisdropped AND relkind IN ('c', 'v')) AS more (type)
+  WHERE more.type <> 0
+)
+SELECT format('it is a table OF %s, so it takes no more columns: ALTER TABLE inventory NOT OF',
+              reloftype::regtype)
+FROM own WHERE reloftype <> 0
+UNION ALL
+(SELECT format('column %I is there already, and the service needs one of that name for a use of '
+               'its own: rename it', attname)
+ FROM own JOIN pg_attribute ON attrelid = table_oid
+ WHERE attname IN ('version', 'low_stock') AND attnum > 0 AND NOT attisdropped
+ ORDER BY attname)
+UNION ALL
+(SELECT format('column %I of %s holds rows of it, so it takes no more columns: drop that column, or '
+               'give it another type', attname, other.oid::regclass)
+ FROM own CROSS JOIN pg_attribute JOIN pg_class other ON other.oid = attrelid
+ WHERE atttypid IN (SELECT type FROM holding) AND NOT attisdropped
+   AND other.relkind IN ('r', 'p', 'm', 'f')
+ ORDER BY 1)
+UNION ALL
+{}
 )sql";
 
 constexpr const char* kLookAlikes = R"sql(
@@ -175,6 +272,8 @@ struct Facts {
   std::string id_type;  // empty: there is no such column
   std::string quantity_type;
   bool is_id_unique;
+  std::string ids_end;       // empty: nowhere
+  std::string ids_end_text;  // a literal: of how many rows, and of which the first
 };
 
 bool is_integer(std::string_view type) {
@@ -210,6 +309,10 @@ std::string rows_query(const Facts& facts) {
           "unit' FROM inventory WHERE quantity <> trunc(quantity) ";
     }
   }
+  if (!facts.ids_end.empty()) {
+    query += fmt::format("UNION ALL SELECT count(*), min(id), {} FROM inventory WHERE id >= {} ",
+                         facts.ids_end_text, facts.ids_end);
+  }
   return fmt::format(
       "SELECT format(what, rows, coalesce(', the first has id ' || first, '')) "
       "FROM ({}) AS wrong (rows, first, what) WHERE rows > 0",
@@ -218,9 +321,10 @@ std::string rows_query(const Facts& facts) {
 
 }  // namespace
 
-Task<Result<std::vector<std::string>>> taken_columns(Session& session, Deadline deadline) {
+Task<Result<std::vector<std::string>>> examine_upgrade(Session& session, Deadline deadline) {
   const auto read =
-      co_await session.script("looking at the table inventory", kTakenColumns, deadline);
+      co_await session.script("looking at the table inventory",
+                              fmt::format(kUpgrade, taken_names(kNamesOfSecond)), deadline);
   if (!read) {
     co_return std::unexpected(read.error());
   }
@@ -235,19 +339,22 @@ Task<Result<Surroundings>> examine(Session& session, Deadline deadline) {
   }
   const PGresult* row = read->back().get();
   const Facts facts{is_true(row, 0, 0),           std::string(text(row, 0, 1)), is_true(row, 0, 2),
-                    std::string(text(row, 0, 3)), std::string(text(row, 0, 4)), is_true(row, 0, 5)};
+                    std::string(text(row, 0, 3)), std::string(text(row, 0, 4)), is_true(row, 0, 5),
+                    std::string(text(row, 0, 6)), std::string(text(row, 0, 7))};
   Surroundings found{.has_table = facts.has_table, .schema = facts.schema};
   const auto catalogue = co_await session.script(
-      kDoing, fmt::format(kCatalogue, facts.is_id_unique ? "true" : "false"), deadline);
+      kDoing,
+      fmt::format(kCatalogue, facts.is_id_unique ? "true" : "false", taken_names(kNamesOfFirst)),
+      deadline);
   if (!catalogue) {
     co_return std::unexpected(catalogue.error());
   }
   found.obstacles = lines(catalogue->back().get());
-  auto taken = co_await taken_columns(session, deadline);
-  if (!taken) {
-    co_return std::unexpected(taken.error());
+  auto more_columns = co_await examine_upgrade(session, deadline);
+  if (!more_columns) {
+    co_return std::unexpected(more_columns.error());
   }
-  std::ranges::move(*taken, std::back_inserter(found.obstacles));
+  std::ranges::move(*more_columns, std::back_inserter(found.obstacles));
   const bool has_rows = facts.is_readable && is_integer(facts.id_type);
   const auto more =
       co_await session.script(kDoing, has_rows ? rows_query(facts) : kLookAlikes, deadline);

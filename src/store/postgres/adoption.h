@@ -3,10 +3,11 @@
 // Adoption: what stands in the way of taking over a table `inventory` that is not the service's
 // own. Looked at before anything is changed; what is found is found all at once.
 //
-// Whatever a table may be like beside what is found here, the first migration takes it: a column
-// whose type does for the service is left alone, and with it what depends on it.
+// A column whose type does for the service is left alone by the migrations, and with it what
+// depends on it. What is not known here may still show when they are tried (rehearsal.h).
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "store/postgres/session.h"
@@ -25,8 +26,13 @@ struct Surroundings {
 // over. Waits as long as the deadline allows for who keeps the table locked.
 Task<Result<Surroundings>> examine(Session& session, Deadline deadline);
 
-// Columns of the table that migration 0002 adds, and that are there already: a sentence each.
-// Unless that migration was applied.
-Task<Result<std::vector<std::string>>> taken_columns(Session& session, Deadline deadline);
+// The same for a table that was adopted, or made, and to which migration 0002 was not applied.
+Task<Result<std::vector<std::string>>> examine_upgrade(Session& session, Deadline deadline);
+
+// SQL: whether inventory_migration is there and is this service's.
+inline constexpr std::string_view kHasVersions = R"sql(
+(SELECT count(*) = 2 FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+ WHERE pg_class.oid = to_regclass('inventory_migration') AND relkind = 'r'
+   AND attname IN ('version', 'name') AND NOT attisdropped))sql";
 
 }  // namespace inventory::store::postgres

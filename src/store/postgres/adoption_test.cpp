@@ -129,13 +129,11 @@ TEST_F(AdoptionTest, NamesEachThingThatUsesAColumnWhoseTypeHasToChange) {
       "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
       "CREATE TRIGGER watch BEFORE UPDATE OF quantity ON inventory FOR EACH ROW EXECUTE FUNCTION "
       "nothing();"
-      "CREATE POLICY mine ON inventory USING (quantity > 0);"
-      "CREATE TABLE history (before inventory)");
+      "CREATE POLICY mine ON inventory USING (quantity > 0)");
   EXPECT_THAT(obstacles(),
               testing::UnorderedElementsAre(
                   HasSubstr("view few"), HasSubstr("materialized view seen"), HasSubstr("twice"),
-                  HasSubstr("function"), HasSubstr("trigger watch"), HasSubstr("policy mine"),
-                  HasSubstr("column before of history")));
+                  HasSubstr("function"), HasSubstr("trigger watch"), HasSubstr("policy mine")));
 }
 
 TEST_F(AdoptionTest, AdoptsAnIdThatIsAlwaysGenerated) {
@@ -186,6 +184,193 @@ TEST_F(AdoptionTest, SaysWhoseTableItIsAndThatRowsAreHidden) {
 TEST_F(AdoptionTest, TakesNoTablesThatOnlyHaveTheServicesNames) {
   schema->sql("CREATE TABLE inventory_ledger (x INTEGER)");
   EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("inventory_ledger is there already")));
+}
+
+TEST_F(AdoptionTest, NamesWhateverHasANameThatItGives) {
+  make_table();
+  schema->sql(
+      "CREATE TABLE inventory_migration (id INTEGER, label TEXT);"
+      "CREATE SEQUENCE inventory_ledger;"
+      "CREATE DOMAIN inventory_item_request AS INTEGER;"
+      "CREATE TABLE others (x INTEGER CONSTRAINT inventory_ledger_pkey PRIMARY KEY);"
+      "CREATE VIEW inventory_hold AS SELECT 1 AS one;"
+      "CREATE INDEX inventory_hold_expires_at ON others (x)");
+  EXPECT_THAT(obstacles(), testing::UnorderedElementsAre(
+                               HasSubstr("table inventory_migration is there already"),
+                               HasSubstr("sequence inventory_ledger is there already"),
+                               HasSubstr("type inventory_item_request is there already"),
+                               HasSubstr("index inventory_ledger_pkey is there already"),
+                               HasSubstr("view inventory_hold is there already"),
+                               HasSubstr("index inventory_hold_expires_at is there already")));
+}
+
+// CREATE TABLE AS copies rows, and neither keys nor defaults.
+TEST_F(AdoptionTest, SaysHowATableThatWasMadeFromAnOlderOneGetsAKeyAndASequence) {
+  make_table();
+  schema->sql(
+      "INSERT INTO inventory (quantity) VALUES (4), (5);"
+      "ALTER TABLE inventory RENAME TO old; CREATE TABLE inventory AS TABLE old");
+  EXPECT_THAT(
+      obstacles(),
+      ElementsAre(
+          AllOf(HasSubstr("index inventory_pkey of old"), HasSubstr("ADD PRIMARY KEY (id)")),
+          AllOf(HasSubstr("belongs to column id of old"), HasSubstr("CREATE SEQUENCE"))));
+  schema->sql(
+      "ALTER TABLE inventory ADD PRIMARY KEY (id);"
+      "CREATE SEQUENCE inventory_ids OWNED BY inventory.id");
+  EXPECT_THAT(obstacles(), IsEmpty());
+  const auto added = run(add_items(*store(schema->options()), Items{item("m1", 3)}));
+  ASSERT_TRUE(added) << added.error().what;
+  EXPECT_EQ(added->front().item.id, 3);
+}
+
+TEST_F(AdoptionTest, TakesNoSequenceThatIsNotTheTables) {
+  schema->sql(
+      "CREATE TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description VARCHAR, "
+      "created_at TIMESTAMP); CREATE TABLE inventory_id_seq (x INTEGER)");
+  EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("taken by table inventory_id_seq")));
+  schema->sql("DROP TABLE inventory_id_seq; CREATE SEQUENCE inventory_id_seq");
+  EXPECT_THAT(obstacles(), IsEmpty());
+}
+
+TEST_F(AdoptionTest, WantsASequenceInTheTablesSchema) {
+  schema->sql(
+      "CREATE TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description VARCHAR, "
+      "created_at TIMESTAMP)");
+  const auto first = schema->name() + "_first";
+  schema->sql("CREATE SCHEMA " + first);
+  const auto beside =
+      store(schema->options(fmt::format("-c search_path={},{}", first, schema->name())));
+  const auto planned = run(beside->plan_migration());
+  ASSERT_TRUE(planned) << planned.error().what;
+  EXPECT_THAT(planned->obstacles, ElementsAre(HasSubstr("would be made in schema " + first)));
+  schema->sql(fmt::format("CREATE SEQUENCE {}.ids OWNED BY inventory.id", schema->name()));
+  EXPECT_TRUE(run(beside->migrate()));
+  schema->sql(fmt::format("DROP SCHEMA {} CASCADE", first));
+}
+
+TEST_F(AdoptionTest, WantsASequenceThatHasIdsLeft) {
+  make_table();
+  schema->sql(
+      "ALTER SEQUENCE inventory_id_seq MAXVALUE 100;"
+      "INSERT INTO inventory VALUES (99, 1), (500, 1)");
+  EXPECT_THAT(obstacles(),
+              ElementsAre(AllOf(HasSubstr("inventory_id_seq ends at 100"),
+                                HasSubstr("1 of its rows"), HasSubstr("the first has id 500"),
+                                HasSubstr("ALTER SEQUENCE inventory_id_seq NO MAXVALUE"))));
+  schema->sql("ALTER SEQUENCE inventory_id_seq NO MAXVALUE");
+  EXPECT_THAT(obstacles(), IsEmpty());
+}
+
+// Where a column holds rows of the table, whatever is around them, the table takes no more columns.
+TEST_F(AdoptionTest, NamesEachColumnThatHoldsItsRows) {
+  make_table();
+  schema->sql(
+      "CREATE DOMAIN checked AS inventory; CREATE TYPE pair AS (before inventory, after inventory);"
+      "CREATE TABLE a (x inventory[]); CREATE TABLE b (x checked); CREATE TABLE c (x pair[])");
+  EXPECT_THAT(obstacles(),
+              ElementsAre(HasSubstr("column x of a holds"), HasSubstr("column x of b holds"),
+                          HasSubstr("column x of c holds")));
+  schema->sql("DROP TABLE a, b, c; CREATE VIEW seen AS SELECT i FROM inventory i");
+  EXPECT_THAT(obstacles(), IsEmpty());
+}
+
+TEST_F(AdoptionTest, TakesNoTypedTable) {
+  schema->sql(
+      "CREATE TYPE row AS (id BIGINT, quantity BIGINT, description VARCHAR, created_at TIMESTAMP);"
+      "CREATE TABLE inventory OF row (PRIMARY KEY (id))");
+  EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("ALTER TABLE inventory NOT OF")));
+  schema->sql("ALTER TABLE inventory NOT OF");
+  EXPECT_THAT(obstacles(), IsEmpty());
+}
+
+TEST_F(AdoptionTest, SaysThatSearchPathLeadsNowhere) {
+  const auto nowhere = store(schema->options("-c search_path=nowhere"));
+  const auto planned = run(nowhere->plan_migration());
+  ASSERT_TRUE(planned) << planned.error().what;
+  EXPECT_THAT(planned->where, HasSubstr("no schema"));
+  EXPECT_THAT(planned->obstacles,
+              ElementsAre(HasSubstr("search_path (nowhere) leads to no schema")));
+  const auto migrated = run(nowhere->migrate());
+  ASSERT_FALSE(migrated);
+  EXPECT_THAT(migrated.error().what, HasSubstr("search_path (nowhere) leads to no schema"));
+}
+
+TEST_F(AdoptionTest, SaysThatTheRoleMayMakeNoTables) {
+  const auto role = schema->name() + "_role";
+  schema->sql(
+      fmt::format("CREATE ROLE {0}; GRANT USAGE ON SCHEMA {1} TO {0}", role, schema->name()));
+  const auto limited = store(schema->options("-c role=" + role));
+  EXPECT_THAT(run(limited->plan_migration())->obstacles,
+              ElementsAre(AllOf(HasSubstr("may make no tables"), HasSubstr("GRANT CREATE ON"))));
+  schema->sql(fmt::format("DROP OWNED BY {0}; DROP ROLE {0}", role));
+}
+
+// What only PostgreSQL itself can tell shows when it is tried, before anything is changed.
+TEST_F(AdoptionTest, SaysWhatPostgresqlRefusesOnAnEmptyCopy) {
+  make_table("", "INTEGER");
+  schema->sql(
+      "INSERT INTO inventory (quantity) VALUES (4);"
+      "CREATE FUNCTION half(INTEGER) RETURNS INTEGER LANGUAGE SQL IMMUTABLE AS 'SELECT $1 / 2';"
+      "CREATE INDEX halves ON inventory (half(quantity))");
+  EXPECT_THAT(obstacles(), ElementsAre(AllOf(HasSubstr("empty copy"), HasSubstr("half(bigint)"))));
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory"), "1");
+  schema->sql("DROP INDEX halves");
+  EXPECT_THAT(obstacles(), IsEmpty());
+}
+
+TEST_F(AdoptionTest, SaysWhichEventTriggersThereAreWhereOneRefuses) {
+  make_table();
+  const auto trigger = schema->name() + "_office";
+  // Of this schema only: an event trigger is the whole database's, which other tests use too.
+  schema->sql(fmt::format(
+      "CREATE FUNCTION closed() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+      "current_setting('search_path') LIKE '%{0}%' AND current_setting('application_name') = '{0}' "
+      "THEN RAISE EXCEPTION 'the office is closed'; END IF; END $$;"
+      "CREATE EVENT TRIGGER {1} ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION "
+      "closed()",
+      schema->name(), trigger));
+  const auto found = obstacles();
+  schema->sql("DROP EVENT TRIGGER " + trigger);
+  EXPECT_THAT(found, ElementsAre(AllOf(HasSubstr("the office is closed"), HasSubstr(trigger))));
+}
+
+// A temporary table that search_path puts last would not be found first.
+TEST_F(AdoptionTest, TriesNothingOnTheTableItself) {
+  make_table("", "INTEGER");
+  const auto file = schema->sql("SELECT pg_relation_filenode('inventory')");
+  schema->sql("BEGIN; LOCK TABLE inventory IN SHARE UPDATE EXCLUSIVE MODE");
+  const auto planned =
+      run(store(schema->options(fmt::format("-c search_path={},pg_temp", schema->name())))
+              ->plan_migration());
+  schema->sql("COMMIT");
+  ASSERT_TRUE(planned) << planned.error().what;
+  EXPECT_THAT(planned->obstacles, IsEmpty());
+  EXPECT_EQ(schema->sql("SELECT pg_relation_filenode('inventory')"), file);
+  EXPECT_EQ(schema->sql("SELECT to_regclass('inventory_ledger') IS NULL"), "t");
+}
+
+TEST_F(AdoptionTest, TakesADescriptionOfAnExtensionsTypeWhereverThatIs) {
+  const auto other = schema->name() + "_types";
+  schema->sql(fmt::format("CREATE SCHEMA {0}; CREATE DOMAIN {0}.citext AS TEXT", other));
+  schema->sql(fmt::format(
+      "CREATE TABLE inventory (id BIGSERIAL PRIMARY KEY, quantity BIGINT, description {}.citext, "
+      "created_at TIMESTAMP); INSERT INTO inventory (quantity, description) VALUES (1, 'Shirt')",
+      other));
+  EXPECT_THAT(obstacles(), IsEmpty());
+  EXPECT_EQ(schema->sql("SELECT description FROM inventory WHERE description = 'Shirt'"), "Shirt");
+  EXPECT_EQ(schema->sql("SELECT atttypid::regtype FROM pg_attribute WHERE attrelid = "
+                        "'inventory'::regclass AND attname = 'description'"),
+            "character varying");
+  schema->sql(fmt::format("DROP SCHEMA {} CASCADE", other));
+}
+
+TEST_F(AdoptionTest, SaysHowAColumnOfAnotherTypeBecomesOneThatItTakes) {
+  schema->sql(
+      "CREATE DOMAIN words AS TEXT; CREATE TABLE inventory (id BIGSERIAL PRIMARY KEY, quantity "
+      "BIGINT, description words, created_at TIMESTAMP)");
+  EXPECT_THAT(obstacles(), ElementsAre(AllOf(HasSubstr("type words"),
+                                             HasSubstr("ALTER COLUMN description TYPE varchar"))));
 }
 
 // Ids that were copied in stand before the sequence.

@@ -202,6 +202,28 @@ TEST_F(MigrationTest, GivesWayToWhoUsesATableAndComesBack) {
   EXPECT_EQ(finish(std::move(migrating)), 1);
 }
 
+TEST_F(MigrationTest, SaysWhatHasANameThatAnUpgradeGives) {
+  make_version_one(*schema);
+  schema->sql("CREATE INDEX inventory_hold_expires_at ON inventory (quantity)");
+  const auto plan = run(store(schema->options())->plan_migration());
+  ASSERT_TRUE(plan) << plan.error().what;
+  ASSERT_EQ(plan->obstacles.size(), 1U);
+  EXPECT_THAT(plan->obstacles.front(),
+              HasSubstr("index inventory_hold_expires_at is there already"));
+}
+
+TEST_F(MigrationTest, SaysWhatPostgresqlRefusesOfAnUpgrade) {
+  make_version_one(*schema);
+  schema->sql(
+      "CREATE VIEW products AS SELECT DISTINCT product_id FROM inventory_item_request;"
+      "ALTER TABLE inventory_item_request DROP CONSTRAINT inventory_item_request_pkey, "
+      "ADD PRIMARY KEY (identity, product_id)");
+  const auto plan = run(store(schema->options())->plan_migration());
+  ASSERT_TRUE(plan) << plan.error().what;
+  ASSERT_EQ(plan->obstacles.size(), 1U);
+  EXPECT_THAT(plan->obstacles.front(), HasSubstr("\"product_id\" is in a primary key"));
+}
+
 TEST_F(MigrationTest, SaysWhichColumnIsInTheWay) {
   make_version_one(*schema);
   schema->sql("ALTER TABLE inventory ADD COLUMN version TEXT");

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "store/postgres/adoption.h"
+#include "store/postgres/rehearsal.h"
 #include "store/postgres/transaction.h"
 
 namespace inventory::store::postgres {
@@ -34,12 +35,12 @@ SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL lock_timeout = 0;
 SELECT pg_advisory_xact_lock(6909558, hashtext(current_schema()));
 SET LOCAL lock_timeout = {};
-CREATE TABLE IF NOT EXISTS inventory_migration (
-  version INTEGER PRIMARY KEY,
-  name TEXT NOT NULL,
-  applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
-);
 )sql";
+
+// The same lock, unless somebody has it.
+constexpr const char* kTryLockForMigration =
+    "SELECT FROM (SELECT pg_try_advisory_xact_lock(6909558, hashtext(current_schema())) AS got) AS "
+    "lock WHERE got";
 
 // Every row of a table is read, which the session's own settings would do by its key.
 constexpr std::string_view kReadWholeTables = R"sql(
@@ -69,8 +70,8 @@ Error newer(const Session& session, int version) {
 // 0 if nothing was ever migrated.
 Task<Result<int>> applied_version(Session& session, Deadline deadline) {
   constexpr auto* kDoing = "reading the schema's version";
-  const auto table = co_await session.script(
-      kDoing, "SELECT (to_regclass('inventory_migration') IS NOT NULL)::int", deadline);
+  const auto table =
+      co_await session.script(kDoing, fmt::format("SELECT {}::int", kHasVersions), deadline);
   if (!table) {
     co_return std::unexpected(table.error());
   }
@@ -108,8 +109,16 @@ Task<Result<void>> check_adoption(Session& session, Deadline deadline) {
   if (!found) {
     co_return std::unexpected(found.error());
   }
-  if (!found->obstacles.empty()) {
-    co_return std::unexpected(not_adoptable(session, *found));
+  Surroundings known = *found;
+  if (known.obstacles.empty()) {
+    auto tried = co_await rehearse(session, migrations(), deadline);
+    if (!tried) {
+      co_return std::unexpected(tried.error());
+    }
+    known.obstacles = *std::move(tried);
+  }
+  if (!known.obstacles.empty()) {
+    co_return std::unexpected(not_adoptable(session, known));
   }
   co_return Result<void>();
 }
@@ -120,27 +129,29 @@ Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_ti
                              Deadline deadline) {
   const auto locked = co_await session.script(
       "locking the schema to migrate it",
-      fmt::format("{}; {} {}", kBegin.sql, fmt::format(kLockForMigration, lock_timeout.count()),
-                  kReadVersion),
+      fmt::format("{}; {}", kBegin.sql, fmt::format(kLockForMigration, lock_timeout.count())),
       deadline);
   if (!locked) {
     co_return std::unexpected(locked.error());
   }
-  const int version = read_int(locked->back());
-  if (version == 0) {
+  const auto version = co_await applied_version(session, deadline);
+  if (!version) {
+    co_return std::unexpected(version.error());
+  }
+  if (*version == 0) {
     const auto adoptable = co_await check_adoption(session, deadline);
     if (!adoptable) {
       co_return std::unexpected(adoptable.error());
     }
   }
-  if (version < known_version()) {
-    const Migration& next = migrations()[static_cast<std::size_t>(version)];
+  if (*version < known_version()) {
+    const Migration& next = migrations()[static_cast<std::size_t>(*version)];
     const bool is_beside_older = next.name.ends_with(kBesideOlder);
     const auto applied = co_await session.script(
         "migrating the schema",
-        fmt::format("SET LOCAL lock_timeout = {}; {}; INSERT INTO inventory_migration (version, "
-                    "name) VALUES ({}, '{}')",
-                    version == 0 ? lock_timeout.count() : kMoment.count(), next.sql,
+        fmt::format("SET LOCAL lock_timeout = {}; {}; {}; INSERT INTO inventory_migration "
+                    "(version, name) VALUES ({}, '{}')",
+                    *version == 0 ? lock_timeout.count() : kMoment.count(), kMakeVersions, next.sql,
                     is_beside_older ? -next.version : next.version, next.name),
         deadline);
     if (!applied) {
@@ -175,28 +186,8 @@ Task<Result<int>> apply_next_patiently(Session& session, std::chrono::millisecon
   }
 }
 
-}  // namespace
-
-Task<Result<MigrationPlan>> plan_migration(Session& session, Deadline deadline) {
-  const auto version = co_await applied_version(session, deadline);
-  if (!version) {
-    co_return std::unexpected(version.error());
-  }
-  if (*version > known_version()) {
-    co_return std::unexpected(newer(session, *version));
-  }
-  MigrationPlan plan{.missing = known_version() - *version,
-                     .where = fmt::format("PostgreSQL {}", session.where())};
-  if (*version > 0) {
-    if (plan.missing > 0) {
-      auto taken = co_await taken_columns(session, deadline);
-      if (!taken) {
-        co_return std::unexpected(taken.error());
-      }
-      plan.obstacles = *std::move(taken);
-    }
-    co_return plan;
-  }
+// What the migrations would find where none was applied yet.
+Task<Result<void>> look(Session& session, MigrationPlan& plan, Deadline deadline) {
   const auto begun = co_await session.script(
       "beginning to look", fmt::format("BEGIN READ ONLY; {}", kReadWholeTables), deadline);
   if (!begun) {
@@ -211,9 +202,72 @@ Task<Result<MigrationPlan>> plan_migration(Session& session, Deadline deadline) 
     co_return std::unexpected(ended.error());
   }
   plan.tables = found->has_table ? MigrationPlan::Tables::adopted : MigrationPlan::Tables::made;
-  plan.where += fmt::format(", schema {}", found->schema);
+  plan.where += found->schema.empty() ? ", no schema" : fmt::format(", schema {}", found->schema);
   plan.obstacles = std::move(found->obstacles);
   plan.look_alikes = std::move(found->look_alikes);
+  co_return Result<void>();
+}
+
+// Tries the migrations that are missing in a transaction of its own, unless another instance is at
+// it, or was.
+Task<Result<std::vector<std::string>>> rehearse_alone(Session& session, int version,
+                                                      Deadline deadline) {
+  std::vector<std::string> obstacles;
+  const auto begun = co_await session.script(
+      "trying the migration", fmt::format("{}; {}", kBegin.sql, kTryLockForMigration), deadline);
+  if (!begun) {
+    co_return std::unexpected(begun.error());
+  }
+  const auto now = co_await applied_version(session, deadline);
+  if (!now) {
+    co_return std::unexpected(now.error());
+  }
+  if (PQntuples(begun->back().get()) > 0 && *now == version) {
+    auto tried = co_await rehearse(session, migrations().subspan(static_cast<std::size_t>(version)),
+                                   deadline);
+    if (!tried) {
+      co_return std::unexpected(tried.error());
+    }
+    obstacles = *std::move(tried);
+  }
+  const auto ended = co_await session.script("ending the trial", "ROLLBACK", deadline);
+  if (!ended) {
+    co_return std::unexpected(ended.error());
+  }
+  co_return obstacles;
+}
+
+}  // namespace
+
+Task<Result<MigrationPlan>> plan_migration(Session& session, Deadline deadline) {
+  const auto version = co_await applied_version(session, deadline);
+  if (!version) {
+    co_return std::unexpected(version.error());
+  }
+  if (*version > known_version()) {
+    co_return std::unexpected(newer(session, *version));
+  }
+  MigrationPlan plan{.missing = known_version() - *version,
+                     .where = fmt::format("PostgreSQL {}", session.where())};
+  if (plan.missing == 0) {
+    co_return plan;
+  }
+  if (*version > 0) {
+    auto taken = co_await examine_upgrade(session, deadline);
+    if (!taken) {
+      co_return std::unexpected(taken.error());
+    }
+    plan.obstacles = *std::move(taken);
+  } else if (const auto looked = co_await look(session, plan, deadline); !looked) {
+    co_return std::unexpected(looked.error());
+  }
+  if (plan.obstacles.empty()) {
+    auto tried = co_await rehearse_alone(session, *version, deadline);
+    if (!tried) {
+      co_return std::unexpected(tried.error());
+    }
+    plan.obstacles = *std::move(tried);
+  }
   co_return plan;
 }
 

@@ -41,6 +41,18 @@ std::string_view advice(const PGresult* result) {
 
 std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
+// What more PostgreSQL says: what is in the way, and in which function. Not for what a request
+// holds, whose values it may repeat.
+std::string particulars(const PGresult* result) {
+  std::string text;
+  for (const int code : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_CONTEXT}) {
+    if (const auto more = first_line(field(result, code)); !more.empty()) {
+      text += fmt::format("; {}", more);
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 Session::Session(const boost::asio::any_io_executor& executor, Connected connected)
@@ -245,7 +257,8 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
   if (auto mark = find_mark(message)) {
     return write_error(doing, std::move(*mark));
   }
-  const auto text = fmt::format("{} ({}){}", message, sqlstate, advice(result));
+  const auto text = fmt::format("{} ({}){}{}", message, sqlstate, advice(result),
+                                failed.name == nullptr ? particulars(result) : "");
   const auto source_file = field(result, PG_DIAG_SOURCE_FILE);
   const auto is_part_of = [&failed](const Statement& statement) {
     return failed.name != nullptr && std::string_view(failed.name) == statement.name;
