@@ -12,6 +12,7 @@
 #include "config/database_url.h"
 #include "server/migration_text.h"
 #include "server/open_store.h"
+#include "terminal/printable.h"
 
 namespace inventory::cli {
 namespace {
@@ -29,8 +30,8 @@ store::Task<int> carry_out(store::Store& store, const config::Configuration& con
   }
   const auto objections = server::objections(*plan, configuration.require_stock);
   if (dry_run) {
-    fmt::print("{}\n", server::describe(*plan));
-    for (const auto& objection : objections) fmt::print("{}\n", objection);
+    fmt::print("{}\n", terminal::printable(server::describe(*plan)));
+    for (const auto& objection : objections) fmt::print("{}\n", terminal::printable(objection));
     co_return objections.empty() ? kExitDone : kExitNo;
   }
   for (const auto& objection : objections) spdlog::error("{}", objection);

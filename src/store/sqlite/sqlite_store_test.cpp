@@ -636,14 +636,60 @@ TEST_F(SqliteStore, AdoptsNoTableWhoseColumnsOrChecksWouldBeLost) {
         "TEXT, created_at TEXT)",
         "TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER REFERENCES x (id), description "
         "TEXT, created_at TEXT)",
+        "TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER CHECK /* few */ (quantity < 9), "
+        "description TEXT, created_at TEXT)",
+        "TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description AS ('no ' || id), "
+        "created_at TEXT)",
+        "TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description TEXT UNIQUE ON "
+        "CONFLICT REPLACE, created_at TEXT)",
+        "TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description TEXT UNIQUE, "
+        "created_at TEXT); CREATE INDEX inventory_unique_1 ON inventory (quantity)",
+        "TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description TEXT, created_at "
+        "TEXT); CREATE TABLE inventory_migration (id INTEGER)",
         "VIEW inventory AS SELECT 1 AS id, 2 AS quantity, '' AS description, '' AS created_at"}) {
     file().execute(fmt::format("CREATE {}", made));
     const auto plan = run(store_->plan_migration());
     ASSERT_TRUE(plan) << plan.error().what;
     EXPECT_EQ(plan->obstacles.size(), 1U) << made;
     EXPECT_FALSE(run(store_->migrate())) << made;
-    file().execute(fmt::format("DROP {} inventory", std::string(made).substr(0, 5)));
+    file().execute(fmt::format("DROP {} inventory; DROP TABLE IF EXISTS inventory_migration",
+                               std::string(made).substr(0, 5)));
   }
+}
+
+TEST_F(SqliteStore, AdoptsATableWhoseTextOnlyLooksAsIfSomethingWouldBeLost) {
+  file().execute(
+      "CREATE TABLE inventory (id INTEGER PRIMARY KEY, -- CHECK (id > 7), GENERATED, REFERENCES x\n"
+      "quantity INTEGER CHECK (\"quantity\" >= 0), description TEXT DEFAULT 'check (it''s)', "
+      "created_at TEXT)");
+  migrate();
+  file().execute("INSERT INTO inventory (quantity) VALUES (4)");
+  EXPECT_EQ(file().query("SELECT description FROM inventory"), "check (it's)");
+}
+
+TEST_F(SqliteStore, KeepsDefaultsCollationsAndAKeyThatIsNotTheId) {
+  file().execute(
+      "CREATE TABLE inventory (id INTEGER NOT NULL, quantity INTEGER DEFAULT 5, description TEXT "
+      "COLLATE NOCASE PRIMARY KEY, created_at DATETIME DEFAULT CURRENT_TIMESTAMP);"
+      "INSERT INTO inventory VALUES (3, 10, 'a shirt', '2021-03-15 12:05:57.105542')");
+  migrate();
+  file().execute("INSERT INTO inventory (description) VALUES ('Socks')");
+  EXPECT_EQ(file().query("SELECT id || ' ' || quantity || ' ' || length(created_at) FROM inventory "
+                         "WHERE description = 'SOCKS'"),
+            "4 5 19");
+  EXPECT_ANY_THROW(file().execute("INSERT INTO inventory (description) VALUES ('A SHIRT')"));
+  EXPECT_EQ(file().query("SELECT quantity FROM inventory_ledger WHERE product_id = 3"), "10");
+  EXPECT_EQ(decide({order(1, 3, 4)}), OrderDecisions{kAccepted});
+}
+
+TEST_F(SqliteStore, SaysWhatOfARowIsWrongBesideWhatIsWrongOfTheTable) {
+  file().execute(
+      "CREATE TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description TEXT CHECK "
+      "(description <> ''), created_at TEXT); INSERT INTO inventory VALUES (1, -1, 'a', '')");
+  const auto plan = run(store_->plan_migration());
+  ASSERT_TRUE(plan) << plan.error().what;
+  EXPECT_THAT(plan->obstacles, testing::ElementsAre(HasSubstr("CHECK (description <> '')"),
+                                                    HasSubstr("1 of its rows have a quantity")));
 }
 
 TEST_F(SqliteStore, MakesNoFileToSayWhatItWouldDo) {
