@@ -63,6 +63,8 @@ FROM sqlite_schema
 WHERE lower(name) IN ('inventory_ledger', 'inventory_item_request', 'inventory_hold',
                       'inventory_hold_expires_at')
    OR lower(name) = 'inventory_migration' AND NOT ({})
+   OR lower(name) GLOB 'inventory_unique_[0-9]*'  -- kRestoring
+      AND EXISTS (SELECT 1 FROM pragma_index_list('inventory') WHERE origin IN ('u', 'pk'))
 )sql";
 
 constexpr std::string_view kUpgrade = R"sql(

@@ -682,6 +682,27 @@ TEST_F(SqliteStore, KeepsDefaultsCollationsAndAKeyThatIsNotTheId) {
   EXPECT_EQ(decide({order(1, 3, 4)}), OrderDecisions{kAccepted});
 }
 
+TEST_F(SqliteStore, SaysWhatSqliteRefusesToMakeAgain) {
+  file().execute(
+      "CREATE TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description TEXT, "
+      "created_at TEXT)");
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(file().path().c_str(), &handle), SQLITE_OK);
+  const std::unique_ptr<sqlite3, int (*)(sqlite3*)> other(handle, sqlite3_close);
+  sqlite3_create_collation(handle, "of_the_shop", SQLITE_UTF8, nullptr,
+                           [](void*, int, const void*, int, const void*) { return 0; });
+  ASSERT_EQ(
+      sqlite3_exec(handle, "CREATE INDEX words ON inventory (description COLLATE of_the_shop)",
+                   nullptr, nullptr, nullptr),
+      SQLITE_OK);
+  const auto plan = run(store_->plan_migration());
+  ASSERT_TRUE(plan) << plan.error().what;
+  EXPECT_THAT(plan->obstacles,
+              testing::ElementsAre(AllOf(HasSubstr("as a trial"), HasSubstr("of_the_shop"))));
+  EXPECT_FALSE(run(store_->migrate()));
+  EXPECT_EQ(file().query("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'inventory_%'"), "0");
+}
+
 TEST_F(SqliteStore, SaysWhatOfARowIsWrongBesideWhatIsWrongOfTheTable) {
   file().execute(
       "CREATE TABLE inventory (id INTEGER PRIMARY KEY, quantity INTEGER, description TEXT CHECK "
