@@ -151,6 +151,13 @@ def test_its_life_on_a_machine(machine, package, broker, tmp_path):
     machine.wait_for(UNIT, "NRestarts", lambda count: count == "1")
     machine.wait_for(UNIT, "StatusText", lambda text: text.startswith("consuming "))
 
+    # A wrong setting is not the end: once it is put right, the service starts without a person.
+    settings.write_text("no-such-setting = 1\n" + edited)
+    machine.run("systemctl", "restart", UNIT, check=False)
+    machine.wait_for(UNIT, "NRestarts", lambda count: int(count) >= 1)
+    settings.write_text(edited)
+    machine.wait_for(UNIT, "StatusText", lambda text: text.startswith("consuming "))
+
     # An upgrade restarts it and keeps the settings; the stock is what it was.
     process = machine.show(UNIT, "MainPID")
     machine.run("dpkg", "--force-confold", "-i", put(machine, newer(package, tmp_path)))
