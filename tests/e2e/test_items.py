@@ -7,6 +7,8 @@ import re
 import pytest
 
 from client import new_id
+from database import ANY_BYTES, Postgres
+from service import Service
 
 
 def test_an_item_is_added_and_described(shop):
@@ -104,6 +106,30 @@ def test_items_of_a_client_whose_correlation_ids_are_not_unique_are_not_swallowe
     answers = [reply.json for reply in shop.receive_all(20)]
     assert [answer["success"] for answer in answers].count(True) == 1
     assert sum("was already used" in answer["message"] for answer in answers) == 19
+
+
+def test_stored_text_that_is_no_utf_8_is_other_content(broker, postgres, queues, client):
+    """What a repeated request is compared with may be any bytes where the database takes them."""
+    database = Postgres.new_database(postgres.url, ANY_BYTES)
+    with Service(broker.url, database.url, queues) as service:
+        item = {"quantity": 5, "description": "grün"}
+        first, second = (client.item(item, message_id=identity) for identity in ("m1", "m2"))
+        assert first.json["success"] and second.json["success"]
+        order = {"order_id": 7, "product_id": second.json["id"], "quantity": 1}
+        assert client.order(order).json["success"]
+        database.execute(
+            "UPDATE inventory_item_request SET description = 'gr' || chr(252) || 'n'"
+            " WHERE product_id = 1;"
+            "UPDATE inventory_ledger SET outcome = 'accept' || chr(252) WHERE identity = 'i7'"
+        )
+        again = client.item(item, message_id="m1").json
+        assert again["success"] is False and "was already used for item 1" in again["message"]
+        assert client.item(item, message_id="m2").body == second.body
+        # An outcome that nobody knows is put aside, and named.
+        client.publish(queues.order, order)
+        service.wait_for_log("table inventory_ledger, product_id 2, identity i7: outcome is")
+        other = {"order_id": 8, "product_id": first.json["id"], "quantity": 1}
+        assert client.order(other).json["success"]
 
 
 def test_a_replay_shows_the_item_as_it_was_added(shop):

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 
 from client import Client, new_id
-from database import Postgres
+from database import ANY_BYTES, Postgres
 from servers import Server
 from service import DEADLINE_S, Service, run
 
@@ -102,12 +102,7 @@ def test_items_are_unavailable_while_the_database_is_away(broker, folder, queues
 
 def test_a_row_that_cannot_be_shown_is_null_and_named(broker, postgres, queues):
     """Also text of a database that does not know its encoding; the rest of the page is there."""
-    name = "ascii_" + new_id().replace("-", "")
-    postgres_database = Postgres(postgres.url)
-    postgres_database.execute(
-        f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
-    )
-    database = Postgres(postgres.url.rsplit("/", 1)[0] + "/" + name)
+    database = Postgres.new_database(postgres.url, ANY_BYTES)
     with Service(broker.url, database.url, queues) as service:
         fill(broker, queues)
         database.execute(

@@ -20,6 +20,10 @@ class Sqlite:
             return connection.execute(sql).fetchall()
 
 
+# Options of a database that does not know the encoding of its text.
+ANY_BYTES = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+
+
 class Postgres:
     kind = "postgres"
 
@@ -34,9 +38,9 @@ class Postgres:
         return Postgres(f"{server_url}?options=-csearch_path%3D{name}")
 
     @staticmethod
-    def new_database(server_url):
+    def new_database(server_url, options=""):
         name = f"inventory_{uuid.uuid4().hex}"
-        _execute(server_url, f"CREATE DATABASE {name}")
+        _execute(server_url, f"CREATE DATABASE {name} {options}")
         return Postgres(server_url.rsplit("/", 1)[0] + "/" + name)
 
     def query(self, sql):

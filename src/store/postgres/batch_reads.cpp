@@ -32,34 +32,45 @@ WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)sql"};
 constexpr Statement kFindItems{"find_items", R"sql(
 SELECT id::bigint FROM inventory WHERE id = ANY($1::bigint[]))sql"};
 
+// Text as it is stored: a server that does not know its encoding (SQL_ASCII) would refuse the whole
+// of a result that holds one which is no UTF-8.
+std::string bytes_of(std::string_view column) {
+  return fmt::format(
+      "convert_to({}::text, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN "
+      "'SQL_ASCII' ELSE 'UTF8' END)",
+      column);
+}
+
 // A statement of its own after the lock: its snapshot sees what another instance decided while this
 // one waited. LATERAL with LIMIT 1 leaves the planner nothing but one index lookup a key; a plain
 // join may scan all entries of a product.
 const Statement& read_entries() {
   static const auto kSql = fmt::format(R"sql(
-SELECT key.place, earlier.outcome::text, earlier.quantity::bigint, earlier.delta::bigint,
-  earlier.quantity_after::bigint, earlier.terms::text, earlier.message_hash::bigint
+SELECT key.place, {1}, earlier.quantity::bigint, earlier.delta::bigint,
+  earlier.quantity_after::bigint, {2}, earlier.message_hash::bigint
 FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS key (product_id, identity, place)
 CROSS JOIN LATERAL (
   SELECT outcome, quantity, delta, quantity_after, terms, message_hash FROM inventory_ledger
   WHERE product_id = key.product_id AND identity = key.identity LIMIT 1) AS earlier
-WHERE {})sql",
-                                       unless_rules(kStockTables, "$3"));
+WHERE {0})sql",
+                                       unless_rules(kStockTables, "$3"),
+                                       bytes_of("earlier.outcome"), bytes_of("earlier.terms"));
   static const Statement kStatement{"read_entries", kSql.c_str()};
   return kStatement;
 }
 
 const Statement& read_requests() {
-  static const auto kSql = fmt::format(R"sql(
+  static const auto kSql =
+      fmt::format(R"sql(
 SELECT asked.identity, earlier.product_id::bigint, earlier.quantity::bigint,
-  earlier.description::text, earlier.created_at::timestamp, earlier.chosen_id::bigint,
+  {1}, earlier.created_at::timestamp, earlier.chosen_id::bigint,
   earlier.low_stock::bigint, earlier.product_id IS NULL
 FROM unnest($1::text[]) AS asked (identity)
 CROSS JOIN LATERAL (
   SELECT product_id, quantity, description, created_at, chosen_id, low_stock
   FROM inventory_item_request WHERE identity = asked.identity LIMIT 1) AS earlier
-WHERE {})sql",
-                                       unless_rules(kAllTables, "$2"));
+WHERE {0})sql",
+                  unless_rules(kAllTables, "$2"), bytes_of("earlier.description"));
   static const Statement kStatement{"read_requests", kSql.c_str()};
   return kStatement;
 }
