@@ -218,5 +218,13 @@ def test_no_row_is_hidden_by_row_level_security(broker, left_by_python, client, 
             service.wait_ready()
             request = {"order_id": new_id(), "product_id": 1, "quantity": 1}
             assert client.order(request).json["success"]
+            # Of the ledger alone, while the service runs: an outage like any other.
+            left_by_python.execute("ALTER TABLE inventory_ledger ENABLE ROW LEVEL SECURITY")
+            client.publish(queues.order, request | {"order_id": 7}, reply_to=client.reply_to)
+            service.wait_for_log("BYPASSRLS", times=2)
+            assert "security policy for table \"inventory_ledger\"" in service.log
+            assert "a request waits, others go on" not in service.log
+            left_by_python.execute("ALTER TABLE inventory_ledger DISABLE ROW LEVEL SECURITY")
+            assert client.receive().json["success"]
     finally:
         left_by_python.execute("DROP OWNED BY e2e_reader; DROP ROLE e2e_reader")

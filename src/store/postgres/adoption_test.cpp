@@ -424,6 +424,32 @@ TEST_F(AdoptionTest, RefusesToServeWhereRowsAreHidden) {
   schema->sql(fmt::format("DROP OWNED BY {0}; DROP ROLE {0}", role));
 }
 
+// Whichever of the tables it is, and though the session has worked with them.
+TEST_F(AdoptionTest, IsUnavailableWhereRowsOfATableAreHiddenMeanwhile) {
+  ASSERT_TRUE(run(add_items(*migrated_store(), Items{item("m1", 5)})));
+  const auto role = schema->name() + "_role";
+  schema->sql(
+      fmt::format("CREATE ROLE {0}; GRANT USAGE ON SCHEMA {1} TO {0};"
+                  "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA {1} TO {0};"
+                  "GRANT USAGE ON SEQUENCE inventory_id_seq TO {0}",
+                  role, schema->name()));
+  const auto limited = store(schema->options("-c role=" + role));
+  ASSERT_TRUE(run(add_items(*limited, Items{item("m2", 5)})));
+  int id = 0;
+  for (const auto* table : {"inventory", "inventory_ledger", "inventory_item_request"}) {
+    ASSERT_EQ(run(decide_orders(*limited, Orders{order(++id, 1, 1)})), Decisions{kAccepted});
+    schema->sql(fmt::format("ALTER TABLE {} ENABLE ROW LEVEL SECURITY", table));
+    const auto added = run(add_items(*limited, Items{item(std::string("in ") + table, 5)}));
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error().fault, Fault::unavailable) << added.error().what;
+    EXPECT_THAT(added.error().what, AllOf(HasSubstr(table), HasSubstr("BYPASSRLS")));
+    EXPECT_FALSE(run(limited->ready()));
+    schema->sql(fmt::format("ALTER TABLE {} DISABLE ROW LEVEL SECURITY", table));
+    EXPECT_TRUE(run(limited->ready()));
+  }
+  schema->sql(fmt::format("DROP OWNED BY {0}; DROP ROLE {0}", role));
+}
+
 // A role or a database may have other defaults.
 TEST_F(AdoptionTest, SetsWhatThePromisesRestOn) {
   const auto options = schema->options(

@@ -21,6 +21,10 @@ constexpr std::array<std::string_view, 4> kSourcesOfDatabaseLimits = {"varsup.c"
 // no right to do, has a context.
 constexpr std::string_view kSourceOfRaise = "pl_exec.c";
 
+// Where it is found that rows are hidden (row_security = off): of the tables of a statement,
+// whatever the row.
+constexpr std::string_view kSourceOfRowSecurity = "rls.c";
+
 template <std::size_t N>
 bool is_one_of(const std::array<std::string_view, N>& names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
@@ -38,7 +42,7 @@ bool is_of_the_data(const ServerError& error) {
 }
 
 // Out of disk, memory or connections; stopping; read-only; a session whose state is not ours any
-// more. Not among them, because one row can cause it:
+// more; tables whose rows are hidden. Not among them, because one row can cause it:
 //   53400  a limit of one statement's (temp_file_limit);
 //   57014  a statement that takes too long, in a trigger perhaps, or that a person cancelled;
 //   58...  a file that cannot be read, of which one block may be bad, or a trigger's library. What
@@ -47,8 +51,9 @@ bool is_of_the_server(const ServerError& error) {
   const auto sqlstate = error.sqlstate;
   return (sqlstate.starts_with("53") && sqlstate != "53400") ||
          (sqlstate.starts_with("57") && sqlstate != "57014") || sqlstate.starts_with("25") ||
-         sqlstate == "26000" || (sqlstate == "0A000" && error.source_file == "plancache.c") ||
-         sqlstate == "54000";
+         sqlstate == "26000" ||
+         (sqlstate == "42501" && error.source_file == kSourceOfRowSecurity) ||
+         (sqlstate == "0A000" && error.source_file == "plancache.c") || sqlstate == "54000";
 }
 
 }  // namespace

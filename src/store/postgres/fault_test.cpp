@@ -61,6 +61,7 @@ TEST(FaultOf, HoldsUpEverybodyForTheServerAsAWholeAndTheSessionOnly) {
     EXPECT_EQ(of(sqlstate), Fault::unavailable) << sqlstate;
   }
   EXPECT_EQ(from("plancache.c", "0A000"), Fault::unavailable);
+  EXPECT_EQ(from("rls.c", "42501"), Fault::unavailable);
 }
 
 TEST(FaultOf, LeavesEverythingElseToTheRequestsThatMeetIt) {
