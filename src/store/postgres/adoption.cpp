@@ -168,6 +168,21 @@ WITH own AS (
       format('inventory_id_seq belongs to %I', pg_get_userbyid(relowner)) END) AS why (reason)
   WHERE reason IS NOT NULL
   UNION ALL
+  SELECT 4, format('its sequence %1$s counts down or begins anew at its end: ALTER SEQUENCE %1$s '
+                   'INCREMENT 1 NO CYCLE', seqrelid::regclass)
+  FROM own JOIN columns ON place = 1 AND attnum IS NOT NULL
+  JOIN pg_sequence
+    ON seqrelid = coalesce(pg_get_serial_sequence(table_oid::regclass::text, 'id')::regclass,
+                           to_regclass('inventory_id_seq'))
+  WHERE relkind = 'r' AND (seqincrement < 0 OR seqcycle)
+  UNION ALL
+  SELECT 4, format('its constraint %I is %s, and would be lost: rename it', conname,
+                   pg_get_constraintdef(pg_constraint.oid))
+  FROM own JOIN pg_constraint ON conrelid = table_oid
+  WHERE conname = 'inventory_quantity_not_negative'
+    AND pg_get_constraintdef(pg_constraint.oid)
+        !~ '^CHECK \(\(quantity >= \(?0\)?(::[a-z ]+)?\)\)( NOT VALID)?$'
+  UNION ALL
   SELECT 6, format('search_path (%s) leads to no schema that is there: ALTER ROLE %I SET search_path '
                    '= public', current_setting('search_path'), current_user)
   WHERE current_schema() IS NULL

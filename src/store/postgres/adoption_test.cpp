@@ -262,6 +262,28 @@ TEST_F(AdoptionTest, WantsASequenceThatHasIdsLeft) {
   EXPECT_THAT(obstacles(), IsEmpty());
 }
 
+TEST_F(AdoptionTest, WantsASequenceThatGivesNoIdTwice) {
+  make_table();
+  for (const auto* how : {"INCREMENT -1", "MAXVALUE 1000 CYCLE"}) {
+    schema->sql(fmt::format("ALTER SEQUENCE inventory_id_seq {}", how));
+    EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("inventory_id_seq INCREMENT 1 NO CYCLE")))
+        << how;
+    schema->sql("ALTER SEQUENCE inventory_id_seq INCREMENT 1 NO CYCLE");
+  }
+  EXPECT_THAT(obstacles(), IsEmpty());
+}
+
+TEST_F(AdoptionTest, TakesNoConstraintAwayThatOnlyHasTheNameOfItsOwn) {
+  make_table(", CONSTRAINT inventory_quantity_not_negative UNIQUE (description)");
+  EXPECT_THAT(obstacles(), ElementsAre(HasSubstr("UNIQUE (description), and would be lost")));
+  for (const auto* type : {"bigint", "integer", "numeric", "smallint", "real"}) {
+    schema->sql("DROP TABLE inventory");
+    make_table(", CONSTRAINT inventory_quantity_not_negative CHECK (quantity >= 0)", type);
+    EXPECT_THAT(plan().obstacles, IsEmpty()) << type;
+  }
+  EXPECT_THAT(obstacles(), IsEmpty());
+}
+
 // Where a column holds rows of the table, whatever is around them, the table takes no more columns.
 TEST_F(AdoptionTest, NamesEachColumnThatHoldsItsRows) {
   make_table();
