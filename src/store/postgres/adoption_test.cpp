@@ -474,20 +474,24 @@ TEST_F(AdoptionTest, IsUnavailableWhereRowsOfATableAreHiddenMeanwhile) {
 
 // A role or a database may have other defaults.
 TEST_F(AdoptionTest, SetsWhatThePromisesRestOn) {
-  const auto options = schema->options(
+  std::string defaults =
       "-c synchronous_commit=off -c client_min_messages=error -c row_security=on "
       "-c default_transaction_isolation=serializable -c default_transaction_read_only=on "
-      "-c default_transaction_deferrable=on -c standard_conforming_strings=off");
-  const auto made = store(options);
+      "-c default_transaction_deferrable=on -c standard_conforming_strings=off";
+  if (schema->sql("SELECT current_setting('transaction_timeout', true) IS NULL") == "f") {
+    defaults += " -c transaction_timeout=60000";
+  }
+  const auto made = store(schema->options(defaults));
   ASSERT_TRUE(run(made->migrate()));
   schema->sql(
       "CREATE TABLE seen (value TEXT);"
       "CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen SELECT "
       "concat_ws(' ', current_setting('synchronous_commit'), current_setting('row_security'), "
-      "current_setting('client_min_messages'), current_setting('transaction_isolation')); RETURN "
+      "current_setting('client_min_messages'), current_setting('transaction_isolation'), "
+      "coalesce(current_setting('transaction_timeout', true), '0')); RETURN "
       "NULL; END $$; CREATE TRIGGER look AFTER INSERT ON inventory EXECUTE FUNCTION look()");
   ASSERT_TRUE(run(add_items(*made, Items{item("m1", 5)})));
-  EXPECT_EQ(schema->sql("SELECT value FROM seen"), "on off warning read committed");
+  EXPECT_EQ(schema->sql("SELECT value FROM seen"), "on off warning read committed 0");
 }
 
 TEST_F(AdoptionTest, LeavesASynchronousCommitThatPromisesMore) {

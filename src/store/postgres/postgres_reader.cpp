@@ -11,6 +11,7 @@
 #include "store/postgres/connect.h"
 #include "store/postgres/connection_info.h"
 #include "store/postgres/session.h"
+#include "store/postgres/transaction.h"
 
 namespace inventory::store::postgres {
 namespace {
@@ -105,6 +106,7 @@ class PostgresReader : public Reader {
     }
     session_ = std::make_unique<Session>(loop_.get_executor(), std::move(*connected));
     session_->command(kBeginToRead);
+    session_->command(kNoTransactionTimeout);
     session_->command(kTakeBytes);
     session_->command(kSettle);
     const auto begun = co_await session_->synchronize("beginning to read", deadline());

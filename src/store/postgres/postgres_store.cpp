@@ -4,11 +4,14 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "store/postgres/connect.h"
 #include "store/postgres/connection_info.h"
 #include "store/postgres/decide_transaction.h"
 #include "store/postgres/schema.h"
 #include "store/postgres/session.h"
+#include "store/postgres/transaction.h"
 
 namespace inventory::store::postgres {
 namespace {
@@ -88,8 +91,9 @@ class PostgresStore final : public Store {
       co_return std::unexpected(connected.error());
     }
     auto session = std::make_unique<Session>(executor_, std::move(*connected));
-    const auto set_up =
-        of_the_database(co_await session->script("setting up the session", kKeepCommits, deadline));
+    const auto set_up = of_the_database(co_await session->script(
+        "setting up the session", fmt::format("{}; {}", kKeepCommits, kNoTransactionTimeout),
+        deadline));
     if (!set_up) {
       co_return std::unexpected(set_up.error());
     }
