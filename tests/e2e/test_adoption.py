@@ -221,8 +221,7 @@ def test_no_row_is_hidden_by_row_level_security(broker, left_by_python, client, 
             # Of the ledger alone, while the service runs: an outage like any other.
             left_by_python.execute("ALTER TABLE inventory_ledger ENABLE ROW LEVEL SECURITY")
             client.publish(queues.order, request | {"order_id": 7}, reply_to=client.reply_to)
-            service.wait_for_log("BYPASSRLS", times=2)
-            assert "security policy for table \"inventory_ledger\"" in service.log
+            service.wait_for_log('security policy for table "inventory_ledger"')
             assert "a request waits, others go on" not in service.log
             left_by_python.execute("ALTER TABLE inventory_ledger DISABLE ROW LEVEL SECURITY")
             assert client.receive().json["success"]
