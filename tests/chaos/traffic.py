@@ -222,6 +222,7 @@ class Traffic:
         self.news = threading.Condition()
         self.ending = threading.Event()
         self.stopping = threading.Event()
+        self.reconnecting = threading.Event()  # the one that receives
         self.errors = []
         self.threads = [
             threading.Thread(target=self._guard, args=(work,), daemon=True)
@@ -256,6 +257,11 @@ class Traffic:
         self.ending.set()
         end = time.monotonic() + deadline_s
         self._wait(lambda: not self.threads[0].is_alive(), deadline_s, "confirms of all requests")
+        # A client that waits for long asks the broker anew: a quorum queue of RabbitMQ 3.10 may have
+        # lost sight of a consumer whose node was away, and of what it had sent there.
+        with self.news:
+            if not self.news.wait_for(lambda: self.errors or not self.unanswered(), timeout=60):
+                self.reconnecting.set()
         self._wait(lambda: not self.unanswered(), end - time.monotonic(), "all answers")
 
     def unanswered(self):
@@ -379,7 +385,8 @@ class Traffic:
     def _receive(self, channel):
         channel.basic_qos(prefetch_count=WINDOW)
         for method, properties, body in channel.consume(self.reply_to, inactivity_timeout=0.2):
-            if self.stopping.is_set():
+            if self.stopping.is_set() or self.reconnecting.is_set():
+                self.reconnecting.clear()
                 return
             if method is None:
                 continue
