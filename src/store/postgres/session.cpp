@@ -44,13 +44,10 @@ std::string_view first_line(std::string_view text) { return text.substr(0, text.
 // What more PostgreSQL says: what is in the way, and in which function. Not for what a request
 // holds, whose values it may repeat.
 std::string particulars(const PGresult* result) {
-  std::string text;
-  for (const int code : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_CONTEXT}) {
-    if (const auto more = first_line(field(result, code)); !more.empty()) {
-      text += fmt::format("; {}", more);
-    }
-  }
-  return text;
+  const auto named = [](std::string_view text) {
+    return text.empty() ? "" : fmt::format("; {}", first_line(text));
+  };
+  return named(field(result, PG_DIAG_MESSAGE_DETAIL)) + named(field(result, PG_DIAG_CONTEXT));
 }
 
 }  // namespace
