@@ -91,15 +91,16 @@ def _frozen(find):
 @contextlib.contextmanager
 def _memory_alarm(world, _):
     try:
-        world.broker.control("set_vm_memory_high_watermark", "0.0000001")
+        world.broker.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.0000001)")
         yield
     finally:  # else everything that follows on this broker waits
-        world.broker.control("set_vm_memory_high_watermark", "0.4")
+        world.broker.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.4)")
 
 
 @contextlib.contextmanager
 def _connections_closed(world, _):
-    world.broker.control("close_all_connections", "chaos")
+    connections = "rabbit_networking:connections_local()"
+    world.broker.evaluate(f'rabbit_networking:close_connections({connections}, "chaos")')
     yield
 
 

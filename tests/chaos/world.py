@@ -7,6 +7,7 @@ import time
 
 import pika
 
+import bad_things
 import faults
 import promises
 from client import Client
@@ -59,6 +60,7 @@ class World:
                 self.start_service(number)
             with Client(self.broker_urls[0], self.queues) as client:
                 self.services[0].wait_ready()
+                self.passes_flags_on = bad_things.passes_flags_on(client)
                 few, many = (
                     self._add(client, of["products"], of["quantity"]) for of in (FEW, MANY)
                 )
@@ -90,7 +92,7 @@ class World:
     def bad_request(self, meeting):
         """One that meets a bad thing."""
         requests = self.requests_of_faults
-        if meeting.properties is not pika.BasicProperties:
+        if meeting.properties is not pika.BasicProperties and self.passes_flags_on:
             return requests.undecodable(meeting.properties)
         if meeting.reply_to:
             return requests.elsewhere(meeting.reply_to, meeting.product)

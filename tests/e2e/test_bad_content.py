@@ -5,7 +5,7 @@ import json
 import pika
 import pytest
 
-from bad_things import Flagged, filling_a_frame
+from bad_things import Flagged, filling_a_frame, passes_flags_on
 from client import Client, new_id
 from service import Service, run
 from waiting import wait_for
@@ -128,13 +128,6 @@ def test_an_order_that_the_broker_dead_lettered_with_a_full_header_frame_is_answ
         with Service(broker.url, database.url, queues) as service:
             check_answers(client, names)
             assert reconnects(service, queues.order) == 0
-
-
-# Needs the handler that answers what is undecodable as invalid and dead-letters it.
-def passes_flags_on(client):
-    """RabbitMQ 4 drops property flags that AMQP does not define; 3.10 does not look at them."""
-    version = client.connection._impl.server_properties["version"]
-    return int(version.split(".")[0]) < 4
 
 
 def test_an_order_with_an_undefined_property_flag_is_answered_and_dead_lettered(

@@ -20,7 +20,7 @@ import pika
 import psycopg2
 
 FRAME_MAX = 131_072
-FLAG = 0x0002  # of a property that AMQP 0-9-1 does not define; RabbitMQ passes it on
+FLAG = 0x0002  # of a property that AMQP 0-9-1 does not define
 
 
 class Flagged(pika.BasicProperties):
@@ -29,6 +29,12 @@ class Flagged(pika.BasicProperties):
     def encode(self):
         flags, *values = super().encode()
         return [struct.pack(">H", struct.unpack(">H", flags)[0] | FLAG), *values]
+
+
+def passes_flags_on(client):
+    """RabbitMQ 4 drops property flags that AMQP does not define; 3.10 does not look at them."""
+    version = client.connection._impl.server_properties["version"]
+    return int(version.split(".")[0]) < 4
 
 
 def filling_a_frame(**properties):
@@ -284,7 +290,7 @@ class WrongLedgerRow(Products):
 
 
 class UndefinedFlag(Kind):
-    """Content that cannot be decoded. (Quorum queues do not pass it on.)"""
+    """Content that cannot be decoded. (Quorum queues and RabbitMQ 4 do not pass it on.)"""
 
     def begin(self):
         pass
