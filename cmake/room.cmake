@@ -38,6 +38,6 @@ function(room)
     target_link_libraries(
       ${ROOM_NAME}_test PRIVATE inventory_warnings ${ROOM_NAME} ${ROOM_TEST_DEPENDS}
                                 GTest::gtest_main)
-    gtest_discover_tests(${ROOM_NAME}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 120)
+    gtest_discover_tests(${ROOM_NAME}_test DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
   endif()
 endfunction()

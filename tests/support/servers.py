@@ -78,7 +78,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         assert done.returncode == 0, f"{script.name} {action}: {done.stderr}"
         return done.stdout
