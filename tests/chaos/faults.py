@@ -99,7 +99,7 @@ def _memory_alarm(world, _):
 
 @contextlib.contextmanager
 def _connections_closed(world, _):
-    connections = "rabbit_networking:connections_local()"
+    connections = "rabbit_networking:connections()"
     world.broker.evaluate(f'rabbit_networking:close_connections({connections}, "chaos")')
     yield
 
