@@ -30,8 +30,8 @@ class Cluster:
         with self.stack:
             self._start_epmd()
             cookie = secrets.token_hex(16)
-            for node in self.nodes:
-                _configure(node.folder, cookie)
+            for name, node in zip(NAMES, self.nodes):
+                _configure(node.folder, cookie, name)
             # The others join the first.
             self.stack.enter_context(self.nodes[0])
             with concurrent.futures.ThreadPoolExecutor() as executor:
@@ -57,15 +57,16 @@ class Cluster:
         wait_for(lambda: _listens(self.epmd_port), "epmd")
 
 
-def _configure(folder, cookie):
+def _configure(folder, cookie, name):
     folder.mkdir(parents=True)
     cookie_file = folder / ".erlang.cookie"
     cookie_file.touch(mode=0o600)
     cookie_file.write_text(cookie)
     lines = ["cluster_formation.peer_discovery_backend = classic_config"]
+    # Each knows the first, which knows only itself: RabbitMQ 4 waits for all that it knows.
     lines += [
-        f"cluster_formation.classic_config.nodes.{number} = {name}@127.0.0.1"
-        for number, name in enumerate(NAMES, 1)
+        f"cluster_formation.classic_config.nodes.{number} = {known}@127.0.0.1"
+        for number, known in enumerate(dict.fromkeys([NAMES[0], name]), 1)
     ]
     (folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
 
