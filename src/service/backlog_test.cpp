@@ -163,6 +163,20 @@ TEST_F(BacklogTest, TriesAgainWhatIsBehindOneThatIsHeldUpByAnother) {
   EXPECT_TRUE(backlog_.next_try());
 }
 
+// Else it would be due, and never tried, for as long as the other hand has what it has.
+TEST_F(BacklogTest, TriesAgainWhatIsBehindOneThatWaitsForAnotherHand) {
+  const auto failed = add({1});
+  const auto taken = add({1, 3});
+  add({3, 2});  // waits for the one that is taken
+  const auto last = add({2});
+  fail(last);
+  backlog_.take(Ids{failed, taken});
+  fail(failed);
+  const auto due = backlog_.due(kBegin + seconds(1)).again;
+  EXPECT_EQ(due, Ids{last});
+  EXPECT_EQ(backlog_.unblocked(due), due);
+}
+
 TEST_F(BacklogTest, SuspectsTheFirstForEachProduct) {
   const auto first = add({1});
   const auto second = add({1});
