@@ -28,6 +28,7 @@ constexpr int kStoppingConflictsMax = 5;
 constexpr milliseconds kPatienceMax{600'000};  // well below RabbitMQ's consumer timeout
 constexpr milliseconds kFinishMax{5'000};      // for answers to what was published, when stopping
 constexpr milliseconds kFullPause{100};        // where no more requests may be put aside
+constexpr milliseconds kNothingPause{10};      // after a try that has decided nothing
 
 Tally count(std::span<const Answer> answers) {
   Tally tally;
@@ -237,7 +238,9 @@ Task<void> Flow::try_again(Pipe& pipe) {
       continue;
     }
     auto answers = co_await handler_.try_again();
-    if (!answers.empty()) {
+    if (answers.empty()) {
+      co_await clock_.sleep(kNothingPause);  // whatever the reason: others have their turn
+    } else {
       observer_.decided(count(answers), clock_.steady_now() - now);
       boost::system::error_code error;  // the flow ends
       co_await pipe.async_send({}, std::move(answers), redirect_error(use_awaitable, error));
