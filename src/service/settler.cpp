@@ -100,8 +100,10 @@ Task<std::optional<std::string>> Settler::tend() {
     if (failure_ || is_ending_) break;
     const auto next = next_look();
     is_idle_ = !next;
+    const auto began = clock_.steady_now();
     co_await look_.wait(next);
     is_idle_ = false;
+    if (next) leave_out(clock_.steady_now() - began - *next);
   }
   settled_.notify();
   co_return failure_;

@@ -239,6 +239,26 @@ TEST_F(SettlerTest, PublishesNothingMoreToAQueueThatIsSilent) {
   EXPECT_EQ(broker_.tries("silent"), 20U) << "each once";
 }
 
+// A machine that was suspended, or this process alone: its answers are about to come.
+TEST_F(SettlerTest, KeepsNothingBecauseTheProcessStoodStill) {
+  broker_.silent = {"silent"};
+  broker_.put(order(0), "silent");
+  bool stood_still = false;
+  clock_.on_sleep = [&] {
+    const auto now = clock_.steady_now().time_since_epoch();
+    if (now > std::chrono::seconds(1) && !std::exchange(stood_still, true)) {
+      clock_.pass(std::chrono::seconds(60));
+    } else if (now > std::chrono::seconds(70)) {
+      broker_.answer("silent", Settlement::confirmed);
+    }
+  };
+  settle();
+  EXPECT_TRUE(stood_still);
+  EXPECT_EQ(broker_.acknowledged(), 1U);
+  EXPECT_EQ(broker_.tries("orders.undelivered"), 0U);
+  EXPECT_EQ(broker_.tries("silent"), 1U);
+}
+
 // The broker stops reading a connection that has sent too much to a queue that does not answer.
 TEST_F(SettlerTest, ReplacesAConnectionThatASilentQueueHasBlocked) {
   broker_.silent = {"silent"};

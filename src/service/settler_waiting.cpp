@@ -34,6 +34,7 @@ constexpr seconds kSilentMax{30};        // then a client's reply is kept by the
 constexpr seconds kNoAnswerMax{30};
 constexpr seconds kByTurnsMax{40};  // then also where it is silent and rejects by turns
 constexpr seconds kDeclareAgain{10};
+constexpr seconds kStoodStill{2};        // so late no wait ends while the process runs
 constexpr std::size_t kTrialsMax = 500;  // channels for queues that are tried again
 }  // namespace
 
@@ -177,6 +178,12 @@ Task<void> Settler::declare_kept_queue() {
   for (const Token token : std::exchange(to_keep_, {})) {
     if (parcels_.contains(token)) dispatch(token);
   }
+}
+
+void Settler::leave_out(TimePoint::duration late) {
+  if (late < kStoodStill) return;
+  for (auto& [token, parcel] : parcels_) parcel.since += late;
+  for (auto& [queue, trouble] : troubles_) trouble.since += late;
 }
 
 // Queues that do not answer, though others do that were asked after them, or that are the first
