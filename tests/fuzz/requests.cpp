@@ -156,7 +156,9 @@ std::optional<std::map<std::int64_t, std::int64_t>> items_of(const json& tree) {
     if (!item.is_object()) return {};
     const auto product = integer(item, "product_id", 1);
     const auto quantity = integer(item, "quantity", 1);
-    if (!product || !quantity || (sums[*product] += *quantity) > kIntegerMax) return {};
+    if (!product || !quantity) return {};
+    sums[*product] += *quantity;
+    if (sums[*product] > kIntegerMax) return {};
   }
   return is_none(tree, "product_id") && is_none(tree, "quantity") ? std::optional(sums)
                                                                   : std::nullopt;

@@ -43,7 +43,7 @@ constexpr const char* kEventTriggers =
     "SELECT coalesce(string_agg(quote_ident(evtname), ', ' ORDER BY evtname), '') "
     "FROM pg_event_trigger WHERE evtenabled <> 'D'";
 
-constexpr const char* kDoing = "trying the migration on an empty copy";
+constexpr const char* kTrying = "trying the migration on an empty copy";
 
 std::string script_of(std::span<const Migration> missing) {
   std::string script = fmt::format("{} {}", kSetTheStage, kMakeVersions);
@@ -69,7 +69,7 @@ Task<Result<std::vector<std::string>>> rehearse(Session& session,
                                                 Deadline deadline) {
   std::vector<std::string> obstacles;
   const auto allowed =
-      co_await session.script(kDoing,
+      co_await session.script(kTrying,
                               "SELECT FROM pg_database WHERE datname = current_database() AND "
                               "has_database_privilege(oid, 'TEMPORARY')",
                               deadline);
@@ -79,13 +79,13 @@ Task<Result<std::vector<std::string>>> rehearse(Session& session,
   if (PQntuples(allowed->back().get()) == 0) {
     co_return obstacles;
   }
-  const auto tried = co_await session.script(kDoing, script_of(missing), deadline);
+  const auto tried = co_await session.script(kTrying, script_of(missing), deadline);
   if (!tried && (session.lost() || tried.error().fault == Fault::locked ||
                  tried.error().fault == Fault::retryable)) {
     co_return std::unexpected(tried.error());
   }
   const auto rolled_back = co_await session.script(
-      kDoing, fmt::format("ROLLBACK TO SAVEPOINT rehearsal; {}", kEventTriggers), deadline);
+      kTrying, fmt::format("ROLLBACK TO SAVEPOINT rehearsal; {}", kEventTriggers), deadline);
   if (!rolled_back) {
     co_return std::unexpected(rolled_back.error());
   }
