@@ -27,7 +27,9 @@ class AdoptionTest : public StoreTest {
     const auto migrated = run(store(schema->options())->migrate());
     EXPECT_EQ(migrated.has_value(), found.empty());
     for (const auto& obstacle : found) {
-      EXPECT_THAT(migrated.error().what, HasSubstr(obstacle));
+      // Event triggers are the whole database's: another test may have made one meanwhile.
+      const auto end = obstacle.find("; the database has event triggers");
+      EXPECT_THAT(migrated.error().what, HasSubstr(obstacle.substr(0, end)));
       EXPECT_EQ(migrated.error().fault, Fault::refused);
     }
     EXPECT_EQ(schema->sql("SELECT to_regclass('inventory_item_request') IS NULL"),
