@@ -8,9 +8,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kRemembered{10};
-constexpr std::size_t kRememberedMax = 1'000;
-
 struct Waits {
   milliseconds first;
   milliseconds last;
@@ -51,23 +48,10 @@ Backlog::Id Backlog::add(std::vector<domain::ProductId> products, TimePoint now)
   return next_id_++;
 }
 
-void Backlog::remove(Id id) {
-  given_up_.erase(requests_.at(id).products);
-  requests_.erase(id);
-}
-
-void Backlog::remember(const std::vector<domain::ProductId>& products, const Failure& failure,
-                       TimePoint now) {
-  std::erase_if(given_up_, [now](const auto& one) { return now - one.second.last > kRemembered; });
-  if (given_up_.size() >= kRememberedMax) given_up_.clear();
-  given_up_.insert_or_assign(products, failure).first->second.last = now;
-}
+void Backlog::remove(Id id) { requests_.erase(id); }
 
 void Backlog::give_up(Id id, TimePoint now) {
   const auto given_up = requests_.extract(id);
-  if (const auto& failure = given_up.mapped().failure) {
-    remember(given_up.mapped().products, *failure, now);
-  }
   const auto held_up = given_up.mapped().held_up();
   const Products freed(held_up.begin(), held_up.end());
   for (auto next = requests_.upper_bound(id); next != requests_.end(); ++next) {
@@ -87,7 +71,7 @@ void Backlog::give_up(Id id, TimePoint now) {
 }
 
 void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::duration took) {
-  auto& [products, since, failure, is_taken] = requests_.at(id);
+  auto& failure = requests_.at(id).failure;
   if (!failure) {
     failure = Failure{.error = error,
                       .first = now,
@@ -95,12 +79,6 @@ void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::durati
                       .same_since = now,
                       .last = now,
                       .next_try = now};
-    const auto before = given_up_.find(products);
-    if (before != given_up_.end() && before->second.error.fault == error.fault &&
-        now - before->second.last <= kRemembered) {
-      failure->began = before->second.began;
-      failure->same_since = before->second.same_since;
-    }
   }
   if (failure->error.fault != error.fault) failure->same_since = now;
   failure->last = now;

@@ -48,13 +48,10 @@ class Backlog {
 
   // Behind those that are here.
   Id add(std::vector<domain::ProductId> products, TimePoint now);
-
-  // It is decided.
   void remove(Id id);
 
-  // It is refused. If it had failed, the next for its products is tried by itself, and counts as
-  // having failed since it came: what it waited for failed all the while. One that comes within
-  // ten seconds and fails alike counts as meeting the same trouble (began, same_since).
+  // One that failed is given up. The next for its products is tried by itself, and counts as having
+  // failed since it came: what it waited for failed all the while.
   void give_up(Id id, TimePoint now);
 
   // It was tried alone and failed after so long, or the error names its product.
@@ -94,10 +91,7 @@ class Backlog {
   bool is_taken(Id id) const { return requests_.at(id).is_taken; }
 
   std::size_t size() const { return requests_.size(); }
-  void clear() {
-    requests_.clear();
-    given_up_.clear();
-  }
+  void clear() { requests_.clear(); }
 
  private:
   using Products = std::set<domain::ProductId>;
@@ -116,12 +110,8 @@ class Backlog {
   };
 
   Due candidates() const;
-  void remember(const std::vector<domain::ProductId>& products, const Failure& failure,
-                TimePoint now);
 
   std::map<Id, Request> requests_;
-  // Of those that were given up, until one for the same products is decided; `last`: when.
-  std::map<std::vector<domain::ProductId>, Failure> given_up_;
   Id next_id_ = 1;
 };
 

@@ -42,34 +42,6 @@ TEST_F(BacklogTest, HoldsBackWhatIsBehindAFailureOfItsProduct) {
   EXPECT_EQ(backlog_.due(kBegin).first, (Ids{second, other}));
 }
 
-// Nobody else waits for the product when it is given up. Who comes next has not to find out anew.
-TEST_F(BacklogTest, RemembersForAWhileWhatWasGivenUp) {
-  const auto same_since = [this](Backlog::Id id) { return backlog_.failure(id)->same_since; };
-  const auto first = add({1});
-  fail(first, kBegin, Fault::locked);
-  backlog_.give_up(first, kBegin + seconds(6));
-  const auto second = add({1});
-  fail(second, kBegin + seconds(7), Fault::locked);
-  EXPECT_EQ(same_since(second), kBegin);
-  EXPECT_EQ(backlog_.failure(second)->first, kBegin + seconds(7));
-  const auto other = add({2});
-  fail(other, kBegin + seconds(7), Fault::locked);
-  EXPECT_EQ(same_since(other), kBegin + seconds(7));
-
-  backlog_.give_up(second, kBegin + seconds(8));
-  const auto otherwise = add({1});
-  fail(otherwise, kBegin + seconds(9), Fault::failing);
-  EXPECT_EQ(same_since(otherwise), kBegin + seconds(9)) << "another fault";
-  backlog_.remove(otherwise);
-  const auto later = add({1});
-  fail(later, kBegin + seconds(10), Fault::locked);
-  EXPECT_EQ(same_since(later), kBegin + seconds(10)) << "one was decided";
-  backlog_.give_up(later, kBegin + seconds(11));
-  const auto last = add({1});
-  fail(last, kBegin + seconds(22), Fault::locked);
-  EXPECT_EQ(same_since(last), kBegin + seconds(22)) << "long ago";
-}
-
 // The second waits for product 1; who asks for product 2 has nothing to do with that.
 TEST_F(BacklogTest, LetsOthersPassOneOfSeveralProductsThatWaits) {
   const auto first = add({1});

@@ -268,7 +268,11 @@ void BatchDecider::make_room(Id id, const std::string& why,
 
 void BatchDecider::refuse(Id id, std::string why, std::string_view reason, Events& events) {
   events.push_back({id, Refused{std::move(why), reason}});
-  backlog_.give_up(id, clock_.steady_now());
+  if (backlog_.failure(id) != nullptr) {
+    backlog_.give_up(id, clock_.steady_now());
+  } else {
+    backlog_.remove(id);
+  }
   requests_.erase(id);
 }
 

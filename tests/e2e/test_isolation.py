@@ -23,13 +23,13 @@ class Shop:
 
     opening = 1_000  # of the products that it adds
 
-    def __init__(self, broker, postgres, queue_type, instances, prefetch=PREFETCH):
+    def __init__(self, broker, postgres, queue_type, instances):
         self.broker = broker
         self.queues = Queues.fresh()
         self.database = Postgres.new_schema(postgres.url)
         self.amqp_url, self.postgres_url = broker.url, self.database.url
         self.evaluate = broker.evaluate
-        self.queue_type, self.instances, self.prefetch = queue_type, instances, prefetch
+        self.queue_type, self.instances = queue_type, instances
         self.limit = f"{self.queues.order}.limit"  # what was delivered too often
         self.kept = f"{self.queues.order}.undelivered"
         self.replies = collections.defaultdict(list)  # by correlation id
@@ -52,7 +52,7 @@ class Shop:
         self.stack.close()
 
     def start(self):
-        options = [f"--queue-type={self.queue_type}", f"--prefetch={self.prefetch}"]
+        options = [f"--queue-type={self.queue_type}"]
         service = Service(self.amqp_url, self.postgres_url, self.queues, options)
         return self.stack.enter_context(service)
 
@@ -259,24 +259,6 @@ def test_what_waited_for_a_product_is_decided_in_the_order_of_arrival(broker, po
         answers = [shop.replies[name][0].json["success"] for name in waiting]
         assert answers == [True] * there + [False] * (len(waiting) - there)
         shop.assert_nothing_is_dead()
-
-
-@pytest.mark.parametrize("kind", ["poisoned product", "locked row"])
-def test_others_are_answered_where_one_product_fills_all_that_may_wait(broker, postgres, kind):
-    with Shop(broker, postgres, "classic", 1, prefetch=10) as shop:
-        with bad_things.KINDS[kind](shop, 1) as bad:
-            [meeting] = bad.meetings()
-            own = [shop.send(bad_things.Meeting(meeting.product)) for _ in range(100)]
-            shop.wait_for_answers(shop.send_good())
-            bad.end()
-            shop.wait_for_answers(own)
-            shop.wait_until_all_is_acknowledged()
-        refused = {name for name in own if not shop.replies[name][0].json["success"]}
-        assert shop.client.count(shop.queues.order_dead) == len(refused) > 0
-        for _ in refused:
-            letter, _ = shop.client.take(shop.queues.order_dead)
-            assert letter.headers["error-reason"] == "refused"
-            assert letter.properties.correlation_id in refused
 
 
 def test_a_silent_client_with_more_requests_than_the_prefetch_holds_up_nobody(broker, postgres):
