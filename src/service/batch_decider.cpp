@@ -19,8 +19,6 @@ constexpr std::chrono::seconds kOutagePause{1};
 constexpr std::chrono::milliseconds kSlowFailure{200};
 // So many conflicts in a row are no chance: something in the batch always meets one.
 constexpr int kConflictsInARowMax = 8;
-// And so many sessions that ended in a row, while others could be begun.
-constexpr int kLinksLostInARowMax = 4;
 // Each so many failures on a lock it is awaited instead of skipped: other instances may be
 // queueing for it.
 constexpr int kPatientFailure = 8;
@@ -33,10 +31,6 @@ bool concerns_requests(Fault fault) {
 // Whether these failed so slowly that others should not wait until the cause is found.
 bool is_slow(std::chrono::steady_clock::duration took, std::size_t requests) {
   return requests > 1 && took >= kSlowFailure;
-}
-
-bool is_to_be_split(int conflicts, int links_lost) {
-  return conflicts >= kConflictsInARowMax || links_lost >= kLinksLostInARowMax;
 }
 
 }  // namespace
@@ -60,7 +54,7 @@ Task<std::optional<store::Error>> BatchDecider::work_off(std::optional<store::Er
   if (failed && !is_locked && is_slow(batch_.last_took, ids.size())) {
     backlog_.suspect(ids, *failed, clock_.steady_now());
   }
-  batch_.is_split = is_to_be_split(batch_.conflicts, batch_.links_lost);
+  batch_.is_split = batch_.conflicts >= kConflictsInARowMax;
   for (;;) {
     const Ids first = backlog_.due(clock_.steady_now()).first;
     if (first.empty()) break;
@@ -78,7 +72,6 @@ Task<void> BatchDecider::try_again(Events& events) {
   Ids ids = std::move(again ? due.again : due.first);
   ids.resize(std::min(ids.size(), beside_max_));
   beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
-  beside_.is_split = is_to_be_split(beside_.conflicts, beside_.links_lost);
   const auto outage = co_await try_all(beside_, ids, again ? locks_for(ids) : Locks::wait, events);
   if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // work_off() will meet it, too
   co_await look_for_a_pulse();
@@ -130,20 +123,10 @@ Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
   if (decisions) {
     pulse_->beat(now);
     trier.conflicts = 0;
-    trier.links_lost = 0;
   } else if (fault == Fault::retryable) {
     ++trier.conflicts;
-  } else if (fault == Fault::link_lost) {
-    ++trier.links_lost;
   }
   co_return decisions;
-}
-
-Task<bool> BatchDecider::is_about_requests(const Trier& trier, Fault fault) {
-  if (fault == Fault::retryable) co_return trier.is_beside || trier.is_split;
-  if (fault != Fault::link_lost) co_return concerns_requests(fault);
-  if (!trier.is_split) co_return false;
-  co_return (co_await store_.ready()).has_value();
 }
 
 Locks BatchDecider::locks_for(const Ids& ids) const {
@@ -183,8 +166,9 @@ Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Locks 
     co_return std::nullopt;
   }
   store::Error& error = decisions.error();
-  const bool is_about_them = co_await is_about_requests(trier, error.fault);
-  if (!is_about_them) co_return std::move(error);
+  const bool always_conflicts =
+      error.fault == Fault::retryable && (trier.is_beside || trier.is_split);
+  if (!concerns_requests(error.fault) && !always_conflicts) co_return std::move(error);
   if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
     co_return co_await try_others(trier, std::move(ids), named, std::move(error), locks, events);
   }
@@ -235,7 +219,7 @@ void BatchDecider::refuse_overdue(Events& events) {
   const auto now = clock_.steady_now();
   std::vector<std::pair<Id, std::string>> overdue;
   for (const auto& [id, failure] : backlog_.failures()) {
-    // A lock or a conflict passes by itself, and a lost link may have been a chance.
+    // A lock or a conflict passes by itself.
     const bool is_failing = failure->error.fault == Fault::failing;
     const bool is_overdue = now - failure->first >= (is_failing ? kFailingMax : kLockedMax);
     const bool is_locked = failure->error.fault == Fault::locked;

@@ -84,9 +84,7 @@ class BatchDecider {
 
   // Tries what is kept and has not failed by itself, until all of it is decided or waits. `failed`:
   // with what error decide() has failed for `ids`, which were kept then; an error that is about the
-  // database as a whole is an outage. A link that is lost is one, too; but not where it is lost
-  // time and again for the same requests, and is made again without trouble. Returns the outage, if
-  // there is one.
+  // database as a whole is an outage. Returns the outage, if there is one.
   Task<std::optional<store::Error>> work_off(std::optional<store::Error> failed, const Ids& ids,
                                              Events& events);
 
@@ -114,11 +112,8 @@ class BatchDecider {
   // Who tries: work_off() or, beside it, try_again().
   struct Trier {
     bool is_beside = false;
-    // Since it has passed last:
-    int conflicts = 0;
-    int links_lost = 0;
-    // To find the request that always meets a conflict, or ends the session.
-    bool is_split = false;
+    int conflicts = 0;      // since it has passed last
+    bool is_split = false;  // to find the request that always meets a conflict
     std::chrono::steady_clock::duration last_took{};
   };
   using Outage = std::optional<store::Error>;
@@ -129,7 +124,6 @@ class BatchDecider {
   Task<Outage> try_parts(Trier& trier, Ids ids, store::Locks locks, Events& events);
   Task<Outage> try_others(Trier& trier, Ids ids, const Ids& named, store::Error error,
                           store::Locks locks, Events& events);
-  Task<bool> is_about_requests(const Trier& trier, store::Fault fault);
   store::Locks locks_for(const Ids& ids) const;
   void fail(Id id, store::Error error, std::chrono::steady_clock::duration took, Events& events);
   void refuse_overdue(Events& events);

@@ -106,7 +106,7 @@ TEST_F(FlowTest, SaysThatRequestsWaitIfSomebodyKeepsARowLocked) {
 }
 
 TEST_F(FlowTest, GivesRequestsBackDuringALongOutageAndTakesThemWhenItIsOver) {
-  store_.faults.assign(200, Fault::unavailable);
+  store_.faults.assign(200, Fault::link_lost);
   store_.fail_ready(3);
   broker_.put(order(1));
   settle();

@@ -431,41 +431,6 @@ TEST_F(HandlerTest, FindsTheRequestThatAlwaysMeetsAConflict) {
   EXPECT_EQ(answer(orders_, {}).size(), 1U);
 }
 
-// A trigger may end its session, or a damaged row its server's process.
-TEST_F(HandlerTest, FindsTheRequestThatAlwaysEndsTheSession) {
-  store_.tables.stock[1].quantity = store_.tables.stock[2].quantity = 10;
-  store_.ending = {2};
-  auto answered = answer_all(orders_, {order_for(1, 1), order_for(2, 2), order_for(3, 1)});
-  for (int tries = 1; answered.outage && tries < 10; ++tries) {
-    EXPECT_EQ(answered.outage->fault, store::Fault::link_lost);
-    answered = answer_all(orders_, {});
-  }
-  EXPECT_EQ(answered.answers.size(), 2U);
-  EXPECT_EQ(answer(orders_, {order_for(4, 1)}).size(), 1U) << "it stops nobody any more";
-  std::vector<Outcome> outcomes;
-  for (int tries = 0; tries < 150; ++tries) {
-    clock_.pass(std::chrono::seconds(5));
-    for (const Answer& one : answer(orders_, {order_for(10 + tries, 1)})) {
-      outcomes.push_back(one.outcome);
-    }
-  }
-  EXPECT_EQ(std::ranges::count(outcomes, Outcome::refused), 1) << "after minutes";
-  EXPECT_EQ(outcomes.size(), 151U);
-}
-
-TEST_F(HandlerTest, BlamesNoRequestWhereTheLinkIsLostAndCannotBeMadeAgain) {
-  store_.tables.stock[1].quantity = 10;
-  store_.ending = {1};
-  store_.fail_ready(1'000);
-  auto answered = answer_all(orders_, {order_for(1, 1), order_for(2, 1)});
-  for (int tries = 0; tries < 20; ++tries) {
-    ASSERT_TRUE(answered.outage);
-    answered = answer_all(orders_, {});
-  }
-  store_.ending.clear();
-  EXPECT_EQ(answer(orders_, {}).size(), 2U);
-}
-
 TEST_F(HandlerTest, AnswersAndDeadLettersWhatCannotBeDecoded) {
   amqp::Delivery bad = order_delivery(1);
   bad.undecodable = "undefined property flag 0x0002";

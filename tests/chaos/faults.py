@@ -244,7 +244,6 @@ CLIENTS = [
 ROWS = [
     Fault("row locked", "database", (1, 8), _bad(bad_things.Locked)),
     Fault("product poisoned", "database", (1, 8), _bad(bad_things.Poisoned)),
-    Fault("row that ends the session", "database", (1, 8), _bad(bad_things.EndsTheSession)),
 ]
 SERVICE = [
     Fault("service killed", "service", (0, 2), _service_killed),

@@ -235,7 +235,6 @@ KEEPS_PRODUCTS = [
     "poisoned product",
     "locked row",
     "slow row",
-    "row that ends the session",
     "row that waits for a lock",
     "wrong ledger row",
 ]

@@ -177,10 +177,6 @@ Task<store::Result<void>> SimulatedStore::write_entries(TransactionPointer trans
       co_return fail(transaction, refused, "the database refuses " + identity);
     }
     if (database_.is_failing(product)) {
-      if (product % 3 == 0) {
-        database_.abandon(transaction);
-        co_return fail(transaction, link_lost, fmt::format("product {} ends the session", product));
-      }
       const bool is_named = environment_.random.chance(500);
       co_return fail(transaction, failing, fmt::format("a trigger fails for product {}", product),
                      is_named ? std::vector{product} : std::vector<domain::ProductId>());

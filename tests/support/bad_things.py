@@ -221,12 +221,6 @@ class Slow(Poisoned):
     does = "PERFORM pg_sleep(60)"
 
 
-class EndsTheSession(Poisoned):
-    """A trigger ends the session, as an administrator or a damaged row can."""
-
-    does = "PERFORM pg_terminate_backend(pg_backend_pid())"
-
-
 class LockedBehind(Poisoned):
     """A trigger waits for a lock that SKIP LOCKED does not see."""
 
@@ -307,7 +301,6 @@ KINDS = {
     "poisoned product": Poisoned,
     "locked row": Locked,
     "slow row": Slow,
-    "row that ends the session": EndsTheSession,
     "row that waits for a lock": LockedBehind,
     "wrong ledger row": WrongLedgerRow,
     "undefined flag": UndefinedFlag,

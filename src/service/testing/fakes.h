@@ -311,9 +311,6 @@ class FakeStore : public store::Store {
           on_failing();
           co_return std::unexpected(store::Error{store::Fault::failing, "a trigger says no"});
         }
-        if (ending.contains(product)) {
-          co_return std::unexpected(store::Error{store::Fault::link_lost, "the session ended"});
-        }
         if (conflicting.contains(product)) {
           co_return std::unexpected(store::Error{store::Fault::retryable, "a trigger's conflict"});
         }
@@ -344,7 +341,6 @@ class FakeStore : public store::Store {
   std::set<std::string> poison;         // order ids that this database refuses
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
   std::set<domain::ProductId> conflicting;
-  std::set<domain::ProductId> ending;  // whose orders end the session
   std::set<domain::ProductId> locked;  // which somebody keeps locked
   std::function<void()> on_failing = [] {};
   std::set<domain::ProductId> held;  // whose orders take until `hold` is notified

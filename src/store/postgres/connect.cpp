@@ -98,10 +98,12 @@ std::string_view find_sqlstate(std::string_view text) {
 std::unexpected<Error> refused_by_libpq(PGconn* connection) {
   const std::string_view text = PQerrorMessage(connection);
   const std::string_view first_line = text.substr(0, text.find('\n'));
+  const auto fault = fault_of({.sqlstate = find_sqlstate(text),
+                               .constraint = {},
+                               .source_file = {},
+                               .ends_the_session = true});
   // A server that turns us away is unavailable whatever its reason: nothing was asked of it yet.
-  const auto sqlstate = find_sqlstate(text);
-  const bool is_of_the_link = sqlstate.empty() || sqlstate.starts_with("08");
-  return fail(is_of_the_link ? Fault::link_lost : Fault::unavailable, std::string(first_line));
+  return fail(fault == Fault::link_lost ? fault : Fault::unavailable, std::string(first_line));
 }
 
 Task<Result<ConnectionHandle>> connect_to_address(boost::asio::any_io_executor executor,

@@ -67,6 +67,9 @@ Fault fault_of(const ServerError& error) {
   if (!is_raised && (sqlstate == "40003" || sqlstate == "08007")) {  // outcome unknown
     return Fault::in_doubt;
   }
+  if (error.ends_the_session) {
+    return sqlstate.starts_with("08") ? Fault::link_lost : Fault::unavailable;
+  }
   if (sqlstate.starts_with("40")) {  // rolled back
     return Fault::retryable;
   }

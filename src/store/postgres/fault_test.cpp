@@ -17,6 +17,11 @@ Fault from(std::string_view source_file, std::string_view sqlstate) {
   return fault_of({.sqlstate = sqlstate, .constraint = {}, .source_file = source_file});
 }
 
+Fault at_the_end(std::string_view sqlstate) {
+  return fault_of(
+      {.sqlstate = sqlstate, .constraint = {}, .source_file = {}, .ends_the_session = true});
+}
+
 Fault in_a_function(std::string_view sqlstate) {
   return fault_of({.sqlstate = sqlstate, .constraint = {}, .source_file = {}, .has_context = true});
 }
@@ -79,6 +84,13 @@ TEST(FaultOf, TakesNoFunctionsWordForTheStateOfTheServer) {
     EXPECT_NE(from("pl_exec.c", sqlstate), Fault::unavailable) << sqlstate;
     EXPECT_NE(from("pl_exec.c", sqlstate), Fault::in_doubt) << sqlstate;
   }
+}
+
+TEST(FaultOf, IsNeverOfOneRequestWhereTheSessionEnds) {
+  for (const auto* sqlstate : {"57P01", "25P03", "53300", "28P01", "3D000", "XX000", "P0001"}) {
+    EXPECT_EQ(at_the_end(sqlstate), Fault::unavailable) << sqlstate;
+  }
+  EXPECT_EQ(at_the_end("08006"), Fault::link_lost);
 }
 
 TEST(FaultOf, KeepsAnUnknownOutcomeUnknown) {

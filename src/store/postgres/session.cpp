@@ -256,25 +256,21 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
   }
   const auto text = fmt::format("{} ({}){}{}", message, sqlstate, advice(result),
                                 failed.name == nullptr ? particulars(result) : "");
-  const auto source_file = field(result, PG_DIAG_SOURCE_FILE);
-  const auto is_part_of = [&failed](const Statement& statement) {
-    return failed.name != nullptr && std::string_view(failed.name) == statement.name;
-  };
-  if (severity == "FATAL" || severity == "PANIC") {  // the server closes the connection after it
-    // The server works in order: what it says to a statement before COMMIT, it says before it
-    // commits. Not so a pooler that has lost the server, which names no file of PostgreSQL's; nor
-    // a server's process that another's crash interrupts anywhere (57P02).
-    const bool is_before_commit = failed.part == Part::statement && !is_part_of(kCommit) &&
-                                  !source_file.empty() && sqlstate != "57P02";
-    committing_ = committing_ && !is_before_commit;
-    return lose(doing, text);
-  }
+  const bool is_fatal = severity == "FATAL" || severity == "PANIC";
   Fault fault = fault_of({.sqlstate = sqlstate,
                           .constraint = constraint_of(result),
-                          .source_file = source_file,
+                          .source_file = field(result, PG_DIAG_SOURCE_FILE),
+                          .ends_the_session = is_fatal,
                           .has_context = !field(result, PG_DIAG_CONTEXT).empty()});
+  if (is_fatal) {  // the server closes the connection after it
+    Error error = lose(doing, text);
+    error.fault = committing_ ? error.fault : fault;
+    return error;
+  }
   // No row has been looked at: a table is missing, or a standby takes no transaction that writes.
-  const bool is_before_rows = failed.part == Part::prepare || is_part_of(kBegin);
+  const bool is_before_rows =
+      failed.part == Part::prepare ||
+      (failed.name != nullptr && std::string_view(failed.name) == kBegin.name);
   if (is_before_rows && (fault == Fault::failing || fault == Fault::refused)) {
     fault = Fault::unavailable;
   }
