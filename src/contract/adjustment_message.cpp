@@ -18,10 +18,8 @@ using Number = std::expected<std::optional<std::int64_t>, std::string>;
 constexpr std::array<std::string_view, 6> kAdjustmentMembers{
     "adjustment_id", "product_id", "change", "set_to", "expected", "reason"};
 
-bool is_absent(const JsonValue& value) { return is_none(value); }
-
 Number read_number(std::string_view name, const JsonValue& value, std::int64_t least) {
-  if (is_absent(value)) return std::nullopt;
+  if (is_none(value)) return std::nullopt;
   const auto* number = std::get_if<std::int64_t>(&value);
   if (number == nullptr || *number < least) {
     return std::unexpected(
@@ -43,7 +41,7 @@ bool has_control_characters(std::string_view text) {
 }
 
 std::expected<std::optional<std::string>, std::string> read_reason(JsonValue value) {
-  if (is_absent(value)) return std::nullopt;
+  if (is_none(value)) return std::nullopt;
   auto* text = std::get_if<std::string>(&value);
   if (text == nullptr || !is_reason(*text)) {
     return std::unexpected(fmt::format(
