@@ -157,7 +157,8 @@ std::vector<Backlog::Id> Backlog::unblocked(std::span<const Id> ids) const {
       unblocked.push_back(id);
     } else if (request.failure) {
       add_to(blocked, request.held_up());
-    } else if (!is_blocked || (request.is_taken && !is_asked)) {  // it was to be tried before
+    } else if (!is_blocked || (request.is_taken && !is_asked)) {
+      // It was to be tried before, or is in another hand: due() says the same.
       add_to(blocked, request.products);
     }
   }

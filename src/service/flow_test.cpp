@@ -115,6 +115,38 @@ TEST_F(FlowTest, GivesRequestsBackDuringALongOutageAndTakesThemWhenItIsOver) {
   EXPECT_LE(broker_.opened(), 12);  // an outage of ten minutes costs few redeliveries
 }
 
+// Says that there is always something to be tried beside the batches, and decides nothing.
+class IdleHandler : public Handler {
+ public:
+  Task<Answered> answer(std::vector<amqp::Delivery>) override { co_return Answered(); }
+  Task<std::vector<Answer>> try_again() override {
+    ++tries;
+    co_return std::vector<Answer>();
+  }
+  std::size_t undecided() const override { return 1; }
+  bool is_full() const override { return false; }
+  std::optional<std::chrono::steady_clock::time_point> next_try() const override {
+    const bool is_due = tries < 100;
+    return is_due ? std::optional(std::chrono::steady_clock::time_point()) : std::nullopt;
+  }
+  std::optional<std::string> suspicion() const override { return std::nullopt; }
+  void forget() override {}
+
+  int tries = 0;
+};
+
+TEST_F(FlowTest, LeavesOthersTheirTurnWhereATryBesideTheBatchesDecidesNothing) {
+  IdleHandler idle;
+  Flow flow(context_.get_executor(), {.queue = "idle"}, broker_, idle, store_, clock_, [] {});
+  boost::asio::co_spawn(context_, flow.run(), [](const std::exception_ptr&) {});
+  const auto began = clock_.steady_now();
+  settle();
+  EXPECT_EQ(idle.tries, 100);
+  EXPECT_GE(clock_.steady_now() - began, std::chrono::seconds(1)) << "each with a pause";
+  flow.stop();
+  settle();
+}
+
 // A full disk, for one: a redelivery each minute would use up a quorum queue's delivery limit.
 TEST_F(FlowTest, CostsFewRedeliveriesInALongOutageThatReadinessDoesNotSee) {
   store_.faults.assign(20'000, Fault::unavailable);

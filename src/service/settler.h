@@ -219,7 +219,8 @@ class Settler {
   void see_to_loss(Lane& lane);
   void suspect(Tokens tokens, const amqp::Error& error);
   void convict(Token token, const amqp::Error& error);
-  // While this process stood still, nobody could answer.
+  // Counts no time in which this process stood still: nobody could answer. `late`: how much later
+  // than it should the last look has ended.
   void leave_out(TimePoint::duration late);
   void see_to_silence();
   void mark_silent(const std::string& queue);
