@@ -60,6 +60,8 @@ WITH own AS (
   FROM own CROSS JOIN wanted
   LEFT JOIN (pg_attribute JOIN pg_type ON pg_type.oid = atttypid)
     ON attrelid = table_oid AND attname = wanted.name AND attnum > 0 AND NOT attisdropped
+), conditions AS MATERIALIZED (  -- first, as to show another's would open a table that may be gone
+  SELECT *, oid AS condition_oid FROM pg_constraint WHERE conrelid = to_regclass('inventory')
 ), changing AS (  -- what migration 0001 alters
   SELECT * FROM columns
   WHERE type = ANY (types) AND attgenerated = ''
@@ -139,8 +141,8 @@ WITH own AS (
     AND attidentity = '' AND attname NOT IN (SELECT wanted.name FROM wanted)
   UNION ALL
   SELECT 4, format('its primary key is %s, and nothing makes id unique: ALTER TABLE inventory ADD '
-                   'UNIQUE (id)', pg_get_constraintdef(pg_constraint.oid))
-  FROM own JOIN pg_constraint ON conrelid = table_oid AND contype = 'p' WHERE NOT {0}
+                   'UNIQUE (id)', pg_get_constraintdef(condition_oid))
+  FROM conditions WHERE contype = 'p' AND NOT {0}
   UNION ALL
   SELECT 5, format('column %s has the type %s and has to become %s, but is used by %s: drop it, '
                    'and make it again afterwards', name, type,
@@ -155,7 +157,7 @@ WITH own AS (
   FROM own JOIN pg_class taken
     ON taken.relname = 'inventory_pkey' AND taken.relnamespace = own.relnamespace
   WHERE own.relkind = 'r'
-    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = table_oid AND contype = 'p')
+    AND NOT EXISTS (SELECT FROM conditions WHERE contype = 'p')
   UNION ALL
   SELECT 4, format('its id owns no sequence, and %s: CREATE SEQUENCE %I.inventory_ids OWNED BY '
                    'inventory.id', reason, nspname)
@@ -177,10 +179,10 @@ WITH own AS (
   WHERE relkind = 'r' AND (seqincrement < 0 OR seqcycle)
   UNION ALL
   SELECT 4, format('its constraint %I is %s, and would be lost: rename it', conname,
-                   pg_get_constraintdef(pg_constraint.oid))
-  FROM own JOIN pg_constraint ON conrelid = table_oid
+                   pg_get_constraintdef(condition_oid))
+  FROM conditions
   WHERE conname = 'inventory_quantity_not_negative'
-    AND pg_get_constraintdef(pg_constraint.oid)
+    AND pg_get_constraintdef(condition_oid)
         !~ '^CHECK \(\(quantity >= \(?0\)?(::[a-z ]+)?\)\)( NOT VALID)?$'
   UNION ALL
   SELECT 6, format('search_path (%s) leads to no schema that is there: ALTER ROLE %I SET search_path '

@@ -71,6 +71,19 @@ TEST_F(AdoptionTest, SaysThatATableWouldBeAdoptedAndHasNothingMoreToDoAfterIt) {
   EXPECT_EQ(plan().missing, 0);
 }
 
+TEST_F(AdoptionTest, OpensNoOtherTable) {
+  const auto other = schema->name() + "_shop";
+  make_table();
+  schema->sql(
+      fmt::format("CREATE SCHEMA {0}; CREATE TABLE {0}.inventory (quantity BIGINT, "
+                  "CONSTRAINT inventory_quantity_not_negative CHECK (quantity >= 0))",
+                  other));
+  schema->sql(fmt::format("BEGIN; LOCK TABLE {}.inventory", other));
+  EXPECT_THAT(plan().obstacles, IsEmpty());
+  schema->sql("COMMIT");
+  schema->sql(fmt::format("DROP SCHEMA {} CASCADE", other));
+}
+
 TEST_F(AdoptionTest, FindsAllThatIsInTheWayAtOnce) {
   schema->sql(
       "CREATE UNLOGGED TABLE inventory (id INTEGER, quantity NUMERIC(20,3), description VARCHAR, "
