@@ -252,16 +252,20 @@ class Traffic:
         wanted = len(self.answers) + count
         self._wait(lambda: len(self.answers) >= wanted, deadline_s, f"{count} more answers")
 
-    def drain(self, deadline_s):
+    def drain(self, deadline_s, send_kept_on):
         """Publishes nothing new, and waits until all is published and answered."""
         self.ending.set()
         end = time.monotonic() + deadline_s
         self._wait(lambda: not self.threads[0].is_alive(), deadline_s, "confirms of all requests")
         # A client that waits for long asks the broker anew: a quorum queue of RabbitMQ 3.10 may have
         # lost sight of a consumer whose node was away, and of what it had sent there.
+        # And an operator sends on what the service keeps for a queue that did not answer for long:
+        # one that lost its leader may never have confirmed some replies.
         with self.news:
-            if not self.news.wait_for(lambda: self.errors or not self.unanswered(), timeout=60):
-                self.reconnecting.set()
+            met = self.news.wait_for(lambda: self.errors or not self.unanswered(), timeout=60)
+        if not met:
+            self.reconnecting.set()
+            send_kept_on()
         self._wait(lambda: not self.unanswered(), end - time.monotonic(), "all answers")
 
     def unanswered(self):

@@ -75,9 +75,13 @@ class World:
             make_faults(self, chance, say)
             say("no more faults")
             try:
-                self.traffic.drain(DRAIN_S)
+                self.traffic.drain(DRAIN_S, lambda: self._send_kept_replies_on(say))
             except AssertionError:
                 say(f"the queues hold {self._look_at_queues()}")
+                say(f"the ledger has {self._look_at_the_ledger()} of what is not answered")
+                for number, service in enumerate(self.services):
+                    status, text = service.get("/readyz?verbose")
+                    say(f"service {number} is ready: {status}, {text}")
                 raise
             # What was answered may come again, where a fault has cut its acknowledgement off; and
             # what is answered elsewhere may still wait for it.
@@ -115,10 +119,33 @@ class World:
                 service.process.kill()
                 service.process.wait()
 
+    def _send_kept_replies_on(self, say):
+        for queue in self._request_queues():
+            done = run(
+                "dead-letters",
+                "replay",
+                f"--queue={queue}.undelivered",
+                AMQP_URL=self.service_urls[0],
+            )
+            if done.returncode == 0:  # there is none where nothing was kept
+                say(f"sent on from {queue}.undelivered: {done.stdout.strip()}")
+                self.figures["rounds in which an operator sent kept replies on"] += 1
+
+    def _request_queues(self):
+        return [self.queues.order, self.queues.item, self.queues.cancel, self.queues.adjust]
+
     def _look_at_queues(self):
-        queues = [*vars(self.queues).values(), self.traffic.reply_to]
+        queues = [*self._request_queues(), self.queues.order_response, self.traffic.reply_to]
         what = "messages_ready, messages_unacknowledged, consumers"
         return {queue: self._queue_info(queue, what) for queue in queues}
+
+    def _look_at_the_ledger(self):
+        missing = [self.traffic.sent[key] for key in self.traffic.unanswered()]
+        identities = [identity for one in missing if one.order for _, identity in one.keys]
+        return self.database.query(
+            "SELECT product_id, identity, outcome, decided_at FROM inventory_ledger WHERE identity"
+            f" IN ({', '.join(repr(identity) for identity in [*identities[:20], ''])})"
+        )
 
     def _queue_info(self, queue, what):
         return self.broker.evaluate(
