@@ -106,6 +106,9 @@ class NoStore : public store::Store {
       std::span<const domain::Command> commands, store::Locks) override {
     co_return std::vector<domain::Decision>(commands.size());
   }
+  store::Task<store::Result<void>> try_another(std::span<const domain::ProductId>) override {
+    co_return store::Result<void>();
+  }
 };
 
 std::function<void()> read_orders(std::size_t batch) {

@@ -70,7 +70,8 @@ void Backlog::give_up(Id id, TimePoint now) {
   }
 }
 
-void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::duration took) {
+void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::duration took,
+                     TimePoint others_passed) {
   auto& failure = requests_.at(id).failure;
   if (!failure) {
     failure = Failure{.error = error,
@@ -82,10 +83,16 @@ void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::durati
   }
   if (failure->error.fault != error.fault) failure->same_since = now;
   failure->last = now;
+  failure->others_passed = others_passed;
   ++failure->count;
   failure->next_try =
       now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 4 * took);
   failure->error = std::move(error);
+}
+
+void Backlog::hurry(Id id, TimePoint now) {
+  auto& failure = requests_.at(id).failure;
+  failure->next_try = std::min(failure->next_try, now);
 }
 
 void Backlog::suspect(std::span<const Id> ids, const store::Error& error, TimePoint now) {

@@ -42,6 +42,7 @@ class Backlog {
     TimePoint began;       // the first failure of those before it that were given up, or its own
     TimePoint same_since;  // the same fault
     TimePoint last;
+    TimePoint others_passed = TimePoint::min();  // as was known when it failed last
     TimePoint next_try;
     int count = 0;  // 0: it is to be tried by itself, and may be sound
   };
@@ -54,8 +55,13 @@ class Backlog {
   // failed since it came: what it waited for failed all the while.
   void give_up(Id id, TimePoint now);
 
-  // It was tried alone and failed after so long, or the error names its product.
-  void failed(Id id, store::Error error, TimePoint now, TimePoint::duration took);
+  // It was tried alone and failed after so long, or the error names its product. Others, if any,
+  // have passed last at `others_passed`.
+  void failed(Id id, store::Error error, TimePoint now, TimePoint::duration took,
+              TimePoint others_passed);
+
+  // It is to be tried again without waiting any longer.
+  void hurry(Id id, TimePoint now);
 
   // Something among these failed: the first for each product is to be tried beside the others.
   void suspect(std::span<const Id> ids, const store::Error& error, TimePoint now);

@@ -22,7 +22,7 @@ class BacklogTest : public ::testing::Test {
     return backlog_.add(std::move(products), kBegin);
   }
   void fail(Backlog::Id id, Backlog::TimePoint now = kBegin, Fault fault = Fault::failing) {
-    backlog_.failed(id, {fault, "no"}, now, {});
+    backlog_.failed(id, {fault, "no"}, now, {}, {});
   }
 
   Backlog backlog_;
@@ -61,9 +61,9 @@ TEST_F(BacklogTest, HoldsUpOnlyTheProductsThatAnErrorOfSeveralNames) {
   const auto basket = add({1, 2});
   const auto one = add({1});
   const auto two = add({2});
-  backlog_.failed(basket, {Fault::locked, "somebody else holds it", {2}}, kBegin, {});
+  backlog_.failed(basket, {Fault::locked, "somebody else holds it", {2}}, kBegin, {}, {});
   EXPECT_EQ(backlog_.due(kBegin).first, Ids{one});
-  backlog_.failed(basket, {Fault::failing, "a trigger says no"}, kBegin, {});
+  backlog_.failed(basket, {Fault::failing, "a trigger says no"}, kBegin, {}, {});
   EXPECT_EQ(backlog_.due(kBegin).first, (Ids{one, two}));
   EXPECT_EQ(backlog_.due(kBegin + seconds(60)).again, Ids{basket});
 }
@@ -96,7 +96,7 @@ TEST_F(BacklogTest, WaitsLongerAfterEachFailureAndLessForALock) {
 
 TEST_F(BacklogTest, TriesWhatTakesLongSeldom) {
   const auto slow = add({1});
-  backlog_.failed(slow, {Fault::failing, "a statement takes too long"}, kBegin, seconds(15));
+  backlog_.failed(slow, {Fault::failing, "a statement takes too long"}, kBegin, seconds(15), {});
   EXPECT_EQ(backlog_.next_try(), kBegin + seconds(60));
 }
 

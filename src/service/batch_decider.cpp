@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@ using store::Locks;
 
 constexpr std::chrono::seconds kSuspicionAfter{10};
 constexpr std::chrono::seconds kOutagePause{1};
+constexpr std::chrono::seconds kLookPause{1};
 // What took so long to fail is not taken apart while others wait: a batch beside the flow, and
 // there by half as many a call, until few enough are tried.
 constexpr std::chrono::milliseconds kSlowFailure{200};
@@ -26,6 +28,12 @@ constexpr int kPatientFailure = 8;
 // Whether an error is about some of the requests, rather than about the database.
 bool concerns_requests(Fault fault) {
   return fault == Fault::refused || fault == Fault::failing || fault == Fault::locked;
+}
+
+bool has_written_stock(const domain::Decision& decision) {
+  const auto outcome = domain::outcome_of(decision);
+  return !domain::is_replayed(decision) &&
+         (outcome == domain::Outcome::accepted || outcome == domain::Outcome::adjusted);
 }
 
 // Whether these failed so slowly that others should not wait until the cause is found.
@@ -62,6 +70,7 @@ Task<std::optional<store::Error>> BatchDecider::work_off(std::optional<store::Er
     has_outage_ = outage.has_value();
     if (outage) co_return outage;
   }
+  hurry_overdue();
   refuse_overdue(events);
   co_return std::nullopt;
 }
@@ -70,22 +79,53 @@ Task<void> BatchDecider::try_again(Events& events) {
   auto due = backlog_.due(clock_.steady_now());
   const bool again = due.first.empty();  // those have only waited behind one that is decided now
   Ids ids = std::move(again ? due.again : due.first);
-  ids.resize(std::min(ids.size(), beside_max_));
+  if (ids.size() > beside_max_) {
+    // What is only suspected is first: it may be sound, and what fails must not keep it waiting.
+    std::ranges::sort(ids, {}, [this](Id id) {
+      const auto* failure = backlog_.failure(id);
+      return failure == nullptr ? std::tuple(0, Backlog::TimePoint(), id)
+                                : std::tuple(failure->count, failure->next_try, id);
+    });
+    ids.resize(beside_max_);
+    std::ranges::sort(ids);
+  }
   beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
   const auto outage = co_await try_all(beside_, ids, again ? locks_for(ids) : Locks::wait, events);
   if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // work_off() will meet it, too
-  co_await look_for_a_pulse();
+  co_await look_at_others();
   refuse_overdue(events);
 }
 
-// Where all that may be kept is for one product, nobody else's request can show that the database
-// works otherwise: then the store itself looks. (If it is for several, that they all fail tells.)
-Task<void> BatchDecider::look_for_a_pulse() {
-  const auto failures = backlog_.failures();
-  if (!is_full() || failures.size() != 1) co_return;
-  const auto began = failures.front().second->began;
-  if (pulse_->has_beaten_since(began) || clock_.steady_now() - began < kSuspicionAfter) co_return;
-  if (co_await store_.ready()) pulse_->beat(clock_.steady_now());
+Task<void> BatchDecider::look_at_others() {
+  const auto now = clock_.steady_now();
+  if (hurry_overdue() || now < next_look_) co_return;
+  next_look_ = now + kLookPause;
+  std::vector<domain::ProductId> failing;
+  for (const auto& [id, failure] : backlog_.failures()) {
+    std::ranges::copy(domain::products_of(requests_.at(id)), std::back_inserter(failing));
+  }
+  std::ranges::sort(failing);
+  const auto repeated = std::ranges::unique(failing);
+  failing.erase(repeated.begin(), repeated.end());
+  if (co_await store_.try_another(failing)) {
+    pulse_->beat(clock_.steady_now(), true);
+    hurry_overdue();
+  }
+}
+
+// Returns whether others have passed since, whichever is overdue.
+bool BatchDecider::hurry_overdue() {
+  bool have_passed = true;
+  for (const auto& [id, failure] : backlog_.failures()) {
+    const auto since = is_overdue_since(*failure);
+    if (!since || failure->others_passed > *since) continue;
+    if (pulse_->stock_written() > *since) {
+      backlog_.hurry(id, clock_.steady_now());
+    } else {
+      have_passed = false;
+    }
+  }
+  return have_passed;
 }
 
 std::optional<std::chrono::steady_clock::time_point> BatchDecider::next_try() const {
@@ -121,7 +161,7 @@ Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
   observer_.transaction(now - since, fault);
   trier.last_took = now - since;
   if (decisions) {
-    pulse_->beat(now);
+    pulse_->beat(now, std::ranges::any_of(*decisions, has_written_stock));
     trier.conflicts = 0;
   } else if (fault == Fault::retryable) {
     ++trier.conflicts;
@@ -212,27 +252,35 @@ void BatchDecider::fail(Id id, store::Error error, std::chrono::steady_clock::du
     return;
   }
   events.push_back({id, PutAside{error.what}});
-  backlog_.failed(id, std::move(error), clock_.steady_now(), took);
+  backlog_.failed(id, std::move(error), clock_.steady_now(), took, pulse_->stock_written());
+}
+
+std::optional<Backlog::TimePoint> BatchDecider::is_overdue_since(
+    const Backlog::Failure& failure) const {
+  // A lock or a conflict passes by itself.
+  const bool is_failing = failure.error.fault == Fault::failing;
+  const bool is_locked = failure.error.fault == Fault::locked;
+  const bool is_in_the_way =
+      is_full() &&
+      (is_failing || (is_locked && failure.last - failure.same_since >= kLockedMaxInTheWay));
+  if (is_in_the_way) return failure.began;
+  const bool is_overdue =
+      clock_.steady_now() - failure.first >= (is_failing ? kFailingMax : kLockedMax);
+  return is_overdue ? std::optional(failure.first) : std::nullopt;
 }
 
 void BatchDecider::refuse_overdue(Events& events) {
   const auto now = clock_.steady_now();
   std::vector<std::pair<Id, std::string>> overdue;
   for (const auto& [id, failure] : backlog_.failures()) {
-    // A lock or a conflict passes by itself.
-    const bool is_failing = failure->error.fault == Fault::failing;
-    const bool is_overdue = now - failure->first >= (is_failing ? kFailingMax : kLockedMax);
-    const bool is_locked = failure->error.fault == Fault::locked;
-    const bool is_in_the_way =
-        is_full() &&
-        (is_failing || (is_locked && failure->last - failure->same_since >= kLockedMaxInTheWay));
+    const auto since = is_overdue_since(*failure);
+    const bool have_passed = since && failure->others_passed > *since;
     const bool has_just_failed = failure->count > 0 && failure->next_try > now;
-    // In the way of all others, none of them may have passed since it came.
-    const bool have_passed = (is_overdue && pulse_->has_beaten_since(failure->first)) ||
-                             (is_in_the_way && pulse_->has_beaten_since(failure->began));
     if (has_just_failed && have_passed && !backlog_.is_taken(id)) {
       overdue.emplace_back(id, failure->error.what);
-      if (is_in_the_way && is_locked) make_room(id, failure->error.what, overdue);
+      if (is_full() && failure->error.fault == Fault::locked) {
+        make_room(id, failure->error.what, overdue);
+      }
     }
   }
   for (auto& [id, why] : overdue) refuse(id, std::move(why), "refused", events);

@@ -7,11 +7,11 @@
 //   1. What the database does not do for one request costs that request: it is found by parts, and
 //      the others are decided. Where repeating is useless it is refused at once. Otherwise it is
 //      put aside, tried again ahead of later requests for its products, and refused only after
-//      minutes in which others passed.
+//      minutes, and only if it fails once more after stock of others was written.
 //   2. With an outage nothing of what is kept is decided, or it is not known; the ledger tells when
 //      it is tried again.
 //   3. Nobody waits for what was put aside: it is tried in transactions of its own, beside the
-//      others. Only where as much is put aside as may be, others wait, for seconds.
+//      others. Only where as much is put aside as should be, others are slower, for seconds.
 //
 // Threads: one executor. work_off() and try_again() may run at the same time, each once.
 
@@ -65,7 +65,7 @@ class BatchDecider {
   };
   using Events = std::vector<Event>;
 
-  // kept_max: how many may be kept before it is full. pulse: of the store. Store, clock and
+  // kept_max: from how many that are kept it is full. pulse: of the store. Store, clock and
   // observer outlive it.
   BatchDecider(std::size_t kept_max, std::shared_ptr<Pulse> pulse, store::Store& store,
                const Clock& clock, Observer& observer)
@@ -126,12 +126,17 @@ class BatchDecider {
                           store::Locks locks, Events& events);
   store::Locks locks_for(const Ids& ids) const;
   void fail(Id id, store::Error error, std::chrono::steady_clock::duration took, Events& events);
+  // Since when others must have passed, so that one that has failed may be refused: because it is
+  // overdue or in the way. Nothing: it may wait.
+  std::optional<Backlog::TimePoint> is_overdue_since(const Backlog::Failure& failure) const;
   void refuse_overdue(Events& events);
   void make_room(Id id, const std::string& why,
                  std::vector<std::pair<Id, std::string>>& overdue) const;
   void refuse(Id id, std::string why, std::string_view reason, Events& events);
-  // Where nobody else's request can show that the database works: asks the store itself.
-  Task<void> look_for_a_pulse();
+  // What is overdue is refused only if it fails once more after others passed. That is hastened,
+  // and where nobody else's request shows whether they pass, the store tries.
+  bool hurry_overdue();
+  Task<void> look_at_others();
 
   const std::size_t kept_max_;
   const std::shared_ptr<Pulse> pulse_;
@@ -145,6 +150,7 @@ class BatchDecider {
   std::size_t beside_max_ = store::kBatchMax;  // to be tried at once
   bool has_outage_ = false;
   std::chrono::steady_clock::time_point not_before_{};  // of try_again()
+  std::chrono::steady_clock::time_point next_look_{};   // at others
 };
 
 }  // namespace inventory::service

@@ -27,7 +27,8 @@ constexpr milliseconds kConflictsMax{10'000};  // a row that somebody keeps lock
 constexpr int kStoppingConflictsMax = 5;
 constexpr milliseconds kPatienceMax{600'000};  // well below RabbitMQ's consumer timeout
 constexpr milliseconds kFinishMax{5'000};      // for answers to what was published, when stopping
-constexpr milliseconds kFullPause{100};        // where no more requests may be put aside
+constexpr milliseconds kFullPause{100};        // where many requests are put aside,
+constexpr std::size_t kFullBatch = 10;         // between so many
 constexpr milliseconds kNothingPause{10};      // after a try that has decided nothing
 
 Tally count(std::span<const Answer> answers) {
@@ -251,11 +252,13 @@ Task<void> Flow::try_again(Pipe& pipe) {
 
 // Waits for requests. Nothing: why there will be none any more.
 Task<std::optional<std::vector<amqp::Delivery>>> Flow::receive(Status& why) {
+  std::size_t count = options_.batch_max;
   if (handler_.is_full() && !pause_.is_stopping()) {
     co_await pause_.wait(kFullPause);
-    co_return std::vector<amqp::Delivery>();
+    if (link_->waiting() == 0) co_return std::vector<amqp::Delivery>();
+    count = std::min(count, kFullBatch);
   }
-  auto deliveries = co_await link_->receive(options_.batch_max);
+  auto deliveries = co_await link_->receive(count);
   if (!deliveries) {
     if (why.reason.empty()) {
       const bool is_stopping = deliveries.error().fault == amqp::Fault::stopping;

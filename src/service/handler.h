@@ -68,7 +68,7 @@ class Handler {
   // Those that wait, because of an outage or put aside.
   virtual std::size_t undecided() const = 0;
 
-  // Whether as many are put aside as may be: no more should be passed until some are decided.
+  // Whether as many are put aside as should be: until some are decided, few more should be passed.
   virtual bool is_full() const = 0;
 
   // When try_again() has something to do; nothing if none was put aside, or during an outage.
@@ -86,7 +86,7 @@ struct HandlerOptions {
   std::string queue;               // where the requests come from
   ReplyQueue reply_queue;          // where replies go whose request names no reply_to
   std::size_t bytes_max = 65'536;  // of a request's body
-  std::size_t aside_max = 1'000;   // requests put aside, with those that wait behind them
+  std::size_t aside_max = 1'000;   // put aside, with those that wait behind them: then it is full
   std::shared_ptr<Pulse> pulse = std::make_shared<Pulse>();  // of the store: all its handlers'
 };
 

@@ -306,12 +306,13 @@ TEST_F(HandlerTest, MakesRoomWhereABurstForAProductThatFailsIsAllThatItHolds) {
   EXPECT_EQ(refused, 41U - orders_.undecided());
 }
 
-// Nothing else is in hand that could show it, but the store says that it works.
-TEST_F(HandlerTest, MakesRoomWhereAllThatItHoldsIsForOneProduct) {
-  store_.failing = {2};
+// Nothing else is in hand that could show it: another product is tried.
+TEST_F(HandlerTest, MakesRoomWhereAllThatItHoldsFailsAndAnotherProductCanBeSold) {
+  store_.tables.stock[1].quantity = 1;
+  store_.failing = {2, 3};
   std::vector<amqp::Delivery> burst;
   burst.reserve(40);
-  for (int id = 0; id < 40; ++id) burst.push_back(order_for(10 + id, 2));
+  for (int id = 0; id < 40; ++id) burst.push_back(order_for(10 + id, 2 + id % 2));
   std::size_t refused = answer(orders_, std::move(burst)).size();
   EXPECT_EQ(refused, 0U);
   for (int second = 0; second < 60 && orders_.is_full(); ++second) {
@@ -320,10 +321,12 @@ TEST_F(HandlerTest, MakesRoomWhereAllThatItHoldsIsForOneProduct) {
   }
   EXPECT_FALSE(orders_.is_full());
   EXPECT_EQ(refused, 40U - orders_.undecided());
+  EXPECT_EQ(store_.tables.stock[1].quantity, 1);
 }
 
-TEST_F(HandlerTest, RefusesNothingWhereAllThatItHoldsIsForSeveralProducts) {
-  store_.failing = {2, 3};
+TEST_F(HandlerTest, RefusesNothingWhereNoOtherProductCanBeSold) {
+  store_.tables.stock[1].quantity = store_.tables.stock[2].quantity = 10;
+  store_.failing = {1, 2, 3};
   std::vector<amqp::Delivery> burst;
   burst.reserve(40);
   for (int id = 0; id < 40; ++id) burst.push_back(order_for(10 + id, 2 + id % 2));
@@ -332,7 +335,34 @@ TEST_F(HandlerTest, RefusesNothingWhereAllThatItHoldsIsForSeveralProducts) {
     clock_.pass(std::chrono::minutes(1));
     EXPECT_TRUE(answer(orders_, {}).empty());
   }
+  EXPECT_GE(store_.trials(), 10);
   EXPECT_TRUE(orders_.suspicion());
+}
+
+// A rejection writes no stock: it passes where the whole table is locked.
+TEST_F(HandlerTest, RefusesNothingOfALockedTableWhileOthersAreRejected) {
+  for (int product = 1; product <= 40; ++product) store_.tables.stock[product].quantity = 10;
+  for (int product = 1; product <= 40; ++product) store_.locked.insert(product);
+  std::vector<amqp::Delivery> burst;
+  burst.reserve(40);
+  for (int id = 1; id <= 40; ++id) burst.push_back(order_for(id, id));
+  EXPECT_TRUE(answer(orders_, std::move(burst)).empty());
+  for (int second = 0; second < 30; ++second) {
+    clock_.pass(std::chrono::seconds(1));
+    const auto answers = answer(orders_, {order_for(100 + second, 77)});
+    ASSERT_EQ(answers.size(), 1U);
+    EXPECT_EQ(answers[0].outcome, Outcome::product_not_found);
+  }
+  store_.locked.clear();
+  std::size_t accepted = 0;
+  for (int second = 0; second < 30; ++second) {
+    clock_.pass(std::chrono::seconds(1));
+    for (const Answer& one : answer(orders_, {order_for(200 + second, 1)})) {
+      accepted += one.outcome == Outcome::accepted ? 1U : 0U;
+      EXPECT_FALSE(one.dead_letter);
+    }
+  }
+  EXPECT_GE(accepted, 40U);
 }
 
 // A lone request of a kind says nothing of the database while it decides others.

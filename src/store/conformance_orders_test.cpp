@@ -270,6 +270,25 @@ TEST_P(Conformance, FailsForAProductWhoseRowATriggerHoldsAndForNoOther) {
   EXPECT_EQ(decide(all), (OrderDecisions{replay(kAccepted), kAccepted, replay(kAccepted)}));
 }
 
+TEST_P(Conformance, TriesAnotherProductAndWritesNothing) {
+  migrate();
+  const auto shirt = product(10);
+  const auto sock = product(10);
+  EXPECT_TRUE(run(store_->try_another(std::vector{shirt})));
+  EXPECT_FALSE(run(store_->try_another(std::vector{shirt, sock}))) << "there is no other";
+  database_->meddle_with_updates(Meddling::refuse, sock);
+  EXPECT_TRUE(run(store_->try_another(std::vector{sock})));
+  const auto tried = run(store_->try_another(std::vector{shirt}));
+  ASSERT_FALSE(tried);
+  EXPECT_EQ(tried.error().fault, Fault::failing) << tried.error().what;
+  EXPECT_EQ(database_->on_hand(shirt), 10);
+  EXPECT_EQ(database_->ledger_sum(shirt), 10);
+  EXPECT_EQ(database_->on_hand(sock), 10);
+  EXPECT_EQ(decide({order(1, shirt, 10)}), OrderDecisions{kAccepted});
+  EXPECT_TRUE(run(store_->try_another(std::vector{sock}))) << "though it is out of stock";
+  EXPECT_EQ(database_->on_hand(shirt), 0);
+}
+
 TEST_P(Conformance, NamesTheProductWhoseUpdateATriggerSwallows) {
   migrate();
   const auto shirt = product(10);

@@ -84,6 +84,30 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
   co_return decisions;
 }
 
+Task<store::Result<void>> SimulatedStore::try_another(std::span<const domain::ProductId> products) {
+  const auto transaction = co_await begin();
+  if (!transaction) {
+    co_return std::unexpected(transaction.error());
+  }
+  const DropsIfCancelled cancelled(database_, *transaction);
+  std::vector<domain::ProductId> others;
+  for (const auto& [product, item] : database_.tables().items) {
+    if (std::ranges::find(products, product) == products.end()) others.push_back(product);
+  }
+  if (others.empty()) {
+    co_return fail(*transaction, refused, "there is no other product");
+  }
+  const auto other = others[environment_.random.between(0, others.size() - 1)];
+  if (auto locked = co_await lock(*transaction, item_lock(other)); !locked) {
+    co_return std::unexpected(locked.error());
+  }
+  if (database_.is_failing(other)) {
+    co_return fail(*transaction, failing, fmt::format("a trigger fails for product {}", other));
+  }
+  end(*transaction);
+  co_return store::Result<void>();
+}
+
 Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transaction,
                                                      const domain::Needs& needs, store::Locks locks,
                                                      domain::Books& books) {
@@ -275,15 +299,19 @@ Task<store::Result<void>> SimulatedStore::commit(TransactionPointer transaction)
 }
 
 // Nothing of it is written. The session stays if it can.
-std::unexpected<store::Error> SimulatedStore::fail(const TransactionPointer& transaction,
-                                                   store::Fault fault, std::string what,
-                                                   std::vector<domain::ProductId> products) {
+void SimulatedStore::end(const TransactionPointer& transaction) {
   if (transaction->session->is_open) {
     database_.roll_back(transaction);
     idle_.push_back(transaction->session);
   } else {
     database_.abandon(transaction);
   }
+}
+
+std::unexpected<store::Error> SimulatedStore::fail(const TransactionPointer& transaction,
+                                                   store::Fault fault, std::string what,
+                                                   std::vector<domain::ProductId> products) {
+  end(transaction);
   environment_.trace("database: {}", what);
   return std::unexpected(store::Error{fault, std::move(what), std::move(products)});
 }

@@ -29,6 +29,7 @@ class SimulatedStore : public store::Store {
   Task<store::Result<void>> ready() override;
   Task<store::Result<std::vector<domain::Decision>>> decide(
       std::span<const domain::Command> commands, store::Locks locks) override;
+  Task<store::Result<void>> try_another(std::span<const domain::ProductId> products) override;
 
  private:
   Task<store::Result<std::shared_ptr<Session>>> connect();
@@ -42,6 +43,7 @@ class SimulatedStore : public store::Store {
   Task<store::Result<void>> write(TransactionPointer transaction, const domain::Changes& changes);
   Task<store::Result<void>> write_entries(TransactionPointer transaction,
                                           const domain::Changes& changes);
+  void end(const TransactionPointer& transaction);
   std::unexpected<store::Error> fail(const TransactionPointer& transaction, store::Fault fault,
                                      std::string what,
                                      std::vector<domain::ProductId> products = {});

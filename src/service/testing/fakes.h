@@ -332,7 +332,19 @@ class FakeStore : public store::Store {
     co_return tables.decide(commands);
   }
 
+  // Another fails as an order for it would.
+  Task<store::Result<void>> try_another(std::span<const domain::ProductId> products) override {
+    ++trials_;
+    for (const auto& [id, stock] : tables.stock) {
+      if (std::ranges::find(products, id) != products.end()) continue;
+      const bool is_out_of_order = failing.contains(id) || locked.contains(id);
+      if (!is_out_of_order) co_return store::Result<void>();
+    }
+    co_return std::unexpected(store::Error{store::Fault::failing, "no other can be sold"});
+  }
+
   void fail_ready(int count) { unready_ = count; }
+  int trials() const { return trials_; }
   int calls() const { return calls_; }
   int waits_for_locks() const { return waits_for_locks_; }
 
@@ -348,6 +360,7 @@ class FakeStore : public store::Store {
 
  private:
   int unready_ = 0;
+  int trials_ = 0;
   int calls_ = 0;
   int waits_for_locks_ = 0;
 };

@@ -57,6 +57,7 @@ WHERE {} AND {})sql",
 
 // Deferred triggers change rows, too: they run before the check instead of at COMMIT.
 constexpr Statement kFireDeferred{"fire_deferred", "SET CONSTRAINTS ALL IMMEDIATE"};
+constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
 
 // Not descriptions and times: a trigger of the owner's may trim or date them.
 const Statement& check_writes() {
@@ -165,12 +166,21 @@ struct RequestColumns {
   }
 };
 
+void queue_end(Session& session, Ending ending) {
+  if (ending == Ending::commit) {
+    session.commit();
+    return;
+  }
+  session.execute(kFireDeferred, {});
+  session.execute(kRollBack, {});
+}
+
 }  // namespace
 
-void queue_writes(Session& session, const domain::Changes& changes) {
+void queue_writes(Session& session, const domain::Changes& changes, Ending ending) {
   if (changes.empty()) {
     session.execute(kTakeTransactionId, {});
-    session.commit();
+    queue_end(session, ending);
     return;
   }
   const auto checks = binary_boolean(session.checks_writes());
@@ -219,7 +229,7 @@ void queue_writes(Session& session, const domain::Changes& changes) {
          entries.outcomes.bytes(), entries.quantities.bytes(), entries.deltas.bytes(),
          requests.identities.bytes(), requests.ids.bytes(), requests.quantities.bytes()});
   }
-  session.commit();
+  queue_end(session, ending);
 }
 
 }  // namespace inventory::store::postgres

@@ -1,13 +1,15 @@
 #pragma once
 
-// The second round trip of a batch: writes what has changed, and commits.
+// The second round trip of a batch: writes what has changed, and commits, or takes it back.
 
 #include "domain/books.h"
 #include "store/postgres/session.h"
 
 namespace inventory::store::postgres {
 
-// Queues the statements, each only where something needs it, and the COMMIT.
-void queue_writes(Session& session, const domain::Changes& changes);
+enum class Ending { commit, roll_back };
+
+// Queues the statements, each only where something needs it, and what ends the transaction.
+void queue_writes(Session& session, const domain::Changes& changes, Ending ending);
 
 }  // namespace inventory::store::postgres

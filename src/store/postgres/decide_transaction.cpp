@@ -1,16 +1,25 @@
 #include "store/postgres/decide_transaction.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "store/postgres/batch_reads.h"
 #include "store/postgres/batch_writes.h"
 #include "store/postgres/transaction.h"
+#include "store/trial.h"
 
 namespace inventory::store::postgres {
+namespace {
+
+constexpr auto* kTrying = "trying whether another product can be sold";
+
 Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
-                                                   Locks locks, Deadline deadline) {
+                                                   Locks locks, Ending ending, Deadline deadline) {
   const domain::Needs needs = domain::needs_of(commands);
   session.execute(kBegin, {});
   const BatchReads reads(session, needs, locks);
@@ -31,7 +40,7 @@ Task<Result<std::vector<domain::Decision>>> decide(Session& session,
           Error{Fault::retryable, "deciding a batch: an item was added between its statements"});
     }
   }
-  queue_writes(session, books.take_changes());
+  queue_writes(session, books.take_changes(), ending);
   const auto written = co_await session.synchronize("committing a batch", deadline);
   if (!written) {
     // Not ids that nobody has been given.
@@ -42,6 +51,45 @@ Task<Result<std::vector<domain::Decision>>> decide(Session& session,
     co_return std::unexpected(std::move(error));
   }
   co_return decisions;
+}
+
+// A few are looked at, and one is drawn: whoever asks again is likely to get another.
+Task<Result<domain::Command>> draw_trial(Session& session,
+                                         std::span<const domain::ProductId> products,
+                                         Deadline deadline) {
+  const auto drawn = co_await session.script(
+      kTrying,
+      fmt::format("WITH others AS (SELECT * FROM inventory WHERE id <> ALL ('{{{}}}'::bigint[])), "
+                  "few (id, is_in_stock) AS ("
+                  "(SELECT id, true FROM others WHERE quantity > 0 LIMIT 100) UNION ALL "
+                  "(SELECT id, false FROM others WHERE quantity = 0 LIMIT 1)) "
+                  "SELECT id, is_in_stock FROM few ORDER BY is_in_stock DESC, random() LIMIT 1",
+                  fmt::join(products, ",")),
+      deadline);
+  if (!drawn) co_return std::unexpected(drawn.error());
+  const PGresult* row = drawn->back().get();
+  if (PQntuples(row) == 0) {
+    co_return std::unexpected(Error{Fault::refused, "there is no other product"});
+  }
+  co_return trial_of(std::stoll(PQgetvalue(row, 0, 0)),
+                     std::string_view(PQgetvalue(row, 0, 1)) == "t");
+}
+
+}  // namespace
+
+Task<Result<std::vector<domain::Decision>>> decide(Session& session,
+                                                   std::span<const domain::Command> commands,
+                                                   Locks locks, Deadline deadline) {
+  co_return co_await decide(session, commands, locks, Ending::commit, deadline);
+}
+
+Task<Result<void>> try_another(Session& session, std::span<const domain::ProductId> products,
+                               Deadline deadline) {
+  const auto trial = co_await draw_trial(session, products, deadline);
+  if (!trial) co_return std::unexpected(trial.error());
+  const auto decided =
+      co_await decide(session, std::span(&*trial, 1), Locks::wait, Ending::roll_back, deadline);
+  co_return decided ? check_trial(decided->front()) : std::unexpected(decided.error());
 }
 
 }  // namespace inventory::store::postgres

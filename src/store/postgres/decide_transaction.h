@@ -16,4 +16,8 @@ Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
                                                    Locks locks, Deadline deadline);
 
+// See Store::try_another(). The same of the transaction.
+Task<Result<void>> try_another(Session& session, std::span<const domain::ProductId> products,
+                               Deadline deadline);
+
 }  // namespace inventory::store::postgres

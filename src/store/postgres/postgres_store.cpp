@@ -68,6 +68,14 @@ class PostgresStore final : public Store {
         options_.call_deadline);
   }
 
+  Task<Result<void>> try_another(std::span<const domain::ProductId> products) override {
+    co_return co_await run<void>(
+        [products](Session& session, Deadline deadline) {
+          return postgres::try_another(session, products, deadline);
+        },
+        options_.call_deadline);
+  }
+
  private:
   // Runs `work` over an idle connection or a new one. A connection that the server closed while it
   // was idle is replaced once, without an error: nothing can have been committed over it.

@@ -308,6 +308,29 @@ TEST_F(PostgresStore, IsLockedWithoutAProductWhereSomebodyKeepsMoreThanARow) {
   EXPECT_EQ(run(decide_orders(*impatient, Orders{order(1, 1, 1)})), Decisions{kAccepted});
 }
 
+TEST_F(PostgresStore, TriesAnotherProductDownToWhatRunsAtACommit) {
+  put_item(1, 10);
+  put_item(2, 10);
+  auto options = schema->options();
+  options.lock_timeout = milliseconds(50);
+  const auto impatient = store(options);
+  const std::vector<domain::ProductId> failing{1};
+  EXPECT_TRUE(run(impatient->try_another(failing)));
+  schema->sql("BEGIN; LOCK TABLE inventory IN SHARE MODE");
+  EXPECT_EQ(error_of(run(impatient->try_another(failing))).fault, Fault::locked);
+  schema->sql("ROLLBACK");
+  EXPECT_TRUE(run(impatient->try_another(failing)));
+  schema->sql(
+      "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS "
+      "$$ BEGIN RAISE EXCEPTION 'too late'; END $$;"
+      "CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON inventory DEFERRABLE INITIALLY DEFERRED "
+      "FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION late()");
+  EXPECT_THAT(error_of(run(impatient->try_another(failing))).what, HasSubstr("too late"));
+  EXPECT_TRUE(run(impatient->try_another(std::vector<domain::ProductId>{2})));
+  EXPECT_EQ(schema->sql("SELECT sum(quantity) FROM inventory"), "20");
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory_ledger"), "0");
+}
+
 TEST_F(PostgresStore, IsReadyNoSoonerThanItsTablesAreFree) {
   auto options = schema->options();
   options.lock_timeout = milliseconds(50);

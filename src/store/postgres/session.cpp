@@ -251,7 +251,7 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
   const auto sqlstate = field(result, PG_DIAG_SQLSTATE);
   const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   const auto message = field(result, PG_DIAG_MESSAGE_PRIMARY);
-  if (auto mark = find_mark(message)) {
+  if (auto mark = find_mark(sqlstate, message)) {
     return write_error(doing, std::move(*mark));
   }
   const auto text = fmt::format("{} ({}){}{}", message, sqlstate, advice(result),

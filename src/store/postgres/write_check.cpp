@@ -69,7 +69,10 @@ FROM ({0}) AS differing HAVING count(*) > 0)sql",
                      differing, kDiffers);
 }
 
-std::optional<WriteMark> find_mark(std::string_view message) {
+std::optional<WriteMark> find_mark(std::string_view sqlstate, std::string_view message) {
+  if (sqlstate != "22P02") {  // invalid text representation
+    return std::nullopt;
+  }
   if (!after(kInterfered, message).empty()) {
     return WriteMark{.is_interfered_with = true, .differing = {}, .products = {}};
   }

@@ -45,7 +45,7 @@ struct WriteMark {
   std::vector<domain::ProductId> products;  // each once
 };
 
-// Nothing where the server's message holds no mark.
-std::optional<WriteMark> find_mark(std::string_view message);
+// Nothing where the error is not of such a cast, or its message holds no mark.
+std::optional<WriteMark> find_mark(std::string_view sqlstate, std::string_view message);
 
 }  // namespace inventory::store::postgres

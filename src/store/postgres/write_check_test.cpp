@@ -8,16 +8,22 @@ namespace {
 
 using Products = std::vector<domain::ProductId>;
 
+constexpr auto* kOfACast = "22P02";
+
 TEST(FindMark, FindsNoneInTheServersOwnWords) {
-  EXPECT_FALSE(find_mark(""));
-  EXPECT_FALSE(find_mark("invalid input syntax for type bigint: \"many\""));
+  EXPECT_FALSE(find_mark(kOfACast, ""));
+  EXPECT_FALSE(find_mark(kOfACast, "invalid input syntax for type bigint: \"many\""));
+}
+
+TEST(FindMark, FindsNoneInWhatATriggerSays) {
+  EXPECT_FALSE(find_mark("P0001", "bigint: \"inventory-service: to be checked: 1\""));
 }
 
 TEST(FindMark, ReadsInAnyLanguageThatATableMustBeChecked) {
   for (const auto* message :
        {"invalid input syntax for type bigint: \"inventory-service: to be checked: 1\"",
         "ungültige Eingabesyntax für Typ bigint: »inventory-service: to be checked: 2«"}) {
-    const auto mark = find_mark(message);
+    const auto mark = find_mark(kOfACast, message);
     ASSERT_TRUE(mark) << message;
     EXPECT_TRUE(mark->is_interfered_with);
     EXPECT_EQ(mark->products, Products());
@@ -26,6 +32,7 @@ TEST(FindMark, ReadsInAnyLanguageThatATableMustBeChecked) {
 
 TEST(FindMark, ReadsWhatDiffers) {
   const auto mark = find_mark(
+      kOfACast,
       "ungültige Eingabesyntax für Typ bigint: »inventory-service: not as written: inventory 7,"
       "inventory_ledger -3,inventory_ledger 7«");
   ASSERT_TRUE(mark);
@@ -40,7 +47,7 @@ TEST(FindMark, ShortensALongListForTextsAndKeepsAllProducts) {
     list += fmt::format(",inventory {}", product);
   }
   const auto mark =
-      find_mark(fmt::format("bigint: \"inventory-service: not as written: {}\"", list));
+      find_mark(kOfACast, fmt::format("bigint: \"inventory-service: not as written: {}\"", list));
   ASSERT_TRUE(mark);
   EXPECT_LE(mark->differing.size(), 210U);
   EXPECT_TRUE(mark->differing.ends_with(",...")) << mark->differing;

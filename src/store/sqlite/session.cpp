@@ -7,6 +7,7 @@
 
 #include "store/sqlite/schema.h"
 #include "store/store.h"
+#include "store/trial.h"
 
 namespace inventory::store::sqlite {
 namespace {
@@ -84,6 +85,25 @@ Result<std::vector<domain::Decision>> Session::decide(std::span<const domain::Co
     return failed(opened.error());
   }
   return in_transaction([&] { return tables_->decide(commands); });
+}
+
+Result<void> Session::try_another(std::span<const domain::ProductId> products) {
+  if (auto opened = open(); !opened) {
+    return failed(opened.error());
+  }
+  if (auto begun = connection_->begin(); !begun) {
+    return failed(begun.error());
+  }
+  const auto trial = tables_->draw_trial(products);
+  if (!trial) {
+    return failed(trial.error());
+  }
+  const auto decided = tables_->decide(std::span(&*trial, 1));
+  if (!decided) {
+    return failed(decided.error());
+  }
+  connection_->rollback();
+  return check_trial(decided->front());
 }
 
 bool Session::wants_checkpoint() const { return connection_ && connection_->log_pages() > 0; }

@@ -29,6 +29,7 @@ class Session {
   Result<int> migrate();
   Result<void> ready();
   Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands);
+  Result<void> try_another(std::span<const domain::ProductId> products);
 
   // The log holds something that a checkpoint might copy: call checkpoint() when nobody waits.
   bool wants_checkpoint() const;

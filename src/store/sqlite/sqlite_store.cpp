@@ -52,6 +52,11 @@ class SqliteStore : public Store {
         [commands](Session& session) { return session.decide(commands); });
   }
 
+  Task<Result<void>> try_another(std::span<const domain::ProductId> products) override {
+    return on_thread<Result<void>>(
+        [products](Session& session) { return session.try_another(products); });
+  }
+
  private:
   // Runs `work` on the store's thread and resumes on the executor with its result. The store may be
   // gone by then: nothing here is touched after the wait.

@@ -4,12 +4,15 @@
 #include <array>
 #include <chrono>
 #include <numeric>
+#include <optional>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "store/sqlite/timestamp.h"
+#include "store/trial.h"
 
 namespace inventory::store::sqlite {
 namespace {
@@ -72,6 +75,12 @@ Result<Tables> Tables::prepare(Connection& connection) {
   tables.file_ = connection.file();
   const std::pair<Statement*, std::string_view> statements[] = {
       {&tables.select_item_, "SELECT quantity, version FROM inventory WHERE id = ?1"},
+      {&tables.draw_,
+       "WITH others AS (SELECT * FROM inventory WHERE typeof(quantity) = 'integer' AND "
+       "id NOT IN (SELECT value FROM json_each(?1))), few (id, is_in_stock) AS ("
+       "SELECT * FROM (SELECT id, true FROM others WHERE quantity > 0 LIMIT 100) UNION ALL "
+       "SELECT * FROM (SELECT id, false FROM others WHERE quantity = 0 LIMIT 1)) "
+       "SELECT id, is_in_stock FROM few ORDER BY is_in_stock DESC, random() LIMIT 1"},
       {&tables.update_item_, "UPDATE inventory SET quantity = ?2, version = ?3 WHERE id = ?1"},
       {&tables.insert_item_,
        "INSERT INTO inventory (id, quantity, version, description, created_at, low_stock) "
@@ -133,6 +142,22 @@ Result<std::vector<domain::Decision>> Tables::decide(std::span<const domain::Com
     return std::unexpected(checked.error());
   }
   return decisions;
+}
+
+Result<domain::Command> Tables::draw_trial(std::span<const domain::ProductId> products) {
+  const auto list = fmt::format("[{}]", fmt::join(products, ","));
+  std::optional<domain::Command> trial;
+  auto read = draw_.each(
+      "looking for another product",
+      [&](const Statement& row) { trial = trial_of(row.integer(0), row.integer(1) != 0); },
+      std::string_view(list));
+  if (!read) {
+    return std::unexpected(read.error());
+  }
+  if (!trial) {
+    return std::unexpected(Error{Fault::refused, "there is no other product"});
+  }
+  return *std::move(trial);
 }
 
 Result<void> Tables::read_stock(const domain::Needs& needs, domain::Books& books) {

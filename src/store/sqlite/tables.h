@@ -30,6 +30,9 @@ class Tables {
 
   Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands);
 
+  // For a product that is none of these, each time perhaps another.
+  Result<domain::Command> draw_trial(std::span<const domain::ProductId> products);
+
  private:
   Tables() = default;
 
@@ -47,6 +50,7 @@ class Tables {
 
   std::string file_;
   Statement select_item_;
+  Statement draw_;
   Statement update_item_;
   Statement insert_item_;
   Statement select_last_id_;

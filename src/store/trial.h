@@ -1,0 +1,35 @@
+#pragma once
+
+// The request that tries whether a product can be sold. It is taken back, so nobody sees it; no two
+// have the same identity.
+
+#include <chrono>
+#include <expected>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "domain/command.h"
+#include "store/error.h"
+
+namespace inventory::store {
+
+// Of what is out of stock nothing can be sold: it is tried whether its stock can be written.
+inline domain::Command trial_of(domain::ProductId product, bool is_in_stock) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  domain::OrderId id(fmt::format("trial {}", now.count()));
+  if (!is_in_stock) {
+    return domain::Adjustment{.id = std::move(id), .product = product, .change = 1};
+  }
+  return domain::Order{.id = std::move(id), .product = product, .quantity = 1};
+}
+
+// Whether it came to writing, and has shown something.
+inline Result<void> check_trial(const domain::Decision& decision) {
+  const auto outcome = domain::outcome_of(decision);
+  if (outcome == domain::Outcome::accepted || outcome == domain::Outcome::adjusted) return {};
+  return std::unexpected(
+      Error{Fault::retryable, fmt::format("another product, tried: {}", row_of(outcome).text)});
+}
+
+}  // namespace inventory::store
