@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 namespace inventory::service {
 namespace {
@@ -107,9 +108,12 @@ Task<void> BatchDecider::look_at_others() {
   std::ranges::sort(failing);
   const auto repeated = std::ranges::unique(failing);
   failing.erase(repeated.begin(), repeated.end());
-  if (co_await store_.try_another(failing)) {
+  if (const auto tried = co_await store_.try_another(failing)) {
     pulse_->beat(clock_.steady_now(), true);
     hurry_overdue();
+  } else {
+    spdlog::debug("{} requests wait, and nothing else can be sold: {}", backlog_.size(),
+                  tried.error().what);
   }
 }
 

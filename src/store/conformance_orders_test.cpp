@@ -277,6 +277,7 @@ TEST_P(Conformance, TriesAnotherProductAndWritesNothing) {
   EXPECT_TRUE(run(store_->try_another(std::vector{shirt})));
   EXPECT_FALSE(run(store_->try_another(std::vector{shirt, sock}))) << "there is no other";
   database_->meddle_with_updates(Meddling::refuse, sock);
+  reopen();
   EXPECT_TRUE(run(store_->try_another(std::vector{sock})));
   const auto tried = run(store_->try_another(std::vector{shirt}));
   ASSERT_FALSE(tried);

@@ -171,7 +171,7 @@ void queue_end(Session& session, Ending ending) {
     session.commit();
     return;
   }
-  session.execute(kFireDeferred, {});
+  if (!session.checks_writes()) session.execute(kFireDeferred, {});
   session.execute(kRollBack, {});
 }
 

@@ -328,7 +328,7 @@ TEST_F(PostgresStore, TriesAnotherProductDownToWhatRunsAtACommit) {
   EXPECT_THAT(error_of(run(impatient->try_another(failing))).what, HasSubstr("too late"));
   EXPECT_TRUE(run(impatient->try_another(std::vector<domain::ProductId>{2})));
   EXPECT_EQ(schema->sql("SELECT sum(quantity) FROM inventory"), "20");
-  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory_ledger"), "0");
+  EXPECT_EQ(schema->sql("SELECT count(*) FROM inventory_ledger WHERE delta < 0"), "0");
 }
 
 TEST_F(PostgresStore, IsReadyNoSoonerThanItsTablesAreFree) {
