@@ -15,7 +15,7 @@
 namespace inventory::store::postgres {
 namespace {
 
-constexpr auto* kTrying = "trying whether another product can be sold";
+constexpr auto* kTryingAnother = "trying whether another product can be sold";
 
 Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
@@ -58,7 +58,7 @@ Task<Result<domain::Command>> draw_trial(Session& session,
                                          std::span<const domain::ProductId> products,
                                          Deadline deadline) {
   const auto drawn = co_await session.script(
-      kTrying,
+      kTryingAnother,
       fmt::format("WITH others AS (SELECT * FROM inventory WHERE id <> ALL ('{{{}}}'::bigint[])), "
                   "few (id, is_in_stock) AS ("
                   "(SELECT id, true FROM others WHERE quantity > 0 LIMIT 100) UNION ALL "
