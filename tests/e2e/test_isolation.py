@@ -4,7 +4,9 @@ bad thing stays where it is, and its own requests when it has ended. See also te
 import collections
 import contextlib
 import json
+import time
 
+import psycopg2
 import pytest
 
 import bad_things
@@ -16,6 +18,8 @@ from waiting import wait_for
 DELIVERY_LIMIT = 20
 GOOD = 60  # orders of others, sent at once
 PREFETCH = 2_000
+SMALL_PREFETCH = 100
+LOCKED_S = 8  # longer than a locked row may be in the way of others
 
 
 class Shop:
@@ -30,6 +34,7 @@ class Shop:
         self.amqp_url, self.postgres_url = broker.url, self.database.url
         self.evaluate = broker.evaluate
         self.queue_type, self.instances = queue_type, instances
+        self.options = []  # of services that are started from now on
         self.limit = f"{self.queues.order}.limit"  # what was delivered too often
         self.kept = f"{self.queues.order}.undelivered"
         self.replies = collections.defaultdict(list)  # by correlation id
@@ -52,7 +57,7 @@ class Shop:
         self.stack.close()
 
     def start(self):
-        options = [f"--queue-type={self.queue_type}"]
+        options = [f"--queue-type={self.queue_type}", *self.options]
         service = Service(self.amqp_url, self.postgres_url, self.queues, options)
         return self.stack.enter_context(service)
 
@@ -257,6 +262,53 @@ def test_what_waited_for_a_product_is_decided_in_the_order_of_arrival(broker, po
             shop.wait_for_answers(waiting)
         answers = [shop.replies[name][0].json["success"] for name in waiting]
         assert answers == [True] * there + [False] * (len(waiting) - there)
+        shop.assert_nothing_is_dead()
+
+
+def test_products_that_fail_and_fill_the_prefetch_hold_up_nobody(broker, postgres):
+    """Their requests are all that it may have in hand, so nobody else's show that others pass."""
+    with Shop(broker, postgres, "classic", 1) as shop:
+        shop.options = [f"--prefetch={SMALL_PREFETCH}"]
+        with bad_things.Poisoned(shop, 2) as bad:
+            meetings = bad.meetings()
+            assert shop.services.pop().stop() == 0
+            own = [
+                shop.send(bad_things.Meeting(meeting.product))
+                for _ in range(SMALL_PREFETCH)
+                for meeting in meetings
+            ]
+            good = shop.send_good()
+            shop.services.append(shop.start())
+            shop.wait_for_answers(good)
+            shop.ask_one_by_one()
+            bad.end()
+        shop.wait_for_answers(own)
+        # What was refused can be replayed; what was not is decided.
+        refused = [name for name in own if not shop.replies[name][0].json["success"]]
+        assert shop.client.count(shop.queues.order_dead) == len(refused) >= SMALL_PREFETCH
+        assert "the database refuses it" in shop.replies[refused[0]][0].json["message"]
+
+
+def test_a_table_that_is_locked_for_seconds_costs_no_order(broker, postgres):
+    """Rejections pass meanwhile, for they change no stock. That says nothing of the orders."""
+    with Shop(broker, postgres, "classic", 1) as shop:
+        assert shop.services.pop().stop() == 0
+        shop.options = [f"--prefetch={SMALL_PREFETCH}"]
+        shop.services.append(shop.start())
+        products = shop.add_products(20)
+        with contextlib.closing(psycopg2.connect(shop.database.url)) as holder:
+            holder.cursor().execute("LOCK TABLE inventory IN SHARE MODE")
+            own = [
+                shop.send(bad_things.Meeting(product))
+                for _ in range(SMALL_PREFETCH * 3 // 4 // len(products))
+                for product in products
+            ]
+            end = time.monotonic() + LOCKED_S
+            while time.monotonic() < end:
+                shop.wait_for_answers([shop.send(bad_things.Meeting(product=999_999))])
+            assert not shop.replies.keys() & set(own)
+        shop.wait_for_answers(own)
+        assert all(shop.replies[name][0].json["success"] for name in own)
         shop.assert_nothing_is_dead()
 
 
