@@ -92,7 +92,7 @@ void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::durati
 
 void Backlog::hurry(Id id, TimePoint now) {
   auto& failure = requests_.at(id).failure;
-  failure->next_try = std::min(failure->next_try, now);
+  if (failure) failure->next_try = std::min(failure->next_try, now);
 }
 
 void Backlog::suspect(std::span<const Id> ids, const store::Error& error, TimePoint now) {

@@ -7,7 +7,6 @@
 
 #include "store/sqlite/schema.h"
 #include "store/store.h"
-#include "store/trial.h"
 
 namespace inventory::store::sqlite {
 namespace {
@@ -46,6 +45,19 @@ std::invoke_result_t<Work> Session::in_transaction(Work work) {
   if (auto committed = connection_->commit(); !committed) {
     return failed(committed.error());
   }
+  return result;
+}
+
+template <class Work>
+std::invoke_result_t<Work> Session::in_trial(Work work) {
+  if (auto begun = connection_->begin(); !begun) {
+    return failed(begun.error());
+  }
+  auto result = work();
+  if (!result) {
+    return failed(result.error());
+  }
+  connection_->rollback();
   return result;
 }
 
@@ -91,19 +103,7 @@ Result<void> Session::try_another(std::span<const domain::ProductId> products) {
   if (auto opened = open(); !opened) {
     return failed(opened.error());
   }
-  if (auto begun = connection_->begin(); !begun) {
-    return failed(begun.error());
-  }
-  const auto trial = tables_->draw_trial(products);
-  if (!trial) {
-    return failed(trial.error());
-  }
-  const auto decided = tables_->decide(std::span(&*trial, 1));
-  if (!decided) {
-    return failed(decided.error());
-  }
-  connection_->rollback();
-  return check_trial(decided->front());
+  return in_trial([&] { return tables_->try_another(products); });
 }
 
 bool Session::wants_checkpoint() const { return connection_ && connection_->log_pages() > 0; }

@@ -47,6 +47,10 @@ class Session {
   template <class Work>
   std::invoke_result_t<Work> in_transaction(Work work);
 
+  // The same, and takes back what it has written.
+  template <class Work>
+  std::invoke_result_t<Work> in_trial(Work work);
+
   // Rolls back, closes the file where it does not work, and hands the error on.
   std::unexpected<Error> failed(Error error);
   void close();

@@ -144,6 +144,16 @@ Result<std::vector<domain::Decision>> Tables::decide(std::span<const domain::Com
   return decisions;
 }
 
+Result<void> Tables::try_another(std::span<const domain::ProductId> products) {
+  const auto trial = draw_trial(products);
+  if (!trial) {
+    return std::unexpected(trial.error());
+  }
+  const auto decided = decide(std::span(&*trial, 1));
+  return decided ? check_trial(decided->front()) : std::unexpected(decided.error());
+}
+
+// Each time perhaps another.
 Result<domain::Command> Tables::draw_trial(std::span<const domain::ProductId> products) {
   const auto list = fmt::format("[{}]", fmt::join(products, ","));
   std::optional<domain::Command> trial;

@@ -30,12 +30,13 @@ class Tables {
 
   Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands);
 
-  // For a product that is none of these, each time perhaps another.
-  Result<domain::Command> draw_trial(std::span<const domain::ProductId> products);
+  // See Store::try_another(). What it writes is for the caller to take back.
+  Result<void> try_another(std::span<const domain::ProductId> products);
 
  private:
   Tables() = default;
 
+  Result<domain::Command> draw_trial(std::span<const domain::ProductId> products);
   Result<void> read_stock(const domain::Needs& needs, domain::Books& books);
   Result<void> read_entries(const domain::Needs& needs, domain::Books& books);
   Result<void> read_requests(const domain::Needs& needs, domain::Books& books);
