@@ -66,6 +66,7 @@ class Store {
       std::span<const domain::Command> commands, Locks locks = Locks::wait) = 0;
 
   // Whether a product beside these can be sold: decides an order for one, and takes that back.
+  // Nothing stays written. `products` outlive the call.
   // Errors: why not. It may be for that product alone: the next call may try another.
   virtual Task<Result<void>> try_another(std::span<const domain::ProductId> products) = 0;
 };

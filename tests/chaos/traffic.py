@@ -270,9 +270,9 @@ class Traffic:
         self._wait(lambda: not self.unanswered(), end - time.monotonic(), "all answers")
 
     def _go_on_for_a_while(self, deadline_s):
-        """A shop's traffic does not end. A channel of RabbitMQ sees with the next delivery of a quorum
-        queue that one was lost on its way from another node (rabbit_fifo_client, the ids' gap), and
-        asks for it; after the last one it never would."""
+        """A shop's traffic does not end. It is assumed, not proven, that RabbitMQ notices a delivery
+        lost between nodes with the next one of its queue only, so that the last never comes. What is
+        missing is not asked again: that would hide a request that the service has lost."""
         self.special.extend(self.requests.next() for _ in range(100))
         more = threading.Thread(target=self._guard, args=(self._publish_on_and_on,), daemon=True)
         self.threads.append(more)
