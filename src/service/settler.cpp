@@ -89,6 +89,7 @@ Task<std::optional<std::string>> Settler::settle(std::vector<Answer> answers) {
 Task<std::optional<std::string>> Settler::tend() {
   while (!failure_ && !is_ending_) {
     if (see_to_losses()) continue;
+    republish_unanswered();
     see_to_silence();
     see_to_waiting();
     try_suspects();
@@ -150,6 +151,7 @@ Task<void> Settler::end(bool in_order) {
   is_in_settle_ = false;
   parcels_.clear();
   requests_.clear();
+  unanswered_.clear();
   suspects_.clear();
   to_keep_.clear();
   has_kept_queue_ = false;

@@ -10,8 +10,10 @@
 //   returned   a client's queue: settled, the client is gone. One of ours: the link is of no use
 //   rejected   its queue is tried again with one message, with backoff. A client's queue that
 //              rejects for ten seconds (five, where that was in vain before) loses the reply
-//   no answer  its queue is silent: the message stays under way, others for the queue wait. After
-//              half a minute a client's reply is kept in the queue `kept_queue` and so settled
+//   no answer  its queue is silent: the message stays under way, others for the queue wait. One of
+//              them is sent after ten seconds: where the queue takes it, what is under way is sent
+//              once more. After half a minute a client's reply is kept in the queue `kept_queue`
+//              and so settled
 //   the broker closes the connection on a message: those that may be the cause are published one by
 //              one over a connection of their own. A direct reply-to address is given up then, a
 //              queue after five times in a row. With 406 (too large for the broker) that reply is
@@ -28,8 +30,9 @@
 // Invariants:
 //   1. A request is settled once, and only after all that it causes is.
 //   2. Nothing that was confirmed is published again. A message that is under way is published
-//      again only when its connection is lost, given up or not read; to a queue of the service's
-//      own also after half a minute without an answer.
+//      again only when its connection is lost, given up or not read; once where its queue has taken
+//      one that was sent ten seconds later; and to a queue of the service's own after half a minute
+//      without an answer.
 //   3. What waits is bounded: of one queue, of all, and in time. What exceeds it is kept or given
 //   up.
 //
@@ -152,7 +155,11 @@ class Settler {
     TimePoint since;       // first published, or put aside
     Lane* lane = nullptr;  // under way there, or in its outbox
     std::uint64_t place = 0;
-    TimePoint sent_at = {};
+    TimePoint sent_at = {};  // or since when it is in the outbox
+    // Its queue has taken a later message: the answer to this one was lost, unless it comes by
+    // then.
+    std::optional<TimePoint> republish_at = std::nullopt;
+    bool was_republished = false;  // for that
     bool was_resent = false;
     bool is_waiting = false;  // of a queue in trouble
   };
@@ -192,6 +199,7 @@ class Settler {
   Task<bool> open(Lane& lane);
   void send(Token token, Purpose purpose);
   Purpose purpose_of(const Outgoing& outgoing) const;
+  void put_in_outbox(Token token, Lane& lane);
   void try_again(Token token);
 
   void admit(Answer answer);
@@ -212,6 +220,8 @@ class Settler {
   void put_aside(Token token, Trouble& trouble);
   void take_from_waiting(Token token);
   void recover(const std::string& queue);
+  void expect_late_answers(const std::string& queue);
+  void republish_unanswered();
   std::unordered_set<Token> awaited_elsewhere(TimePoint since) const;
   void keep(Token token);
 
@@ -264,6 +274,7 @@ class Settler {
   std::size_t in_batch_ = 0;  // parcels of the batch that are under way
   TimePoint last_answer_ = {};
   TimePoint::duration usual_ = {};  // what a batch takes until its last answer, lately
+  Tokens unanswered_;               // to be published again, unless an answer comes
   std::deque<Token> suspects_;
   std::deque<Token> to_keep_;
   bool has_kept_queue_ = false;

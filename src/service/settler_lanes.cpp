@@ -140,18 +140,23 @@ Task<void> Settler::pump(Lane& lane) {
   look_.notify();
 }
 
+void Settler::put_in_outbox(Token token, Lane& lane) {
+  Parcel& parcel = parcels_.at(token);
+  parcel.lane = &lane;
+  parcel.sent_at = clock_.steady_now();
+  lane.outbox.push_back(token);
+}
+
 void Settler::try_again(Token token) {
   lanes_.push_back({.purpose = Purpose::retries});
   Lane& lane = lanes_.back();
-  parcels_.at(token).lane = &lane;
-  lane.outbox.push_back(token);
+  put_in_outbox(token, lane);
   kick(lane);
 }
 
 void Settler::send(Token token, Purpose purpose) {
   Lane& lane = open_lane(purpose);
-  parcels_.at(token).lane = &lane;
-  lane.outbox.push_back(token);
+  put_in_outbox(token, lane);
   if (purpose != Purpose::replies) {
     kick(lane);
   } else if (!is_admitting_) {  // settle() itself sends what its batch has

@@ -222,7 +222,7 @@ TEST_F(SettlerTest, KeepsWhatASilentQueueDoesNotTakeInAQueueOfTheService) {
   EXPECT_GE(clock_.steady_now().time_since_epoch(), std::chrono::seconds(30));
 }
 
-TEST_F(SettlerTest, PublishesNothingMoreToAQueueThatIsSilent) {
+TEST_F(SettlerTest, PublishesEachReplyOnceToAQueueThatIsSilent) {
   broker_.silent = {"silent"};
   broker_.put(order(0), "silent");
   int id = 1;
@@ -237,6 +237,63 @@ TEST_F(SettlerTest, PublishesNothingMoreToAQueueThatIsSilent) {
   settle();
   EXPECT_EQ(broker_.acknowledged(), 20U);
   EXPECT_EQ(broker_.tries("silent"), 20U) << "each once";
+}
+
+// A quorum queue that loses its leader may never answer what was under way (RabbitMQ 3.10).
+TEST_F(SettlerTest, DeliversAgainToAClientsQueueWhoseAnswersWereLost) {
+  broker_.silent = {"client"};
+  for (int id = 0; id < 3; ++id) broker_.put(order(id), "client");
+  int id = 3;
+  clock_.on_sleep = [&] {
+    const auto now = clock_.steady_now().time_since_epoch();
+    if (now > std::chrono::seconds(2)) broker_.silent.clear();  // and says nothing of those before
+    if (now > std::chrono::seconds(id) && id < 6) broker_.put(order(id++), "client");
+  };
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 6U);
+  EXPECT_EQ(std::ranges::count(broker_.published(), "client", &amqp::Message::routing_key), 6);
+  EXPECT_EQ(broker_.tries("client"), 9U) << "those whose answer was lost twice, others once";
+  EXPECT_EQ(broker_.tries("orders.undelivered"), 0U);
+  EXPECT_LT(clock_.steady_now().time_since_epoch(), std::chrono::seconds(14));
+  EXPECT_EQ(broker_.opened(), 1);
+}
+
+// The same for a queue of the service's own.
+TEST_F(SettlerTest, DeliversAgainToItsOwnQueueAsSoonAsItTakesALaterMessage) {
+  broker_.silent = {"replies"};
+  broker_.put(order(0));
+  bool was_put = false;
+  clock_.on_sleep = [&] {
+    if (clock_.steady_now().time_since_epoch() < std::chrono::seconds(2)) return;
+    broker_.silent.clear();
+    if (!std::exchange(was_put, true)) broker_.put(order(1));
+  };
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 2U);
+  EXPECT_EQ(broker_.tries("replies"), 3U);
+  EXPECT_LT(clock_.steady_now().time_since_epoch(), std::chrono::seconds(14));
+}
+
+TEST_F(SettlerTest, PublishesNothingTwiceToAQueueThatAnswersLate) {
+  broker_.silent = {"client"};
+  broker_.put(order(0), "client");
+  bool was_put = false;
+  std::optional<std::chrono::steady_clock::time_point> goes_on;
+  clock_.on_sleep = [&] {
+    const auto now = clock_.steady_now();
+    if (now.time_since_epoch() < std::chrono::seconds(2)) return;
+    if (!std::exchange(was_put, true)) broker_.put(order(1), "client");
+    if (now.time_since_epoch() < std::chrono::seconds(8)) return;
+    broker_.silent.clear();
+    if (!goes_on && !broker_.published().empty()) goes_on = now;
+    if (goes_on && now - *goes_on >= milliseconds(300)) {
+      broker_.answer("client", Settlement::confirmed);
+    }
+  };
+  settle();
+  EXPECT_TRUE(goes_on);
+  EXPECT_EQ(broker_.acknowledged(), 2U);
+  EXPECT_EQ(broker_.tries("client"), 2U);
 }
 
 // A machine that was suspended, or this process alone: its answers are about to come.

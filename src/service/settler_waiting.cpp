@@ -32,6 +32,9 @@ constexpr seconds kSilentMax{30};        // then a client's reply is kept by the
 // Without an answer for so long, a message for a queue of the service's own is published again: the
 // answer may have been lost.
 constexpr seconds kNoAnswerMax{30};
+// Without an answer for so long, another message asks whether the queue takes any: a quorum queue
+// that has lost its leader may never answer what was under way, and has a new one by then.
+constexpr seconds kAskAgain{10};
 constexpr seconds kByTurnsMax{40};  // then also where it is silent and rejects by turns
 constexpr seconds kDeclareAgain{10};
 constexpr seconds kStoodStill{2};        // so late no wait ends while the process runs
@@ -108,6 +111,7 @@ void Settler::recover(const std::string& queue) {
   if (troubles_.empty()) return;
   const auto trouble = troubles_.find(queue);
   if (trouble == troubles_.end()) return;
+  expect_late_answers(queue);
   const auto now = clock_.steady_now();
   const TimePoint since = trouble->second.recovering_since.value_or(now);
   trouble->second.recovering_since = since;
@@ -136,6 +140,38 @@ void Settler::recover(const std::string& queue) {
   for (const Token token : waiting) send(token, purpose_of(parcels_.at(token).outgoing));
 }
 
+// The queue takes messages. Those that it has not answered for long it will answer now, or never.
+void Settler::expect_late_answers(const std::string& queue) {
+  const auto now = clock_.steady_now();
+  for (auto& [token, parcel] : parcels_) {
+    const bool is_unanswered = parcel.lane != nullptr && now - parcel.sent_at >= kAskAgain &&
+                               parcel.outgoing.message.routing_key == queue;
+    if (!is_unanswered || parcel.republish_at || parcel.was_republished) continue;
+    parcel.republish_at = now + kSilentAfter;
+    unanswered_.push_back(token);
+  }
+}
+
+void Settler::republish_unanswered() {
+  const auto now = clock_.steady_now();
+  for (const Token token : std::exchange(unanswered_, {})) {
+    const auto found = parcels_.find(token);
+    if (found == parcels_.end()) continue;
+    Parcel& parcel = found->second;
+    const auto republish_at = parcel.republish_at;
+    if (!republish_at) continue;  // kept meanwhile
+    if (*republish_at > now) {
+      unanswered_.push_back(token);
+      continue;
+    }
+    parcel.republish_at.reset();
+    if (parcel.lane == nullptr) continue;  // waits, for another reason
+    parcel.was_republished = true;
+    parcel.lane = nullptr;
+    dispatch(token);
+  }
+}
+
 // Puts a client's reply into the service's own queue, from which it can be sent on.
 void Settler::keep(Token token) {
   take_from_waiting(token);
@@ -148,6 +184,7 @@ void Settler::keep(Token token) {
   parcel.outgoing = make_kept_reply(std::move(parcel.outgoing), options_.kept_queue,
                                     std::chrono::floor<std::chrono::microseconds>(clock_.now()));
   parcel.lane = nullptr;
+  parcel.republish_at.reset();
   if (const auto trouble = troubles_.find(options_.kept_queue); trouble != troubles_.end()) {
     count(trouble->second, 1);
   }
@@ -202,6 +239,7 @@ void Settler::see_to_silence() {
       const auto found = parcels_.find(token);
       if (found == parcels_.end() || found->second.lane != &lane) continue;
       const Parcel& parcel = found->second;
+      if (parcel.republish_at) continue;
       if (now - parcel.sent_at < kSilentAfter) break;
       const std::string& queue = parcel.outgoing.message.routing_key;
       if (parcel.outgoing.must_arrive && now - parcel.sent_at >= kNoAnswerMax) {
@@ -268,13 +306,15 @@ void Settler::see_to_waiting() {
     if (!lane.is_retired) kick(lane);
   }
   if (troubles_.empty()) return;
-  // Which queues have a message under way, which tells when they answer again.
+  // Which queues have a message under way that may still tell when they answer again.
   std::map<std::string, Tokens> of_queue;
   std::set<std::string> asked;
   for (const auto& [token, parcel] : parcels_) {
     const auto found = troubles_.find(parcel.outgoing.message.routing_key);
     if (found == troubles_.end()) continue;
-    if (parcel.lane != nullptr) asked.insert(found->first);
+    const bool is_asking =
+        parcel.lane != nullptr && (now - parcel.sent_at < kAskAgain || parcel.lane->blocked);
+    if (is_asking) asked.insert(found->first);
     if (!found->second.is_ours) of_queue[found->first].push_back(token);
   }
   // Where it is too much in all, each queue keeps an equal share.

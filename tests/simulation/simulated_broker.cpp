@@ -230,13 +230,15 @@ bool SimulatedBroker::route(const amqp::Message& message) {
 }
 
 // The queue has taken what it held, and answers. What came over a connection that is gone may be
-// lost.
+// lost; where it has another leader, all of it may, and nothing is answered.
 void SimulatedBroker::answer(const std::string& queue) {
   const auto silent = silent_.extract(queue);
   if (!silent) {
     return;
   }
-  environment_.trace("broker: {} answers", queue);
+  const bool is_another_leader = environment_.random.chance(200);
+  environment_.trace("broker: {} answers{}", queue,
+                     is_another_leader ? ", but nothing of what it has" : "");
   std::vector<OutletPointer> outlets;
   for (const auto& [outlet, tag, message] : silent.mapped()) {
     const auto answer = std::ranges::find(outlet->unconfirmed, tag, &OutletState::Unconfirmed::tag);
@@ -244,10 +246,14 @@ void SimulatedBroker::answer(const std::string& queue) {
       if (environment_.random.chance(500)) route(message);
       continue;
     }
-    enqueue_reply(outlet, *answer, message);
-    answer->is_withheld = false;
     outlet->unanswered.erase(queue);
     if (std::ranges::find(outlets, outlet) == outlets.end()) outlets.push_back(outlet);
+    if (is_another_leader) {
+      if (environment_.random.chance(500)) route(message);
+      continue;
+    }
+    enqueue_reply(outlet, *answer, message);
+    answer->is_withheld = false;
     environment_.scheduler.after(environment_.latency(),
                                  [this, outlet] { send_a_confirm(outlet); });
   }
