@@ -346,9 +346,9 @@ class FakeStore : public store::Store {
   Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
                                                            std::size_t count) override {
     std::vector<domain::Hold> due;
-    for (const auto& [_, hold] : tables.holds) {
-      const bool is_behind = !after || place_of(*after) < place_of(hold);
-      if (hold.expires_at <= tables.now && is_behind) due.push_back(hold);
+    for (const auto& [_, one] : tables.holds) {
+      const bool is_behind = !after || place_of(*after) < place_of(one);
+      if (one.expires_at <= tables.now && is_behind) due.push_back(one);
     }
     std::ranges::sort(due, {}, place_of);
     due.resize(std::min(due.size(), count));
@@ -371,8 +371,8 @@ class FakeStore : public store::Store {
   std::unique_ptr<Event> hold;
 
  private:
-  static std::pair<domain::Timestamp, domain::LedgerKey> place_of(const domain::Hold& hold) {
-    return {hold.expires_at, hold.key};
+  static std::pair<domain::Timestamp, domain::LedgerKey> place_of(const domain::Hold& one) {
+    return {one.expires_at, one.key};
   }
 
   int unready_ = 0;
