@@ -67,16 +67,16 @@ ConfirmationDecision decide(const Confirmation& confirmation, Books& books) {
   const auto failed =
       std::ranges::find_if(outcomes, [](Outcome one) { return one != Outcome::confirmed; });
   const bool is_confirmed = failed == outcomes.end();
+  const Outcome outcome = is_confirmed ? Outcome::confirmed : *failed;
   for (std::size_t at = 0; at < items.size(); ++at) {
-    const bool is_kept = is_confirmed ? !items[at].is_confirmed() : outcomes[at] == *failed;
-    if (!is_kept) continue;
+    if (items[at].confirmed != nullptr || outcomes[at] != outcome) continue;
     const ProductId product = confirmation.items[at].product;
     if (is_confirmed && items[at].is_open()) books.close_hold({product, identity});
     books.post({.key = {product, confirmed_identity(identity)},
-                .outcome = outcomes[at],
+                .outcome = outcome,
                 .quantity = items[at].order->quantity});
   }
-  return {.outcome = is_confirmed ? Outcome::confirmed : *failed};
+  return {.outcome = outcome};
 }
 
 std::vector<ProductId> products_of(const Confirmation& confirmation) {

@@ -191,6 +191,15 @@ TEST(DecideConfirmation, IsGivenBackByACancellationOnly) {
   EXPECT_EQ(shop.confirm(1, {{1, {}}}), again(Outcome::confirmed)) << "as the first time";
 }
 
+TEST(DecideConfirmation, FailsForAnItemThatWasConfirmedAloneAndThenCancelled) {
+  HoldShop shop;
+  shop.hold_all(1, {{1, 2}, {5, 1}});
+  shop.confirm(1, {{1, {}}});
+  shop.cancel(1, {{1, {}}});
+  EXPECT_EQ(shop.confirm(1, {{1, {}}, {5, {}}}).outcome, Outcome::order_cancelled);
+  EXPECT_EQ(shop.confirm(1, {{5, {}}}), once(Outcome::confirmed));
+}
+
 // Everything of one order, in one batch.
 TEST(DecideConfirmation, SeesWhatItsBatchDid) {
   HoldShop shop;
