@@ -229,7 +229,8 @@ class TogetherCheck {
 }  // namespace
 
 std::vector<std::string> Configuration::request_queues() const {
-  std::vector<std::string> queues{order_queue, item_queue, cancel_queue, adjust_queue};
+  std::vector<std::string> queues{order_queue,   item_queue,   cancel_queue,
+                                  confirm_queue, adjust_queue, expiry_queue};
   std::erase_if(queues, &std::string::empty);
   return queues;
 }

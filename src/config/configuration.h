@@ -42,7 +42,10 @@ struct Configuration {
   std::string item_response_queue;
   // The same, or empty: switched off. Replies go to the queue of that name and "_response".
   std::string cancel_queue;
+  std::string confirm_queue;
   std::string adjust_queue;
+  // The service's own: holds that are over. Empty: they are not looked for.
+  std::string expiry_queue;
   amqp::QueueType queue_type{};
 
   std::uint16_t prefetch = 0;              // 1 to 65535 requests a queue without an acknowledgement

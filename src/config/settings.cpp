@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view kTakesQueueName =
     R"(1 to 251 bytes of UTF-8, not beginning with "amq.")";
+constexpr std::string_view kExpiryQueueDefault = "the order queue's and .expiry";
 constexpr std::string_view kTakesQueueNameOrNone =
     R"(1 to 251 bytes of UTF-8, not beginning with "amq.", or none)";
 // Of which the dead-letter queue takes its suffix.
@@ -141,6 +142,26 @@ constexpr Setting kSettings[] = {
      .takes = kTakesQueueNameOrNone,
      .apply = [](std::string_view text,
                  Configuration& to) { return read_optional_queue_name(text, to.cancel_queue); }},
+    {.name = "confirm-queue",
+     .environment = "INVENTORY_CONFIRM_QUEUE",
+     .placeholder = "NAME",
+     .default_text = "order_confirm",
+     .description = "where confirmations of holds arrive; none: nowhere",
+     .takes = kTakesQueueNameOrNone,
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_optional_queue_name(text, to.confirm_queue); }},
+    {.name = "expiry-queue",
+     .environment = "INVENTORY_EXPIRY_QUEUE",
+     .placeholder = "NAME",
+     .default_text = kExpiryQueueDefault,
+     .description = "the service's own, for holds that are over; none: they are not given back",
+     .takes = kTakesQueueNameOrNone,
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           const bool is_default = text == kExpiryQueueDefault;
+           return is_default ? read_queue_name(to.order_queue + ".expiry", to.expiry_queue)
+                             : read_optional_queue_name(text, to.expiry_queue);
+         }},
     {.name = "adjust-queue",
      .environment = "INVENTORY_ADJUST_QUEUE",
      .placeholder = "NAME",

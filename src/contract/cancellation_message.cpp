@@ -1,6 +1,5 @@
 #include "contract/cancellation_message.h"
 
-#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,60 +8,18 @@
 #include "contract/order_parts.h"
 
 namespace inventory::contract {
-namespace {
-
-using Reason = RequestError::Reason;
-
-constexpr std::array<std::string_view, 5> kCancellationMembers{"order_id", "product_id", "quantity",
-                                                               "line_id", "items"};
-constexpr JsonArrayWanted kItems{kCancellationMembers[4], kItemMembers, kItemsMax};
-
-// The product and its quantity, or the items.
-std::expected<std::vector<RequestedItem>, std::string> read_requested(const JsonObject& object) {
-  const auto& values = object.values;
-  const bool has_items = !is_none(values[4]);
-  const bool has_quantity = !is_none(values[2]);
-  if (has_items) {
-    if (has_quantity || !is_none(values[1])) {
-      return std::unexpected("items stands in place of product_id and quantity, not beside them");
-    }
-    return read_items(object.array, false);
-  }
-  const auto product = read_positive(kCancellationMembers[1], values[1]);
-  if (!product) return std::unexpected(product.error());
-  if (!has_quantity) return std::vector{RequestedItem{*product, std::nullopt}};
-  const auto quantity = read_positive(kCancellationMembers[2], values[2]);
-  if (!quantity) return std::unexpected(quantity.error());
-  return std::vector{RequestedItem{*product, *quantity}};
-}
-
-}  // namespace
 
 CancellationMessage read_cancellation(std::string_view body, std::size_t bytes_max) {
-  if (body.size() > bytes_max) {
-    auto what = fmt::format("body of {} bytes is larger than {}", body.size(), bytes_max);
-    return {std::unexpected(RequestError{Reason::too_large, std::move(what)}), {}, {}};
+  auto [reference, order_id, object] = read_reference(body, bytes_max);
+  if (!reference) {
+    return {std::unexpected(std::move(reference.error())), std::move(order_id), object};
   }
-  auto object = read_json_object(body, kCancellationMembers, kItems);
-  if (!object) {
-    return {std::unexpected(RequestError{Reason::invalid, std::move(object.error())}), {}, {}};
-  }
-  const auto forbidden = forbidden_character(*object);
-  auto id = read_id(kCancellationMembers[0], std::move(object->values[0]), forbidden);
-  const auto requested = read_requested(*object);
-  auto line = read_optional_id(kCancellationMembers[3], std::move(object->values[3]), forbidden);
-  auto known_id = id ? std::optional(*id) : std::nullopt;
-  if (!id || !requested || !line) {
-    RequestError error{Reason::invalid, !id          ? id.error()
-                                        : !requested ? requested.error()
-                                                     : line.error()};
-    return {std::unexpected(std::move(error)), std::move(known_id), object->text};
-  }
-  domain::Cancellation cancellation{.id = *std::move(id), .items = {}, .line = *std::move(line)};
-  for (const auto& [product, quantity] : *requested) {
+  domain::Cancellation cancellation{
+      .id = std::move(reference->id), .items = {}, .line = std::move(reference->line)};
+  for (const auto& [product, quantity] : reference->items) {
     cancellation.items.push_back({product, quantity});
   }
-  return {std::move(cancellation), std::move(known_id), object->text};
+  return {std::move(cancellation), std::move(order_id), object};
 }
 
 std::string beyond_limit_text(const domain::CancellationDecision& decision) {

@@ -13,6 +13,7 @@
 
 #include "contract/json_object.h"
 #include "contract/limits.h"
+#include "contract/request_error.h"
 #include "domain/order.h"
 
 namespace inventory::contract {
@@ -40,6 +41,24 @@ struct RequestedItem {
 inline constexpr std::string_view kItemMembers[] = {"product_id", "quantity"};
 std::expected<std::vector<RequestedItem>, std::string> read_items(
     const std::optional<JsonArray>& array, bool needs_quantity);
+
+// OrderReference: what names an order that was sent before, or items of it. What was sent to
+// order_validate is one as it is.
+struct OrderReference {
+  domain::OrderId id;
+  std::vector<RequestedItem> items;
+  std::optional<domain::OrderId> line;
+};
+
+// A request body of a queue that takes such references, and what could be made of it.
+struct ReferenceMessage {
+  std::expected<OrderReference, RequestError> reference;
+  std::optional<domain::OrderId> order_id;  // if that member is valid, even where others are not
+  std::string_view object;                  // the JSON object as it came; empty if the body is none
+};
+
+// Reads a body. One of more than bytes_max bytes is not looked at. `object` points into `body`.
+ReferenceMessage read_reference(std::string_view body, std::size_t bytes_max);
 
 // "order_id A-17" or "order_id A-17, line_id 4".
 std::string name_of(const domain::OrderId& id, const std::optional<domain::OrderId>& line);

@@ -4,17 +4,21 @@
 #include <array>
 
 #include "domain/books.h"
+#include "domain/hold.h"
 
 namespace inventory::domain {
 namespace {
 
 using Entries = std::vector<const LedgerEntry*>;  // of the items; null: none
 
-// An order that was cancelled before it came has no quantity that another could differ from.
-bool differs(const LedgerEntry* entry, const OrderItem& item) {
+// An order that was cancelled before it came has no terms that another could differ from.
+bool differs(const LedgerEntry* entry, const OrderItem& item,
+             const std::optional<std::int64_t>& hold_seconds) {
   return entry != nullptr && entry->outcome != Outcome::cancelled_first &&
-         entry->quantity != item.quantity;
+         (entry->quantity != item.quantity || !has_hold(*entry, hold_seconds));
 }
+
+bool is_taken(Outcome outcome) { return outcome == Outcome::accepted || outcome == Outcome::held; }
 
 // Of the items' outcomes the one that speaks for all.
 Outcome outcome_of_all(const Entries& entries) {
@@ -26,14 +30,17 @@ Outcome outcome_of_all(const Entries& entries) {
       return outcome;
     }
   }
-  return Outcome::accepted;
+  return entries.front()->outcome;  // accepted or held, as all of them
 }
 
 // What became of an order all of whose items have an entry.
 BasketDecision decision_of(const Entries& entries, bool replayed) {
   BasketDecision decision{.outcome = outcome_of_all(entries), .replayed = replayed};
   for (const LedgerEntry* const entry : entries) {
-    if (entry->outcome != Outcome::accepted && entry->outcome != Outcome::other_item) {
+    if (is_taken(entry->outcome)) {
+      const auto terms = hold_terms(*entry);
+      if (terms) decision.held_until = terms->until;
+    } else if (entry->outcome != Outcome::other_item) {
       decision.in_the_way.push_back({entry->key.first, entry->quantity_after});
     }
   }
@@ -60,13 +67,15 @@ BasketDecision decide_new(const Basket& basket, Books& books, Entries entries) {
     if (entries[i] != nullptr) continue;
     const auto& [product, quantity] = basket.items[i];
     const bool is_in_the_way = !was_cancelled && outcomes[i] != Outcome::accepted;
-    entries[i] = &books.post({.key = {product, identity},
-                              .outcome = is_accepted     ? Outcome::accepted
-                                         : is_in_the_way ? outcomes[i]
-                                                         : Outcome::other_item,
-                              .quantity = quantity,
-                              .delta = is_accepted ? -quantity : 0,
-                              .message_hash = basket.message_hash});
+    const Outcome taken = basket.hold_seconds ? Outcome::held : Outcome::accepted;
+    LedgerEntry entry{.key = {product, identity},
+                      .outcome = is_accepted     ? taken
+                                 : is_in_the_way ? outcomes[i]
+                                                 : Outcome::other_item,
+                      .quantity = quantity,
+                      .message_hash = basket.message_hash};
+    take(entry, basket.hold_seconds, books);
+    entries[i] = &books.post(std::move(entry));
   }
   return decision_of(entries, false);
 }
@@ -75,6 +84,7 @@ BasketDecision decide_new(const Basket& basket, Books& books, Entries entries) {
 
 void add_needs(const Basket& basket, Needs& needs) {
   const std::string identity = basket.ledger_identity();
+  needs.now = needs.now || basket.hold_seconds;
   for (const OrderItem& item : basket.items) {
     needs.products.push_back(item.product);
     needs.entries.emplace_back(item.product, identity);
@@ -88,9 +98,11 @@ BasketDecision decide(const Basket& basket, Books& books) {
   std::size_t cancelled = 0;
   for (const OrderItem& item : basket.items) {
     const LedgerEntry* const entry = books.entry(item.product, identity);
-    if (differs(entry, item)) {
+    if (differs(entry, item, basket.hold_seconds)) {
+      const auto terms = hold_terms(*entry);
       return {.outcome = Outcome::conflict,
-              .conflicts_with = OrderItem{item.product, entry->quantity}};
+              .conflicts_with = OrderItem{item.product, entry->quantity},
+              .hold_of_conflict = terms ? std::optional(terms->seconds) : std::nullopt};
     }
     entries.push_back(entry);
     found += entry != nullptr ? 1 : 0;

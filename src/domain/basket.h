@@ -29,6 +29,7 @@ struct Basket {
   std::vector<OrderItem> items;
   std::optional<OrderId> line = std::nullopt;
   std::optional<std::int64_t> message_hash = std::nullopt;
+  std::optional<std::int64_t> hold_seconds = std::nullopt;
 
   std::string ledger_identity() const { return order_identity(id, line); }
 };
@@ -49,9 +50,12 @@ struct BasketDecision {
   bool may_be_another_line = false;
   std::vector<InTheWay> in_the_way = {};  // in the order of the request
 
-  // With the outcome conflict: what was decided with another quantity. Nothing: the order was
-  // decided for other items.
+  // With the outcome conflict: what was decided with another quantity or another hold, and that
+  // hold's seconds. Nothing: the order was decided for other items.
   std::optional<OrderItem> conflicts_with = std::nullopt;
+  std::optional<std::int64_t> hold_of_conflict = std::nullopt;
+
+  std::optional<Timestamp> held_until = std::nullopt;
 
   friend bool operator==(const BasketDecision&, const BasketDecision&) = default;
 };

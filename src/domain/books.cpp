@@ -28,6 +28,13 @@ void Needs::sort() {
   sort_unique(item_requests);
 }
 
+void Needs::add_order_entries(ProductId product, const std::string& identity) {
+  entries.emplace_back(product, identity);
+  entries.emplace_back(product, cancelled_identity(identity));
+  entries.emplace_back(product, confirmed_identity(identity));
+  entries.emplace_back(product, expired_identity(identity));
+}
+
 Books::Books(const Needs& needs)
     : needs_(needs),
       stock_(needs.products.size()),
@@ -113,6 +120,22 @@ const LedgerEntry& Books::post(LedgerEntry entry) {
   return entries_[at].entry.emplace(std::move(entry));
 }
 
+Timestamp Books::now() const {
+  if (!now_) broken("the time was not named", 0, "");
+  return *now_;
+}
+
+void Books::open_hold(Hold hold) {
+  const auto& [product, identity] = hold.key;
+  if (hold.quantity < 1) broken("a hold of nothing", product, identity);
+  if (!opened_.emplace(hold.key, hold).second) broken("a hold begins twice", product, identity);
+}
+
+void Books::close_hold(const LedgerKey& key) {
+  if (opened_.erase(key) > 0) return;
+  if (!closed_.insert(key).second) broken("a hold ends twice", key.first, key.second);
+}
+
 ProductId Books::fresh_id() {
   if (fresh_ids_used_ == fresh_ids_.size()) broken("there are too few fresh ids", 0, "");
   return fresh_ids_[fresh_ids_used_++];
@@ -167,6 +190,8 @@ Changes Books::take_changes() {
   for (AnswerSlot& slot : answers_) {
     if (slot.answer && slot.is_new) changes.item_requests.push_back(std::move(*slot.answer));
   }
+  for (auto& [_, hold] : opened_) changes.opened.push_back(std::move(hold));
+  changes.closed.assign(closed_.begin(), closed_.end());
   return changes;
 }
 

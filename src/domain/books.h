@@ -13,13 +13,16 @@
 // A decision that would break one is a bug: it aborts, in release builds too.
 
 #include <cstddef>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "domain/hold.h"
 #include "domain/item.h"
 #include "domain/ledger.h"
 
@@ -32,6 +35,10 @@ struct Needs {
   std::vector<std::string> item_requests;  // identities
   std::size_t fresh_ids = 0;               // ids that no item has, at least so many
   ProductId ids_beyond = 0;                // they are larger than this
+  bool now = false;                        // the time, by the database's clock
+
+  // The entries that tell what became of an order's item (hold.h).
+  void add_order_entries(ProductId product, const std::string& identity);
 
   bool adds_items() const { return fresh_ids > 0 || ids_beyond > 0 || !item_requests.empty(); }
 
@@ -46,6 +53,8 @@ struct Changes {
   std::vector<LedgerEntry> entries;
   std::vector<AddedItem> items;
   std::vector<ItemAnswer> item_requests;
+  std::vector<Hold> opened;       // holds
+  std::vector<LedgerKey> closed;  // holds that were open before
 
   bool empty() const { return entries.empty() && item_requests.empty(); }
 };
@@ -59,6 +68,7 @@ class Books {
   void found(ProductId product, Stock stock);
   void found(std::size_t at, LedgerEntry entry);
   void found(ItemAnswer answer);
+  void found_now(Timestamp now) { now_ = now; }
   void found_fresh(std::vector<ProductId> ids) { fresh_ids_ = std::move(ids); }
 
   // Nothing where there is none. What is asked for was named by the needs.
@@ -68,6 +78,13 @@ class Books {
 
   // Keeps a decision, changes the stock by its delta, and fills in what was left.
   const LedgerEntry& post(LedgerEntry entry);
+
+  // The time of the transaction, by the database's clock. Named by the needs.
+  Timestamp now() const;
+
+  // A hold begins, with its order's entry, or ends, with the entry that ends it.
+  void open_hold(Hold hold);
+  void close_hold(const LedgerKey& key);
 
   // What was read cannot be of one moment, unless a row was deleted: an order was accepted whose
   // product is not there. A store whose reads see several moments reads and decides again.
@@ -113,6 +130,9 @@ class Books {
   std::size_t fresh_ids_used_ = 0;
   bool is_torn_ = false;
   std::vector<AddedItem> added_;
+  std::optional<Timestamp> now_;
+  std::map<LedgerKey, Hold> opened_;  // by this batch
+  std::set<LedgerKey> closed_;        // of those that were open before
 };
 
 }  // namespace inventory::domain

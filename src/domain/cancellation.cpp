@@ -1,14 +1,19 @@
 #include "domain/cancellation.h"
 
 #include "domain/books.h"
+#include "domain/hold.h"
 
 namespace inventory::domain {
 namespace {
 
-// What is still to be given back of an order's item. Of a product that is gone there is nothing.
-Quantity owed(const LedgerEntry* order, const LedgerEntry* cancelled, const Stock* stock) {
-  const bool was_taken = order != nullptr && order->outcome == Outcome::accepted;
-  return was_taken && cancelled == nullptr && stock != nullptr ? order->quantity : 0;
+// Whether an item's order took what was not given back since.
+bool is_owed(const OrderEntries& entries) {
+  return entries.was_taken() && entries.cancelled == nullptr && entries.expired == nullptr;
+}
+
+// What is still to be given back. Of a product that is gone there is nothing.
+Quantity owed(const OrderEntries& entries, const Stock* stock) {
+  return is_owed(entries) && stock != nullptr ? entries.order->quantity : 0;
 }
 
 }  // namespace
@@ -17,37 +22,37 @@ void add_needs(const Cancellation& cancellation, Needs& needs) {
   const std::string identity = cancellation.order_ledger_identity();
   for (const auto& item : cancellation.items) {
     needs.products.push_back(item.product);
-    needs.entries.emplace_back(item.product, identity);
-    needs.entries.emplace_back(item.product, "c" + identity);
+    needs.add_order_entries(item.product, identity);
   }
 }
 
 CancellationDecision decide(const Cancellation& cancellation, Books& books) {
   const std::string identity = cancellation.order_ledger_identity();
-  const std::string own_identity = "c" + identity;
   for (const auto& [product, quantity] : cancellation.items) {
-    const LedgerEntry* const order = books.entry(product, identity);
+    const OrderEntries entries(books, product, identity);
+    const LedgerEntry* const order = entries.order;
     const Stock* const stock = books.stock(product);
     if (order == nullptr) continue;
     if (quantity && order->outcome != Outcome::cancelled_first && order->quantity != *quantity) {
       return {.conflicts_with = OrderItem{product, order->quantity}};
     }
-    const Quantity back = owed(order, books.entry(product, own_identity), stock);
+    const Quantity back = owed(entries, stock);
     if (back > 0 && stock->quantity > kQuantityMax - back) return {.beyond_limit = product};
   }
   CancellationDecision decision{.replayed = true};
   for (const auto& [product, _] : cancellation.items) {
-    const LedgerEntry* const order = books.entry(product, identity);
-    const LedgerEntry* const cancelled = books.entry(product, own_identity);
-    const Quantity back = owed(order, cancelled, books.stock(product));
+    const OrderEntries entries(books, product, identity);
+    const LedgerEntry* const order = entries.order;
+    const LedgerEntry* const cancelled = entries.cancelled;
+    const Quantity back = owed(entries, books.stock(product));
     const bool was_cancelled =
         cancelled != nullptr || (order != nullptr && order->outcome == Outcome::cancelled_first);
     decision.items.push_back({product, cancelled != nullptr ? cancelled->quantity : back});
     if (was_cancelled) continue;
-    const bool was_taken = order != nullptr && order->outcome == Outcome::accepted;
-    if (was_taken && books.stock(product) == nullptr) books.set_torn();
+    if (is_owed(entries) && books.stock(product) == nullptr) books.set_torn();
     decision.replayed = false;
-    books.post({.key = {product, order == nullptr ? identity : own_identity},
+    if (entries.is_open()) books.close_hold({product, identity});
+    books.post({.key = {product, order == nullptr ? identity : cancelled_identity(identity)},
                 .outcome = order == nullptr ? Outcome::cancelled_first : Outcome::cancelled,
                 .quantity = back,
                 .delta = back,

@@ -13,14 +13,18 @@
 #include "domain/basket.h"
 #include "domain/books.h"
 #include "domain/cancellation.h"
+#include "domain/confirmation.h"
+#include "domain/expiry.h"
 #include "domain/item.h"
 #include "domain/order.h"
 
 namespace inventory::domain {
 
-using Command = std::variant<Order, Basket, Cancellation, Adjustment, NewItem>;
-using Decision = std::variant<OrderDecision, BasketDecision, CancellationDecision,
-                              AdjustmentDecision, ItemDecision>;
+using Command =
+    std::variant<Order, Basket, Cancellation, Confirmation, Expiry, Adjustment, NewItem>;
+using Decision =
+    std::variant<OrderDecision, BasketDecision, CancellationDecision, ConfirmationDecision,
+                 ExpiryDecision, AdjustmentDecision, ItemDecision>;
 
 // Of all of them, sorted.
 Needs needs_of(std::span<const Command> commands);

@@ -9,20 +9,17 @@
 // A request may choose the item's id. Where that is taken it is rejected, and the rejection is kept
 // like any decision.
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "domain/ledger.h"
+#include "domain/timestamp.h"
 
 namespace inventory::domain {
 
 class Books;
 struct Needs;
-
-// Microseconds: the resolution that the table and the replies keep.
-using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
 
 // A chosen id is not larger, so that there are always ids beyond it.
 inline constexpr ProductId kChosenIdMax = ProductId{1} << 52U;

@@ -19,6 +19,7 @@ constexpr int kAnyDelta = 2;
 std::optional<Form> form_of_order(Outcome outcome) {
   switch (outcome) {
     case Outcome::accepted:
+    case Outcome::held:
       return Form{1, -1};
     case Outcome::product_not_found:
     case Outcome::not_enough_stock:
@@ -44,6 +45,18 @@ std::optional<Form> form_of_adjustment(Outcome outcome) {
   }
 }
 
+std::optional<Form> form_of_confirmation(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::confirmed:
+    case Outcome::hold_expired:
+    case Outcome::order_cancelled:
+    case Outcome::order_rejected:
+      return Form{0, 0};
+    default:
+      return std::nullopt;
+  }
+}
+
 // Nothing where no entry of that identity has this outcome.
 std::optional<Form> form_of(std::string_view identity, Outcome outcome) {
   switch (identity.empty() ? '\0' : identity.front()) {
@@ -53,6 +66,10 @@ std::optional<Form> form_of(std::string_view identity, Outcome outcome) {
       return form_of_order(outcome);
     case 'c':
       return outcome == Outcome::cancelled ? std::optional(Form{0, 1}) : std::nullopt;
+    case 'f':
+      return form_of_confirmation(outcome);
+    case 'x':
+      return outcome == Outcome::expired ? std::optional(Form{0, 1}) : std::nullopt;
     case 'a':
       return form_of_adjustment(outcome);
     case 'o':

@@ -6,6 +6,8 @@
 // What kind of decision it is is told by the first letter of its identity:
 //   i, s, l  an order (see Order::ledger_identity)
 //   c        the cancellation of the order whose identity follows
+//   f        its confirmation (see hold.h)
+//   x        the expiry of its hold
 //   a        an adjustment
 //   o        the opening entry; its identity is the word itself
 

@@ -1,6 +1,7 @@
 #include "domain/order.h"
 
 #include "domain/books.h"
+#include "domain/hold.h"
 
 namespace inventory::domain {
 
@@ -33,7 +34,13 @@ bool is_another_message(const std::optional<std::int64_t>& hash,
   return hash && earlier && *hash != *earlier;
 }
 
+bool has_hold(const LedgerEntry& earlier, const std::optional<std::int64_t>& seconds) {
+  const auto terms = hold_terms(earlier);
+  return terms ? seconds && terms->seconds == *seconds : !seconds;
+}
+
 void add_needs(const Order& order, Needs& needs) {
+  needs.now = needs.now || order.hold_seconds;
   needs.products.push_back(order.product);
   needs.entries.emplace_back(order.product, order.ledger_identity());
 }
@@ -44,24 +51,30 @@ OrderDecision decide(const Order& order, Books& books) {
     if (earlier->outcome == Outcome::cancelled_first) {
       return {.outcome = earlier->outcome, .replayed = true};
     }
-    if (earlier->quantity != order.quantity) {
-      return {.outcome = earlier->outcome, .conflicts_with = earlier->quantity};
+    const auto terms = hold_terms(*earlier);
+    if (earlier->quantity != order.quantity || !has_hold(*earlier, order.hold_seconds)) {
+      return {.outcome = earlier->outcome,
+              .conflicts_with = earlier->quantity,
+              .hold_of_conflict = terms ? std::optional(terms->seconds) : std::nullopt};
     }
     return {.outcome = earlier->outcome,
             .replayed = true,
+            .held_until = terms ? terms->until : std::nullopt,
             .may_be_another_line =
                 !order.line && is_another_message(order.message_hash, earlier->message_hash)};
   }
   const Stock* const stock = books.stock(order.product);
   const Outcome outcome = stock == nullptr                   ? Outcome::product_not_found
                           : stock->quantity < order.quantity ? Outcome::not_enough_stock
+                          : order.hold_seconds               ? Outcome::held
                                                              : Outcome::accepted;
-  books.post({.key = std::move(key),
-              .outcome = outcome,
-              .quantity = order.quantity,
-              .delta = outcome == Outcome::accepted ? -order.quantity : 0,
-              .message_hash = order.message_hash});
-  return {.outcome = outcome};
+  LedgerEntry entry{.key = std::move(key),
+                    .outcome = outcome,
+                    .quantity = order.quantity,
+                    .message_hash = order.message_hash};
+  const auto until = take(entry, order.hold_seconds, books);
+  books.post(std::move(entry));
+  return {.outcome = outcome, .held_until = until};
 }
 
 std::vector<ProductId> products_of(const Order& order) { return {order.product}; }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "domain/ledger.h"
+#include "domain/timestamp.h"
 
 namespace inventory::domain {
 
@@ -51,6 +52,7 @@ struct Order {
   Quantity quantity;
   std::optional<OrderId> line = std::nullopt;  // tells lines of one order for one product apart
   std::optional<std::int64_t> message_hash = std::nullopt;  // of its message's id, if it has one
+  std::optional<std::int64_t> hold_seconds = std::nullopt;  // 1 to kHoldSecondsMax; see hold.h
 
   // The identity under which the ledger keeps the decision.
   std::string ledger_identity() const { return order_identity(id, line); }
@@ -60,12 +62,15 @@ struct Order {
 //   new       `replayed` false, no `conflicts_with`: `outcome` was decided now, and is in the
 //             ledger;
 //   replayed  `replayed` true: `outcome` is the one that this order got the first time;
-//   conflict  `conflicts_with` holds the quantity that was decided under this identity before; the
-//             request is rejected, nothing is stored, and `outcome` means nothing.
+//   conflict  `conflicts_with` holds the quantity that was decided under this identity before, and
+//             `hold_of_conflict` for how long; the request is rejected, nothing is stored, and
+//             `outcome` means nothing.
 struct OrderDecision {
   Outcome outcome;
   bool replayed = false;
   std::optional<Quantity> conflicts_with = std::nullopt;
+  std::optional<std::int64_t> hold_of_conflict = std::nullopt;  // seconds; nothing: no hold
+  std::optional<Timestamp> held_until = std::nullopt;           // of one that was held
 
   // A replay whose first message had another id, where neither has a line: perhaps it is no
   // repetition, but a second line of the order for the same product.
@@ -77,6 +82,9 @@ struct OrderDecision {
 // Whether two messages, of the same order by all that it says, are certainly two.
 bool is_another_message(const std::optional<std::int64_t>& hash,
                         const std::optional<std::int64_t>& earlier);
+
+// Whether an order's entry is of one that asked for the same hold, or for none.
+bool has_hold(const LedgerEntry& earlier, const std::optional<std::int64_t>& seconds);
 
 void add_needs(const Order& order, Needs& needs);
 OrderDecision decide(const Order& order, Books& books);

@@ -29,6 +29,14 @@ enum class Outcome : std::uint8_t {
   cancelled,
   adjusted,
   inventory_changed,  // an adjustment expected another quantity
+  held,               // an order was accepted for a time
+  confirmed,          // its hold became final
+  hold_expired,       // it was to be confirmed when its hold was over
+  order_cancelled,    // it was to be confirmed after it was cancelled
+  order_rejected,     // it was to be confirmed, and had been rejected
+  order_not_found,    // it was to be confirmed, and has not been seen
+  expired,            // a hold was over, and what it held was given back
+  hold_ended,         // a hold was to be given back that had ended before
 };
 
 struct OutcomeRow {
@@ -61,6 +69,16 @@ inline constexpr std::array kOutcomes{
     OutcomeRow{Outcome::adjusted, "adjusted", "adjusted", "", "adjusted"},
     OutcomeRow{Outcome::inventory_changed, "inventory_changed", "rejected", "inventory_changed",
                "inventory has changed"},
+    OutcomeRow{Outcome::held, "held", "held", "", "held"},
+    OutcomeRow{Outcome::confirmed, "confirmed", "confirmed", "", "confirmed"},
+    OutcomeRow{Outcome::hold_expired, "hold_expired", "rejected", "hold_expired", "hold expired"},
+    OutcomeRow{Outcome::order_cancelled, "order_cancelled", "rejected", "cancelled",
+               "order was cancelled"},
+    OutcomeRow{Outcome::order_rejected, "order_rejected", "rejected", "rejected",
+               "order was rejected"},
+    OutcomeRow{Outcome::order_not_found, "", "rejected", "order_not_found", "order not found"},
+    OutcomeRow{Outcome::expired, "expired", "expired", "", "hold expired, given back"},
+    OutcomeRow{Outcome::hold_ended, "", "ended_before", "", "hold has ended before"},
 };
 
 inline constexpr std::size_t kOutcomeCount = kOutcomes.size();

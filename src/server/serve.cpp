@@ -44,6 +44,7 @@
 #include "service/flow.h"
 #include "service/kinds.h"
 #include "service/log_throttle.h"
+#include "service/sweeper.h"
 
 namespace inventory::server {
 namespace {
@@ -75,6 +76,9 @@ constexpr std::array kQueueSettings{
                   &config::Configuration::item_response_queue, ""},
     QueueSettings{"cancellation", &config::Configuration::cancel_queue, nullptr,
                   "--cancel-queue none"},
+    QueueSettings{"confirmation", &config::Configuration::confirm_queue, nullptr,
+                  "--confirm-queue none"},
+    QueueSettings{"expiry", &config::Configuration::expiry_queue, nullptr, "--expiry-queue none"},
     QueueSettings{"adjustment", &config::Configuration::adjust_queue, nullptr,
                   "--adjust-queue none"},
 };
@@ -137,6 +141,7 @@ struct Line {
   service::AmqpBroker broker;
   std::unique_ptr<service::Handler> handler;
   service::Flow flow;
+  std::unique_ptr<service::Sweeper> sweeper;  // of the kind expiry: what asks for it
 };
 
 // Service: everything that runs on the event loop of `serve`.
@@ -189,6 +194,12 @@ class Service {
         context_.get_executor(), configuration_, kind, queue,
         service::ReplyQueue{reply_queue, kind.declares_reply_queue}, settings->switch_off, pulse_,
         *store_, clock_, *registry_, [this] { announce(); }));
+    if (kind.name == "expiry") {
+      Line& line = *lines_.back();
+      line.sweeper = std::make_unique<service::Sweeper>(context_.get_executor(),
+                                                        service::SweeperOptions{.queue = queue},
+                                                        line.broker, *store_, clock_);
+    }
   }
 
   // What the HTTP listener answers. A page that needs the database suspends; see ops/http.h.
@@ -238,6 +249,9 @@ class Service {
       running_ = lines_.size();
       for (const auto& line : lines_) {
         boost::asio::co_spawn(context_, run_flow(line->flow), rethrow);
+        if (!line->sweeper) continue;
+        ++running_;
+        boost::asio::co_spawn(context_, run_flow(*line->sweeper), rethrow);
       }
     } else {
       finish();
@@ -293,7 +307,9 @@ class Service {
     co_return false;
   }
 
-  service::Task<void> run_flow(service::Flow& flow) {
+  // Or what sweeps for one.
+  template <class Flow>
+  service::Task<void> run_flow(Flow& flow) {
     co_await flow.run();
     if (--running_ == 0) {
       finish();
@@ -312,7 +328,10 @@ class Service {
     manager_.stopping(configuration_.shutdown_budget);
     manager_.status("finishing what is in flight");
     stopped_.cancel();
-    for (const auto& line : lines_) line->flow.stop();
+    for (const auto& line : lines_) {
+      line->flow.stop();
+      if (line->sweeper) line->sweeper->stop();
+    }
     boost::asio::co_spawn(context_, bound_shutdown(), rethrow);
     co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
     if (!cancelled) {

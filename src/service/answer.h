@@ -26,12 +26,12 @@ struct Outgoing {
   bool must_arrive = false;
 };
 
-// A request and its answers are acknowledged together: one reply, and the request itself as a dead
-// letter if it can never be processed.
+// A request and its answers are acknowledged together: one reply, unless nobody is answered, and
+// the request itself as a dead letter if it can never be processed.
 struct Answer {
   std::uint64_t delivery_tag;
   std::chrono::steady_clock::time_point received_at;
-  Outgoing reply;
+  std::optional<Outgoing> reply;
   std::optional<Outgoing> dead_letter = std::nullopt;
   Outcome outcome = Outcome::invalid;
   bool replayed = false;

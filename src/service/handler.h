@@ -242,8 +242,7 @@ class BatchHandler : public Handler {
     }
     return {.delivery_tag = delivery.delivery_tag,
             .received_at = delivery.received_at,
-            .reply = make_reply(delivery, Kind::reply(message, decision), is_replayed,
-                                options_.reply_queue),
+            .reply = decided_reply(delivery, message, decision),
             .dead_letter = std::nullopt,
             .outcome = outcome,
             .replayed = is_replayed};
@@ -282,10 +281,32 @@ class BatchHandler : public Handler {
                  std::string_view reason, std::string_view what, Outcome outcome) const {
     return {.delivery_tag = delivery.delivery_tag,
             .received_at = delivery.received_at,
-            .reply = make_reply(delivery, Kind::invalid_reply(message, what), false,
-                                options_.reply_queue),
+            .reply = invalid_reply(delivery, message, what),
             .dead_letter = make_dead_letter(delivery, options_.queue, reason, what, clock_.now()),
             .outcome = outcome};
+  }
+
+  // Of some kinds nobody is answered: they are the service's own.
+  static constexpr bool kIsAnswered = requires { &Kind::reply; };
+
+  std::optional<Outgoing> decided_reply(const amqp::Delivery& delivery,
+                                        const typename Kind::Message& message,
+                                        const domain::Decision& decision) const {
+    if constexpr (kIsAnswered) {
+      return make_reply(delivery, Kind::reply(message, decision), domain::is_replayed(decision),
+                        options_.reply_queue);
+    } else {
+      return std::nullopt;
+    }
+  }
+  std::optional<Outgoing> invalid_reply(const amqp::Delivery& delivery,
+                                        const typename Kind::Message& message,
+                                        std::string_view what) const {
+    if constexpr (kIsAnswered) {
+      return make_reply(delivery, Kind::invalid_reply(message, what), false, options_.reply_queue);
+    } else {
+      return std::nullopt;
+    }
   }
 
   // What a log record about a request says of it.

@@ -84,10 +84,10 @@ TEST_F(HandlerTest, AnswersEachDeliveryInItsPlaceValidOrNot) {
   const std::vector deliveries{delivery("?"), order_delivery(1), delivery("{}"), order_delivery(2)};
   const auto answers = answer(orders_, deliveries);
   ASSERT_EQ(answers.size(), 4U);
-  EXPECT_TRUE(answers[0].reply.message.body.contains("Invalid order: body cannot be read as JSON"));
-  EXPECT_TRUE(answers[1].reply.message.body.contains("Inventory updated"));
-  EXPECT_TRUE(answers[2].reply.message.body.contains("Invalid order: order_id is missing"));
-  EXPECT_TRUE(answers[3].reply.message.body.contains("Not enough inventory"));
+  EXPECT_TRUE(answers[0].reply->message.body.contains("Invalid order: body cannot be read as JSON"));
+  EXPECT_TRUE(answers[1].reply->message.body.contains("Inventory updated"));
+  EXPECT_TRUE(answers[2].reply->message.body.contains("Invalid order: order_id is missing"));
+  EXPECT_TRUE(answers[3].reply->message.body.contains("Not enough inventory"));
   EXPECT_TRUE(answers[0].dead_letter);
   EXPECT_FALSE(answers[1].dead_letter);
   EXPECT_TRUE(answers[2].dead_letter);
@@ -112,19 +112,19 @@ TEST_F(HandlerTest, MarksAReplayAndRepeatsItsReplyWordForWord) {
   store_.tables.stock[1].quantity = 1;
   const auto first = answer(orders_, {order_delivery(1)});
   const auto second = answer(orders_, {order_delivery(1)});
-  EXPECT_EQ(first[0].reply.message.body, second[0].reply.message.body);
-  EXPECT_FALSE(first[0].reply.message.properties.headers);
-  EXPECT_TRUE(second[0].reply.message.properties.headers);
+  EXPECT_EQ(first[0].reply->message.body, second[0].reply->message.body);
+  EXPECT_FALSE(first[0].reply->message.properties.headers);
+  EXPECT_TRUE(second[0].reply->message.properties.headers);
 }
 
 TEST_F(HandlerTest, AnswersAConflictWithoutADeadLetter) {
   store_.tables.stock[1].quantity = 5;
   const auto answers = answer(
       orders_, {order_delivery(1), delivery(R"({"order_id":1,"product_id":1,"quantity":2})")});
-  EXPECT_TRUE(answers[1].reply.message.body.contains(
+  EXPECT_TRUE(answers[1].reply->message.body.contains(
       "Invalid order: order_id 1 was already decided for product 1 with quantity 1"));
   EXPECT_FALSE(answers[1].dead_letter);
-  EXPECT_FALSE(answers[1].reply.message.properties.headers);
+  EXPECT_FALSE(answers[1].reply->message.properties.headers);
 }
 
 TEST_F(HandlerTest, FindsTheRequestsThatTheStoreRefusesAndDecidesTheOthers) {
@@ -139,9 +139,9 @@ TEST_F(HandlerTest, FindsTheRequestsThatTheStoreRefusesAndDecidesTheOthers) {
   for (std::size_t id = 0; id < 9; ++id) {
     const bool poison = id == 3 || id == 6;
     EXPECT_EQ(answers[id].dead_letter.has_value(), poison) << id;
-    EXPECT_TRUE(answers[id].reply.message.body.contains(
+    EXPECT_TRUE(answers[id].reply->message.body.contains(
         poison ? "Invalid order: the database refuses it" : "Inventory updated"));
-    EXPECT_TRUE(answers[id].reply.message.body.contains(fmt::format(R"("order_id":{})", id)));
+    EXPECT_TRUE(answers[id].reply->message.body.contains(fmt::format(R"("order_id":{})", id)));
   }
   EXPECT_EQ(store_.tables.stock[1].quantity, 93);
 }
@@ -252,7 +252,7 @@ TEST_F(HandlerTest, DeadLettersWhatFailsForMinutesWhileOthersPass) {
   EXPECT_EQ(refused[0].outcome, Outcome::refused);
   EXPECT_EQ(refused[0].dead_letter->message.properties.headers->find_string("error-reason"),
             "refused");
-  EXPECT_TRUE(refused[0].reply.message.body.contains("Invalid order: the database refuses it"));
+  EXPECT_TRUE(refused[0].reply->message.body.contains("Invalid order: the database refuses it"));
   EXPECT_EQ(orders_.undecided(), 0U);
 }
 
@@ -466,7 +466,7 @@ TEST_F(HandlerTest, AnswersAndDeadLettersWhatCannotBeDecoded) {
   bad.undecodable = "undefined property flag 0x0002";
   const auto answers = answer(orders_, {bad});
   ASSERT_EQ(answers.size(), 1U);
-  EXPECT_TRUE(answers[0].reply.message.body.contains(
+  EXPECT_TRUE(answers[0].reply->message.body.contains(
       "the message cannot be decoded: undefined property flag 0x0002"));
   ASSERT_TRUE(answers[0].dead_letter);
   EXPECT_EQ(answers[0].dead_letter->message.body, bad.body);
@@ -478,10 +478,10 @@ TEST_F(HandlerTest, AddsAnItemOnceForAMessageIdAndSaysSo) {
   request.properties.message_id = "m";
   const auto first = answer(items_, {request});
   const auto second = answer(items_, {request});
-  EXPECT_TRUE(first[0].reply.message.body.contains(R"("id":1,)"));
-  EXPECT_EQ(first[0].reply.message.body, second[0].reply.message.body);
-  EXPECT_TRUE(second[0].reply.message.properties.headers);
-  EXPECT_EQ(first[0].reply.message.routing_key, "item replies");
+  EXPECT_TRUE(first[0].reply->message.body.contains(R"("id":1,)"));
+  EXPECT_EQ(first[0].reply->message.body, second[0].reply->message.body);
+  EXPECT_TRUE(second[0].reply->message.properties.headers);
+  EXPECT_EQ(first[0].reply->message.routing_key, "item replies");
 }
 
 TEST_F(HandlerTest, AnswersAnIdentityThatWasUsedForAnotherItemWithoutADeadLetter) {
@@ -491,10 +491,10 @@ TEST_F(HandlerTest, AnswersAnIdentityThatWasUsedForAnotherItemWithoutADeadLetter
   request.body = R"({"quantity":11,"description":"a"})";
   const auto answers = answer(items_, {request});
   EXPECT_TRUE(
-      answers[0].reply.message.body.contains(R"("success":false,"message":"Invalid item: )"));
+      answers[0].reply->message.body.contains(R"("success":false,"message":"Invalid item: )"));
   EXPECT_EQ(answers[0].outcome, Outcome::conflict);
   EXPECT_FALSE(answers[0].dead_letter);
-  EXPECT_FALSE(answers[0].reply.message.properties.headers);
+  EXPECT_FALSE(answers[0].reply->message.properties.headers);
 }
 
 }  // namespace

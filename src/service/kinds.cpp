@@ -5,6 +5,8 @@
 
 #include "service/adjustments.h"
 #include "service/cancellations.h"
+#include "service/confirmations.h"
+#include "service/expiries.h"
 #include "service/items.h"
 #include "service/orders.h"
 
@@ -13,9 +15,12 @@ namespace {
 
 using enum Outcome;
 
-constexpr std::array kOrderOutcomes{accepted, product_not_found, not_enough_stock,
-                                    conflict, other_item,        cancelled_first};
+constexpr std::array kOrderOutcomes{accepted, held,       product_not_found, not_enough_stock,
+                                    conflict, other_item, cancelled_first};
 constexpr std::array kCancellationOutcomes{cancelled, conflict};
+constexpr std::array kConfirmationOutcomes{confirmed,      hold_expired,    order_cancelled,
+                                           order_rejected, order_not_found, conflict};
+constexpr std::array kExpiryOutcomes{expired, hold_ended};
 constexpr std::array kAdjustmentOutcomes{adjusted, not_enough_stock, product_not_found,
                                          inventory_changed, conflict};
 constexpr std::array kItemOutcomes{item_added, conflict, product_exists};
@@ -33,6 +38,9 @@ constexpr std::array kKinds{
             &make<Items>},
     KindRow{"cancellation", "order_cancel", "order_cancel_response", false, kCancellationOutcomes,
             &make<Cancellations>},
+    KindRow{"confirmation", "order_confirm", "order_confirm_response", false, kConfirmationOutcomes,
+            &make<Confirmations>},
+    KindRow{"expiry", "order_validate.expiry", "", false, kExpiryOutcomes, &make<Expiries>},
     KindRow{"adjustment", "inventory_adjust", "inventory_adjust_response", false,
             kAdjustmentOutcomes, &make<Adjustments>},
 };

@@ -179,12 +179,25 @@ Settler::Purpose Settler::purpose_of(const Outgoing& outgoing) const {
 
 void Settler::admit(Answer answer) {
   const std::uint64_t tag = answer.delivery_tag;
-  requests_.emplace(tag, Request{.received_at = answer.received_at,
-                                 .outcome = answer.outcome,
-                                 .replayed = answer.replayed,
-                                 .unsettled = answer.dead_letter ? 2U : 1U});
-  add(std::move(answer.reply), tag);
+  requests_.emplace(
+      tag, Request{.received_at = answer.received_at,
+                   .outcome = answer.outcome,
+                   .replayed = answer.replayed,
+                   .unsettled = (answer.reply ? 1U : 0U) + (answer.dead_letter ? 1U : 0U)});
+  if (answer.reply) add(std::move(*answer.reply), tag);
   if (answer.dead_letter) add(std::move(*answer.dead_letter), tag);
+  finish_request(tag);
+}
+
+// If all that it causes is settled.
+void Settler::finish_request(std::uint64_t tag) {
+  const auto request = requests_.find(tag);
+  if (request == requests_.end() || request->second.unsettled > 0) return;
+  events_.on_settled({.delivery_tag = request->first,
+                      .received_at = request->second.received_at,
+                      .outcome = request->second.outcome,
+                      .replayed = request->second.replayed});
+  requests_.erase(request);
 }
 
 void Settler::add(Outgoing outgoing, std::uint64_t request) {
@@ -232,13 +245,9 @@ void Settler::complete(Token token) {
   }
   const auto request = requests_.find(parcel->second.request);
   parcels_.erase(parcel);
-  if (--request->second.unsettled > 0) return;
-  events_.on_settled({.delivery_tag = request->first,
-                      .received_at = request->second.received_at,
-                      .outcome = request->second.outcome,
-                      .replayed = request->second.replayed});
-  requests_.erase(request);
-  if (!is_in_settle_) look_.notify();
+  const bool is_last = --request->second.unsettled == 0;
+  finish_request(request->first);
+  if (is_last && !is_in_settle_) look_.notify();
 }
 
 void Settler::give_up(Token token, std::string_view why) {

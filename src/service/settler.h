@@ -212,6 +212,7 @@ class Settler {
   void update_blocked();
   void answered(Token token, Parcel& parcel, amqp::Settlement settlement);
   void complete(Token token);
+  void finish_request(std::uint64_t tag);
   void give_up(Token token, std::string_view why);
   void leave_batch(Parcel& parcel);
 

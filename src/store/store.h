@@ -17,12 +17,14 @@
 // Limits:   a batch is at most kBatchMax requests.
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
 #include "domain/command.h"
+#include "domain/hold.h"
 #include "store/error.h"
 #include "store/migration_plan.h"
 
@@ -69,6 +71,11 @@ class Store {
   // Nothing stays written. `products` outlive the call.
   // Errors: why not. It may be for that product alone: the next call may try another.
   virtual Task<Result<void>> try_another(std::span<const domain::ProductId> products) = 0;
+
+  // The first `count` open holds that are due by the database's clock, in the order in which they
+  // became due; those behind `after`, if it is there. Changes nothing.
+  virtual Task<Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
+                                                            std::size_t count) = 0;
 };
 
 }  // namespace inventory::store

@@ -9,6 +9,8 @@
 
 #include "contract/adjustment_message.h"
 #include "contract/cancellation_message.h"
+#include "contract/confirmation_message.h"
+#include "contract/expiry_message.h"
 #include "contract/item_message.h"
 #include "contract/order_message.h"
 #include "domain/testing/memory_tables.h"
@@ -42,7 +44,11 @@ std::string invalid_reply(const Request& request, std::string_view what) {
     case Kind::cancellation:
       return contract::invalid_cancellation_reply(
           contract::read_cancellation(request.body, kBodyBytesMax), what);
+    case Kind::confirmation:
+      return contract::invalid_confirmation_reply(
+          contract::read_confirmation(request.body, kBodyBytesMax), what);
     case Kind::adjustment:
+    case Kind::expiry:  // nobody is told
       break;
   }
   return contract::invalid_adjustment_reply(contract::read_adjustment(request.body, kBodyBytesMax),
@@ -61,6 +67,10 @@ std::optional<std::string> error_of(const Request& request) {
       return text(contract::read_cancellation(request.body, kBodyBytesMax).cancellation);
     case Kind::adjustment:
       return text(contract::read_adjustment(request.body, kBodyBytesMax).adjustment);
+    case Kind::confirmation:
+      return text(contract::read_confirmation(request.body, kBodyBytesMax).confirmation);
+    case Kind::expiry:
+      return text(contract::read_expiry(request.body, kBodyBytesMax));
     case Kind::item:
       break;
   }
@@ -86,6 +96,20 @@ void read_into(Request& request) {
       request.command = *message.cancellation;
       request.identity = message.cancellation->order_ledger_identity();
     }
+  } else if (request.kind == Kind::confirmation) {  // the database has nothing to refuse
+    const auto message = contract::read_confirmation(request.body, kBodyBytesMax);
+    request.is_refused = !message.confirmation;
+    if (message.confirmation) {
+      request.command = *message.confirmation;
+      request.identity = message.confirmation->order_ledger_identity();
+    }
+  } else if (request.kind == Kind::expiry) {
+    const auto expiry = contract::read_expiry(request.body, kBodyBytesMax);
+    request.is_refused = !expiry;
+    if (expiry) {
+      request.command = *expiry;
+      request.identity = expiry->identity;
+    }
   } else if (request.kind == Kind::adjustment) {
     const auto message = contract::read_adjustment(request.body, kBodyBytesMax);
     request.is_refused = !message.adjustment;
@@ -108,6 +132,15 @@ void read_into(Request& request) {
     request.command.reset();
     request.adds_unseen = false;
   }
+}
+
+bool is_taken(domain::Outcome outcome) {
+  return outcome == domain::Outcome::accepted || outcome == domain::Outcome::held;
+}
+
+// What may be answered otherwise when it comes again: nothing of it is kept.
+bool is_unkept(const Request& request, const std::string& body) {
+  return request.kind == Kind::confirmation && body.contains("Order not found");
 }
 
 }  // namespace
@@ -205,6 +238,10 @@ void Checks::on_published(const amqp::Message& message, bool has_queue) {
   const std::string dead_letters = service::dead_letter_queue(row_of(request->kind).queue);
   const bool is_dead_letter = message.routing_key == dead_letters;
   const bool is_kept = message.routing_key.ends_with(".undelivered");
+  if (!request->is_replied_to() && !is_dead_letter) {
+    broken("nobody is told of an expiry", message.body);
+    return;
+  }
   if (!has_queue) {
     if (is_dead_letter || is_kept) return;  // comes again
     check_wait(*request);
@@ -262,7 +299,7 @@ void Checks::on_kept(Request& request, const amqp::Message& reply) {
   if (is_calm_ && !bad_queues_.contains(queue)) {
     broken("only replies to queues that take none are kept", queue);
   }
-  const auto expected = expected_reply(request);
+  const auto expected = expected_reply(request, &reply.body);
   if (!is_refusal(request, reply.body) && !is_conflict_of_then(request, reply.body) && expected &&
       reply.body != *expected) {
     broken("a reply says what was decided",
@@ -316,7 +353,7 @@ void Checks::on_reply(Request& request, const amqp::Message& reply) {
 
 void Checks::check_decision(const Request& request, const amqp::Message& reply, bool is_replayed) {
   if (is_conflict_of_then(request, reply.body)) return;
-  const auto expected = expected_reply(request);
+  const auto expected = expected_reply(request, &reply.body);
   if (!expected) {
     broken("a request is answered only when its decision is committed",
            fmt::format("request {}, {}", request.number, reply.body));
@@ -331,6 +368,7 @@ void Checks::check_decision(const Request& request, const amqp::Message& reply, 
       fmt::format("{} {} {}", row_of(request.kind).name,
                   is_order_by_body ? request.body : request.identity.value_or(request.body),
                   request.undecodable.value_or(""));
+  if (is_unkept(request, reply.body)) return;
   const auto& first = reply_bodies_.emplace(key, reply.body).first->second;
   if (first != reply.body) {
     broken("a request is always answered the same",
@@ -361,7 +399,7 @@ void Checks::check_basket(const Request& request) {
   std::size_t accepted = 0;
   for (const auto& item : basket->items) {
     const auto* found = entry(item.product, *request.identity);
-    accepted += found != nullptr && found->outcome == domain::Outcome::accepted ? 1 : 0;
+    accepted += found != nullptr && is_taken(found->outcome) ? 1 : 0;
   }
   if (accepted != 0 && accepted != basket->items.size()) {
     broken("an order of several items is decided as a whole", request.body);
@@ -420,20 +458,24 @@ bool Checks::is_conflict_of_then(const Request& request, const std::string& body
     const auto* one = entry(product, *request.identity);
     if (one == nullptr) return false;
     conflict.conflicts_with = domain::OrderItem{product, one->quantity};
+    const auto* item = model_.find({product, *request.identity});
+    conflict.hold_of_conflict = item == nullptr ? std::nullopt : item->hold_seconds;
     return body == contract::basket_reply(message, conflict);
   });
 }
 
-std::optional<std::string> Checks::expected_reply(const Request& request) const {
+std::optional<std::string> Checks::expected_reply(const Request& request,
+                                                  const std::string* body) const {
   if (request.undecodable) {
     return invalid_reply(request, "the message cannot be decoded: " + *request.undecodable);
   }
   if (const auto error = error_of(request)) return invalid_reply(request, *error);
   if (request.is_refused) return invalid_reply(request, kRefused);
-  return expected_decision(request);
+  return expected_decision(request, body);
 }
 
-std::optional<std::string> Checks::expected_decision(const Request& request) const {
+std::optional<std::string> Checks::expected_decision(const Request& request,
+                                                     const std::string* body) const {
   switch (request.kind) {
     case Kind::order:
       return std::holds_alternative<domain::Order>(*request.command) ? expected_order(request)
@@ -442,6 +484,9 @@ std::optional<std::string> Checks::expected_decision(const Request& request) con
       return expected_cancellation(request);
     case Kind::adjustment:
       return expected_adjustment(request);
+    case Kind::confirmation:
+      return expected_confirmation(request, body);
+    case Kind::expiry:
     case Kind::item:
       break;
   }
@@ -453,8 +498,14 @@ std::optional<std::string> Checks::expected_order(const Request& request) const 
   const auto* found = entry(order.product, *request.identity);
   if (found == nullptr) return std::nullopt;
   domain::OrderDecision decision{.outcome = found->outcome};
-  if (found->quantity != order.quantity && found->outcome != domain::Outcome::cancelled_first) {
+  const auto* item = model_.find({order.product, *request.identity});
+  if (item == nullptr) return std::nullopt;
+  decision.held_until = item->until;
+  const bool is_same =
+      found->quantity == order.quantity && item->hold_seconds == order.hold_seconds;
+  if (!is_same && found->outcome != domain::Outcome::cancelled_first) {
     decision.conflicts_with = found->quantity;
+    decision.hold_of_conflict = item->hold_seconds;
   }
   return contract::order_reply(contract::read_order(request.body, kBodyBytesMax), decision);
 }
@@ -465,26 +516,32 @@ std::optional<std::string> Checks::expected_basket(const Request& request) const
   const auto& basket = std::get<domain::Basket>(*request.command);
   const auto message = contract::read_order(request.body, kBodyBytesMax);
   std::vector<const domain::LedgerEntry*> found;
+  std::optional<domain::Timestamp> until;
   for (const auto& item : basket.items) {
     found.push_back(entry(item.product, *request.identity));
     const auto* last = found.back();
-    if (last != nullptr && last->outcome != cancelled_first && last->quantity != item.quantity) {
+    const auto* known = model_.find({item.product, *request.identity});
+    if (last == nullptr || known == nullptr || known->is_tombstone) continue;
+    if (last->quantity != item.quantity || known->hold_seconds != basket.hold_seconds) {
       return contract::basket_reply(
-          message,
-          {.outcome = conflict, .conflicts_with = domain::OrderItem{item.product, last->quantity}});
+          message, {.outcome = conflict,
+                    .conflicts_with = domain::OrderItem{item.product, last->quantity},
+                    .hold_of_conflict = known->hold_seconds});
     }
+    if (known->until) until = known->until;
   }
   if (std::ranges::find(found, nullptr) != found.end()) return std::nullopt;
-  domain::BasketDecision decision{.outcome = accepted};
+  domain::BasketDecision decision{.outcome = until ? held : accepted};
   for (const auto outcome : {other_item, not_enough_stock, product_not_found, cancelled_first}) {
     for (const auto* one : found) {
       if (one->outcome == outcome) decision.outcome = outcome;
     }
   }
   for (const auto* one : found) {
-    if (one->outcome == accepted || one->outcome == other_item) continue;
+    if (is_taken(one->outcome) || one->outcome == other_item) continue;
     decision.in_the_way.push_back({one->key.first, one->quantity_after});
   }
+  if (decision.outcome == held) decision.held_until = until;
   return contract::basket_reply(message, decision);
 }
 
@@ -506,12 +563,24 @@ std::optional<std::string> Checks::expected_cancellation(const Request& request)
       break;
     }
     is_missing = is_missing || (own == nullptr && !was_first);
-    decision.items.push_back(
-        {item.product, !was_first && order->outcome == accepted ? order->quantity : 0});
+    const auto* known = model_.find({item.product, *request.identity});
+    decision.items.push_back({item.product, known == nullptr ? 0 : known->given_back});
   }
   if (is_missing && !decision.conflicts_with) return std::nullopt;
   return contract::cancellation_reply(contract::read_cancellation(request.body, kBodyBytesMax),
                                       decision);
+}
+
+// One of those that were decided for such a request, if the reply is.
+std::optional<std::string> Checks::expected_confirmation(const Request& request,
+                                                         const std::string* body) const {
+  const auto message = contract::read_confirmation(request.body, kBodyBytesMax);
+  std::optional<std::string> expected;
+  for (const auto& decision : model_.answers(std::get<domain::Confirmation>(*request.command))) {
+    expected = contract::confirmation_reply(message, decision);
+    if (body != nullptr && *expected == *body) break;
+  }
+  return expected;
 }
 
 std::optional<std::string> Checks::expected_adjustment(const Request& request) const {
@@ -563,8 +632,12 @@ void Checks::on_acknowledge(const Request& request, Time after, bool reply_is_se
   if (is_calm_ && !is_bad_product(request) && after > kKeptMax) {
     broken("what a client's queue does not take is kept or given up soon", how());
   }
-  if (!request.adds_unseen && !may_be_conflict(request) && !expected_reply(request) &&
-      (!dead_letter_is_settled || request.refusals == 0)) {
+  const bool is_decided =
+      request.kind == Kind::expiry
+          ? request.is_refused || model_.expiry_decided({request.products.front(),
+                                                         *request.identity}) >= request.since
+          : request.adds_unseen || may_be_conflict(request) || expected_reply(request, nullptr);
+  if (!is_decided && (!dead_letter_is_settled || request.refusals == 0)) {
     broken("nothing is acknowledged before its decision is committed", how());
   }
   if (!reply_is_settled) {
@@ -572,6 +645,29 @@ void Checks::on_acknowledge(const Request& request, Time after, bool reply_is_se
   }
   if (request.is_refused && !dead_letter_is_settled) {
     broken("nothing is acknowledged before its dead letter is confirmed on that link", how());
+  }
+}
+
+void Checks::on_decision(const domain::Command& command, const domain::Decision& decision,
+                         bool is_serial, domain::Timestamp began) {
+  model_.on_decided(command, decision, is_serial, began, scheduler_.now());
+  const auto outcome = domain::outcome_of(decision);
+  if (domain::is_replayed(decision)) return;
+  holds_ += outcome == domain::Outcome::held ? 1 : 0;
+  confirmed_ += outcome == domain::Outcome::confirmed ? 1 : 0;
+  const auto* expiry = std::get_if<domain::Expiry>(&command);
+  if (expiry == nullptr || outcome != domain::Outcome::expired) return;
+  ++expired_;
+  const auto* hold = model_.find({expiry->product, expiry->identity});
+  if (!is_calm_ || hold == nullptr || !hold->until || bad_products_.contains(expiry->product)) {
+    return;
+  }
+  const Time overdue = scheduler_.wall_now() - *hold->until;
+  longest_overdue_ = std::max(longest_overdue_, overdue);
+  if (overdue > kGiveBackMax) {
+    broken("a hold that is over is given back soon",
+           fmt::format("product {}, {}: after {} s", expiry->product, expiry->identity,
+                       static_cast<double>(overdue.count()) / 1e6));
   }
 }
 
@@ -600,7 +696,7 @@ void Checks::check_order_within(const Arrivals& arrivals,
                                 const std::map<domain::LedgerKey, domain::LedgerEntry>& entries) {
   std::map<domain::ProductId, std::map<std::int64_t, std::size_t>> places;  // by version
   for (const auto& [key, entry] : entries) {
-    if (entry.outcome != domain::Outcome::accepted || !entry.version) continue;
+    if (!is_taken(entry.outcome) || !entry.version) continue;
     std::vector<std::size_t> found;
     for (std::size_t at = 0; at < arrivals.received.size(); ++at) {
       const Request& request = *arrivals.received[at];
@@ -676,12 +772,14 @@ void Checks::check_entry(const domain::LedgerEntry& one) {
   if (!flaw.empty()) broken("the ledger's entries make sense", identity + ": " + flaw);
   if (identity.starts_with('c')) {
     const auto* order = entry(product, identity.substr(1));
-    const bool was_taken = order != nullptr && order->outcome == domain::Outcome::accepted;
-    if (one.delta != (was_taken ? order->quantity : 0)) {
+    const bool is_owed = order != nullptr && is_taken(order->outcome) &&
+                         entry(product, 'x' + identity.substr(1)) == nullptr;
+    if (one.delta != (is_owed ? order->quantity : 0)) {
       broken("what a cancelled order took is given back once",
              fmt::format("product {}, {}: {}", product, identity, one.delta));
     }
   }
+  check_hold(one);
   constexpr std::string_view kExpected = "set_to, expected ";
   if (one.outcome == domain::Outcome::adjusted && one.terms && one.terms->starts_with(kExpected)) {
     const std::string before = fmt::to_string(one.quantity_after.value_or(0) - one.delta);
@@ -690,6 +788,32 @@ void Checks::check_entry(const domain::LedgerEntry& one) {
           "an adjustment is done only if what is there is what was expected",
           fmt::format("product {}, {}: {}, there was {}", product, identity, *one.terms, before));
     }
+  }
+}
+
+// What is held comes back once or is confirmed, and is among the open holds until then.
+void Checks::check_hold(const domain::LedgerEntry& one) {
+  const auto& [product, identity] = one.key;
+  const auto how = [&] { return fmt::format("product {}, {}", product, identity); };
+  if (one.outcome == domain::Outcome::held) {
+    const auto* hold = model_.find(one.key);
+    if (hold == nullptr || hold->is_open() != tables_.holds.contains(one.key)) {
+      broken("what is held is among the open holds until it ends", how());
+    }
+  }
+  if (!identity.starts_with('x')) return;
+  const std::string of = identity.substr(1);
+  const auto* order = entry(product, of);
+  const auto* confirmation = entry(product, 'f' + of);
+  const auto* cancellation = entry(product, 'c' + of);
+  if (order == nullptr || order->outcome != domain::Outcome::held || one.delta != order->quantity) {
+    broken("a hold that is over gives back what it held", how());
+  }
+  if (confirmation != nullptr && confirmation->outcome == domain::Outcome::confirmed) {
+    broken("a hold that was confirmed is not given back but by a cancellation", how());
+  }
+  if (cancellation != nullptr && cancellation->delta != 0) {
+    broken("what was held comes back once", how());
   }
 }
 
@@ -706,6 +830,14 @@ void Checks::on_drained(const Tables& initial) {
     }
     for (const auto product : request.products) {
       if (!request.command) break;
+      if (request.kind == Kind::confirmation) {
+        orders.insert(key_text(product, "f" + *request.identity));
+        continue;
+      }
+      if (request.kind == Kind::expiry) {
+        orders.insert(key_text(product, "x" + *request.identity));
+        continue;
+      }
       orders.insert(key_text(product, *request.identity));
       if (request.kind == Kind::cancellation) {
         orders.insert(key_text(product, "c" + *request.identity));
@@ -742,7 +874,7 @@ void Checks::on_drained(const Tables& initial) {
 void Checks::on_drained_alone(const Tables& initial) {
   // Other flows change the stock meanwhile, in no order that is known.
   const bool has_others = std::ranges::any_of(requests_, [](const auto& request) {
-    return request.second.kind == Kind::cancellation || request.second.kind == Kind::adjustment;
+    return request.second.kind != Kind::order && request.second.kind != Kind::item;
   });
   if (has_others) return;
   // A product that is added later is there or not, and with it what an order takes of others.

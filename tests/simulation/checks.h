@@ -16,6 +16,7 @@
 
 #include "amqp/message.h"
 #include "domain/command.h"
+#include "hold_model.h"
 #include "scheduler.h"
 #include "service/kinds.h"
 #include "tables.h"
@@ -31,7 +32,7 @@ inline constexpr std::string_view kPoison = "poison";    // order ids that the d
 inline constexpr domain::Quantity kBadItemQuantity = 4;  // of items for which a trigger may fail
 
 // As service::kinds() has them.
-enum class Kind : std::uint8_t { order, item, cancellation, adjustment };
+enum class Kind : std::uint8_t { order, item, cancellation, confirmation, expiry, adjustment };
 
 inline const service::KindRow& row_of(Kind kind) {
   return service::kinds()[static_cast<std::size_t>(kind)];
@@ -57,7 +58,10 @@ struct Request {
   unsigned refusals = 0;  // of them, since it failed for too long
 
   bool is_order() const { return kind == Kind::order; }
-  bool is_answered() const { return replies + undeliverable_replies + kept_replies > 0; }
+  bool is_replied_to() const { return kind != Kind::expiry; }  // nobody is told of an expiry
+  bool is_answered() const {
+    return !is_replied_to() || replies + undeliverable_replies + kept_replies > 0;
+  }
 };
 
 // Arrivals: what one process has received of orders over the link that it has, in order.
@@ -74,10 +78,19 @@ struct Arrivals {
 // queue, and the minutes of a row that fails.
 inline constexpr Time kAnswerMax = seconds(10);
 
+// How long a hold may be over before it is given back, in a calm world: it is found within two
+// seconds of an instance's life, and a request is decided as soon as any other.
+inline constexpr Time kGiveBackMax = seconds(2) + kAnswerMax;
+
 class Checks {
  public:
   Checks(const Tables& tables, const Scheduler& scheduler, bool is_clean, bool is_calm)
-      : tables_(tables), scheduler_(scheduler), is_clean_(is_clean), is_calm_(is_calm) {}
+      : tables_(tables),
+        scheduler_(scheduler),
+        is_clean_(is_clean),
+        is_calm_(is_calm),
+        model_(tables,
+               [this](std::string_view promise, std::string_view how) { broken(promise, how); }) {}
 
   // The first broken promise, if any.
   const std::optional<std::string>& violation() const { return violation_; }
@@ -114,6 +127,10 @@ class Checks {
   // what it caused.
   void on_acknowledge(const Request& request, Time after, bool reply_is_settled,
                       bool dead_letter_is_settled);
+  // Before on_commit(), for each request that it decides: with its products locked or not, in a
+  // transaction that began at this time.
+  void on_decision(const domain::Command& command, const domain::Decision& decision, bool is_serial,
+                   domain::Timestamp began);
   void on_commit(const std::set<domain::ProductId>& touched);
   // A process has decided these, for what it had received in this epoch.
   void on_decided(Arrivals& arrivals, std::uint64_t epoch,
@@ -133,6 +150,10 @@ class Checks {
   std::uint64_t given_up() const { return given_up_; }
   std::uint64_t refusals() const { return refusals_; }
   Time longest_wait() const { return longest_wait_; }
+  std::uint64_t holds() const { return holds_; }
+  std::uint64_t expired() const { return expired_; }
+  std::uint64_t confirmed() const { return confirmed_; }
+  Time longest_overdue() const { return longest_overdue_; }
 
  private:
   void on_kept(Request& request, const amqp::Message& reply);
@@ -142,11 +163,15 @@ class Checks {
   void check_decision(const Request& request, const amqp::Message& reply, bool is_replayed);
   void check_anonymous_item(const Request& request, const std::string& body);
   bool is_refusal(const Request& request, const std::string& body) const;
-  std::optional<std::string> expected_reply(const Request& request) const;
-  std::optional<std::string> expected_decision(const Request& request) const;
+  // Where there may be several, the one that is this body, if it is one of them.
+  std::optional<std::string> expected_reply(const Request& request, const std::string* body) const;
+  std::optional<std::string> expected_decision(const Request& request,
+                                               const std::string* body) const;
   std::optional<std::string> expected_order(const Request& request) const;
   std::optional<std::string> expected_basket(const Request& request) const;
   std::optional<std::string> expected_cancellation(const Request& request) const;
+  std::optional<std::string> expected_confirmation(const Request& request,
+                                                   const std::string* body) const;
   std::optional<std::string> expected_adjustment(const Request& request) const;
   std::optional<std::string> expected_item(const Request& request) const;
   void check_order_within(const Arrivals& arrivals,
@@ -155,6 +180,7 @@ class Checks {
   bool is_conflict_of_then(const Request& request, const std::string& body) const;
   const domain::LedgerEntry* entry(domain::ProductId product, const std::string& identity) const;
   void check_entry(const domain::LedgerEntry& entry);
+  void check_hold(const domain::LedgerEntry& entry);
   void check_basket(const Request& request);
   void check_decided(const Request& request, std::set<std::string>& decided) const;
 
@@ -187,6 +213,11 @@ class Checks {
   std::uint64_t refusals_ = 0;
   std::uint64_t outlets_ = 0;
   Time longest_wait_{0};  // of one that is not bad, in a calm world
+  HoldModel model_;
+  std::uint64_t holds_ = 0;
+  std::uint64_t expired_ = 0;
+  std::uint64_t confirmed_ = 0;
+  Time longest_overdue_{0};  // of a hold of a product that is not bad, in a calm world
 };
 
 }  // namespace inventory::simulation

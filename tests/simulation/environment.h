@@ -3,6 +3,7 @@
 // Environment: what everything in one world shares: time, chance, faults, checks, the trace.
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -45,6 +46,7 @@ struct Environment {
   Scheduler scheduler;
   Tables tables;
   Checks checks;
+  std::function<void(const LifePointer&)> kill = {};  // a process, by the world, in a moment
   const bool traces;
 };
 

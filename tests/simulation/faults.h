@@ -47,6 +47,7 @@ enum class Fault : std::uint8_t {
   database_slow,
   commit_in_doubt,
   content_undecodable,
+  killed_in_sweep,  // a process, between finding, publishing and deciding an expiry
 };
 
 inline constexpr std::array kFaultNames{
@@ -64,7 +65,7 @@ inline constexpr std::array kFaultNames{
     std::string_view("database refused"),     std::string_view("database link lost"),
     std::string_view("database conflict"),    std::string_view("database unavailable"),
     std::string_view("database slow"),        std::string_view("commit in doubt"),
-    std::string_view("content undecodable"),
+    std::string_view("content undecodable"),  std::string_view("killed in a sweep"),
 };
 inline constexpr std::size_t kFaultKinds = kFaultNames.size();
 inline constexpr std::size_t kPlannedFaultKinds =

@@ -50,6 +50,10 @@ struct Totals {
     sums.kept_replies += outcome.kept_replies;
     sums.given_up += outcome.given_up;
     sums.longest_wait = std::max(sums.longest_wait, outcome.longest_wait);
+    sums.holds += outcome.holds;
+    sums.expired += outcome.expired;
+    sums.confirmed += outcome.confirmed;
+    sums.longest_overdue = std::max(sums.longest_overdue, outcome.longest_overdue);
     sums.steps += outcome.steps;
     sums.processes += outcome.processes;
     lasted += outcome.lasted;
@@ -139,6 +143,10 @@ int report(const Totals& totals, std::chrono::duration<double> took) {
              sums.refusals);
   fmt::print("longest wait of a request that is not bad itself, in a calm world: {:.1f} s\n",
              std::chrono::duration<double>(sums.longest_wait).count());
+  fmt::print("{} orders held, {} confirmations, {} holds given back since they were over\n",
+             sums.holds, sums.confirmed, sums.expired);
+  fmt::print("longest that a hold was over and not given back, in a calm world: {:.1f} s\n",
+             std::chrono::duration<double>(sums.longest_overdue).count());
   std::uint64_t faults = 0;
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
     fmt::print("  {:<24}{:>10}\n", kFaultNames[kind], sums.faults[kind]);

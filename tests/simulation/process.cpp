@@ -14,6 +14,13 @@ std::vector<std::string> own_reply_queue(const service::KindRow& kind) {
   return {std::string(kind.reply_queue)};
 }
 
+// A clock that is a little wrong, or an hour.
+Time draw_skew(Random& random) {
+  const auto most =
+      static_cast<std::uint64_t>((random.chance(500) ? seconds(5) : seconds(3'600)).count());
+  return Time(random.below(2 * most)) - Time(most);
+}
+
 }  // namespace
 
 Process::Line::Line(Process& process, const service::KindRow& kind, const ProcessOptions& options)
@@ -36,14 +43,20 @@ Process::Process(Environment& environment, SimulatedBroker& broker, SimulatedDat
     : environment_(environment),
       broker_(broker),
       database_(database),
-      clock_(environment.scheduler, life_, Time(environment.random.below(5'000'000))),
+      clock_(environment.scheduler, life_, draw_skew(environment.random)),
       store_(environment, database, life_) {
   for (const service::KindRow& kind : service::kinds()) {
     lines_.push_back(std::make_unique<Line>(*this, kind, options));
   }
   store_.watch_orders(lines_.front()->arrivals);
-  running_ = lines_.size();
-  for (const auto& line : lines_) begin(line->flow);
+  Line& expiry = *lines_[static_cast<std::size_t>(Kind::expiry)];
+  sweeper_ = std::make_unique<service::Sweeper>(
+      environment.scheduler.context().get_executor(),
+      service::SweeperOptions{.queue = std::string(expiry.queue), .page = options.sweep_page},
+      expiry.broker, store_, clock_);
+  running_ = lines_.size() + 1;
+  for (const auto& line : lines_) begin(line->flow.run());
+  begin(sweeper_->run());
 }
 
 std::string Process::describe() const {
@@ -74,9 +87,9 @@ service::FlowOptions Process::flow_options(std::string_view queue,
 // more.
 Process::~Process() { life_->is_alive = false; }
 
-void Process::begin(service::Flow& flow) {
+void Process::begin(Task<void> task) {
   boost::asio::co_spawn(
-      environment_.scheduler.context(), flow.run(), [this](const std::exception_ptr& thrown) {
+      environment_.scheduler.context(), std::move(task), [this](const std::exception_ptr& thrown) {
         try {
           if (thrown) std::rethrow_exception(thrown);
         } catch (const std::exception& exception) {
@@ -91,6 +104,7 @@ void Process::stop() {
   environment_.trace("process: stopped");
   life_->is_stopping = true;
   for (const auto& line : lines_) line->flow.stop();
+  sweeper_->stop();
 }
 
 void Process::kill() {

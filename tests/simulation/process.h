@@ -1,7 +1,7 @@
 #pragma once
 
 // Process: one inventory-service as it runs: a real flow for each kind of request over its real
-// handler, and the simulated ports.
+// handler, the real sweeper, and the simulated ports.
 
 #include <algorithm>
 #include <memory>
@@ -12,6 +12,7 @@
 #include "environment.h"
 #include "service/flow.h"
 #include "service/kinds.h"
+#include "service/sweeper.h"
 #include "simulated_broker.h"
 #include "simulated_database.h"
 #include "simulated_link.h"
@@ -24,6 +25,7 @@ struct ProcessOptions {
   std::size_t batch_max;
   milliseconds pause_after;
   std::size_t aside_max;
+  std::size_t sweep_page;
 };
 
 class Process {
@@ -40,6 +42,7 @@ class Process {
   // Until it was killed, or all flows have ended, which they do only after stop().
   bool is_alive() const { return life_->is_alive; }
   bool is_stopping() const { return life_->is_stopping; }
+  bool has(const LifePointer& life) const { return life_ == life; }
   bool is_consuming() const {
     return std::ranges::all_of(lines_, [](const auto& line) { return line->flow.is_consuming(); });
   }
@@ -60,7 +63,7 @@ class Process {
     std::unique_ptr<service::Handler> handler;
     service::Flow flow;
   };
-  void begin(service::Flow& flow);
+  void begin(Task<void> task);
 
   Environment& environment_;
   SimulatedBroker& broker_;
@@ -70,7 +73,8 @@ class Process {
   SimulatedStore store_;
   std::shared_ptr<service::Pulse> pulse_ = std::make_shared<service::Pulse>();
   std::vector<std::unique_ptr<Line>> lines_;
-  std::size_t running_ = 0;  // flows
+  std::unique_ptr<service::Sweeper> sweeper_;
+  std::size_t running_ = 0;  // flows and sweeper
 };
 
 }  // namespace inventory::simulation

@@ -51,6 +51,12 @@ class Scheduler {
   boost::asio::io_context& context() { return context_; }
   Time now() const { return now_; }
 
+  // The same by a clock on the wall that is right, as the database's is.
+  std::chrono::sys_time<Time> wall_now() const {
+    constexpr std::chrono::sys_days kBegin{std::chrono::year{2026} / 1 / 1};
+    return kBegin + now_;
+  }
+
   void after(Time delay, std::function<void()> action);
   void at(Time time, std::function<void()> action);
 

@@ -183,6 +183,9 @@ void SimulatedBroker::handle_publish(const OutletPointer& outlet, std::uint64_t 
   } else {
     enqueue_reply(outlet, answer, message);
   }
+  if (queue == row_of(Kind::expiry).queue && environment_.faults.strikes(Fault::killed_in_sweep)) {
+    environment_.kill(outlet->link->life);
+  }
   answer.is_withheld = environment_.faults.strikes(Fault::confirm_missing);
   if (environment_.faults.strikes(Fault::confirm_late)) {
     confirm_after = Time(environment_.random.between(1, 28'000'000));
@@ -225,6 +228,10 @@ bool SimulatedBroker::route(const amqp::Message& message) {
   const bool has_queue = queues_.contains(message.routing_key);
   environment_.trace("broker: {} for {}: {}", has_queue ? "message" : "no queue, message",
                      message.routing_key, message.body);
+  if (message.routing_key == row_of(Kind::expiry).queue) {
+    enqueue(environment_.checks.add(Kind::expiry, message.properties, message.body, {}));
+    return true;
+  }
   environment_.checks.on_published(message, has_queue);
   return has_queue;
 }

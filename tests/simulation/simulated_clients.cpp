@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "contract/expiry_message.h"
+
 namespace inventory::simulation {
 
 SimulatedClients::SimulatedClients(Environment& environment, SimulatedBroker& broker,
@@ -42,7 +44,9 @@ std::vector<Time> SimulatedClients::begin(Time within) {
             random.chance(500) ? Time(random.below(2'000)) : seconds(random.below(60));
         plan(letter, begin + later);
       }
-      plan(std::move(letter), begin + Time(random.below(2'000)));
+      const Time sent = begin + Time(random.below(2'000));
+      follow(letter, sent);
+      plan(std::move(letter), sent);
     }
   }
   return bursts;
@@ -83,10 +87,9 @@ SimulatedClients::Letter SimulatedClients::write() {
   if (!written_.empty() && random.chance(150)) {
     return write_again(random.pick(written_));
   }
-  Letter letter = has_all_kinds_ && random.chance(400)
-                      ? random.chance(600) ? write_cancellation() : write_adjustment()
-                  : random.chance(800) ? write_order()
-                                       : write_item();
+  Letter letter = has_all_kinds_ && random.chance(400) ? write_other()
+                  : random.chance(800)                 ? write_order()
+                                                       : write_item();
   if (random.chance(700)) {
     letter.properties.reply_to = random.pick(reply_queues_);
   }
@@ -160,10 +163,17 @@ SimulatedClients::Letter SimulatedClients::write_item() {
   return letter;
 }
 
-// Of an order that was sent, of another one, or of one that is yet to come.
-SimulatedClients::Letter SimulatedClients::write_cancellation() {
+SimulatedClients::Letter SimulatedClients::write_other() {
   Random& random = environment_.random;
-  Letter letter{.kind = Kind::cancellation, .properties = {}, .body = {}};
+  if (random.chance(350)) return write_adjustment();
+  if (random.chance(50)) return write_expiry();
+  return write_about_an_order(random.chance(600) ? Kind::cancellation : Kind::confirmation);
+}
+
+// Of an order that was sent, of another one, or of one that is yet to come.
+SimulatedClients::Letter SimulatedClients::write_about_an_order(Kind kind) {
+  Random& random = environment_.random;
+  Letter letter{.kind = kind, .properties = {}, .body = {}};
   std::vector<const Letter*> orders;
   for (const Letter& one : written_) {
     if (one.kind == Kind::order && !one.undecodable) orders.push_back(&one);
@@ -179,8 +189,31 @@ SimulatedClients::Letter SimulatedClients::write_cancellation() {
         fmt::format(R"({{"order_id":{},"product_id":{}}})",
                     some_id(random.between(1, last_id_ + 2)), random.between(1, products_ + 2));
   }
-  letter.properties.correlation_id = fmt::format("cancellation {}", ++last_id_);
+  letter.properties.correlation_id = fmt::format("{} {}", row_of(kind).name, ++last_id_);
   return letter;
+}
+
+// Somebody asks for what may not be due, or never was held.
+SimulatedClients::Letter SimulatedClients::write_expiry() {
+  Random& random = environment_.random;
+  const domain::LedgerKey key(
+      static_cast<domain::ProductId>(random.between(1, products_)),
+      fmt::format("{}{}", random.chance(500) ? 's' : 'i', random.between(1, last_id_ + 1)));
+  return {.kind = Kind::expiry, .properties = {}, .body = contract::expiry_body(key)};
+}
+
+// What becomes of a hold: it is confirmed, or cancelled, or both, or neither; in time or late.
+void SimulatedClients::follow(const Letter& order, Time sent) {
+  Random& random = environment_.random;
+  if (order.kind != Kind::order || !order.body.contains("hold_seconds")) return;
+  for (const Kind kind : {Kind::confirmation, Kind::cancellation}) {
+    const unsigned per_thousand = kind == Kind::confirmation ? 500 : 150;
+    for (int times = 0; times < 3 && random.chance(per_thousand); ++times) {
+      Letter letter{.kind = kind, .properties = order.properties, .body = order.body};
+      letter.properties.message_id.reset();
+      plan(std::move(letter), sent + Time(random.below(8'000'000)));
+    }
+  }
 }
 
 SimulatedClients::Letter SimulatedClients::write_adjustment() {
@@ -219,12 +252,20 @@ std::string SimulatedClients::basket_body(std::string_view id) {
                          random.between(1, products_ + (random.chance(100) ? 1 : 0)),
                          random.between(1, 3));
   }
-  return fmt::format(R"({{"order_id":{},"items":[{}]}})", id, items);
+  return fmt::format(R"({{"order_id":{},"items":[{}]{}}})", id, items, hold());
 }
 
 std::string SimulatedClients::order_body(std::string_view id, std::uint64_t product) {
-  return fmt::format(R"({{"order_id":{},"product_id":{},"quantity":{}}})", id, product,
-                     environment_.random.between(1, 3));
+  return fmt::format(R"({{"order_id":{},"product_id":{},"quantity":{}{}}})", id, product,
+                     environment_.random.between(1, 3), hold());
+}
+
+// As an order has it.
+std::string SimulatedClients::hold() {
+  Random& random = environment_.random;
+  if (!has_all_kinds_ || random.chance(600)) return "";
+  const auto most = random.chance(800) ? 8U : random.chance(800) ? 40U : 2'592'000U;
+  return fmt::format(R"(,"hold_seconds":{})", random.between(1, most));
 }
 
 std::string SimulatedClients::some_id(std::uint64_t number) {

@@ -44,11 +44,15 @@ class SimulatedClients {
   Letter write();
   Letter write_order();
   Letter write_item();
-  Letter write_cancellation();
+  Letter write_about_an_order(Kind kind);  // a cancellation or a confirmation
+  Letter write_expiry();
+  Letter write_other();
+  void follow(const Letter& order, Time sent);
   Letter write_adjustment();
   std::string basket_body(std::string_view id);
   std::string order_body();
   std::string order_body(std::string_view id, std::uint64_t product);
+  std::string hold();
   std::string some_id(std::uint64_t number);
   std::string invalid_body();
   void make_undecodable(Letter& letter);

@@ -15,6 +15,7 @@ std::shared_ptr<Session> SimulatedDatabase::connect(const LifePointer& life) {
 TransactionPointer SimulatedDatabase::begin(std::shared_ptr<Session> session) {
   open_.push_back(
       std::make_shared<Transaction>(environment_.scheduler.context(), std::move(session)));
+  open_.back()->began = environment_.scheduler.wall_now();
   return open_.back();
 }
 
@@ -62,7 +63,13 @@ void SimulatedDatabase::commit(const TransactionPointer& transaction) {
   std::set<domain::ProductId> touched;
   for (const auto& [product, stock] : transaction->changed_stock) {
     tables.items.at(product).quantity = stock.quantity;
-    tables.versions[product] = stock.version;
+    auto& version = tables.versions[product];
+    if (stock.version <= version) {
+      environment_.checks.broken(
+          "the version of a product grows with each change",
+          fmt::format("product {}: {} after {}", product, stock.version, version));
+    }
+    version = stock.version;
     touched.insert(product);
   }
   for (const auto& [item, stock] : transaction->added_items) {
@@ -84,11 +91,32 @@ void SimulatedDatabase::commit(const TransactionPointer& transaction) {
                                  fmt::format("product {}, {}", key.first, key.second));
     }
   }
+  write_holds(*transaction);
+  for (std::size_t at = 0; at < transaction->commands.size(); ++at) {
+    const domain::Command& command = transaction->commands[at];
+    const bool is_serial = std::ranges::all_of(
+        domain::products_of(command),
+        [&](domain::ProductId product) { return transaction->locks.contains(item_lock(product)); });
+    environment_.checks.on_decision(command, transaction->decisions[at], is_serial,
+                                    transaction->began);
+  }
   end(transaction, Transaction::State::committed);
   environment_.checks.on_commit(touched);
   if (transaction->arrivals != nullptr) {
     environment_.checks.on_decided(*transaction->arrivals, transaction->epoch,
                                    transaction->new_entries);
+  }
+}
+
+void SimulatedDatabase::write_holds(const Transaction& transaction) {
+  auto& holds = environment_.tables.holds;
+  for (const auto& hold : transaction.opened) {
+    if (!holds.emplace(hold.key, hold).second) {
+      environment_.checks.broken("a hold begins once", hold.key.second);
+    }
+  }
+  for (const auto& key : transaction.closed) {
+    if (holds.erase(key) == 0) environment_.checks.broken("a hold ends once", key.second);
   }
 }
 

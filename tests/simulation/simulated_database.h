@@ -45,11 +45,17 @@ struct Transaction {
   std::set<std::string> locks;   // of items and unique keys
   Arrivals* arrivals = nullptr;  // at its process, when it began
   std::uint64_t epoch = 0;
+  domain::Timestamp began;  // by the database's clock: what its statements take for now
   // Written by COMMIT.
   std::map<domain::ProductId, domain::Stock> changed_stock;
   std::map<domain::LedgerKey, domain::LedgerEntry> new_entries;
   std::vector<domain::AddedItem> added_items;
   std::vector<domain::ItemAnswer> new_requests;
+  std::vector<domain::Hold> opened;
+  std::vector<domain::LedgerKey> closed;
+  // What it decides.
+  std::vector<domain::Command> commands;
+  std::vector<domain::Decision> decisions;
 
   Transaction* waits_for = nullptr;
   Signal woken;
@@ -96,6 +102,7 @@ class SimulatedDatabase {
 
  private:
   Task<void> hold(std::string name, Time how_long);
+  void write_holds(const Transaction& transaction);
   void end(const TransactionPointer& transaction, Transaction::State state);
   void check_for_deadlock(const Transaction& transaction);
 

@@ -198,7 +198,8 @@ void SimulatedLink::acknowledge(std::uint64_t delivery_tag) {
 
 void SimulatedLink::see_acknowledged(const LinkState::InHand& one) {
   environment_.trace("{}: request {} acknowledged", state_->queue, one.request->number);
-  bool reply_is_settled = state_->settled_replies.contains(one.request);
+  bool reply_is_settled =
+      !one.request->is_replied_to() || state_->settled_replies.contains(one.request);
   if (!reply_is_settled && may_be_given_up(one)) {
     environment_.checks.on_given_up(*one.request);
     reply_is_settled = true;

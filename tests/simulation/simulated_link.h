@@ -111,8 +111,7 @@ class SimulatedClock : public service::Clock {
       : scheduler_(scheduler), life_(std::move(life)), skew_(skew) {}
 
   std::chrono::sys_time<std::chrono::microseconds> now() const override {
-    constexpr std::chrono::sys_days kBegin{std::chrono::year{2026} / 1 / 1};
-    return kBegin + scheduler_.now() + skew_;
+    return scheduler_.wall_now() + skew_;
   }
   std::chrono::steady_clock::time_point steady_now() const override {
     return std::chrono::steady_clock::time_point() + scheduler_.now();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -68,6 +69,7 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
     co_return std::unexpected(done.error());
   }
   read(needs, books);
+  books.found_now((*transaction)->began);
   if (auto done = co_await step(*transaction, "deciding"); !done) {
     co_return std::unexpected(done.error());
   }
@@ -78,6 +80,8 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
   if (auto written = co_await write(*transaction, books.take_changes()); !written) {
     co_return std::unexpected(written.error());
   }
+  (*transaction)->commands.assign(commands.begin(), commands.end());
+  (*transaction)->decisions = decisions;
   if (auto committed = co_await commit(*transaction); !committed) {
     co_return std::unexpected(committed.error());
   }
@@ -106,6 +110,32 @@ Task<store::Result<void>> SimulatedStore::try_another(std::span<const domain::Pr
   }
   end(*transaction);
   co_return store::Result<void>();
+}
+
+Task<store::Result<std::vector<domain::Hold>>> SimulatedStore::due_holds(
+    std::optional<domain::Hold> after, std::size_t count) {
+  const auto session = co_await connect();
+  if (!session) {
+    co_return std::unexpected(session.error());
+  }
+  co_await environment_.scheduler.sleep(life_, environment_.latency());
+  if (!(*session)->is_open || environment_.faults.strikes(Fault::database_lost)) {
+    (*session)->is_open = false;
+    co_return std::unexpected(store::Error{link_lost, "the database connection is lost"});
+  }
+  idle_.push_back(*session);
+  const auto place = [](const domain::Hold& hold) { return std::tie(hold.expires_at, hold.key); };
+  std::vector<domain::Hold> due;
+  for (const auto& [key, hold] : database_.tables().holds) {
+    const bool is_due = hold.expires_at <= environment_.scheduler.wall_now();
+    if (is_due && (!after || place(*after) < place(hold))) due.push_back(hold);
+  }
+  std::ranges::sort(due, {}, place);
+  if (due.size() > count) due.resize(count);
+  if (!due.empty() && environment_.faults.strikes(Fault::killed_in_sweep)) {
+    environment_.kill(life_);
+  }
+  co_return due;
 }
 
 Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transaction,
@@ -161,6 +191,8 @@ void SimulatedStore::read(const domain::Needs& needs, domain::Books& books) {
 Task<store::Result<void>> SimulatedStore::write(TransactionPointer transaction,
                                                 const domain::Changes& changes) {
   transaction->changed_stock.insert(changes.stock.begin(), changes.stock.end());
+  transaction->opened = changes.opened;
+  transaction->closed = changes.closed;
   if (auto written = co_await write_entries(transaction, changes); !written) {
     co_return written;
   }

@@ -7,6 +7,7 @@
 // others.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ class SimulatedStore : public store::Store {
   Task<store::Result<std::vector<domain::Decision>>> decide(
       std::span<const domain::Command> commands, store::Locks locks) override;
   Task<store::Result<void>> try_another(std::span<const domain::ProductId> products) override;
+  Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
+                                                           std::size_t count) override;
 
  private:
   Task<store::Result<std::shared_ptr<Session>>> connect();

@@ -13,6 +13,7 @@ struct Tables {
   std::map<domain::ProductId, domain::Item> items;
   std::map<domain::ProductId, std::int64_t> versions;  // of items that were changed
   std::map<domain::LedgerKey, domain::LedgerEntry> ledger;
+  std::map<domain::LedgerKey, domain::Hold> holds;     // open ones
   std::map<std::string, domain::ItemAnswer> requests;  // of items, by identity
   domain::ProductId last_id = 0;
 };

@@ -12,6 +12,7 @@ constexpr Time kLongFaultsMax = seconds(900);  // long enough for what is refuse
 constexpr Time kDrainMax = seconds(900);  // backoffs, heartbeats and timeouts, one after another
 constexpr Time kCalmMax = seconds(60);  // half a minute, in a process that may have begun just now
 constexpr Time kStopMax = seconds(120);
+constexpr Time kHoldMax = seconds(60);  // those that last longer are left open
 constexpr Time kShutdownBudget = seconds(20);
 
 }  // namespace
@@ -30,6 +31,7 @@ World::World(std::uint64_t seed, bool is_traced)
         .delta = stock};
   }
   initial_ = environment_.tables;
+  environment_.kill = [this](const LifePointer& life) { kill(life); };
   for (const service::KindRow& kind : service::kinds()) {
     broker_.declare(std::string(kind.queue));
   }
@@ -43,7 +45,8 @@ World::World(std::uint64_t seed, bool is_traced)
   options_ = {.prefetch = is_roomy ? 500 : std::array{1U, 3U, 20U, 100U}[random.below(4)],
               .batch_max = std::array{1U, 2U, 5U, 50U}[random.below(4)],
               .pause_after = random.chance(500) ? seconds(60) : seconds(5),
-              .aside_max = !is_calm && random.chance(200) ? random.between(1, 10) : 1'500};
+              .aside_max = !is_calm && random.chance(200) ? random.between(1, 10) : 1'500,
+              .sweep_page = std::array{1U, 3U, 1'000U}[random.below(3)]};
   if (options_.aside_max >= 1'500) {
     environment_.checks.set_refused_min(service::kFailingMax);
   } else {
@@ -88,7 +91,7 @@ Outcome World::run() {
   environment_.trace("world: nothing is bad any more");
   broker_.end_bad_things();
   database_.end_bad_things();
-  if (!run_until([&] { return is_drained(); }, kDrainMax)) {
+  if (!run_until([&] { return is_drained() && holds_are_over(); }, kDrainMax)) {
     environment_.checks.broken("once faults end, everything drains", broker_.describe());
   }
   is_closing_ = true;
@@ -123,6 +126,10 @@ Outcome World::run() {
           .kept_replies = checks.kept_replies(),
           .given_up = checks.given_up(),
           .longest_wait = checks.longest_wait(),
+          .holds = checks.holds(),
+          .expired = checks.expired(),
+          .confirmed = checks.confirmed(),
+          .longest_overdue = checks.longest_overdue(),
           .steps = steps,
           .processes = begun_,
           .faults = environment_.faults.counts(),
@@ -180,6 +187,13 @@ bool World::is_drained() const {
          });
 }
 
+// What is held is given back, but for what is held for long.
+bool World::holds_are_over() const {
+  const auto soon = environment_.scheduler.wall_now() + kHoldMax;
+  return std::ranges::all_of(environment_.tables.holds,
+                             [&](const auto& hold) { return hold.second.expires_at > soon; });
+}
+
 Time World::random_time(Time longest) {
   return Time(environment_.random.below(static_cast<std::uint64_t>(longest.count())));
 }
@@ -217,6 +231,18 @@ void World::stop_process(Process& process, bool is_replaced) {
 void World::kill_process(Process& process) {
   process.kill();
   environment_.scheduler.after(random_time(seconds(30)), [this] { start_process(); });
+}
+
+// In a moment: it may be in the middle of what it does.
+void World::kill(const LifePointer& life) {
+  environment_.scheduler.after(Time(0), [this, life] {
+    for (const auto& process : processes_) {
+      if (process->has(life) && process->is_alive() && !process->is_stopping()) {
+        kill_process(*process);
+        return;
+      }
+    }
+  });
 }
 
 Process* World::pick_process() {
@@ -294,7 +320,8 @@ void World::delete_own_queue() {
                     service::dead_letter_queue(kItemQueue),
                     service::kept_queue(kOrderQueue),
                     service::kept_queue(kItemQueue),
-                    service::dead_letter_queue(row_of(Kind::cancellation).queue)};
+                    service::dead_letter_queue(row_of(Kind::cancellation).queue),
+                    service::dead_letter_queue(row_of(Kind::expiry).queue)};
   const std::string& queue = environment_.random.pick(queues);
   environment_.trace("broker: queue {} is deleted", queue);
   broker_.remove(queue);

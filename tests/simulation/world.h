@@ -30,6 +30,10 @@ struct Outcome {
   std::uint64_t kept_replies = 0;
   std::uint64_t given_up = 0;
   Time longest_wait{0};
+  std::uint64_t holds = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t confirmed = 0;
+  Time longest_overdue{0};
   std::uint64_t steps = 0;
   std::uint64_t processes = 0;
   FaultCounts faults{};
@@ -67,6 +71,8 @@ class World {
   void see_others_answered();
   Time random_time(Time longest);
   bool is_drained() const;
+  bool holds_are_over() const;
+  void kill(const LifePointer& life);
   // Runs until the condition holds. False: it took longer than `longest`.
   template <class Condition>
   bool run_until(Condition condition, Time longest);

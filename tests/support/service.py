@@ -39,6 +39,8 @@ class Queues:
     item_response: str = "inventory_new_item_response"
     cancel: str = "order_cancel"
     adjust: str = "inventory_adjust"
+    confirm: str = "order_confirm"
+    expiry: str = "order_validate.expiry"
 
     @staticmethod
     def fresh():
@@ -61,6 +63,8 @@ class Queues:
             f"--item-response-queue={self.item_response}",
             f"--cancel-queue={self.cancel}",
             f"--adjust-queue={self.adjust}",
+            f"--confirm-queue={self.confirm}",
+            f"--expiry-queue={self.expiry}",
         ]
 
 

@@ -18,6 +18,8 @@ struct MemoryTables {
   std::map<ProductId, Stock> stock = {};
   std::map<LedgerKey, LedgerEntry> ledger = {};
   std::map<std::string, ItemAnswer> item_requests = {};
+  std::map<LedgerKey, Hold> holds = {};
+  Timestamp now = {};
   ProductId last_id = 0;
 
   std::vector<Decision> decide(std::span<const Command> commands) {
@@ -35,6 +37,7 @@ struct MemoryTables {
     last_id = std::max(last_id, needs.ids_beyond);
     while (fresh_ids == nullptr && ids.size() < needs.fresh_ids) ids.push_back(++last_id);
     books.found_fresh(std::move(ids));
+    books.found_now(now);
     auto decisions = decide_all(commands, books);
     write(books.take_changes());
     return decisions;
@@ -73,12 +76,14 @@ struct MemoryTables {
   }
 
   void write(const Changes& changes) {
-    for (const auto& [product, now] : changes.stock) stock[product] = now;
+    for (const auto& [product, left] : changes.stock) stock[product] = left;
     for (const auto& entry : changes.entries) ledger.emplace(entry.key, entry);
     for (const auto& added : changes.items) stock.emplace(added.item.id, added.stock);
     for (const auto& answer : changes.item_requests) {
       item_requests.emplace(answer.identity, answer);
     }
+    for (const auto& key : changes.closed) holds.erase(key);
+    for (const auto& hold : changes.opened) holds.emplace(hold.key, hold);
   }
 };
 

@@ -343,6 +343,18 @@ class FakeStore : public store::Store {
     co_return std::unexpected(store::Error{store::Fault::failing, "no other can be sold"});
   }
 
+  Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
+                                                           std::size_t count) override {
+    std::vector<domain::Hold> due;
+    for (const auto& [_, one] : tables.holds) {
+      const bool is_behind = !after || place_of(*after) < place_of(one);
+      if (one.expires_at <= tables.now && is_behind) due.push_back(one);
+    }
+    std::ranges::sort(due, {}, place_of);
+    due.resize(std::min(due.size(), count));
+    co_return due;
+  }
+
   void fail_ready(int count) { unready_ = count; }
   int trials() const { return trials_; }
   int calls() const { return calls_; }
@@ -359,6 +371,10 @@ class FakeStore : public store::Store {
   std::unique_ptr<Event> hold;
 
  private:
+  static std::pair<domain::Timestamp, domain::LedgerKey> place_of(const domain::Hold& one) {
+    return {one.expires_at, one.key};
+  }
+
   int unready_ = 0;
   int trials_ = 0;
   int calls_ = 0;

@@ -106,6 +106,9 @@ constexpr Statement kMoveSequence{"move_sequence", R"sql(
 SELECT setval(pg_get_serial_sequence('inventory', 'id'), $1::bigint)
 WHERE $1::bigint > nextval(pg_get_serial_sequence('inventory', 'id')))sql"};
 
+// Of the transaction's beginning, as the column decided_at has it.
+constexpr Statement kReadTime{"read_time", "SELECT now() AT TIME ZONE 'UTC'"};
+
 // Until the transaction ends.
 constexpr Statement kHurry{"hurry",
                            "SELECT set_config('statement_timeout', '250ms', true), "
@@ -216,6 +219,7 @@ BatchReads::BatchReads(Session& session, const domain::Needs& needs, Locks locks
   if (needs.fresh_ids > 0) {
     ids_ = execute(kDrawIds, {binary_bigint(static_cast<std::int64_t>(needs.fresh_ids))});
   }
+  if (needs.now) now_ = execute(kReadTime, {});
   if (items_ && locks == Locks::skip) {
     skipped_ = execute(kFindItems, {items.bytes()});
   }
@@ -233,6 +237,15 @@ Result<void> BatchReads::fill(domain::Books& books, const Results& results) cons
     if (!none_skipped) {
       return none_skipped;
     }
+  }
+  if (now_) {
+    const auto now = read_timestamp(results[*now_].get(), 0, 0);
+    if (!now) {
+      return std::unexpected(
+          Error{Fault::unavailable,
+                fmt::format("PostgreSQL {}: its clock is beyond the year 9999", session_.where())});
+    }
+    books.found_now(*now);
   }
   Unreadable unreadable;
   if (items_) fill_items(results[*items_].get(), books, unreadable);

@@ -35,7 +35,7 @@ class BatchReads {
   Session& session_;
   const domain::Needs& needs_;
   std::size_t queued_ = 1;
-  Place items_, entries_, requests_, ids_, skipped_;
+  Place items_, entries_, requests_, ids_, now_, skipped_;
 };
 
 // Whether an item is there now that was not when the batch has read its items.

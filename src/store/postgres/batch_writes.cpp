@@ -55,6 +55,32 @@ WHERE {} AND {})sql",
   return kStatement;
 }
 
+// Holds end before others begin: a batch ends none that it begins.
+const Statement& delete_holds() {
+  static const auto kSql =
+      fmt::format(R"sql(
+DELETE FROM inventory_hold
+USING unnest($1::bigint[], $2::text[]) AS ended (product_id, identity)
+WHERE inventory_hold.product_id = ended.product_id AND
+  inventory_hold.identity = ended.identity AND {} AND {})sql",
+                  unless_rules(kHoldTable, "$3"), unless_triggers(kHoldTable, "$3"));
+  static const Statement kStatement{"delete_holds", kSql.c_str()};
+  return kStatement;
+}
+
+const Statement& insert_holds() {
+  static const auto kSql =
+      fmt::format(R"sql(
+INSERT INTO inventory_hold (product_id, identity, quantity, expires_at)
+SELECT product_id, identity, quantity, expires_at AT TIME ZONE 'UTC'
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::timestamp[])
+  AS begun (product_id, identity, quantity, expires_at)
+WHERE {} AND {})sql",
+                  unless_rules(kHoldTable, "$5"), unless_triggers(kHoldTable, "$5"));
+  static const Statement kStatement{"insert_holds", kSql.c_str()};
+  return kStatement;
+}
+
 // Deferred triggers change rows, too: they run before the check instead of at COMMIT.
 constexpr Statement kFireDeferred{"fire_deferred", "SET CONSTRAINTS ALL IMMEDIATE"};
 constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
@@ -85,6 +111,47 @@ WHERE NOT EXISTS (
   static const Statement kStatement{"check_writes", kSql.c_str()};
   return kStatement;
 }
+
+const Statement& check_holds() {
+  static const auto kSql = fail_for(R"sql(
+SELECT 'inventory_hold' AS relation, begun.product_id
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::timestamp[])
+  AS begun (product_id, identity, quantity, expires_at)
+WHERE NOT EXISTS (
+  SELECT FROM inventory_hold AS now
+  WHERE now.product_id = begun.product_id AND now.identity = begun.identity AND
+    now.quantity = begun.quantity AND now.expires_at = begun.expires_at AT TIME ZONE 'UTC')
+UNION ALL
+SELECT 'inventory_hold', ended.product_id
+FROM unnest($5::bigint[], $6::text[]) AS ended (product_id, identity)
+WHERE EXISTS (
+  SELECT FROM inventory_hold AS now
+  WHERE now.product_id = ended.product_id AND now.identity = ended.identity))sql");
+  static const Statement kStatement{"check_holds", kSql.c_str()};
+  return kStatement;
+}
+
+struct HoldColumns {
+  BinaryArray begun{Element::bigint};
+  BinaryArray begun_identities{Element::text};
+  BinaryArray quantities{Element::bigint};
+  BinaryArray expires_at{Element::timestamp};
+  BinaryArray ended{Element::bigint};
+  BinaryArray ended_identities{Element::text};
+
+  explicit HoldColumns(const domain::Changes& changes) {
+    for (const domain::Hold& hold : changes.opened) {
+      begun.add(hold.key.first);
+      begun_identities.add(std::string_view(hold.key.second));
+      quantities.add(hold.quantity);
+      expires_at.add(hold.expires_at);
+    }
+    for (const auto& [product, identity] : changes.closed) {
+      ended.add(product);
+      ended_identities.add(std::string_view(identity));
+    }
+  }
+};
 
 struct ItemColumns {
   BinaryArray ids{Element::bigint};
@@ -175,6 +242,17 @@ void queue_end(Session& session, Ending ending) {
   session.execute(kRollBack, {});
 }
 
+void queue_holds(Session& session, const domain::Changes& changes, const HoldColumns& holds) {
+  const auto checks = binary_boolean(session.checks_writes());
+  if (!changes.closed.empty()) {
+    session.execute(delete_holds(), {holds.ended.bytes(), holds.ended_identities.bytes(), checks});
+  }
+  if (!changes.opened.empty()) {
+    session.execute(insert_holds(), {holds.begun.bytes(), holds.begun_identities.bytes(),
+                                     holds.quantities.bytes(), holds.expires_at.bytes(), checks});
+  }
+}
+
 }  // namespace
 
 void queue_writes(Session& session, const domain::Changes& changes, Ending ending) {
@@ -217,6 +295,8 @@ void queue_writes(Session& session, const domain::Changes& changes, Ending endin
                      requests.descriptions.bytes(), requests.created_at.bytes(),
                      requests.chosen_ids.bytes(), requests.low_stock.bytes(), checks});
   }
+  const HoldColumns holds(changes);
+  queue_holds(session, changes, holds);
   if (session.checks_writes()) {
     for (const auto& [item, stock] : changes.items) {
       ids.add(item.id);
@@ -228,6 +308,11 @@ void queue_writes(Session& session, const domain::Changes& changes, Ending endin
         {ids.bytes(), quantities.bytes(), entries.products.bytes(), entries.identities.bytes(),
          entries.outcomes.bytes(), entries.quantities.bytes(), entries.deltas.bytes(),
          requests.identities.bytes(), requests.ids.bytes(), requests.quantities.bytes()});
+    if (!changes.opened.empty() || !changes.closed.empty()) {
+      session.execute(check_holds(), {holds.begun.bytes(), holds.begun_identities.bytes(),
+                                      holds.quantities.bytes(), holds.expires_at.bytes(),
+                                      holds.ended.bytes(), holds.ended_identities.bytes()});
+    }
   }
   queue_end(session, ending);
 }

@@ -83,6 +83,10 @@ std::string binary_bigint(std::int64_t value) {
   return bytes;
 }
 
+std::string binary_timestamp(domain::Timestamp value) {
+  return binary_bigint((value - kEpoch).count());
+}
+
 std::optional<std::int64_t> read_bigint(const PGresult* result, int row, int column) {
   std::int64_t value = 0;
   if (PQgetlength(result, row, column) != sizeof value) {  // NULL has the length 0

@@ -39,6 +39,7 @@ class BinaryArray {
 };
 
 std::string binary_bigint(std::int64_t value);
+std::string binary_timestamp(domain::Timestamp value);
 
 // A field of a binary result. Nothing where it is NULL; no number, where it is not 8 bytes long; no
 // time, where it is infinite or of a year that ISO 8601 has not four digits for. No boolean is

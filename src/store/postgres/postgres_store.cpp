@@ -9,6 +9,7 @@
 #include "store/postgres/connect.h"
 #include "store/postgres/connection_info.h"
 #include "store/postgres/decide_transaction.h"
+#include "store/postgres/due_holds.h"
 #include "store/postgres/schema.h"
 #include "store/postgres/session.h"
 #include "store/postgres/transaction.h"
@@ -74,6 +75,15 @@ class PostgresStore final : public Store {
           return postgres::try_another(session, products, deadline);
         },
         options_.call_deadline);
+  }
+
+  Task<Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
+                                                    std::size_t count) override {
+    co_return of_the_database(co_await run<std::vector<domain::Hold>>(
+        [&after, count](Session& session, Deadline deadline) {
+          return postgres::due_holds(session, after, count, deadline);
+        },
+        options_.call_deadline));
   }
 
  private:

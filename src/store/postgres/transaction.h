@@ -29,5 +29,6 @@ inline constexpr std::string_view kStockTables =
 inline constexpr std::string_view kAllTables =
     "to_regclass('inventory'), to_regclass('inventory_ledger'), "
     "to_regclass('inventory_item_request')";
+inline constexpr std::string_view kHoldTable = "to_regclass('inventory_hold')";
 
 }  // namespace inventory::store::postgres

@@ -106,6 +106,14 @@ Result<void> Session::try_another(std::span<const domain::ProductId> products) {
   return in_trial([&] { return tables_->try_another(products); });
 }
 
+Result<std::vector<domain::Hold>> Session::due_holds(const std::optional<domain::Hold>& after,
+                                                     std::size_t count) {
+  if (auto opened = open(); !opened) {
+    return failed(opened.error());
+  }
+  return in_transaction([&] { return tables_->due_holds(after, count); });
+}
+
 bool Session::wants_checkpoint() const { return connection_ && connection_->log_pages() > 0; }
 
 bool Session::needs_checkpoint() const {

@@ -31,6 +31,9 @@ class Session {
   Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands);
   Result<void> try_another(std::span<const domain::ProductId> products);
 
+  Result<std::vector<domain::Hold>> due_holds(const std::optional<domain::Hold>& after,
+                                              std::size_t count);
+
   // The log holds something that a checkpoint might copy: call checkpoint() when nobody waits.
   bool wants_checkpoint() const;
 

@@ -57,6 +57,14 @@ class SqliteStore : public Store {
         [products](Session& session) { return session.try_another(products); });
   }
 
+  Task<Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
+                                                    std::size_t count) override {
+    return on_thread<Result<std::vector<domain::Hold>>>(
+        [after = std::move(after), count](Session& session) {
+          return session.due_holds(after, count);
+        });
+  }
+
  private:
   // Runs `work` on the store's thread and resumes on the executor with its result. The store may be
   // gone by then: nothing here is touched after the wait.

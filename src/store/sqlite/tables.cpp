@@ -24,8 +24,9 @@ constexpr std::string_view kNotHeld =
     "it does not hold what was written to it, and all was rolled back; a trigger is the likely "
     "cause";
 
-std::string now_text() {
-  return to_text(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()));
+// The clock of a database that is a file is that of its machine.
+domain::Timestamp now() {
+  return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
 // The rows of a batch that hold what they should not.
@@ -100,9 +101,19 @@ Result<Tables> Tables::prepare(Connection& connection) {
       {&tables.insert_request_,
        "INSERT INTO inventory_item_request (identity, product_id, quantity, description, "
        "created_at, chosen_id, low_stock) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
+      {&tables.select_hold_,
+       "SELECT quantity, expires_at FROM inventory_hold WHERE product_id = ?1 AND identity = ?2"},
+      {&tables.insert_hold_,
+       "INSERT INTO inventory_hold (product_id, identity, quantity, expires_at) "
+       "VALUES (?1, ?2, ?3, ?4)"},
+      {&tables.delete_hold_, "DELETE FROM inventory_hold WHERE product_id = ?1 AND identity = ?2"},
+      {&tables.select_due_,
+       "SELECT product_id, identity, quantity, expires_at FROM inventory_hold "
+       "WHERE expires_at <= ?1 AND (expires_at, product_id, identity) > (?2, ?3, ?4) "
+       "ORDER BY expires_at, product_id, identity LIMIT ?5"},
       {&tables.count_triggers_,
        "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name COLLATE NOCASE IN "
-       "('inventory', 'inventory_ledger', 'inventory_item_request')"},
+       "('inventory', 'inventory_ledger', 'inventory_item_request', 'inventory_hold')"},
   };
   for (const auto& [statement, sql] : statements) {
     auto prepared = Statement::prepare(connection.handle(), sql);
@@ -133,6 +144,7 @@ Result<std::vector<domain::Decision>> Tables::decide(std::span<const domain::Com
     }
     books.found_fresh(*std::move(ids));
   }
+  if (needs.now) books.found_now(now());
   auto decisions = domain::decide_all(commands, books);
   const domain::Changes changes = books.take_changes();
   if (auto written = write(changes); !written) {
@@ -286,13 +298,17 @@ Result<void> Tables::write(const domain::Changes& changes) {
   if (auto added = write_items(changes); !added) {
     return added;
   }
-  const std::string now = now_text();
+  if (auto written = write_holds(changes); !written) {
+    return written;
+  }
+  const std::string decided_at = to_text(now());
   for (const domain::LedgerEntry& entry : changes.entries) {
     const auto& [product, identity] = entry.key;
-    auto inserted = insert_entry_.run("writing the ledger", product, std::string_view(identity),
-                                      domain::row_of(entry.outcome).word, entry.quantity,
-                                      entry.delta, std::string_view(now), entry.quantity_after,
-                                      entry.version, entry.reason, entry.terms, entry.message_hash);
+    auto inserted =
+        insert_entry_.run("writing the ledger", product, std::string_view(identity),
+                          domain::row_of(entry.outcome).word, entry.quantity, entry.delta,
+                          std::string_view(decided_at), entry.quantity_after, entry.version,
+                          entry.reason, entry.terms, entry.message_hash);
     if (!inserted) {
       return inserted;
     }
@@ -319,6 +335,48 @@ Result<void> Tables::write_items(const domain::Changes& changes) {
     }
   }
   return {};
+}
+
+Result<void> Tables::write_holds(const domain::Changes& changes) {
+  for (const auto& [product, identity] : changes.closed) {
+    auto ended = delete_hold_.run("ending a hold", product, std::string_view(identity));
+    if (!ended) {
+      return ended;
+    }
+  }
+  for (const domain::Hold& hold : changes.opened) {
+    const std::string expires_at = to_text(hold.expires_at);
+    auto begun =
+        insert_hold_.run("beginning a hold", hold.key.first, std::string_view(hold.key.second),
+                         hold.quantity, std::string_view(expires_at));
+    if (!begun) {
+      return begun;
+    }
+  }
+  return {};
+}
+
+Result<std::vector<domain::Hold>> Tables::due_holds(const std::optional<domain::Hold>& after,
+                                                    std::size_t count) {
+  std::vector<domain::Hold> holds;
+  const std::string until = to_text(now());
+  const std::string from = after ? to_text(after->expires_at) : "";
+  const auto key = after ? after->key : domain::LedgerKey();
+  auto read = select_due_.each(
+      "looking for holds that are due",
+      [&](const Statement& row) {
+        const auto expires_at = to_timestamp(row.text(3));
+        if (!expires_at) return;  // nobody can have held it
+        holds.push_back({.key = {row.integer(0), std::string(row.text(1))},
+                         .quantity = row.integer(2),
+                         .expires_at = *expires_at});
+      },
+      std::string_view(until), std::string_view(from), key.first, std::string_view(key.second),
+      static_cast<std::int64_t>(count));
+  if (!read) {
+    return std::unexpected(read.error());
+  }
+  return holds;
 }
 
 template <class Matches, class... Keys>
@@ -391,6 +449,25 @@ Result<void> Tables::check(const domain::Needs& needs, const domain::Changes& ch
     looked = look(product, "inventory_ledger",
                   fmt::format("product_id {}, identity {}", product, identity),
                   holds(select_entry_, entry_is, product, std::string_view(identity)));
+  }
+  const auto look_at_hold = [&](const domain::LedgerKey& key, const Result<bool>& held) {
+    looked = look(key.first, "inventory_hold",
+                  fmt::format("product_id {}, identity {}", key.first, key.second), held);
+  };
+  for (const domain::Hold& hold : changes.opened) {
+    if (!looked) break;
+    auto hold_is = [&](const Statement& row) {
+      return row.exact_integer(0) == hold.quantity && row.text(1) == to_text(hold.expires_at);
+    };
+    const auto& [product, identity] = hold.key;
+    look_at_hold(hold.key, holds(select_hold_, hold_is, product, std::string_view(identity)));
+  }
+  for (const domain::LedgerKey& key : changes.closed) {
+    if (!looked) break;
+    const auto there = holds(
+        select_hold_, [](const Statement&) { return true; }, key.first,
+        std::string_view(key.second));
+    look_at_hold(key, there ? Result<bool>(!*there) : there);
   }
   for (const domain::ItemAnswer& answer : changes.item_requests) {
     if (!looked) break;

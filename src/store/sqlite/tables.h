@@ -12,6 +12,8 @@
 // Owns:    its statements; the connection outlives it.
 // Threads: the connection's.
 
+#include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,6 +35,10 @@ class Tables {
   // See Store::try_another(). What it writes is for the caller to take back.
   Result<void> try_another(std::span<const domain::ProductId> products);
 
+  // See Store::due_holds().
+  Result<std::vector<domain::Hold>> due_holds(const std::optional<domain::Hold>& after,
+                                              std::size_t count);
+
  private:
   Tables() = default;
 
@@ -43,6 +49,7 @@ class Tables {
   Result<std::vector<domain::ProductId>> fresh_ids(const domain::Needs& needs);
   Result<void> write(const domain::Changes& changes);
   Result<void> write_items(const domain::Changes& changes);
+  Result<void> write_holds(const domain::Changes& changes);
   Result<void> check(const domain::Needs& needs, const domain::Changes& changes);
 
   template <class Matches, class... Keys>
@@ -59,6 +66,10 @@ class Tables {
   Statement insert_entry_;
   Statement select_request_;
   Statement insert_request_;
+  Statement select_hold_;
+  Statement insert_hold_;
+  Statement delete_hold_;
+  Statement select_due_;
   Statement count_triggers_;
 };
 

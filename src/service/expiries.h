@@ -1,0 +1,41 @@
+#pragma once
+
+// Expiries: the kind of request by which the service gives back what a hold took, once it is over
+// (sweeper.h). Nobody is answered.
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "contract/expiry_message.h"
+#include "log/fields.h"
+#include "service/handler.h"
+
+namespace inventory::service {
+
+struct Expiries {
+  using Message = contract::ExpiryMessage;
+
+  static Message read(const amqp::Delivery& delivery, std::size_t bytes_max) {
+    return contract::read_expiry(delivery.body, bytes_max);
+  }
+  static const contract::RequestError* error(const Message& message) {
+    return message ? nullptr : &message.error();
+  }
+  static domain::Command command(const Message& message, const amqp::Delivery&, domain::Timestamp) {
+    return *message;
+  }
+  static log::Fields fields(const Message& message) {
+    log::Fields fields;
+    if (message) fields.product_id = message->product;
+    return fields;
+  }
+  static std::string why_invalid(const Message& message, const domain::Decision&) {
+    return "the stock of product " + std::to_string(message->product) +
+           " would be more than can be kept";
+  }
+};
+
+using ExpiryHandler = BatchHandler<Expiries>;
+
+}  // namespace inventory::service

@@ -1,0 +1,112 @@
+#include "service/sweeper.h"
+
+#include <chrono>
+#include <functional>
+#include <set>
+#include <string>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "contract/expiry_message.h"
+#include "service/testing/fakes.h"
+
+namespace inventory::service {
+namespace {
+
+using std::chrono::seconds;
+using testing::FakeBroker;
+using testing::FakeClock;
+using testing::FakeStore;
+
+class SweeperTest : public ::testing::Test {
+ protected:
+  void hold(int id, seconds due) {
+    const domain::LedgerKey key(1, fmt::format("i{}", id));
+    store_.tables.holds[key] = {.key = key, .quantity = 1, .expires_at = domain::Timestamp(due)};
+  }
+
+  // Sweeps until the clock has been waited for so many times.
+  void sweep(int times) {
+    const int until = waits_ + times;
+    clock_.on_sleep = [this, until] {
+      if (++waits_ >= until) sweeper_->stop();
+    };
+    sweeper_ = std::make_unique<Sweeper>(context_.get_executor(),
+                                         SweeperOptions{.queue = "expiry", .page = 10}, broker_,
+                                         store_, clock_);
+    boost::asio::co_spawn(context_, sweeper_->run(), boost::asio::detached);
+    context_.restart();
+    context_.run();
+  }
+
+  std::multiset<std::string> asked() const {
+    std::multiset<std::string> identities;
+    for (const auto& message : broker_.published()) {
+      EXPECT_EQ(message.routing_key, "expiry");
+      identities.insert(contract::read_expiry(message.body, 1'000).value().identity);
+    }
+    return identities;
+  }
+
+  boost::asio::io_context context_;
+  FakeBroker broker_{context_.get_executor()};
+  FakeStore store_;
+  FakeClock clock_;
+  std::unique_ptr<Sweeper> sweeper_;
+  int waits_ = 0;
+};
+
+TEST_F(SweeperTest, AsksForWhatIsDueAndForNothingElse) {
+  store_.tables.now = domain::Timestamp(seconds(100));
+  hold(1, seconds(100));
+  hold(2, seconds(101));
+  sweep(1);
+  EXPECT_EQ(asked(), (std::multiset<std::string>{"i1"}));
+  EXPECT_EQ(store_.tables.holds.size(), 2U) << "it changes nothing itself";
+}
+
+TEST_F(SweeperTest, ConnectsOnlyWhereSomethingIsDue) {
+  sweep(5);
+  EXPECT_EQ(broker_.opened(), 0);
+}
+
+TEST_F(SweeperTest, AsksForManyAtOnceAndForEachAgainOnlyAfterAWhile) {
+  store_.tables.now = domain::Timestamp(seconds(100));
+  for (int id = 0; id < 35; ++id) hold(id, seconds(id));
+  sweep(1);
+  EXPECT_EQ(asked().size(), 35U);
+  sweep(1);  // another instance, or the next after a crash
+  EXPECT_EQ(asked().size(), 70U);
+  sweep(20);
+  EXPECT_EQ(asked().size(), 105U);
+  sweep(40);
+  EXPECT_EQ(asked().size(), 175U) << "twice in forty seconds";
+}
+
+TEST_F(SweeperTest, GoesOnWhereABrokerOrAQueueFailed) {
+  hold(1, seconds(0));
+  broker_.fail_opens(2);
+  int rejections = 2;
+  broker_.on_publish = [&](const amqp::Message&) -> amqp::Result<amqp::Settlement> {
+    if (rejections-- > 0) return amqp::Settlement::rejected;
+    return amqp::Settlement::confirmed;
+  };
+  sweep(4);
+  EXPECT_EQ(asked().size(), 0U);
+  sweep(1);
+  EXPECT_EQ(asked().size(), 1U);
+}
+
+TEST_F(SweeperTest, EndsWhileTheQueueDoesNotAnswer) {
+  hold(1, seconds(0));
+  broker_.silent.insert("expiry");
+  sweep(3);
+  EXPECT_EQ(asked().size(), 0U);
+}
+
+}  // namespace
+}  // namespace inventory::service
