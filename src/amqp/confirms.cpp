@@ -1,5 +1,6 @@
 #include "amqp/confirms.h"
 
+#include <cassert>
 #include <charconv>
 #include <utility>
 
@@ -37,11 +38,13 @@ bool Confirms::confirm(std::uint64_t delivery_tag, bool multiple, Settlement set
     sent_.pop_front();
     ++first_tag_;
   }
+  assert(unsettled_ <= sent_.size() && (unsettled_ > 0) == !sent_.empty());
   return true;
 }
 
 void Confirms::settle(Sent& sent, Settlement settlement) {
   if (sent.is_settled) return;
+  assert(unsettled_ > 0);
   sent.is_settled = true;
   --unsettled_;
   const bool was_returned = sent.is_returned && settlement == Settlement::confirmed;

@@ -1,6 +1,7 @@
 #include "service/settler.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include <fmt/format.h>
@@ -147,6 +148,7 @@ Task<void> Settler::end(bool in_order) {
     if (in_order && is_read && lane.outlet && !lane.lost) co_await lane.outlet->close();
   }
   while (running_ > 0) co_await settled_.wait(std::nullopt);
+  assert(std::ranges::none_of(lanes_, &Lane::is_sending));
   lanes_.clear();
   is_in_settle_ = false;
   parcels_.clear();
@@ -179,6 +181,7 @@ Settler::Purpose Settler::purpose_of(const Outgoing& outgoing) const {
 
 void Settler::admit(Answer answer) {
   const std::uint64_t tag = answer.delivery_tag;
+  assert(!requests_.contains(tag));
   requests_.emplace(
       tag, Request{.received_at = answer.received_at,
                    .outcome = answer.outcome,
@@ -232,11 +235,13 @@ void Settler::dispatch(Token token) {
 void Settler::leave_batch(Parcel& parcel) {
   if (parcel.batch != batch_) return;
   parcel.batch = 0;
+  assert(in_batch_ > 0);
   if (--in_batch_ == 0 && is_in_settle_) settled_.notify();
 }
 
 void Settler::complete(Token token) {
   const auto parcel = parcels_.find(token);
+  assert(parcel != parcels_.end());
   leave_batch(parcel->second);
   take_from_waiting(token);
   if (const auto trouble = troubles_.find(parcel->second.outgoing.message.routing_key);
@@ -244,6 +249,7 @@ void Settler::complete(Token token) {
     count(trouble->second, -1);
   }
   const auto request = requests_.find(parcel->second.request);
+  assert(request != requests_.end() && request->second.unsettled > 0);
   parcels_.erase(parcel);
   const bool is_last = --request->second.unsettled == 0;
   finish_request(request->first);
@@ -270,9 +276,9 @@ void Settler::on_answer(Lane& lane, Token token, amqp::Settlement settlement) {
     return;  // it is under way over another connection
   }
   while (!lane.sent.empty()) {
-    const auto first = parcels_.find(lane.sent.front());
-    const bool is_awaited =
-        first != parcels_.end() && (first->second.lane == &lane || lane.is_retired);
+    const Sending& first = lane.sent.front();
+    const bool is_awaited = find_under_way(lane, first) != nullptr ||
+                            (lane.is_retired && parcels_.contains(first.token));
     if (is_awaited) break;
     lane.sent.pop_front();
   }

@@ -129,13 +129,19 @@ class Settler {
   using Tokens = std::vector<Token>;
   enum class Purpose : std::uint8_t { replies, unproven, suspects, retries };
 
+  // A message on its way over a lane. Over the same one again, it has another place.
+  struct Sending {
+    Token token;
+    std::uint64_t place;
+  };
+
   // A connection, and what goes over it.
   struct Lane {
     Purpose purpose;
     std::unique_ptr<Outlet> outlet = nullptr;
-    std::deque<Token> outbox = {};  // to be sent
-    std::deque<Token> sent = {};    // in order, from the first without an answer
-    std::uint64_t sent_count = 0;
+    std::deque<Sending> outbox = {};  // to be sent
+    std::deque<Sending> sent = {};    // in order, from the first without an answer
+    std::uint64_t last_place = 0;
     std::uint64_t last_answered = 0;  // the highest place with an answer
     TimePoint last_progress = {};     // of answers; or since when there may be some
     TimePoint next_open = {};
@@ -244,7 +250,9 @@ class Settler {
   void forget_old_lanes();
   std::optional<std::chrono::milliseconds> next_look() const;
 
-  Tokens under_way(const Lane& lane) const;
+  // Null: it is settled, or goes another way by now.
+  Parcel* find_under_way(const Lane& lane, const Sending& sending);
+  Tokens under_way(const Lane& lane);
 
   // Addresses that are remembered, of each sort.
   static constexpr std::size_t kAddressesMax = 10'000;

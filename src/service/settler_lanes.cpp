@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <exception>
 #include <iterator>
 #include <utility>
@@ -81,7 +82,12 @@ Task<bool> Settler::open(Lane& lane) {
   rejections_.warn("connection", fmt::format("{}: no further connection to the broker: {}",
                                              options_.queue, outlet.error().what));
   if (lane.purpose == Purpose::unproven) {
-    for (const Token token : std::exchange(lane.outbox, {})) send(token, Purpose::replies);
+    for (const Sending& sending : std::exchange(lane.outbox, {})) {
+      Parcel* const parcel = find_under_way(lane, sending);
+      if (parcel == nullptr) continue;
+      parcel->lane = nullptr;
+      send(sending.token, Purpose::replies);
+    }
   }
   co_return false;
 }
@@ -119,15 +125,12 @@ Task<void> Settler::pump(Lane& lane) {
     tokens.reserve(lane.outbox.size());
     const auto now = clock_.steady_now();
     if (lane.sent.empty()) lane.last_progress = now;
-    for (const Token token : std::exchange(lane.outbox, {})) {
-      const auto found = parcels_.find(token);
-      if (found == parcels_.end()) continue;  // settled by an answer that came late
-      Parcel& parcel = found->second;
-      if (parcel.lane != &lane) continue;  // goes another way by now
-      parcel.place = ++lane.sent_count;
-      parcel.sent_at = now;
-      lane.sent.push_back(token);
-      tokens.push_back(token);
+    for (const Sending& sending : std::exchange(lane.outbox, {})) {
+      Parcel* const parcel = find_under_way(lane, sending);
+      if (parcel == nullptr) continue;
+      parcel->sent_at = now;
+      lane.sent.push_back(sending);
+      tokens.push_back(sending.token);
     }
     const amqp::FindMessage find = [this, &lane](Token token) -> const amqp::Message* {
       const auto parcel = parcels_.find(token);
@@ -142,9 +145,11 @@ Task<void> Settler::pump(Lane& lane) {
 
 void Settler::put_in_outbox(Token token, Lane& lane) {
   Parcel& parcel = parcels_.at(token);
+  assert(parcel.lane == nullptr && !parcel.is_waiting);  // under way once
   parcel.lane = &lane;
+  parcel.place = ++lane.last_place;
   parcel.sent_at = clock_.steady_now();
-  lane.outbox.push_back(token);
+  lane.outbox.push_back({token, parcel.place});
 }
 
 void Settler::try_again(Token token) {
@@ -164,16 +169,20 @@ void Settler::send(Token token, Purpose purpose) {
   }
 }
 
-Settler::Tokens Settler::under_way(const Lane& lane) const {
+Settler::Parcel* Settler::find_under_way(const Lane& lane, const Sending& sending) {
+  const auto found = parcels_.find(sending.token);
+  const bool is_here = found != parcels_.end() && found->second.lane == &lane &&
+                       found->second.place == sending.place;
+  return is_here ? &found->second : nullptr;
+}
+
+Settler::Tokens Settler::under_way(const Lane& lane) {
   Tokens tokens;
-  const auto add = [&](const std::deque<Token>& from) {
-    std::ranges::copy_if(from, std::back_inserter(tokens), [&](Token token) {
-      const auto parcel = parcels_.find(token);
-      return parcel != parcels_.end() && parcel->second.lane == &lane;
-    });
-  };
-  add(lane.sent);
-  add(lane.outbox);
+  for (const auto* sendings : {&lane.sent, &lane.outbox}) {
+    for (const Sending& sending : *sendings) {
+      if (find_under_way(lane, sending) != nullptr) tokens.push_back(sending.token);
+    }
+  }
   return tokens;
 }
 
@@ -191,9 +200,9 @@ void Settler::on_blocked(Lane& lane, const std::optional<std::string>& reason) {
   lane.blocked = reason;
   lane.last_progress = clock_.steady_now();
   if (!reason) {  // answers begin to come now
-    for (const Token token : lane.sent) {
-      if (const auto parcel = parcels_.find(token); parcel != parcels_.end()) {
-        parcel->second.sent_at = lane.last_progress;
+    for (const Sending& sending : lane.sent) {
+      if (Parcel* const parcel = find_under_way(lane, sending)) {
+        parcel->sent_at = lane.last_progress;
       }
     }
   }
@@ -346,15 +355,15 @@ void Settler::convict(Token token, const amqp::Error& error) {
 // by itself, the others when that is answered.
 void Settler::retire(Lane& lane) {
   const Tokens unanswered = under_way(lane);
-  const std::deque<Token> unsent = std::exchange(lane.outbox, {});
+  const std::deque<Sending> unsent = std::exchange(lane.outbox, {});
   lane.is_retired = true;
   lane.retired_at = clock_.steady_now();
   lane.outlet->stop_sending();
-  for (const Token token : unsent) {
-    const auto parcel = parcels_.find(token);
-    if (parcel == parcels_.end() || parcel->second.lane != &lane) continue;
-    parcel->second.lane = nullptr;
-    dispatch(token);
+  for (const Sending& sending : unsent) {
+    Parcel* const parcel = find_under_way(lane, sending);
+    if (parcel == nullptr) continue;
+    parcel->lane = nullptr;
+    dispatch(sending.token);
   }
   for (const Token token : unanswered) {
     Parcel& parcel = parcels_.at(token);
@@ -379,8 +388,8 @@ void Settler::forget_old_lanes() {
       return lane.outlet && lane.outbox.empty() && (is_stale || under_way(lane).empty());
     }
     // An answer that comes late settles a message also where it was published once more.
-    const bool is_awaited =
-        std::ranges::any_of(lane.sent, [this](Token token) { return parcels_.contains(token); });
+    const bool is_awaited = std::ranges::any_of(
+        lane.sent, [this](const Sending& sending) { return parcels_.contains(sending.token); });
     return lane.is_retired && (now - lane.retired_at >= kAskedMax || !is_awaited);
   };
   for (auto lane = lanes_.begin(); lane != lanes_.end();) {

@@ -4,6 +4,7 @@
 // again, and what is given up or kept.
 
 #include <algorithm>
+#include <cassert>
 #include <iterator>
 #include <utility>
 
@@ -59,6 +60,7 @@ Settler::Trouble& Settler::trouble(const std::string& queue, bool is_ours) {
 
 void Settler::count(Trouble& trouble, std::ptrdiff_t change) {
   std::size_t& all = trouble.is_ours ? held_up_here_ : held_up_;
+  assert(std::cmp_greater_equal(trouble.unsettled, -change) && trouble.unsettled <= all);
   trouble.unsettled =
       static_cast<std::size_t>(static_cast<std::ptrdiff_t>(trouble.unsettled) + change);
   all = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(all) + change);
@@ -69,6 +71,7 @@ void Settler::count(Trouble& trouble, std::ptrdiff_t change) {
 void Settler::put_aside(Token token, Trouble& trouble) {
   Parcel& parcel = parcels_.at(token);
   const std::string& queue = parcel.outgoing.message.routing_key;
+  assert(parcel.lane == nullptr && !parcel.is_waiting);
   leave_batch(parcel);
   const bool is_too_many =
       trouble.is_sure && !trouble.is_ours && trouble.unsettled > options_.waiting_of_queue_max;
@@ -99,7 +102,7 @@ std::unordered_set<Settler::Token> Settler::awaited_elsewhere(TimePoint since) c
   for (const Lane& lane : lanes_) {
     if (!lane.is_retired || lane.lost) continue;
     if (now - std::max(lane.last_progress, since) >= kSilentAfter) continue;
-    awaited.insert(lane.sent.begin(), lane.sent.end());
+    for (const Sending& sending : lane.sent) awaited.insert(sending.token);
   }
   return awaited;
 }
@@ -175,6 +178,7 @@ void Settler::republish_unanswered() {
 // Puts a client's reply into the service's own queue, from which it can be sent on.
 void Settler::keep(Token token) {
   take_from_waiting(token);
+  std::erase(suspects_, token);
   Parcel& parcel = parcels_.at(token);
   count(troubles_.at(parcel.outgoing.message.routing_key), -1);
   log_bad_reply(parcel.outgoing.message,
@@ -235,15 +239,14 @@ void Settler::see_to_silence() {
     std::size_t of_first = 0;
     std::map<std::string, std::size_t> silent;
     Tokens lost;
-    for (const Token token : lane.sent) {
-      const auto found = parcels_.find(token);
-      if (found == parcels_.end() || found->second.lane != &lane) continue;
-      const Parcel& parcel = found->second;
-      if (parcel.republish_at) continue;
+    for (const Sending& sending : lane.sent) {
+      const Parcel* const found = find_under_way(lane, sending);
+      if (found == nullptr || found->republish_at) continue;
+      const Parcel& parcel = *found;
       if (now - parcel.sent_at < kSilentAfter) break;
       const std::string& queue = parcel.outgoing.message.routing_key;
       if (parcel.outgoing.must_arrive && now - parcel.sent_at >= kNoAnswerMax) {
-        lost.push_back(token);
+        lost.push_back(sending.token);
       }
       const bool is_passed_over = parcel.place < lane.last_answered;
       if (is_passed_over || silent.contains(queue)) {
