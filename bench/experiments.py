@@ -34,7 +34,8 @@ BASELINES = (
 
 # How often each experiment's runs take turns, times --repeat.
 ROUNDS = {"baseline": 2, "throughput": 5, "kinds": 3, "batch": 2, "latency": 5, "isolation": 3,
-          "ledger": 3}
+          "ledger": 3,
+          "holds": 5}
 
 
 def few(options, things):
@@ -184,6 +185,86 @@ def cancellations(servers, load, **settings):
             return servers.measure(program, f"{queue}.cancel", **load)
     finally:
         servers.drop_database(url)
+
+
+HOLD_S = 2_592_000  # longer than all of it takes
+LAST_HOLD_S = 600
+
+
+def holds(servers, options):
+    """Orders beside many open holds and beside none, saturated; then queues that were filled
+    before: of orders, of orders that hold, of their confirmations. And a sweep of holds that are
+    due."""
+    count, due = (2_000, 200) if options.quick else (1_000_000, 100_000)
+    load, settings = closed(options, products=PRODUCTS), tuning(options)
+    with (
+        database(servers, "products", PRODUCTS),
+        database(servers, "noholds", PRODUCTS),
+        database(servers, "openholds", PRODUCTS),
+        database(servers, "dueholds", PRODUCTS),
+    ):
+        servers.add_held("noholds", count, PRODUCTS, is_open=False)
+        servers.add_held("openholds", count, PRODUCTS, is_open=True)
+        servers.add_held("dueholds", due, PRODUCTS, is_open=True, is_due=True)
+        # The same databases for all rounds: copies would take longer than the load.
+        runs = {
+            f"orders, {what}": lambda name=name: service(
+                servers, load, servers.database_url(name), **settings)
+            for what, name in (("no holds", "noholds"), ("open holds", "openholds"))
+        }
+        filled = {"count": round(8_000 * options.seconds), "products": PRODUCTS}
+        runs["orders, filled"] = lambda: drained(servers, filled, **settings)
+        runs["orders that hold, filled"] = lambda: drained(
+            servers, filled | {"hold_seconds": HOLD_S}, **settings)
+        runs["confirmations, filled"] = lambda: drained(
+            servers, filled | {"hold_seconds": HOLD_S}, (".confirm",), **settings)
+        results = rounds(options, "holds", runs)
+        return results | {"open": count, "sweep": sweep(servers, options, due, **settings)}
+
+
+def drained(servers, fill, then=(), **settings):
+    """The speed at which a queue is worked off that was full when the service started; of the
+    last, where the same messages go to others then."""
+    queue, url = servers.fresh_name(), servers.copy_database("products")
+    fill = fill | {"seed": servers.next_seed()}
+    try:
+        with servers.service(url, queue):
+            pass  # it declares its queues
+        for suffix in ("", *then):
+            servers.load(queue + suffix, "fill", **fill)
+            started = time.monotonic()
+            with servers.service(url, queue, **settings) as program:
+                result = servers.measure(program, queue + suffix, "drain", count=fill["count"])
+                # From the start: it takes requests before the load waits for answers.
+                result["rate"] = round(fill["count"] / (time.monotonic() - started), 1)
+        return result
+    finally:
+        servers.drop_database(url)
+
+
+SWEEP_RATE = 100  # orders a second beside it
+
+
+def sweep(servers, options, due, **settings):
+    """Holds that are due when the service starts: the time until the last is given back."""
+    queue, url = servers.fresh_name(), servers.database_url("dueholds")
+    load = paced(options, SWEEP_RATE, products=PRODUCTS) | {"warmup": 0}
+    started = time.monotonic()
+    with servers.service(url, queue, **settings) as program, Memory(program.pid) as memory:
+        orders = []
+        beside = threading.Thread(
+            target=lambda: orders.append(servers.load(queue, **load)), daemon=True)
+        beside.start()
+        while servers.due_holds(url) > 0:
+            if time.monotonic() - started > LAST_HOLD_S:
+                raise Failed(f"{servers.due_holds(url)} holds of {due} are not given back")
+            time.sleep(0.1)
+        took = time.monotonic() - started
+        beside.join()
+    say(f"{due} holds given back in {took:.1f} s, memory {min(memory.samples)} to"
+        f" {max(memory.samples)} MiB, orders beside them: {orders[0]['latency_us']}")
+    return {"due": due, "took_s": round(took, 2), "memory_mib": memory.samples,
+            "orders": orders[0]}
 
 
 def batch(servers, options):
@@ -465,6 +546,7 @@ ALL = {
     "baseline": find_baseline,
     "throughput": throughput,
     "kinds": kinds,
+    "holds": holds,
     "batch": batch,
     "latency": latency,
     "isolation": isolation,

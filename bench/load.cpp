@@ -372,6 +372,8 @@ int run(int argc, char** argv) {
       ->transform(CLI::CheckedTransformer(kinds))
       ->default_str("order");
   app.add_option("--items", options.stream.items, "of an order")->check(CLI::Range(1, 100));
+  app.add_option("--hold-seconds", options.stream.hold_seconds, "of an order; 0: it holds nothing")
+      ->check(CLI::Range(0, 2'592'000));
   app.add_option("--duplicates", options.stream.duplicates, "share of orders that repeat another")
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--seed", options.stream.seed,

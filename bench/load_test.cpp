@@ -50,6 +50,13 @@ TEST(OrderStream, RepeatsTheShareOfOrdersThatIsAskedFor) {
   EXPECT_NEAR(static_cast<double>(different.size()), 7'000, 200);
 }
 
+TEST(OrderStream, MakesOrdersThatHold) {
+  EXPECT_THAT(orders({.hold_seconds = 900, .products = 1}, 1).front(),
+              testing::EndsWith(R"("quantity": 1, "hold_seconds": 900})"));
+  EXPECT_THAT(orders({.items = 2, .hold_seconds = 900}, 1).front(),
+              testing::EndsWith(R"(], "hold_seconds": 900})"));
+}
+
 TEST(OrderStream, MakesOrdersOfSeveralItemsAndAdjustments) {
   EXPECT_THAT(orders({.items = 2, .products = 1}, 1).front(),
               HasSubstr(R"("items": [{"product_id": 1, "quantity": 1}, )"

@@ -51,16 +51,19 @@ std::string OrderStream::next_body(const std::string& id) {
     return fmt::format(R"({{"adjustment_id": "{}", "product_id": {}, "change": 1}})", id,
                        next_product());
   }
+  const std::string hold = options_.hold_seconds > 0
+                               ? fmt::format(R"(, "hold_seconds": {})", options_.hold_seconds)
+                               : "";
   if (options_.items == 1) {
-    return fmt::format(R"({{"order_id": "{}", "product_id": {}, "quantity": 1}})", id,
-                       next_product());
+    return fmt::format(R"({{"order_id": "{}", "product_id": {}, "quantity": 1{}}})", id,
+                       next_product(), hold);
   }
   std::string items;
   for (int i = 0; i < options_.items; ++i) {
     items +=
         fmt::format(R"({}{{"product_id": {}, "quantity": 1}})", i > 0 ? ", " : "", next_product());
   }
-  return fmt::format(R"({{"order_id": "{}", "items": [{}]}})", id, items);
+  return fmt::format(R"({{"order_id": "{}", "items": [{}]{}}})", id, items, hold);
 }
 
 std::int64_t OrderStream::next_product() {

@@ -2,7 +2,7 @@
 
 // OrderStream: the orders that a load consists of: fresh ids, products as the skew has it, and a
 // share of repetitions of recent ones; or adjustments. A seed makes the same stream again: sent to
-// order_cancel, it cancels its orders.
+// order_cancel, it cancels its orders; sent to order_confirm, it confirms its holds.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +19,7 @@ enum class Kind { order, adjustment };
 struct StreamOptions {
   Kind kind = Kind::order;
   int items = 1;                  // of an order
+  std::int64_t hold_seconds = 0;  // of an order; 0: it is none that holds
   std::int64_t products = 1'000;  // their ids are 1 to this
   Skew skew = Skew::uniform;
   double duplicates = 0;  // share of orders that repeat one of the last kRecentMax

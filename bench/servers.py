@@ -151,6 +151,28 @@ class Servers:
             cursor.execute("CHECKPOINT")
         return self.database_url(name)
 
+    def add_held(self, name, count, products, is_open, is_due=False):
+        """Orders of earlier times that held; their holds are open, or have no row any more."""
+        expires_at = "now() - interval '1 hour'" if is_due else "now() + interval '20 days'"
+        with self.cursor(name) as cursor:
+            cursor.execute(
+                f"WITH held AS ("
+                f" INSERT INTO inventory_ledger"
+                f"  (product_id, identity, outcome, quantity, delta, quantity_after, version, terms)"
+                f"  SELECT 1 + n % {products}, 's' || gen_random_uuid(), 'held', 1, -1, 0, n,"
+                f"   'hold 1 until ' || (extract(epoch FROM {expires_at}) * 1000000)::bigint"
+                f"  FROM generate_series(1, {count}) AS n RETURNING product_id, identity)"
+                f" INSERT INTO inventory_hold (product_id, identity, quantity, expires_at)"
+                f"  SELECT product_id, identity, 1, {expires_at} FROM held WHERE {is_open}"
+            )
+            cursor.execute("VACUUM ANALYZE")
+            cursor.execute("CHECKPOINT")
+
+    def due_holds(self, database_url):
+        with self.cursor(database_url.rsplit("/", 1)[1]) as cursor:
+            cursor.execute("SELECT count(*) FROM inventory_hold WHERE expires_at <= now()")
+            return cursor.fetchone()[0]
+
     def copy_database(self, template):
         """A fresh copy, so that every run begins with the same."""
         name = self.fresh_name()
@@ -204,6 +226,7 @@ class Servers:
             self.programs / "inventory-service", "serve", f"--order-queue={queue}",
             f"--item-queue={queue}.items", f"--order-response-queue={queue}.responses",
             f"--cancel-queue={queue}.cancel", f"--adjust-queue={queue}.adjust",
+            f"--confirm-queue={queue}.confirm", f"--expiry-queue={queue}.expiry",
             f"--queue-type={queue_type}", "--http-listen=127.0.0.1:0",
         ]
         if prefetch:

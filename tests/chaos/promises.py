@@ -2,13 +2,17 @@
 
 import collections
 import dataclasses
+import datetime
 import json
 
+EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 ELSEWHERE = "order, answered elsewhere"
 INVALID = {  # by the queue that they came to
     "order": "no order",
     "item": "no item",
     "cancel": "no cancellation",
+    "confirm": "no confirmation",
+    "expiry": "no expiry",
     "adjust": "no adjustment",
 }
 MESSAGES = {
@@ -18,7 +22,14 @@ MESSAGES = {
     "cancelled_first": "Order was cancelled",
     "adjusted": "Inventory adjusted",
     "inventory_changed": "Inventory has changed",
+    "held": "Inventory updated",
+    "confirmed": "Order confirmed",
+    "hold_expired": "Hold expired",
+    "order_cancelled": "Order was cancelled",
+    "order_rejected": "Order was rejected",
 }
+TAKEN = ("accepted", "held")
+UNKEPT = b'"message":"Order not found"'  # asked again after its order, it is confirmed
 
 
 @dataclasses.dataclass
@@ -27,16 +38,18 @@ class Books:
 
     stock: dict  # quantity by product
     ledger: dict  # (outcome, quantity, delta, quantity_after) by (product, identity)
+    terms: dict  # of the same, where there are some
 
     @staticmethod
     def read(database):
         entries = database.query(
-            "SELECT product_id, identity, outcome, quantity, delta, quantity_after"
+            "SELECT product_id, identity, outcome, quantity, delta, quantity_after, terms"
             " FROM inventory_ledger"
         )
         return Books(
             dict(database.query("SELECT id, quantity FROM inventory")),
-            {(product, identity): tuple(rest) for product, identity, *rest in entries},
+            {(product, identity): tuple(rest) for product, identity, *rest, _ in entries},
+            {(product, identity): terms for product, identity, *_, terms in entries if terms},
         )
 
 
@@ -62,14 +75,22 @@ def check(traffic, opening, books, dead_letters):
     )
     broken += [f"not answered: {sent[key]}" for key in lost]
     broken += [f"answered, and not asked: {key}" for key in answers.keys() - sent.keys()]
-    differently = [key for key in sent if len({a.body for a in answers.get(key, ())}) > 1]
+    differently = [
+        key
+        for key in sent
+        if len({a.body for a in answers.get(key, ()) if UNKEPT not in a.body}) > 1
+    ]
     broken += [f"answered differently: {sent[key]}: {answers[key]}" for key in differently]
 
-    answered = {key: next(iter(answers[key])) for key in sent.keys() & answers.keys()}
+    answered = {
+        key: min(answers[key], key=lambda answer: UNKEPT in answer.body)
+        for key in sent.keys() & answers.keys()
+    }
     wrong = [
         f"{sent[key]} was answered {answer}, the ledger has {expected}"
         for key, answer in answered.items()
         if sent[key].order is not None
+        and UNKEPT not in answer.body
         and json.loads(answer.body) != (expected := _expected(sent[key], books))
     ]
     broken += wrong
@@ -78,6 +99,10 @@ def check(traffic, opening, books, dead_letters):
     broken += _not_dead_as_they_should(sent, dead_letters)
     broken += _disagreements(decided, books, opening)
     broken += _wrong_items(sent, answered, books, opening)
+
+    ends = collections.Counter(outcome for outcome, *_ in books.ledger.values())
+    for name, outcome in (("held", "held"), ("confirmed", "confirmed"), ("given back", "expired")):
+        figures[f"holds: {name}"] = ends[outcome]
 
     figures["= requests lost"] = len(lost)
     figures["= decided twice"] = len(twice)
@@ -91,6 +116,7 @@ def check(traffic, opening, books, dead_letters):
 def _expected(request, books):
     """The answer to a valid request that follows from the ledger."""
     return {"order": _expected_order, "cancel": _expected_cancellation,
+            "confirm": _expected_confirmation,
             "adjust": _expected_adjustment}[request.queue](request, books)  # fmt: skip
 
 
@@ -100,24 +126,64 @@ def _expected_order(request, books):
     if None in entries:
         return None
     reply = {"order_id": order["order_id"], "success": False, "order_data": order}
+    if "hold_seconds" in order:
+        reply["held_until"] = None
     outcomes = [outcome for outcome, *_ in entries]
+    hold, until = _hold(books, request.keys[0])
+    for (outcome, decided, _, _), (product, quantity) in zip(entries, request.items):
+        if outcome == "cancelled_first":
+            continue
+        other = f"with hold_seconds {hold}" if hold else "without hold_seconds"
+        if decided != quantity:
+            other = f"with quantity {decided}"
+        elif hold == order.get("hold_seconds"):
+            continue
+        return reply | {
+            "message": f"Invalid order: order_id {order['order_id']} was already decided for "
+            f"product {product} {other}"
+        }
+    if until and set(outcomes) == {"held"}:
+        reply["held_until"] = until
     if "items" not in order:
-        [(outcome, decided, _, _)] = entries
-        if decided != order["quantity"] and outcome != "cancelled_first":
-            return reply | {
-                "message": f"Invalid order: order_id {order['order_id']} was already decided for "
-                f"product {order['product_id']} with quantity {decided}"
-            }
-        return reply | {"success": outcome == "accepted", "message": MESSAGES[outcome]}
+        return reply | {"success": outcomes[0] in TAKEN, "message": MESSAGES[outcomes[0]]}
     for outcome in ("cancelled_first", "product_not_found", "not_enough_stock"):
         if outcome in outcomes:
             in_the_way = [
                 {"product_id": product, "available": after}
                 for (product, _), (found, _, _, after) in zip(request.keys, entries)
-                if found not in ("accepted", "other_item")
+                if found not in (*TAKEN, "other_item")
             ]
             return reply | {"message": MESSAGES[outcome], "items": in_the_way}
-    return reply | {"success": set(outcomes) == {"accepted"}, "message": MESSAGES["accepted"]}
+    return reply | {"success": outcomes[0] in TAKEN, "message": MESSAGES["accepted"]}
+
+
+def _hold(books, key):
+    """For how long an order asked to hold, and until when it does, as a reply says it."""
+    words = books.terms.get(key, "").split()  # hold 2 until 1796040000000000
+    if not words:
+        return None, None
+    until = None
+    if len(words) > 2:
+        at = EPOCH + datetime.timedelta(microseconds=int(words[3]))
+        until = at.isoformat(timespec="microseconds")
+    return int(words[1]), until
+
+
+def _expected_confirmation(request, books):
+    entries = [books.ledger.get(key) for key in request.keys]
+    if None in entries:
+        return None
+    outcomes = {outcome for outcome, *_ in entries}
+    if len(outcomes) > 1:
+        return f"one of {outcomes}"
+    [outcome] = outcomes
+    return {
+        "order_id": request.order["order_id"],
+        "success": outcome == "confirmed",
+        "message": MESSAGES[outcome],
+        "order_data": request.order,
+    }
+
 
 
 def _expected_cancellation(request, books):
@@ -158,8 +224,9 @@ def _decided_twice(sent, answers):
         if request is None or request.kind in INVALID.values():
             continue
         for answer in of:
-            if not answer.replayed and b"already decided" not in answer.body:
-                told[request.message_id or tuple(sorted(request.keys))].add(key)
+            if answer.replayed or UNKEPT in answer.body or b"already decided" in answer.body:
+                continue
+            told[request.message_id or tuple(sorted(request.keys))].add(key)
     return [identity for identity, keys in told.items() if len(keys) > 1]
 
 
@@ -182,29 +249,54 @@ def _disagreements(asked, books, opening):
     keys = {key for request in asked for key in request.keys}
     # A cancellation that came first has the order's identity, and its own if it came later.
     may_be = keys | {(product, identity[1:]) for product, identity in keys if identity[0] == "c"}
+    may_be |= {(product, "x" + identity) for product, identity in keys}
     yield from (f"decided, and never asked: {key}" for key in decided.keys() - may_be)
     yield from (
         f"asked, and not decided: {(product, identity)}"
         for product, identity in keys - decided.keys()
-        if identity[0] != "c" or decided.get((product, identity[1:]), [""])[0] != "cancelled_first"
+        if identity[0] != "f"  # not kept where its order was not found: the answers are compared
+        and (
+            identity[0] != "c"
+            or decided.get((product, identity[1:]), [""])[0] != "cancelled_first"
+        )
     )
+    yield from _wrong_holds(decided)
     changed = collections.Counter()
     for (product, identity), (outcome, quantity, delta, _) in decided.items():
-        if outcome == "accepted":
+        if outcome in TAKEN:
             changed[product] -= quantity
         elif outcome == "cancelled":
             of = decided[(product, identity[1:])]
-            owed = of[1] if of[0] == "accepted" else 0
+            is_owed = of[0] in TAKEN and (product, "x" + identity[1:]) not in decided
+            owed = of[1] if is_owed else 0
             if delta != owed:
                 yield f"product {product}, {identity}: {delta} came back of {owed}"
             changed[product] += delta
-        elif outcome == "adjusted":
+        elif outcome in ("adjusted", "expired"):
             changed[product] += delta
     for product, quantity in opening.items():
         if quantity + changed[product] != books.stock.get(product):
             yield f"product {product}: {quantity} at first, {changed[product]:+} since, " + (
                 f"{books.stock.get(product)} on hand"
             )
+
+
+def _wrong_holds(decided):
+    """All of them were short, so each has come to one end: it was confirmed, or came back once."""
+    for (product, identity), (outcome, quantity, _, _) in decided.items():
+        if outcome == "expired":
+            of = decided.get((product, identity[1:]), [""])
+            if of[0] != "held":
+                yield f"product {product}, {identity}: expired, and was not held: {of}"
+        if outcome != "held":
+            continue
+        is_confirmed = decided.get((product, "f" + identity), [""])[0] == "confirmed"
+        back = [decided.get((product, ending + identity), (0, 0, 0))[2] for ending in "cx"]
+        was_expired = (product, "x" + identity) in decided
+        if is_confirmed and was_expired:
+            yield f"product {product}, {identity}: confirmed, and given back after its time"
+        if not is_confirmed and sum(back) != quantity:
+            yield f"product {product}, {identity}: held {quantity}, and {back} came back"
 
 
 def _wrong_items(sent, answered, books, opening):

@@ -6,6 +6,7 @@ is published again, on the next connection; so a request may reach the service s
 
 import collections
 import dataclasses
+import heapq
 import json
 import random
 import threading
@@ -25,7 +26,7 @@ class Request:
     kind: str
     correlation_id: str
     body: bytes
-    order: dict | None = None  # of a valid order, cancellation or adjustment
+    order: dict | None = None  # of a valid order, cancellation, confirmation, adjustment
     queue: str = "order"  # by its name among Queues
     message_id: str | None = None  # of an item's request
     reply_to: str | None = None  # of one that is answered elsewhere, or nowhere
@@ -42,7 +43,7 @@ class Request:
         """(product, identity) under which the ledger keeps the decision, for each item."""
         order_id = self.order.get("order_id", self.order.get("adjustment_id"))
         identity = ("i" if isinstance(order_id, int) else "s") + str(order_id)
-        prefix = {"order": "", "cancel": "c", "adjust": "a"}[self.queue]
+        prefix = {"order": "", "cancel": "c", "confirm": "f", "adjust": "a"}[self.queue]
         return [(product, prefix + identity) for product, _ in self.items]
 
 
@@ -61,13 +62,18 @@ class Requests:
         self.many = many
         self.recent = collections.deque(maxlen=3000)  # first requests of orders
         self.items = collections.deque(maxlen=300)
-        self.changes = collections.deque(maxlen=300)  # cancellations, adjustments
+        self.changes = collections.deque(maxlen=300)  # cancellations, confirmations, adjustments
         self.again = None
+        self.asked = 0
+        self.later = []  # heap of (when that many were asked, number, request)
 
     def next(self):
+        self.asked += 1
+        if self.later and self.later[0][0] <= self.asked:
+            return heapq.heappop(self.later)[-1]
         if self.again:
             again, self.again = self.again, None
-            if again.kind == "order, cancelled before":
+            if again.kind == "order, asked about before":
                 return again
             return self._repeat(again, "order again, at once")
         dice = self.chance.random()
@@ -78,20 +84,28 @@ class Requests:
             if "quantity" in order:
                 order["quantity"] += self.chance.randint(1, 3)
                 return self._order(order, "order with another quantity")
+        if dice < 0.17 and self.recent:
+            order = dict(self.chance.choice(self.recent).order)
+            order["hold_seconds"] = order.get("hold_seconds", 0) + 1
+            return self._order(order, "order with another hold")
         if dice < 0.22:
             return self._invalid()
         if dice < 0.28:
             return self._item()
-        if dice < 0.33:
+        if dice < 0.32:
             return self._cancellation()
+        if dice < 0.33:
+            return self._confirmation()
         if dice < 0.38:
             return self._adjustment()
         if dice < 0.40 and self.changes:
             return self._repeat(self.chance.choice(self.changes), "again")
         if dice < 0.48:
-            request = self._order(self._new_basket(), "order of several items")
+            request = self._order(self._perhaps_held(self._new_basket()), "order of several items")
         else:
-            request = self._order(self._new_order(), "order")
+            request = self._order(self._perhaps_held(self._new_order()), "order")
+        if "hold_seconds" in request.order:
+            self._follow(request.order)
         self.recent.append(request)
         if self.chance.random() < 0.1:
             self.again = request
@@ -138,8 +152,38 @@ class Requests:
         else:
             order = self._new_order() if dice < 0.9 else self._new_basket()
             if dice < 0.8:  # it comes behind it
-                self.again = self._order(order, "order, cancelled before")
+                self.again = self._order(order, "order, asked about before")
         request = self._change(_without_quantities(order), "cancellation", "cancel")
+        self.changes.append(request)
+        return request
+
+    def _perhaps_held(self, order):
+        if self.chance.random() < 0.3:
+            order["hold_seconds"] = self.chance.randint(1, 3)
+        return order
+
+    def _follow(self, order):
+        """What becomes of a hold: it is confirmed or cancelled, or both, or neither; in time or
+        late: there are about 200 requests a second."""
+        for kind, queue, share in (("confirmation", "confirm", 0.5), ("cancellation", "cancel", 0.2)):
+            while self.chance.random() < share:
+                request = self._change(_without_quantities(order), kind, queue)
+                when = self.asked + self.chance.randint(1, 800)
+                heapq.heappush(self.later, (when, len(self.later), self.asked, request))
+                self.changes.append(request)
+
+    def _confirmation(self):
+        """Of any order; of one that comes behind it or never; or of none."""
+        dice = self.chance.random()
+        if dice < 0.2:
+            return Request("no confirmation", self._id(), b'{"order_id": 1}', queue="confirm")
+        if dice < 0.7 and self.recent:
+            order = self.chance.choice(self.recent).order
+        else:
+            order = self._new_order()
+            if dice < 0.9:
+                self.again = self._order(order, "order, asked about before")
+        request = self._change(_without_quantities(order), "confirmation", "confirm")
         self.changes.append(request)
         return request
 

@@ -85,6 +85,7 @@ class World:
                 raise
             # What was answered may come again, where a fault has cut its acknowledgement off; and
             # what is answered elsewhere may still wait for it.
+            self._wait_for_ended_holds(say)
             self._wait_for_empty_queues()
             for number in range(self.instances):
                 self.stop_service(number)
@@ -132,7 +133,7 @@ class World:
                 self.figures["rounds in which an operator sent kept replies on"] += 1
 
     def _request_queues(self):
-        return [self.queues.order, self.queues.item, self.queues.cancel, self.queues.adjust]
+        return [getattr(self.queues, name) for name in promises.INVALID]
 
     def _look_at_queues(self):
         queues = [*self._request_queues(), self.queues.order_response, self.traffic.reply_to]
@@ -152,6 +153,13 @@ class World:
             f'rabbit_amqqueue:info(element(2, rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>,'
             f' queue, <<"{queue}">>))), [{what}])'
         )
+
+    def _wait_for_ended_holds(self, say):
+        """All were short: none stays open."""
+        began = time.monotonic()
+        count = "SELECT count(*) FROM inventory_hold"
+        wait_for(lambda: self.database.query(count) == [(0,)], "no hold is open", DRAIN_S)
+        say(f"no hold is open {time.monotonic() - began:.1f} s after the last answer")
 
     def _wait_for_empty_queues(self):
         """Also of what an instance has in hand."""

@@ -1,7 +1,9 @@
-// Request bodies, read and answered as both kinds of request. The judge is another JSON library.
+// Request bodies, read and answered as requests of each kind. The judge is another JSON library.
 //
 // Promised: what is accepted is JSON within the contract's limits, and all of that is accepted; the
 // reply is JSON with the contract's members and no other; order_data is the request byte for byte.
+// What was sent as an order can be cancelled and confirmed as it is. The key of a hold survives its
+// request to expire.
 
 #include <array>
 #include <map>
@@ -12,6 +14,8 @@
 #include <vector>
 
 #include "contract/cancellation_message.h"
+#include "contract/confirmation_message.h"
+#include "contract/expiry_message.h"
 #include "contract/item_message.h"
 #include "contract/order_message.h"
 #include "target.h"
@@ -125,13 +129,20 @@ void check_reading(std::string_view body, const Judgement& judgement, bool was_r
   }
 }
 
+std::optional<std::int64_t> hold_of(const contract::OrderMessage& message) {
+  if (!message.order) return {};
+  return std::visit([](const auto& order) { return order.hold_seconds; }, *message.order);
+}
+
+// Of an order that asks to hold it says until when; these are rejected, or say so of none.
 void check_order_reply(const contract::OrderMessage& message, const std::string& reply,
                        bool success, std::string_view text) {
   const std::string object(message.object.empty() ? "null" : message.object);
-  const std::string end = R"("order_data":)" + object + "}";
-  promise(reply.ends_with(end), "order_data is the request byte for byte");
+  const std::string last = hold_of(message) ? R"(,"held_until":null})" : "}";
+  promise(reply.ends_with(R"("order_data":)" + object + last),
+          "order_data is the request byte for byte");
   // The rest is judged by itself: the request may hold numbers that the judge does not know.
-  const auto rest = judge(reply.substr(0, reply.size() - object.size() - 1) + "null}");
+  const auto rest = judge(reply.substr(0, reply.size() - object.size() - last.size()) + "null}");
   promise(rest.verdict == Judgement::Verdict::valid, "the reply is JSON");
   promise(rest.members == std::vector<std::string>{"order_id", "success", "message", "order_data"},
           "the reply has the contract's members");
@@ -164,16 +175,24 @@ std::optional<std::map<std::int64_t, std::int64_t>> items_of(const json& tree) {
                                                                   : std::nullopt;
 }
 
+constexpr std::int64_t kHoldSecondsMax = 30 * 86'400;
+
+bool is_hold_valid(const json& tree) {
+  return is_none(tree, "hold_seconds") ||
+         integer(tree, "hold_seconds", 1).value_or(kIntegerMax) <= kHoldSecondsMax;
+}
+
 void check_basket(const contract::OrderMessage& message, const json& tree) {
   const auto items = items_of(tree);
   const bool has_ids = order_id(tree) && (order_id(tree, "line_id") || is_none(tree, "line_id"));
-  promise(message.order.has_value() == (has_ids && items),
+  promise(message.order.has_value() == (has_ids && items && is_hold_valid(tree)),
           "an order of several items is accepted if its members are valid, and only then");
   if (!message.order) return;
   promise(message.basket() != nullptr, "it is one of several items");
   std::map<std::int64_t, std::int64_t> read;
   for (const auto& [product, quantity] : message.basket()->items) read[product] += quantity;
   promise(read == *items, "the items are read as they were written");
+  promise(hold_of(message) == integer(tree, "hold_seconds", 1), "a hold is read as it was written");
 }
 
 void check_order(std::string_view body, const Judgement& judgement) {
@@ -193,11 +212,13 @@ void check_order(std::string_view body, const Judgement& judgement) {
     const auto line_member = judgement.tree.find("line_id");
     const bool has_no_line = line_member == judgement.tree.end() || line_member->is_null();
     promise(message.order_id == id, "order_id is read if it is valid");
-    promise(message.order.has_value() == (id && product && quantity && (line || has_no_line)),
+    promise(message.order.has_value() == (id && product && quantity && (line || has_no_line) &&
+                                          is_hold_valid(judgement.tree)),
             "an order is accepted if its members are valid, and only then");
     if (message.order) {
       promise(message.single()->id == id && message.single()->product == product &&
-                  message.single()->quantity == quantity && message.single()->line == line,
+                  message.single()->quantity == quantity && message.single()->line == line &&
+                  hold_of(message) == integer(judgement.tree, "hold_seconds", 1),
               "an order is read as it was written");
     }
   }
@@ -236,6 +257,39 @@ void check_cancellation(std::string_view body) {
   promise(reply.starts_with(R"({"order_id":)") && reply.ends_with('}'), "it is replied to");
   const auto order = contract::read_order(body, kBytesMax);
   promise(!order.order || message.cancellation, "what is an order can be cancelled as it is");
+}
+
+// As cancellations: both take the same.
+void check_confirmation(std::string_view body) {
+  const auto message = contract::read_confirmation(body, kBytesMax);
+  const std::string reply =
+      message.confirmation
+          ? contract::confirmation_reply(message, {.outcome = domain::Outcome::confirmed})
+          : contract::invalid_confirmation_reply(message, message.confirmation.error().what);
+  const std::string object(message.object.empty() ? "null" : message.object);
+  promise(
+      reply.starts_with(R"({"order_id":)") && reply.ends_with(R"("order_data":)" + object + "}"),
+      "it is replied to, with the request byte for byte");
+  promise(message.confirmation.has_value() ==
+              contract::read_cancellation(body, kBytesMax).cancellation.has_value(),
+          "what can be cancelled can be confirmed");
+}
+
+// The service's own requests: no others are taken, and what it writes is read again.
+void check_expiry(std::string_view body) {
+  const auto read = contract::read_expiry(body, kBytesMax);
+  if (read) {
+    const auto again =
+        contract::read_expiry(contract::expiry_body({read->product, read->identity}), kBytesMax);
+    promise(again && again->product == read->product && again->identity == read->identity,
+            "a request to expire is read as it was written");
+  }
+  const auto order = contract::read_order(body, kBytesMax);
+  if (order.single() == nullptr) return;
+  const domain::LedgerKey key(order.single()->product, order.single()->ledger_identity());
+  const auto expiry = contract::read_expiry(contract::expiry_body(key), kBytesMax);
+  promise(expiry && expiry->product == key.first && expiry->identity == key.second,
+          "the hold of any order can be asked to expire");
 }
 
 void check_item_reply(const std::string& reply, const contract::ItemMessage& message, bool success,
@@ -319,6 +373,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto judgement = judge(body);
   check_order(body, judgement);
   check_cancellation(body);
+  check_confirmation(body);
+  check_expiry(body);
   check_item(body, judgement);
   check_identity(std::string(body.substr(0, 255)));
   return 0;

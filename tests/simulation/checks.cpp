@@ -244,9 +244,9 @@ void Checks::on_published(const amqp::Message& message, bool has_queue) {
   }
   if (!has_queue) {
     if (is_dead_letter || is_kept) return;  // comes again
-    check_wait(*request);
     ++request->undeliverable_replies;
     ++undeliverable_replies_;
+    check_wait(*request);
   } else if (is_dead_letter) {
     on_dead_letter(*request, message);
   } else if (is_kept) {
