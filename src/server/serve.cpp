@@ -98,6 +98,7 @@ struct Line {
             .tls = configuration.amqp_tls,
             .request_queue = queue,
             .other_queues = other_queues(queue, reply_queue),
+            .events_exchange = configuration.events_exchange,
             .queue_type = configuration.queue_type,
             .prefetch = configuration.prefetch,
             .without_rights = advice(queue, switch_off),
@@ -108,13 +109,17 @@ struct Line {
                                .reply_queue = reply_queue,
                                .bytes_max = configuration.message_bytes_max,
                                .aside_max = std::max<std::size_t>(1, configuration.prefetch / 2),
-                               .pulse = std::move(pulse)},
+                               .pulse = std::move(pulse),
+                               .events = configuration.events_exchange.empty()
+                                             ? std::nullopt
+                                             : std::optional(configuration.events)},
                               store, clock, metrics)),
         flow(executor,
              {.queue = queue,
               .batch_max = configuration.batch_max,
               .prefetch = configuration.prefetch,
-              .seed = std::random_device()()},
+              .seed = std::random_device()(),
+              .events_exchange = configuration.events_exchange},
              broker, *handler, store, clock, std::move(on_change), metrics) {}
 
   static std::vector<std::string> other_queues(const std::string& queue,
