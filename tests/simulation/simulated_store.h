@@ -31,6 +31,11 @@ class SimulatedStore : public store::Store {
       std::span<const domain::Command> commands, store::Locks locks,
       std::vector<domain::StockNews>* news) override;
   Task<store::Result<void>> try_another(std::span<const domain::ProductId> products) override;
+  // Nobody holds here.
+  Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold>,
+                                                           std::size_t) override {
+    co_return std::vector<domain::Hold>();
+  }
 
  private:
   Task<store::Result<std::shared_ptr<Session>>> connect();
