@@ -15,7 +15,7 @@ TEST(Event, TellsStockAsACloudEvent) {
   EXPECT_EQ(event.id, "1-17");
   EXPECT_EQ(event.body,
             R"({"specversion":"1.0","id":"1-17","source":"inventory-service",)"
-            R"("type":"inventory.stock","subject":"1","time":"2026-11-18T12:26:40.000000+00:00",)"
+            R"("type":"inventory.stock","subject":"1","time":"2026-11-18T11:06:40.000000+00:00",)"
             R"("datacontenttype":"application/json","data":)"
             R"({"product_id":1,"quantity":0,"level":"out","version":17}})");
 }
@@ -47,7 +47,7 @@ TEST(Event, TellsAnItemAsItsReplyDoes) {
   EXPECT_EQ(event.topic, Topic::item_added);
   EXPECT_TRUE(event.body.ends_with(
       R"("data":{"id":7,"quantity":10,"description":"Blue \"T\"",)"
-      R"("created_at":"2026-11-18T12:26:40.000000+00:00"}})"))
+      R"("created_at":"2026-11-18T11:06:40.000000+00:00"}})"))
       << event.body;
 }
 

@@ -304,6 +304,7 @@ class FakeStore : public store::Store {
       std::span<const domain::Command> commands, store::Locks locks,
       std::vector<domain::StockNews>* news) override {
     ++calls_;
+    was_asked_for_news |= news != nullptr;
     if (!faults.empty()) {
       const store::Fault fault = faults.front();
       faults.pop_front();
@@ -371,6 +372,7 @@ class FakeStore : public store::Store {
 
   domain::MemoryTables tables;
   std::deque<store::Fault> faults;
+  bool was_asked_for_news = false;
   std::set<std::string> poison;         // order ids that this database refuses
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
   std::set<domain::ProductId> conflicting;
