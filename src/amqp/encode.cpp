@@ -327,7 +327,8 @@ bool append(std::string& out, std::uint16_t channel, const method::ConfirmSelect
 bool append_message(std::string& out, std::uint16_t channel, std::size_t frame_max,
                     const Message& message, std::optional<std::string_view> message_id) {
   const std::size_t begin = out.size();
-  if (!append(out, channel, method::BasicPublish{message.exchange, message.routing_key, message.mandatory})) {
+  if (!append(out, channel,
+              method::BasicPublish{message.exchange, message.routing_key, message.mandatory})) {
     return false;
   }
   if (!append_content_header(out, channel, frame_max, message, message_id)) {

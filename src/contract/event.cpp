@@ -14,10 +14,10 @@ namespace {
 // `data` is a JSON object; nothing of the other texts needs an escape.
 Event event(Topic topic, std::string_view type, domain::ProductId product, std::string id,
             domain::Timestamp now, std::string_view data) {
-  auto body = fmt::format(
-      R"({{"specversion":"1.0","id":"{}","source":"inventory-service","type":"{}",)"
-      R"("subject":"{}","time":"{}","datacontenttype":"application/json","data":{}}})",
-      id, type, product, format_timestamp(now), data);
+  auto body =
+      fmt::format(R"({{"specversion":"1.0","id":"{}","source":"inventory-service","type":"{}",)"
+                  R"("subject":"{}","time":"{}","datacontenttype":"application/json","data":{}}})",
+                  id, type, product, format_timestamp(now), data);
   return {.topic = topic, .id = std::move(id), .body = std::move(body)};
 }
 
@@ -39,8 +39,8 @@ Event stock_event(domain::ProductId product, const domain::Stock& stock, domain:
   const auto level = static_cast<std::size_t>(domain::level_of(stock));
   return event(kTopics.at(level), "inventory.stock", product,
                fmt::format("{}-{}", product, stock.version), now,
-               fmt::format(R"({{"product_id":{},"quantity":{},"level":"{}","version":{}}})", product,
-                           stock.quantity, kLevels.at(level), stock.version));
+               fmt::format(R"({{"product_id":{},"quantity":{},"level":"{}","version":{}}})",
+                           product, stock.quantity, kLevels.at(level), stock.version));
 }
 
 Event expired_event(const domain::Expiry& expiry, domain::Quantity quantity, std::int64_t version,
@@ -56,7 +56,8 @@ Event expired_event(const domain::Expiry& expiry, domain::Quantity quantity, std
 }
 
 Event added_event(const domain::Item& item, domain::Timestamp now) {
-  std::string data = fmt::format(R"({{"id":{},"quantity":{},"description":)", item.id, item.quantity);
+  std::string data =
+      fmt::format(R"({{"id":{},"quantity":{},"description":)", item.id, item.quantity);
   if (item.description) {
     append_json_string(data, *item.description);
   } else {

@@ -23,8 +23,8 @@ inline constexpr std::string_view kEventContentType = "application/cloudevents+j
 enum class Topic : std::uint8_t { stock_out, stock_low, stock_in, hold_expired, item_added };
 
 // By Topic.
-inline constexpr std::array<std::string_view, 5> kRoutingKeys{
-    "stock.out", "stock.low", "stock.in", "hold.expired", "item.added"};
+inline constexpr std::array<std::string_view, 5> kRoutingKeys{"stock.out", "stock.low", "stock.in",
+                                                              "hold.expired", "item.added"};
 
 constexpr std::string_view routing_key(Topic topic) {
   return kRoutingKeys.at(static_cast<std::size_t>(topic));

@@ -41,13 +41,12 @@ TEST(Event, NamesTheOrderOfAHoldAsItsSenderDid) {
 }
 
 TEST(Event, TellsAnItemAsItsReplyDoes) {
-  const auto event = added_event(
-      {.id = 7, .quantity = 10, .description = "Blue \"T\"", .created_at = kNow}, kNow);
+  const auto event =
+      added_event({.id = 7, .quantity = 10, .description = "Blue \"T\"", .created_at = kNow}, kNow);
   EXPECT_EQ(event.id, "7-added");
   EXPECT_EQ(event.topic, Topic::item_added);
-  EXPECT_TRUE(event.body.ends_with(
-      R"("data":{"id":7,"quantity":10,"description":"Blue \"T\"",)"
-      R"("created_at":"2026-11-18T11:06:40.000000+00:00"}})"))
+  EXPECT_TRUE(event.body.ends_with(R"("data":{"id":7,"quantity":10,"description":"Blue \"T\"",)"
+                                   R"("created_at":"2026-11-18T11:06:40.000000+00:00"}})"))
       << event.body;
 }
 

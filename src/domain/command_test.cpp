@@ -77,8 +77,8 @@ TEST_F(News, WaitWithTheLastRequestThatIsRecognised) {
 }
 
 TEST_F(News, OfANewItemSayHowItBegan) {
-  const NewItem item{.identity = "m1", .quantity = 4, .description = {}, .created_at = {},
-                     .low_stock = 5};
+  const NewItem item{
+      .identity = "m1", .quantity = 4, .description = {}, .created_at = {}, .low_stock = 5};
   const auto news = decide({item});
   ASSERT_EQ(news.size(), 1);
   EXPECT_EQ(news[0].after, (Stock{.quantity = 4, .version = 0, .low_stock = 5}));
@@ -91,8 +91,12 @@ TEST_F(News, OfANewItemSayHowItBegan) {
 }
 
 TEST_F(News, OfAnItemWithAChosenIdAreLikeThoseOfAnyProduct) {
-  const NewItem item{.identity = "m1", .quantity = 4, .description = {}, .created_at = {},
-                     .chosen_id = 7, .low_stock = 5};
+  const NewItem item{.identity = "m1",
+                     .quantity = 4,
+                     .description = {},
+                     .created_at = {},
+                     .chosen_id = 7,
+                     .low_stock = 5};
   const auto news = decide({item});
   ASSERT_EQ(news.size(), 1);
   EXPECT_EQ(news[0].before, std::nullopt);
@@ -107,7 +111,8 @@ TEST(OrderIdentity, IsReadAsItIsWritten) {
         OrderName{OrderId("A-17"), OrderId(10)}, OrderName{OrderId(7), OrderId("l3:i10")}}) {
     EXPECT_EQ(read_order_identity(order_identity(name.id, name.line)), name);
   }
-  for (const auto* none : {"", "opening", "i", "i4x", "l", "l3", "l3:", "l9:i1i2", "lx:i1i2", "ai4"}) {
+  for (const auto* none :
+       {"", "opening", "i", "i4x", "l", "l3", "l3:", "l9:i1i2", "lx:i1i2", "ai4"}) {
     EXPECT_EQ(read_order_identity(none), std::nullopt) << none;
   }
 }

@@ -104,16 +104,15 @@ struct Line {
             .without_rights = advice(queue, switch_off),
             .delivery_limit = &delivery_limit,
         }),
-        handler(
-            kind.make_handler({.queue = queue,
-                               .reply_queue = reply_queue,
-                               .bytes_max = configuration.message_bytes_max,
-                               .aside_max = std::max<std::size_t>(1, configuration.prefetch / 2),
-                               .pulse = std::move(pulse),
-                               .events = configuration.events_exchange.empty()
-                                             ? std::nullopt
-                                             : std::optional(configuration.events)},
-                              store, clock, metrics)),
+        handler(kind.make_handler(
+            {.queue = queue,
+             .reply_queue = reply_queue,
+             .bytes_max = configuration.message_bytes_max,
+             .aside_max = std::max<std::size_t>(1, configuration.prefetch / 2),
+             .pulse = std::move(pulse),
+             .events = configuration.events_exchange.empty() ? std::nullopt
+                                                             : std::optional(configuration.events)},
+            store, clock, metrics)),
         flow(executor,
              {.queue = queue,
               .batch_max = configuration.batch_max,

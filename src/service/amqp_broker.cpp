@@ -114,7 +114,8 @@ class AmqpLink : public Link {
   Task<amqp::Result<void>> start_receiving() override {
     auto consumer = co_await amqp::Consumer::open(
         *consuming_, {.queue = options_.request_queue, .prefetch = options_.prefetch});
-    if (!consumer) co_return std::unexpected(with_advice(std::move(consumer.error()), options_.without_rights));
+    if (!consumer)
+      co_return std::unexpected(with_advice(std::move(consumer.error()), options_.without_rights));
     consumer_ = std::move(*consumer);
     if (is_stopped_) consumer_->stop();
     co_return amqp::Result<void>();

@@ -203,11 +203,13 @@ void Announcer::look() {
   }
   if (now - oldest >= kUnansweredMax) {
     outlet_->stop_sending();
-    on_lost({.fault = amqp::Fault::link_lost, .what = "a queue that is bound to it does not answer"});
+    on_lost(
+        {.fault = amqp::Fault::link_lost, .what = "a queue that is bound to it does not answer"});
   } else if (now - oldest >= kUnansweredTold) {
-    auto text = fmt::format("exchange {}: a queue that is bound to it does not answer; see whether "
-                            "it has a leader",
-                            options_.exchange);
+    auto text = fmt::format(
+        "exchange {}: a queue that is bound to it does not answer; see whether "
+        "it has a leader",
+        options_.exchange);
     log_.warn(text, fmt::format("{}: {}; {} events wait, with their requests", options_.queue, text,
                                 parcels_.size()));
     set_trouble(std::move(text));

@@ -6,7 +6,8 @@
 //   confirmed  settled, whether or not a queue is bound to the exchange
 //   rejected   by a queue that is bound: it waits; one event is tried again, with backoff, the
 //              others when that is taken
-//   no answer  of a queue that is bound: later events wait once too many are under way. After half a
+//   no answer  of a queue that is bound: later events wait once too many are under way. After half
+//   a
 //              minute all that has no answer is published again over another connection
 //   the channel or the connection is closed: the exchange is gone (404), may not be used (403), or
 //              the link broke. It is declared unless it exists, over another connection, and what

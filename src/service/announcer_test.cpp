@@ -40,12 +40,12 @@ class AnnouncerTest : public testing::FlowOnFakes {
   }
 };
 
-using Ids = std::vector<std::string>;
+using EventIds = std::vector<std::string>;
 
 TEST_F(AnnouncerTest, TellsAProductOnceABatchAndThenAcknowledges) {
   for (int id = 1; id <= 5; ++id) broker_.put(order(id));
   settle();
-  EXPECT_EQ(told(), Ids{"1-5"});
+  EXPECT_EQ(told(), EventIds{"1-5"});
   EXPECT_EQ(broker_.acknowledged(), 5U);
   const auto event = std::ranges::find(broker_.published(), "told", &amqp::Message::exchange);
   EXPECT_EQ(event->routing_key, "stock.in");
@@ -81,7 +81,7 @@ TEST_F(AnnouncerTest, TellsAgainWhatComesAgainAsThingsAreNow) {
     broker_.on_publish = [](const amqp::Message&) { return Settlement::confirmed; };
   };
   settle();
-  EXPECT_EQ(told(), Ids{"1-9"});
+  EXPECT_EQ(told(), EventIds{"1-9"});
   EXPECT_EQ(broker_.acknowledged(), 1U);
 }
 
@@ -93,7 +93,7 @@ TEST_F(AnnouncerTest, DeclaresAnExchangeAgainThatIsGone) {
   });
   broker_.put(order(1));
   settle();
-  EXPECT_EQ(told(), Ids{"1-1"});
+  EXPECT_EQ(told(), EventIds{"1-1"});
   EXPECT_EQ(broker_.exchanges_declared(), 2);
   EXPECT_EQ(broker_.opened(), 1) << "nothing is delivered again for it";
   EXPECT_EQ(broker_.acknowledged(), 1U);
@@ -117,7 +117,7 @@ TEST_F(AnnouncerTest, AnswersAndSaysWhyWhileAnExchangeMayNotBeUsed) {
   EXPECT_EQ(while_refused.condition, Condition::rejected);
   EXPECT_EQ(while_refused.reason, "exchange told: access refused");
   EXPECT_EQ(answered, 3U) << "the replies";
-  EXPECT_EQ(told(), Ids{"1-3"});
+  EXPECT_EQ(told(), EventIds{"1-3"});
   EXPECT_EQ(broker_.acknowledged(), 3U);
   EXPECT_TRUE(flow_.is_consuming());
 }
@@ -240,8 +240,7 @@ class OfLevels : public testing::FlowOnFakes {
 TEST_F(OfLevels, OnlyAnotherLevelIsToldAndWhatComesAgain) {
   store_.tables.stock[1].low_stock = 10;
   const auto put = [&](int id, int quantity) {
-    broker_.put(
-        fmt::format(R"({{"order_id":{},"product_id":1,"quantity":{}}})", id, quantity));
+    broker_.put(fmt::format(R"({{"order_id":{},"product_id":1,"quantity":{}}})", id, quantity));
     settle();
   };
   const auto keys = [&] {
@@ -252,14 +251,14 @@ TEST_F(OfLevels, OnlyAnotherLevelIsToldAndWhatComesAgain) {
     return told;
   };
   put(1, 1);
-  EXPECT_EQ(keys(), Ids{});
+  EXPECT_EQ(keys(), EventIds{});
   put(2, 990);
   put(3, 1);
-  EXPECT_EQ(keys(), Ids{"stock.low"});
+  EXPECT_EQ(keys(), EventIds{"stock.low"});
   put(4, 8);
-  EXPECT_EQ(keys(), (Ids{"stock.low", "stock.out"}));
+  EXPECT_EQ(keys(), (EventIds{"stock.low", "stock.out"}));
   put(1, 1);
-  EXPECT_EQ(keys(), (Ids{"stock.low", "stock.out", "stock.out"}));
+  EXPECT_EQ(keys(), (EventIds{"stock.low", "stock.out", "stock.out"}));
   EXPECT_EQ(broker_.acknowledged(), 5U);
 }
 

@@ -40,18 +40,17 @@ Settler::Settler(const boost::asio::any_io_executor& executor, SettlerOptions op
       observer_(observer),
       settled_(executor, clock),
       look_(executor, clock),
-      announcer_(executor,
-                 {.queue = options_.queue,
-                  .exchange = options_.events_exchange,
-                  .seed = options_.seed},
-                 clock,
-                 {.on_settled = [this](contract::Topic topic,
-                                       std::uint64_t request) { on_event_settled(topic, request); },
-                  .on_change =
-                      [this] {
-                        update_blocked();
-                        update_texts();
-                      }}),
+      announcer_(
+          executor,
+          {.queue = options_.queue, .exchange = options_.events_exchange, .seed = options_.seed},
+          clock,
+          {.on_settled = [this](contract::Topic topic,
+                                std::uint64_t request) { on_event_settled(topic, request); },
+           .on_change =
+               [this] {
+                 update_blocked();
+                 update_texts();
+               }}),
       rejections_(clock) {}
 
 Task<amqp::Result<void>> Settler::begin(Link& link) {
@@ -199,13 +198,12 @@ Settler::Purpose Settler::purpose_of(const Outgoing& outgoing) const {
 
 void Settler::admit(Answer answer) {
   const std::uint64_t tag = answer.delivery_tag;
-  requests_.emplace(
-      tag, Request{.received_at = answer.received_at,
-                   .outcome = answer.outcome,
-                   .replayed = answer.replayed,
-                   .unsettled = answer.events.size() + (answer.reply ? 1U : 0U) +
-                                (answer.dead_letter ? 1U : 0U),
-                   .batch = batch_});
+  requests_.emplace(tag, Request{.received_at = answer.received_at,
+                                 .outcome = answer.outcome,
+                                 .replayed = answer.replayed,
+                                 .unsettled = answer.events.size() + (answer.reply ? 1U : 0U) +
+                                              (answer.dead_letter ? 1U : 0U),
+                                 .batch = batch_});
   if (answer.reply) add(std::move(*answer.reply), tag);
   if (answer.dead_letter) add(std::move(*answer.dead_letter), tag);
   events_in_batch_ += answer.events.size();

@@ -67,8 +67,8 @@
 namespace inventory::service {
 
 struct SettlerOptions {
-  std::string queue;       // of the requests, for logs
-  std::string kept_queue;  // for replies to clients' queues that are silent
+  std::string queue;                 // of the requests, for logs
+  std::string kept_queue;            // for replies to clients' queues that are silent
   std::string events_exchange = {};  // empty: there are no events
   // Of replies that wait: of one client's queue, and of all.
   std::size_t waiting_of_queue_max = 500;

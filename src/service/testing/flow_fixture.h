@@ -59,8 +59,8 @@ class RecordingObserver : public Observer {
   }
 };
 
-// FlowOnFakes: the flow of orders, with 1,000 of product 1 on hand. `events`: which go to the exchange
-// "told".
+// FlowOnFakes: the flow of orders, with 1,000 of product 1 on hand. `events`: which go to the
+// exchange "told".
 class FlowOnFakes : public ::testing::Test {
  protected:
   explicit FlowOnFakes(std::optional<domain::Telling> events = std::nullopt) : events_(events) {

@@ -91,9 +91,8 @@ Task<Result<void>> try_another(Session& session, std::span<const domain::Product
                                Deadline deadline) {
   const auto trial = co_await draw_trial(session, products, deadline);
   if (!trial) co_return std::unexpected(trial.error());
-  const auto decided =
-      co_await decide(session, std::span(&*trial, 1), Locks::wait, nullptr,
-                                          Ending::roll_back, deadline);
+  const auto decided = co_await decide(session, std::span(&*trial, 1), Locks::wait, nullptr,
+                                       Ending::roll_back, deadline);
   co_return decided ? check_trial(decided->front()) : std::unexpected(decided.error());
 }
 

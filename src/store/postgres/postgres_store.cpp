@@ -57,9 +57,9 @@ class PostgresStore final : public Store {
     co_return of_the_database(co_await run<void>(&check_ready, options_.call_deadline));
   }
 
-  Task<Result<std::vector<domain::Decision>>> decide(std::span<const domain::Command> commands,
-                                                     Locks locks,
-                                                     std::vector<domain::StockNews>* news) override {
+  Task<Result<std::vector<domain::Decision>>> decide(
+      std::span<const domain::Command> commands, Locks locks,
+      std::vector<domain::StockNews>* news) override {
     if (commands.empty()) {
       co_return std::vector<domain::Decision>();
     }

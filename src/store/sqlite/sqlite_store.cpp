@@ -46,9 +46,9 @@ class SqliteStore : public Store {
     return on_thread<Result<void>>([](Session& session) { return session.ready(); });
   }
 
-  Task<Result<std::vector<domain::Decision>>> decide(std::span<const domain::Command> commands,
-                                                     Locks /*locks*/,
-                                                     std::vector<domain::StockNews>* news) override {
+  Task<Result<std::vector<domain::Decision>>> decide(
+      std::span<const domain::Command> commands, Locks /*locks*/,
+      std::vector<domain::StockNews>* news) override {
     return on_thread<Result<std::vector<domain::Decision>>>(
         [commands, news](Session& session) { return session.decide(commands, news); });
   }
