@@ -32,7 +32,16 @@ method::QueueDeclare declaration(std::string name, QueueType type) {
   return declare;
 }
 
-bool is_refusal(const Result<method::QueueDeclareOk>& result, std::uint16_t reply_code) {
+Task<Result<method::ExchangeDeclareOk>> declare(std::shared_ptr<ConnectionImpl> connection,
+                                                method::ExchangeDeclare exchange) {
+  Channel channel(std::move(connection), fmt::format("exchange '{}'", exchange.exchange));
+  const auto opened = co_await channel.open();
+  if (!opened) co_return std::unexpected(opened.error());
+  co_return co_await channel.call<method::ExchangeDeclareOk>(std::move(exchange));
+}
+
+template <class Answer>
+bool is_refusal(const Result<Answer>& result, std::uint16_t reply_code) {
   return !result && result.error().fault == Fault::refused &&
          result.error().reply_code == reply_code;
 }
@@ -75,6 +84,22 @@ Task<Result<void>> Connection::ensure_queue(std::string name, QueueType type) {
   }
   // Exclusive to another connection: it is there, and can be published to.
   if (is_refusal(declared, kResourceLocked)) co_return Result<void>();
+  if (!declared) co_return std::unexpected(std::move(declared.error()));
+  co_return Result<void>();
+}
+
+Task<Result<void>> Connection::ensure_topic_exchange(std::string name) {
+  const auto connection = impl_;
+  const method::ExchangeDeclare passive{
+      .exchange = std::move(name), .type = "topic", .passive = true, .durable = true};
+  auto declared = co_await declare(connection, passive);
+  if (is_refusal(declared, kNotFound)) {
+    method::ExchangeDeclare active = passive;
+    active.passive = false;
+    declared = co_await declare(connection, std::move(active));
+    // Somebody else has made it meanwhile, of another sort.
+    if (is_refusal(declared, kPreconditionFailed)) declared = co_await declare(connection, passive);
+  }
   if (!declared) co_return std::unexpected(std::move(declared.error()));
   co_return Result<void>();
 }

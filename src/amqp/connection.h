@@ -86,6 +86,9 @@ class Connection {
   // of its own, so that a refusal does not touch others.
   Task<Result<void>> ensure_queue(std::string name, QueueType type);
 
+  // Joins an exchange as it is (passive declare); where there is none, declares it: durable, topic.
+  Task<Result<void>> ensure_topic_exchange(std::string name);
+
   // What a queue that exists is, found out by declaring it as ensure_queue() would: where it
   // differs the broker says in what, and logs an error. 404 if there is none. What it does not tell
   // or may not be asked (403) is told as unknown.

@@ -42,6 +42,8 @@ bool is_from_broker(amqp_method_number_t id) {
   switch (id) {
     case AMQP_CONNECTION_START_METHOD:
     case AMQP_CONNECTION_TUNE_METHOD:
+    case AMQP_EXCHANGE_DECLARE_OK_METHOD:
+      return method::ExchangeDeclareOk{};
     case AMQP_CONNECTION_OPEN_OK_METHOD:
     case AMQP_CONNECTION_CLOSE_METHOD:
     case AMQP_CONNECTION_CLOSE_OK_METHOD:

@@ -251,6 +251,20 @@ bool append(std::string& out, std::uint16_t channel, const method::QueueDeclare&
   return append_method(out, channel, AMQP_QUEUE_DECLARE_METHOD, encodable, size);
 }
 
+bool append(std::string& out, std::uint16_t channel, const method::ExchangeDeclare& declare) {
+  return append_method(out, channel, AMQP_EXCHANGE_DECLARE_METHOD,
+                       amqp_exchange_declare_t{.ticket = 0,
+                                               .exchange = bytes(declare.exchange),
+                                               .type = bytes(declare.type),
+                                               .passive = declare.passive ? 1 : 0,
+                                               .durable = declare.durable ? 1 : 0,
+                                               .auto_delete = 0,
+                                               .internal = 0,
+                                               .nowait = 0,
+                                               .arguments = {}},
+                       declare.exchange.size() + declare.type.size());
+}
+
 bool append(std::string& out, std::uint16_t channel, const method::BasicQos& qos) {
   return append_method(
       out, channel, AMQP_BASIC_QOS_METHOD,
@@ -278,12 +292,12 @@ bool append(std::string& out, std::uint16_t channel, const method::BasicCancel& 
 
 bool append(std::string& out, std::uint16_t channel, const method::BasicPublish& publish) {
   const amqp_basic_publish_t encodable{.ticket = 0,
-                                       .exchange = {},
+                                       .exchange = bytes(publish.exchange),
                                        .routing_key = bytes(publish.routing_key),
                                        .mandatory = publish.mandatory ? 1 : 0,
                                        .immediate = 0};
   return append_method(out, channel, AMQP_BASIC_PUBLISH_METHOD, encodable,
-                       publish.routing_key.size());
+                       publish.exchange.size() + publish.routing_key.size());
 }
 
 bool append(std::string& out, std::uint16_t channel, const method::BasicGet& get) {
@@ -313,7 +327,8 @@ bool append(std::string& out, std::uint16_t channel, const method::ConfirmSelect
 bool append_message(std::string& out, std::uint16_t channel, std::size_t frame_max,
                     const Message& message, std::optional<std::string_view> message_id) {
   const std::size_t begin = out.size();
-  if (!append(out, channel, method::BasicPublish{message.routing_key, message.mandatory})) {
+  if (!append(out, channel,
+              method::BasicPublish{message.exchange, message.routing_key, message.mandatory})) {
     return false;
   }
   if (!append_content_header(out, channel, frame_max, message, message_id)) {

@@ -28,6 +28,7 @@ bool append(std::string& out, std::uint16_t channel, const method::ChannelOpen& 
 bool append(std::string& out, std::uint16_t channel, const method::ChannelClose& close);
 bool append(std::string& out, std::uint16_t channel, const method::ChannelCloseOk& close_ok);
 bool append(std::string& out, std::uint16_t channel, const method::QueueDeclare& declare);
+bool append(std::string& out, std::uint16_t channel, const method::ExchangeDeclare& declare);
 bool append(std::string& out, std::uint16_t channel, const method::BasicQos& qos);
 bool append(std::string& out, std::uint16_t channel, const method::BasicConsume& consume);
 bool append(std::string& out, std::uint16_t channel, const method::BasicCancel& cancel);
@@ -37,7 +38,7 @@ bool append(std::string& out, std::uint16_t channel, const method::BasicAck& ack
 bool append(std::string& out, std::uint16_t channel, const method::BasicNack& nack);
 bool append(std::string& out, std::uint16_t channel, const method::ConfirmSelect& select);
 
-// basic.publish through the default exchange, with its content header and body frames. `message_id`
+// basic.publish with its content header and body frames. `message_id`
 // takes the place of the message's own if it is given. frame_max: as negotiated, in bytes.
 bool append_message(std::string& out, std::uint16_t channel, std::size_t frame_max,
                     const Message& message, std::optional<std::string_view> message_id);

@@ -31,7 +31,7 @@ struct Properties {
   friend bool operator==(const Properties&, const Properties&) = default;
 };
 
-// Message: to be published through the default exchange, so that routing_key is a queue's name.
+// Message: to be published. Through the default exchange, routing_key is a queue's name.
 struct Message {
   std::string routing_key;  // at most 255 bytes
   Properties properties;
@@ -39,6 +39,7 @@ struct Message {
   bool mandatory = true;  // the broker returns it if there is no such queue
   // If false, a missing message_id is generated, so that returns can be matched.
   bool keeps_properties = false;
+  std::string exchange = {};  // the same; empty: the default one
 };
 
 struct Delivery {

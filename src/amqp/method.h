@@ -94,6 +94,17 @@ struct QueueDeclareOk {
   std::uint32_t message_count = 0;  // in the queue, ready
 };
 
+struct ExchangeDeclare {
+  static constexpr std::string_view kName = "exchange.declare";
+  std::string exchange;
+  std::string type;
+  bool passive = false;
+  bool durable = false;
+};
+struct ExchangeDeclareOk {
+  static constexpr std::string_view kName = "exchange.declare-ok";
+};
+
 struct BasicQos {
   static constexpr std::string_view kName = "basic.qos";
   std::uint16_t prefetch;
@@ -118,6 +129,7 @@ struct BasicCancelOk {
 };
 struct BasicPublish {
   static constexpr std::string_view kName = "basic.publish";
+  std::string_view exchange;
   std::string_view routing_key;
   bool mandatory;
 };
@@ -168,7 +180,7 @@ using Incoming =
                  ConnectionOpenOk, ConnectionClose, ConnectionCloseOk, ConnectionBlocked,
                  ConnectionUnblocked, ChannelOpenOk, ChannelClose, ChannelCloseOk, QueueDeclareOk,
                  BasicQosOk, BasicConsumeOk, BasicCancel, BasicCancelOk, BasicGetOk, BasicGetEmpty,
-                 ConfirmSelectOk>;
+                 ConfirmSelectOk, ExchangeDeclareOk>;
 
 inline std::string_view name(const Incoming& method) {
   return std::visit([](const auto& known) { return known.kName; }, method);

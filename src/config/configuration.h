@@ -25,6 +25,7 @@
 #include "amqp/connection.h"
 #include "amqp/endpoint.h"
 #include "config/database_url.h"
+#include "domain/news.h"
 #include "ops/http_address.h"
 #include "ops/logging.h"
 
@@ -47,6 +48,9 @@ struct Configuration {
   // The service's own: holds that are over. Empty: they are not looked for.
   std::string expiry_queue;
   amqp::QueueType queue_type{};
+
+  std::string events_exchange;  // 1 to 255 bytes; empty: there are no events
+  domain::Telling events{};     // which changes of stock are told
 
   std::uint16_t prefetch = 0;              // 1 to 65535 requests a queue without an acknowledgement
   std::size_t batch_max = 0;               // 1 to 10,000 requests, store::kBatchMax

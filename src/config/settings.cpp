@@ -18,6 +18,8 @@ constexpr std::string_view kTakesQueueName =
 constexpr std::string_view kExpiryQueueDefault = "the order queue's and .expiry";
 constexpr std::string_view kTakesQueueNameOrNone =
     R"(1 to 251 bytes of UTF-8, not beginning with "amq.", or none)";
+constexpr std::string_view kTakesExchangeNameOrNone =
+    R"(1 to 255 bytes of UTF-8, not beginning with "amq.", or none)";
 // Of which the dead-letter queue takes its suffix.
 constexpr std::size_t kNameBytesMax =
     contract::kQueueNameBytesMax - contract::kDeadLetterSuffix.size();
@@ -63,6 +65,17 @@ Applied read_queue_name(std::string_view text, std::string& member) {
 Applied read_optional_queue_name(std::string_view text, std::string& member) {
   if (text != "none") return read_queue_name(text, member);
   member.clear();
+  return {};
+}
+
+Applied read_exchange_name(std::string_view text, std::string& member) {
+  member.clear();
+  if (text == "none") return {};
+  if (text.empty() || text.size() > contract::kQueueNameBytesMax || text.starts_with("amq.") ||
+      !terminal::is_utf8(text)) {
+    return std::unexpected("");
+  }
+  member = text;
   return {};
 }
 
@@ -197,6 +210,26 @@ constexpr Setting kSettings[] = {
            return read_choice<amqp::QueueType>(
                text, {{"classic", amqp::QueueType::classic}, {"quorum", amqp::QueueType::quorum}},
                to.queue_type);
+         }},
+    {.name = "events-exchange",
+     .environment = "INVENTORY_EVENTS_EXCHANGE",
+     .placeholder = "NAME",
+     .default_text = "none",
+     .description = "the exchange that events are published to; none: there are no events",
+     .takes = kTakesExchangeNameOrNone,
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_exchange_name(text, to.events_exchange); }},
+    {.name = "events",
+     .environment = "INVENTORY_EVENTS",
+     .placeholder = "levels|all",
+     .default_text = "levels",
+     .description = "which changes of stock are events: between out, low and in, or all",
+     .takes = "levels or all",
+     .apply =
+         [](std::string_view text, Configuration& to) {
+           return read_choice<domain::Telling>(
+               text, {{"levels", domain::Telling::levels}, {"all", domain::Telling::all}},
+               to.events);
          }},
     {.name = "prefetch",
      .environment = "INVENTORY_PREFETCH",

@@ -108,7 +108,8 @@ const LedgerEntry& Books::post(LedgerEntry entry) {
       broken("stock would fall below zero or beyond 2^53-1", product, identity);
     }
     if (entry.delta != 0) {
-      slot.stock = {after, slot.stock->version + 1};
+      slot.stock->quantity = after;
+      ++slot.stock->version;
       slot.is_changed = true;
     }
     entry.quantity_after = after;
@@ -145,7 +146,9 @@ void Books::add(AddedItem added) {
   const std::size_t at = place_of(added.item.id);
   if (at != stock_.size()) {
     if (stock_[at].stock) broken("an item is added twice", added.item.id, kOpening);
-    stock_[at] = {.stock = Stock{added.item.quantity, 0}, .is_new = true};
+    stock_[at] = {
+        .stock = Stock{.quantity = added.item.quantity, .low_stock = added.item.low_stock},
+        .is_new = true};
   }
   added_.push_back(std::move(added));
 }
@@ -182,7 +185,7 @@ Changes Books::take_changes() {
                                .version = 0});
     // What this batch took from it, or gave to it, since.
     const std::size_t at = place_of(added.item.id);
-    const Stock opening{quantity, 0};
+    const Stock opening{.quantity = quantity, .low_stock = added.item.low_stock};
     added.stock = at != stock_.size() ? stock_[at].stock.value_or(opening) : opening;
   }
   if (!added_.empty()) std::ranges::sort(changes.entries, {}, &LedgerEntry::key);

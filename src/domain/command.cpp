@@ -1,6 +1,76 @@
 #include "domain/command.h"
 
+#include <map>
+#include <optional>
+
 namespace inventory::domain {
+namespace {
+
+std::optional<Stock> stock_of(ProductId product, const Books& books) {
+  const Stock* const stock = books.stock(product);
+  return stock != nullptr ? std::optional(*stock) : std::nullopt;
+}
+
+// Looks at the products of each command before and after it.
+class NewsGatherer {
+ public:
+  explicit NewsGatherer(const Books& books) : books_(books) {}
+
+  void before(const Command& command) {
+    products_ = products_of(command);
+    for (const ProductId product : products_) {
+      const auto stock = stock_of(product, books_);
+      seen_.try_emplace(product,
+                        Seen{.news = {.product = product, .before = stock}, .last = stock});
+    }
+  }
+
+  void after(std::size_t command, const Decision& decision) {
+    const bool is_replayed = domain::is_replayed(decision);
+    for (const ProductId product : products_) {
+      Seen& seen = seen_.at(product);
+      const auto stock = stock_of(product, books_);
+      const bool is_changed = stock != seen.last;
+      seen.last = stock;
+      if (!stock || (!is_changed && !is_replayed)) continue;
+      seen.is_news = true;
+      seen.news.after = *stock;
+      seen.news.command = command;
+      seen.news.is_repeated = seen.news.is_repeated || is_replayed;
+    }
+    // An item whose id the service has chosen is not among the books' products: how it began.
+    const auto* added = std::get_if<ItemDecision>(&decision);
+    if (added == nullptr || !products_.empty() || outcome_of(*added) != Outcome::item_added) return;
+    StockNews& news = added_[added->item.id];
+    news.product = added->item.id;
+    news.after = {.quantity = added->item.quantity, .low_stock = added->item.low_stock};
+    news.command = command;
+    news.is_repeated = news.is_repeated || is_replayed;
+  }
+
+  std::vector<StockNews> take() {
+    std::vector<StockNews> all;
+    for (const auto& [_, seen] : seen_) {
+      if (seen.is_news) all.push_back(seen.news);
+    }
+    for (const auto& [_, news] : added_) all.push_back(news);
+    return all;
+  }
+
+ private:
+  struct Seen {
+    StockNews news;
+    std::optional<Stock> last;
+    bool is_news = false;
+  };
+
+  const Books& books_;
+  std::vector<ProductId> products_;  // of the command that is decided
+  std::map<ProductId, Seen> seen_;
+  std::map<ProductId, StockNews> added_;
+};
+
+}  // namespace
 
 Needs needs_of(std::span<const Command> commands) {
   Needs needs;
@@ -13,12 +83,17 @@ Needs needs_of(std::span<const Command> commands) {
   return needs;
 }
 
-std::vector<Decision> decide_all(std::span<const Command> commands, Books& books) {
+std::vector<Decision> decide_all(std::span<const Command> commands, Books& books,
+                                 std::vector<StockNews>* news) {
   std::vector<Decision> decisions;
   decisions.reserve(commands.size());
+  NewsGatherer gatherer(books);
   for (const Command& command : commands) {
+    if (news != nullptr) gatherer.before(command);
     std::visit([&](const auto& one) { decisions.emplace_back(decide(one, books)); }, command);
+    if (news != nullptr) gatherer.after(decisions.size() - 1, decisions.back());
   }
+  if (news != nullptr) *news = gatherer.take();
   return decisions;
 }
 

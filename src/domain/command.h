@@ -16,6 +16,7 @@
 #include "domain/confirmation.h"
 #include "domain/expiry.h"
 #include "domain/item.h"
+#include "domain/news.h"
 #include "domain/order.h"
 
 namespace inventory::domain {
@@ -29,8 +30,10 @@ using Decision =
 // Of all of them, sorted.
 Needs needs_of(std::span<const Command> commands);
 
-// One decision a command, in their order, each seeing what those before it left.
-std::vector<Decision> decide_all(std::span<const Command> commands, Books& books);
+// One decision a command, in their order, each seeing what those before it left. `news`, unless it
+// is null, gets one entry for each product that was changed or that a repeated request is about.
+std::vector<Decision> decide_all(std::span<const Command> commands, Books& books,
+                                 std::vector<StockNews>* news = nullptr);
 
 // The products whose stock it may change or look at, as far as that is known before.
 std::vector<ProductId> products_of(const Command& command);

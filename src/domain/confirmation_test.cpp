@@ -92,8 +92,8 @@ TEST(DecideExpiry, GivesBackOnceWhatADueHoldTook) {
   shop.hold(1, 1, 3);
   EXPECT_EQ(shop.expire(1, 1).outcome, Outcome::hold_ended) << "not due";
   shop.pass(seconds(60));
-  EXPECT_EQ(shop.expire(1, 1), (ExpiryDecision{Outcome::expired, 3}));
-  EXPECT_EQ(shop.expire(1, 1), (ExpiryDecision{Outcome::expired, 3, true}));
+  EXPECT_EQ(shop.expire(1, 1), (ExpiryDecision{Outcome::expired, 3, false, 2}));
+  EXPECT_EQ(shop.expire(1, 1), (ExpiryDecision{Outcome::expired, 3, true, 2}));
   EXPECT_EQ(shop.left(1), 10);
   EXPECT_EQ(shop.open(), 0U);
   EXPECT_EQ(shop.cancel(1, {{1, {}}}).items, (std::vector<OrderItem>{{1, 0}}));

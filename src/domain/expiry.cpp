@@ -14,7 +14,10 @@ void add_needs(const Expiry& expiry, Needs& needs) {
 ExpiryDecision decide(const Expiry& expiry, Books& books) {
   const OrderEntries entries(books, expiry.product, expiry.identity);
   if (entries.expired != nullptr) {
-    return {.outcome = Outcome::expired, .quantity = entries.expired->delta, .replayed = true};
+    return {.outcome = Outcome::expired,
+            .quantity = entries.expired->delta,
+            .replayed = true,
+            .version = entries.expired->version};
   }
   const auto terms = entries.is_open() ? hold_terms(*entries.order) : std::nullopt;
   if (!terms || !terms->until || *terms->until > books.now()) {
@@ -28,11 +31,11 @@ ExpiryDecision decide(const Expiry& expiry, Books& books) {
     return {.outcome = Outcome::invalid};
   }
   books.close_hold({expiry.product, expiry.identity});
-  books.post({.key = {expiry.product, expired_identity(expiry.identity)},
-              .outcome = Outcome::expired,
-              .quantity = back,
-              .delta = back});
-  return {.outcome = Outcome::expired, .quantity = back};
+  const auto& entry = books.post({.key = {expiry.product, expired_identity(expiry.identity)},
+                                  .outcome = Outcome::expired,
+                                  .quantity = back,
+                                  .delta = back});
+  return {.outcome = Outcome::expired, .quantity = back, .version = entry.version};
 }
 
 std::vector<ProductId> products_of(const Expiry& expiry) { return {expiry.product}; }

@@ -3,6 +3,8 @@
 // What the expiry of a hold is, and how it is decided: what an order took for a time is given back,
 // once. Whoever finds a hold that is over asks for it; any number may find it at once.
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,7 @@ struct ExpiryDecision {
   Outcome outcome;
   Quantity quantity = 0;  // that was given back
   bool replayed = false;
+  std::optional<std::int64_t> version = std::nullopt;  // of the product, where it was given back
 
   friend bool operator==(const ExpiryDecision&, const ExpiryDecision&) = default;
 };

@@ -31,10 +31,12 @@ using LedgerKey = std::pair<ProductId, std::string>;
 
 inline constexpr std::string_view kOpening = "opening";
 
-// Stock: what can be sold of a product. The version grows with each change.
+// Stock: what can be sold of a product. The version grows with each change. At and below
+// `low_stock`, if it is there, stock is called low.
 struct Stock {
   Quantity quantity = 0;
   std::int64_t version = 0;
+  std::optional<Quantity> low_stock = std::nullopt;
 
   friend bool operator==(const Stock&, const Stock&) = default;
 };

@@ -1,9 +1,22 @@
 #include "domain/order.h"
 
+#include <charconv>
+#include <utility>
+
 #include "domain/books.h"
 #include "domain/hold.h"
 
 namespace inventory::domain {
+namespace {
+
+std::optional<std::int64_t> read_number(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_whole = error == std::errc() && end == text.data() + text.size();
+  return is_whole ? std::optional(number) : std::nullopt;
+}
+
+}  // namespace
 
 std::string OrderId::ledger_identity() const {
   if (const auto* text = std::get_if<std::string>(&value_)) {
@@ -27,6 +40,29 @@ std::string order_identity(const OrderId& id, const std::optional<OrderId>& line
   }
   const std::string line_identity = line->ledger_identity();
   return "l" + std::to_string(line_identity.size()) + ":" + line_identity + id.ledger_identity();
+}
+
+std::optional<OrderName> read_order_identity(std::string_view identity) {
+  const auto read_id = [](std::string_view part) -> std::optional<OrderId> {
+    if (part.starts_with('s')) return OrderId(std::string(part.substr(1)));
+    if (!part.starts_with('i')) return std::nullopt;
+    const auto number = read_number(part.substr(1));
+    return number ? std::optional(OrderId(*number)) : std::nullopt;
+  };
+  std::optional<OrderId> line;
+  if (identity.starts_with('l')) {
+    const std::size_t colon = identity.find(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    const auto size = read_number(identity.substr(1, colon - 1));
+    identity.remove_prefix(colon + 1);
+    if (!size || *size < 0 || std::cmp_greater(*size, identity.size())) return std::nullopt;
+    line = read_id(identity.substr(0, static_cast<std::size_t>(*size)));
+    if (!line) return std::nullopt;
+    identity.remove_prefix(static_cast<std::size_t>(*size));
+  }
+  auto id = read_id(identity);
+  if (!id) return std::nullopt;
+  return OrderName{.id = *std::move(id), .line = std::move(line)};
 }
 
 bool is_another_message(const std::optional<std::int64_t>& hash,

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -44,6 +45,15 @@ class OrderId {
 // The length, in bytes, says where the one ends, so that no two pairs have the same; no identity
 // of another kind begins with l.
 std::string order_identity(const OrderId& id, const std::optional<OrderId>& line);
+
+// The ids of which such an identity was made; nothing where it is none.
+struct OrderName {
+  OrderId id;
+  std::optional<OrderId> line = std::nullopt;
+
+  friend bool operator==(const OrderName&, const OrderName&) = default;
+};
+std::optional<OrderName> read_order_identity(std::string_view identity);
 
 // Order: a valid request for stock. product >= 1, quantity >= 1; both below 2^53.
 struct Order {

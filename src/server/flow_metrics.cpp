@@ -149,6 +149,11 @@ FlowMetrics::FlowMetrics(Registry& registry, const std::string& queue,
     retries_.emplace_back(fault, &counter(registry, "inventory_retries_total", "",
                                           {{"queue", queue}, {"fault", word(fault)}}));
   }
+  for (const auto key : contract::kRoutingKeys) {
+    events_.push_back(&counter(registry, "inventory_events_total",
+                               "Events that the broker has confirmed.",
+                               {{"routing_key", std::string(key)}}));
+  }
   for (const Condition condition : kConditions) {
     std::string name(service::to_string(condition));
     std::ranges::replace(name, ' ', '_');
@@ -241,6 +246,7 @@ void FlowMetrics::published(const service::Published& messages) {
   add(given_up_, messages.given_up);
   add(rejected_, messages.rejected);
   add(kept_, messages.kept);
+  for (std::size_t i = 0; i < events_.size(); ++i) add(*events_[i], messages.events.at(i));
 }
 
 void FlowMetrics::waiting(std::size_t replies) { waiting_.Set(static_cast<double>(replies)); }

@@ -63,6 +63,7 @@ class FlowMetrics : public service::Observer {
   std::array<prometheus::Counter*, service::kOutcomeCount> decisions_{};  // null: cannot happen
   std::array<prometheus::Counter*, service::kOutcomeCount> dead_letters_{};
   std::vector<std::pair<store::Fault, prometheus::Counter*>> retries_;
+  std::vector<prometheus::Counter*> events_;  // by topic; of all flows together
   std::vector<std::pair<service::Condition, prometheus::Gauge*>> conditions_;
   prometheus::Counter& replays_;
   prometheus::Counter& repeated_with_another_message_id_;

@@ -22,10 +22,10 @@ Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(
 }
 
 // Says what to do where the broker's user lacks a right.
-amqp::Error with_advice(amqp::Error error, const AmqpBrokerOptions& options) {
+amqp::Error with_advice(amqp::Error error, std::string_view advice) {
   constexpr std::uint16_t kAccessRefused = 403;
-  if (error.reply_code == kAccessRefused && !options.without_rights.empty()) {
-    error.what += "; " + options.without_rights;
+  if (error.reply_code == kAccessRefused && !advice.empty()) {
+    error.what += fmt::format("; {}", advice);
   }
   return error;
 }
@@ -70,6 +70,9 @@ class AmqpOutlet : public Outlet {
   Task<amqp::Result<void>> ensure_queue(std::string name) override {
     return connection_->ensure_queue(std::move(name), queue_type_);
   }
+  Task<amqp::Result<void>> ensure_exchange(std::string name) override {
+    return connection_->ensure_topic_exchange(std::move(name));
+  }
   Task<void> close() override { return connection_->close(); }
 
  private:
@@ -111,7 +114,8 @@ class AmqpLink : public Link {
   Task<amqp::Result<void>> start_receiving() override {
     auto consumer = co_await amqp::Consumer::open(
         *consuming_, {.queue = options_.request_queue, .prefetch = options_.prefetch});
-    if (!consumer) co_return std::unexpected(with_advice(std::move(consumer.error()), options_));
+    if (!consumer)
+      co_return std::unexpected(with_advice(std::move(consumer.error()), options_.without_rights));
     consumer_ = std::move(*consumer);
     if (is_stopped_) consumer_->stop();
     co_return amqp::Result<void>();
@@ -155,7 +159,17 @@ Task<amqp::Result<std::unique_ptr<Link>>> AmqpBroker::open() {
   queues.push_back(options_.request_queue);
   for (const std::string& queue : queues) {
     if (auto there = co_await (*consuming)->ensure_queue(queue, options_.queue_type); !there) {
-      co_return std::unexpected(with_advice(std::move(there.error()), options_));
+      co_return std::unexpected(with_advice(std::move(there.error()), options_.without_rights));
+    }
+  }
+  if (!options_.events_exchange.empty()) {
+    auto there = co_await (*consuming)->ensure_topic_exchange(options_.events_exchange);
+    if (!there) {
+      co_return std::unexpected(with_advice(
+          std::move(there.error()),
+          fmt::format("grant the broker's user the rights on the exchange {}, or start with "
+                      "--events-exchange none",
+                      options_.events_exchange)));
     }
   }
   if (options_.delivery_limit != nullptr) {

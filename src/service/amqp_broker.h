@@ -28,6 +28,7 @@ struct AmqpBrokerOptions {
   amqp::TlsOptions tls;
   std::string request_queue;
   std::vector<std::string> other_queues;  // to be there as well: for replies and dead letters
+  std::string events_exchange = {};       // to be there as well; empty: none
   amqp::QueueType queue_type = amqp::QueueType::classic;
   std::uint16_t prefetch = 2000;
   std::string without_rights;  // what to do where the user may not use the queues: "grant it ..."

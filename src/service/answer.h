@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "amqp/message.h"
+#include "contract/event.h"
 #include "contract/queues.h"
 #include "domain/item.h"
 #include "service/observer.h"
@@ -26,8 +27,8 @@ struct Outgoing {
   bool must_arrive = false;
 };
 
-// A request and its answers are acknowledged together: one reply, unless nobody is answered, and
-// the request itself as a dead letter if it can never be processed.
+// A request and its answers are acknowledged together: one reply, unless nobody is answered, the
+// request itself as a dead letter if it can never be processed, and what is told of it.
 struct Answer {
   std::uint64_t delivery_tag;
   std::chrono::steady_clock::time_point received_at;
@@ -35,6 +36,7 @@ struct Answer {
   std::optional<Outgoing> dead_letter = std::nullopt;
   Outcome outcome = Outcome::invalid;
   bool replayed = false;
+  std::vector<contract::Event> events = {};
 };
 
 // ReplyQueue: where replies go whose request names no reply_to.

@@ -43,8 +43,8 @@ bool is_slow(std::chrono::steady_clock::duration took, std::size_t requests) {
 }  // namespace
 
 Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
-    std::span<const domain::Command> requests) {
-  return decide(batch_, requests, Locks::wait);
+    std::span<const domain::Command> requests, std::vector<domain::StockNews>& news) {
+  return decide(batch_, requests, Locks::wait, news);
 }
 
 BatchDecider::Id BatchDecider::keep(domain::Command request) {
@@ -154,9 +154,10 @@ void BatchDecider::forget() {
 }
 
 Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
-    Trier& trier, std::span<const domain::Command> requests, Locks locks) {
+    Trier& trier, std::span<const domain::Command> requests, Locks locks,
+    std::vector<domain::StockNews>& news) {
   const auto since = clock_.steady_now();
-  auto decisions = co_await store_.decide(requests, locks);
+  auto decisions = co_await store_.decide(requests, locks, wants_news_ ? &news : nullptr);
   const auto now = clock_.steady_now();
   std::optional<Fault> fault;
   if (!decisions) fault = decisions.error().fault;
@@ -198,13 +199,16 @@ Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Locks 
   std::vector<domain::Command> requests;
   requests.reserve(ids.size());
   for (const Id id : ids) requests.push_back(requests_.at(id));
-  auto decisions = co_await decide(trier, requests, locks);
+  std::vector<domain::StockNews> news;
+  auto decisions = co_await decide(trier, requests, locks, news);
   if (decisions) {
+    const std::size_t first = events.size();
     for (std::size_t i = 0; i < ids.size(); ++i) {
       events.push_back({ids[i], std::move((*decisions)[i])});
       backlog_.remove(ids[i]);
       requests_.erase(ids[i]);
     }
+    for (const auto& one : news) events[first + one.command].news.push_back(one);
     co_return std::nullopt;
   }
   store::Error& error = decisions.error();

@@ -62,22 +62,25 @@ class BatchDecider {
   struct Event {
     Id id;
     std::variant<domain::Decision, Refused, PutAside> what;
+    std::vector<domain::StockNews> news = {};  // that it has to tell
   };
   using Events = std::vector<Event>;
 
-  // kept_max: from how many that are kept it is full. pulse: of the store. Store, clock and
-  // observer outlive it.
-  BatchDecider(std::size_t kept_max, std::shared_ptr<Pulse> pulse, store::Store& store,
-               const Clock& clock, Observer& observer)
+  // kept_max: from how many that are kept it is full. wants_news: whether the store is asked for
+  // them. pulse: of the store. Store, clock and observer outlive it.
+  BatchDecider(std::size_t kept_max, bool wants_news, std::shared_ptr<Pulse> pulse,
+               store::Store& store, const Clock& clock, Observer& observer)
       : kept_max_(kept_max),
+        wants_news_(wants_news),
         pulse_(std::move(pulse)),
         store_(store),
         clock_(clock),
         observer_(observer) {}
 
-  // Decides a batch as a whole, where nothing is kept that it would have to wait for.
+  // Decides a batch as a whole, where nothing is kept that it would have to wait for. `news` gets
+  // those of all its requests, if they are wanted.
   Task<store::Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> requests);
+      std::span<const domain::Command> requests, std::vector<domain::StockNews>& news);
 
   // Takes a request that is to be decided behind those that are kept.
   Id keep(domain::Command request);
@@ -119,7 +122,8 @@ class BatchDecider {
   using Outage = std::optional<store::Error>;
 
   Task<store::Result<std::vector<domain::Decision>>> decide(
-      Trier& trier, std::span<const domain::Command> requests, store::Locks locks);
+      Trier& trier, std::span<const domain::Command> requests, store::Locks locks,
+      std::vector<domain::StockNews>& news);
   Task<Outage> try_all(Trier& trier, const Ids& ids, store::Locks locks, Events& events);
   Task<Outage> try_parts(Trier& trier, Ids ids, store::Locks locks, Events& events);
   Task<Outage> try_others(Trier& trier, Ids ids, const Ids& named, store::Error error,
@@ -139,6 +143,7 @@ class BatchDecider {
   Task<void> look_at_others();
 
   const std::size_t kept_max_;
+  const bool wants_news_;
   const std::shared_ptr<Pulse> pulse_;
   store::Store& store_;
   const Clock& clock_;

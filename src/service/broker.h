@@ -56,6 +56,9 @@ class Outlet {
   // Declares a queue unless it exists.
   virtual Task<amqp::Result<void>> ensure_queue(std::string name) = 0;
 
+  // Declares an exchange of topics unless it exists.
+  virtual Task<amqp::Result<void>> ensure_exchange(std::string name) = 0;
+
   // Closes in order.
   virtual Task<void> close() = 0;
 };

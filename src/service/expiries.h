@@ -30,6 +30,14 @@ struct Expiries {
     if (message) fields.product_id = message->product;
     return fields;
   }
+  // Of what is given back, also once more.
+  static std::optional<contract::Event> event(const Message& message,
+                                              const domain::Decision& decision,
+                                              domain::Timestamp now) {
+    const auto& of_hold = std::get<domain::ExpiryDecision>(decision);
+    if (of_hold.quantity == 0 || !of_hold.version) return std::nullopt;
+    return contract::expired_event(*message, of_hold.quantity, *of_hold.version, now);
+  }
   static std::string why_invalid(const Message& message, const domain::Decision&) {
     return "the stock of product " + std::to_string(message->product) +
            " would be more than can be kept";

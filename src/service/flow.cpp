@@ -72,6 +72,7 @@ Flow::Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Br
       settler_(executor,
                {.queue = options_.queue,
                 .kept_queue = kept_queue(options_.queue),
+                .events_exchange = options_.events_exchange,
                 .waiting_of_queue_max = std::max<std::size_t>(1, options_.prefetch / 4),
                 .waiting_max = std::max<std::size_t>(1, options_.prefetch * 3 / 8),
                 .seed = options_.seed},

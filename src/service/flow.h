@@ -57,7 +57,8 @@ struct FlowOptions {
   // How long the database may fail before the requests in hand are given back to the broker; twice
   // as long each time that it was in vain, up to 10 minutes.
   std::chrono::milliseconds pause_after{60'000};
-  std::uint32_t seed = 0;  // of the jitter
+  std::uint32_t seed = 0;            // of the jitter
+  std::string events_exchange = {};  // where events go; empty: there are none
 };
 
 class Flow {

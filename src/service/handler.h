@@ -30,6 +30,7 @@
 #include <spdlog/spdlog.h>
 
 #include "amqp/message.h"
+#include "contract/event.h"
 #include "contract/request_error.h"
 #include "domain/command.h"
 #include "log/fields.h"
@@ -88,6 +89,7 @@ struct HandlerOptions {
   std::size_t bytes_max = 65'536;  // of a request's body
   std::size_t aside_max = 1'000;   // put aside, with those that wait behind them: then it is full
   std::shared_ptr<Pulse> pulse = std::make_shared<Pulse>();  // of the store: all its handlers'
+  std::optional<domain::Telling> events = std::nullopt;      // nothing: nobody is told of stock
 };
 
 template <class Kind>
@@ -99,7 +101,8 @@ class BatchHandler : public Handler {
       : options_(std::move(options)),
         clock_(clock),
         observer_(observer),
-        decider_(options_.aside_max, options_.pulse, store, clock, observer) {}
+        decider_(options_.aside_max, options_.events.has_value(), options_.pulse, store, clock,
+                 observer) {}
 
   Task<Answered> answer(std::vector<amqp::Delivery> deliveries) override {
     Answered answered;
@@ -122,11 +125,16 @@ class BatchHandler : public Handler {
     std::optional<store::Error> failed;
     bool is_decided = requests.empty();
     if (!is_decided && decider_.size() == 0) {
-      auto decisions = co_await decider_.decide(requests);
+      std::vector<domain::StockNews> news;
+      auto decisions = co_await decider_.decide(requests, news);
       is_decided = decisions.has_value();
+      const std::size_t first = answered.answers.size();
       for (std::size_t i = 0; is_decided && i < places.size(); ++i) {
         answered.answers.push_back(
             decided_answer(deliveries[places[i]], messages[places[i]], (*decisions)[i]));
+      }
+      if (is_decided) {
+        for (const auto& one : news) tell(one, answered.answers[first + one.command]);
       }
       if (!is_decided) failed = std::move(decisions.error());
     }
@@ -198,6 +206,7 @@ class BatchHandler : public Handler {
       } else {
         answers.push_back(decided_answer(kept->second.delivery, kept->second.message,
                                          std::get<domain::Decision>(event.what)));
+        for (const auto& one : event.news) tell(one, answers.back());
       }
       kept_.erase(kept);
     }
@@ -240,12 +249,22 @@ class BatchHandler : public Handler {
       log::write(spdlog::level::debug, fields(delivery, message), "{}: {}{}", options_.queue,
                  is_replayed ? "decided before: " : "", domain::row_of(outcome).text);
     }
-    return {.delivery_tag = delivery.delivery_tag,
-            .received_at = delivery.received_at,
-            .reply = decided_reply(delivery, message, decision),
-            .dead_letter = std::nullopt,
-            .outcome = outcome,
-            .replayed = is_replayed};
+    Answer answer{.delivery_tag = delivery.delivery_tag,
+                  .received_at = delivery.received_at,
+                  .reply = decided_reply(delivery, message, decision),
+                  .dead_letter = std::nullopt,
+                  .outcome = outcome,
+                  .replayed = is_replayed};
+    if constexpr (requires { &Kind::event; }) {
+      auto event = options_.events ? Kind::event(message, decision, clock_.now()) : std::nullopt;
+      if (event) answer.events.push_back(*std::move(event));
+    }
+    return answer;
+  }
+
+  void tell(const domain::StockNews& news, Answer& answer) const {
+    if (!domain::is_told(news, *options_.events)) return;
+    answer.events.push_back(contract::stock_event(news.product, news.after, clock_.now()));
   }
 
   // Two lines of one order for one product, which lack a line_id, look like one that is repeated.

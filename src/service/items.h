@@ -35,6 +35,13 @@ struct Items {
   static std::string reply(const Message&, const domain::Decision& decision) {
     return contract::item_reply(std::get<domain::ItemDecision>(decision));
   }
+  // Of a repeated request, once more.
+  static std::optional<contract::Event> event(const Message&, const domain::Decision& decision,
+                                              domain::Timestamp now) {
+    const auto& of_item = std::get<domain::ItemDecision>(decision);
+    if (domain::outcome_of(of_item) != domain::Outcome::item_added) return std::nullopt;
+    return contract::added_event(of_item.item, now);
+  }
   static std::string invalid_reply(const Message& message, std::string_view what) {
     return contract::invalid_item_reply(message, what);
   }

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 
+#include "contract/event.h"
 #include "domain/outcome.h"
 #include "store/error.h"
 
@@ -32,6 +33,7 @@ struct Published {
   std::size_t given_up = 0;  // their queue keeps rejecting, or their address is harmful
   std::size_t rejected = 0;  // and published again
   std::size_t kept = 0;      // in the service's own queue, since the client's queue takes none
+  std::array<std::size_t, contract::kRoutingKeys.size()> events{};  // confirmed, by Topic
 
   friend bool operator==(const Published&, const Published&) = default;
 };

@@ -23,6 +23,7 @@ constexpr int kBatchesRemembered = 8;
 constexpr milliseconds kLookEach{100};  // while something is under way
 // Of its own queues nothing is given up; past this, answers wait.
 constexpr std::size_t kHeldUpHereMax = 500;
+constexpr std::size_t kEventsUnsettledMax = 500;
 
 milliseconds until(std::chrono::steady_clock::time_point when,
                    std::chrono::steady_clock::time_point now) {
@@ -40,10 +41,22 @@ Settler::Settler(const boost::asio::any_io_executor& executor, SettlerOptions op
       observer_(observer),
       settled_(executor, clock),
       look_(executor, clock),
+      announcer_(
+          executor,
+          {.queue = options_.queue, .exchange = options_.events_exchange, .seed = options_.seed},
+          clock,
+          {.on_settled = [this](contract::Topic topic,
+                                std::uint64_t request) { on_event_settled(topic, request); },
+           .on_change =
+               [this] {
+                 update_blocked();
+                 update_texts();
+               }}),
       rejections_(clock) {}
 
 Task<amqp::Result<void>> Settler::begin(Link& link) {
   link_ = &link;
+  announcer_.begin(link);
   is_ending_ = false;
   failure_.reset();
   Lane& replies = open_lane(Purpose::replies);
@@ -60,6 +73,7 @@ Task<std::optional<std::string>> Settler::settle(std::vector<Answer> answers) {
   is_in_settle_ = true;
   ++batch_;
   in_batch_ = 0;
+  events_in_batch_ = 0;
   is_admitting_ = true;
   for (Answer& answer : answers) admit(std::move(answer));
   is_admitting_ = false;
@@ -71,8 +85,12 @@ Task<std::optional<std::string>> Settler::settle(std::vector<Answer> answers) {
   }
   const auto begun = clock_.steady_now();
   const auto patience = std::clamp<TimePoint::duration>(2 * usual_, kMoveOnMin, kMoveOnMax);
-  const auto has_no_room = [this] { return held_up_here_ >= kHeldUpHereMax && !is_stopping_; };
-  while (!failure_ && (in_batch_ > 0 || has_no_room())) {
+  const auto has_no_room = [this] {
+    const bool is_full =
+        held_up_here_ >= kHeldUpHereMax || announcer_.unsettled() >= kEventsUnsettledMax;
+    return is_full && !is_stopping_;
+  };
+  while (!failure_ && (in_batch_ > 0 || events_in_batch_ > 0 || has_no_room())) {
     const auto now = clock_.steady_now();
     const auto moves_on_at = std::max(begun, last_answer_) + patience;
     const bool must_wait = blocked_ || has_no_room();
@@ -96,6 +114,7 @@ Task<std::optional<std::string>> Settler::tend() {
     try_suspects();
     if (!to_keep_.empty()) co_await declare_kept_queue();
     forget_old_lanes();
+    announcer_.look();
     update_blocked();
     update_texts();
     tell_late();
@@ -119,6 +138,7 @@ void Settler::stop() {
 Task<void> Settler::finish(milliseconds at_most) {
   const auto deadline = clock_.steady_now() + at_most;
   const auto is_under_way = [this] {
+    if (announcer_.unsettled() > 0 && !announcer_.trouble()) return true;
     return std::ranges::any_of(parcels_, [this](const auto& parcel) {
       return parcel.second.lane != nullptr &&
              !troubles_.contains(parcel.second.outgoing.message.routing_key);
@@ -149,6 +169,7 @@ Task<void> Settler::end(bool in_order) {
   }
   while (running_ > 0) co_await settled_.wait(std::nullopt);
   assert(std::ranges::none_of(lanes_, &Lane::is_sending));
+  co_await announcer_.end(in_order);
   lanes_.clear();
   is_in_settle_ = false;
   parcels_.clear();
@@ -182,13 +203,16 @@ Settler::Purpose Settler::purpose_of(const Outgoing& outgoing) const {
 void Settler::admit(Answer answer) {
   const std::uint64_t tag = answer.delivery_tag;
   assert(!requests_.contains(tag));
-  requests_.emplace(
-      tag, Request{.received_at = answer.received_at,
-                   .outcome = answer.outcome,
-                   .replayed = answer.replayed,
-                   .unsettled = (answer.reply ? 1U : 0U) + (answer.dead_letter ? 1U : 0U)});
+  requests_.emplace(tag, Request{.received_at = answer.received_at,
+                                 .outcome = answer.outcome,
+                                 .replayed = answer.replayed,
+                                 .unsettled = answer.events.size() + (answer.reply ? 1U : 0U) +
+                                              (answer.dead_letter ? 1U : 0U),
+                                 .batch = batch_});
   if (answer.reply) add(std::move(*answer.reply), tag);
   if (answer.dead_letter) add(std::move(*answer.dead_letter), tag);
+  events_in_batch_ += answer.events.size();
+  for (contract::Event& event : answer.events) announcer_.add(std::move(event), tag);
   finish_request(tag);
 }
 
@@ -254,6 +278,20 @@ void Settler::complete(Token token) {
   const bool is_last = --request->second.unsettled == 0;
   finish_request(request->first);
   if (is_last && !is_in_settle_) look_.notify();
+}
+
+void Settler::on_event_settled(contract::Topic topic, std::uint64_t tag) {
+  ++published_.events.at(static_cast<std::size_t>(topic));
+  last_answer_ = clock_.steady_now();
+  const auto request = requests_.find(tag);
+  if (request->second.batch == batch_) --events_in_batch_;
+  const bool is_last = --request->second.unsettled == 0;
+  finish_request(tag);
+  if (is_in_settle_) {
+    settled_.notify();
+  } else if (is_last) {
+    look_.notify();
+  }
 }
 
 void Settler::give_up(Token token, std::string_view why) {
@@ -336,7 +374,7 @@ std::optional<milliseconds> Settler::next_look() const {
   const bool is_lost =
       std::ranges::any_of(lanes_, [](const Lane& lane) { return lane.lost && !lane.is_sending; });
   if (is_lost) return milliseconds(1);
-  if (parcels_.empty()) return std::nullopt;
+  if (parcels_.empty() && announcer_.unsettled() == 0) return std::nullopt;
   return kLookEach;
 }
 

@@ -27,6 +27,8 @@
 // A queue that is silent makes the broker stop reading a connection. It is replaced then, and kept
 // for its answers; the queues that it holds messages for, which may be sound, are tried again.
 //
+// Events go their own way (announcer.h).
+//
 // Invariants:
 //   1. A request is settled once, and only after all that it causes is.
 //   2. Nothing that was confirmed is published again. A message that is under way is published
@@ -56,6 +58,7 @@
 
 #include "log/fields.h"
 #include "log/limit.h"
+#include "service/announcer.h"
 #include "service/answer.h"
 #include "service/backoff.h"
 #include "service/broker.h"
@@ -67,8 +70,9 @@
 namespace inventory::service {
 
 struct SettlerOptions {
-  std::string queue;       // of the requests, for logs
-  std::string kept_queue;  // for replies to clients' queues that are silent
+  std::string queue;                 // of the requests, for logs
+  std::string kept_queue;            // for replies to clients' queues that are silent
+  std::string events_exchange = {};  // empty: there are no events
   // Of replies that wait: of one client's queue, and of all.
   std::size_t waiting_of_queue_max = 500;
   std::size_t waiting_max = 750;
@@ -117,7 +121,8 @@ class Settler {
   // Ends the session: closes the connections, in order or at once, and forgets what is not settled.
   Task<void> end(bool in_order);
 
-  // While a queue of the service's own takes no messages: which, and why.
+  // While a queue of the service's own, or the exchange of events, takes no messages: which, and
+  // why.
   const std::optional<std::string>& trouble() const { return trouble_text_; }
 
   // The broker's reason for taking no messages, while it takes none.
@@ -175,6 +180,7 @@ class Settler {
     Outcome outcome;
     bool replayed;
     std::size_t unsettled;
+    std::uint64_t batch;
   };
 
   // A queue that does not take what is sent to it.
@@ -216,6 +222,7 @@ class Settler {
   void on_lost(Lane& lane, const amqp::Error& error);
   void on_blocked(Lane& lane, const std::optional<std::string>& reason);
   void update_blocked();
+  void on_event_settled(contract::Topic topic, std::uint64_t request);
   void answered(Token token, Parcel& parcel, amqp::Settlement settlement);
   void complete(Token token);
   void finish_request(std::uint64_t tag);
@@ -280,7 +287,8 @@ class Settler {
   std::unordered_map<std::uint64_t, Request> requests_;
   Token next_token_ = 1;
   std::uint64_t batch_ = 0;
-  std::size_t in_batch_ = 0;  // parcels of the batch that are under way
+  std::size_t in_batch_ = 0;         // parcels of the batch that are under way
+  std::size_t events_in_batch_ = 0;  // of the batch that are not settled
   TimePoint last_answer_ = {};
   TimePoint::duration usual_ = {};  // what a batch takes until its last answer, lately
   Tokens unanswered_;               // to be published again, unless an answer comes
@@ -300,6 +308,8 @@ class Settler {
   Published published_;
   Wakeup settled_;  // for settle(), finish() and end()
   Wakeup look_;     // for tend()
+
+  Announcer announcer_;
 
   // What counts on the next link, too.
   std::map<std::string, Trouble> troubles_;

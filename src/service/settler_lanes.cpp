@@ -213,7 +213,8 @@ void Settler::on_blocked(Lane& lane, const std::optional<std::string>& reason) {
 void Settler::update_blocked() {
   const auto lane = std::ranges::find_if(
       lanes_, [](const Lane& one) { return one.blocked && !one.lost && !one.is_retired; });
-  const std::optional<std::string> reason = lane == lanes_.end() ? std::nullopt : lane->blocked;
+  const std::optional<std::string> reason =
+      lane == lanes_.end() ? announcer_.blocked() : lane->blocked;
   if (reason == blocked_) return;
   if (reason && !blocked_) {
     spdlog::warn(

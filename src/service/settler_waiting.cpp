@@ -395,6 +395,7 @@ void Settler::update_texts() {
     break;
   }
   if (troubles_.empty()) rejections_.reset();
+  if (!text) text = announcer_.trouble();
   if (text != trouble_text_) {
     trouble_text_ = std::move(text);
     events_.on_change();

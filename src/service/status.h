@@ -16,7 +16,8 @@ enum class Condition {
   paused,                // the database failed so long that the requests in hand were given back
   broker_unavailable,    // no link to the broker, or it was lost
   blocked,               // the broker takes no messages (connection.blocked): answers wait
-  rejected,              // a queue of the service's own rejects messages: answers wait
+  rejected,              // a queue of the service's own, or the exchange of events, takes no
+                         // messages: they wait
   stopping,              // stop() was called: finishes what is in hand
   stopped,               // run() has returned
 };

@@ -344,7 +344,8 @@ class RandomRequests {
   std::vector<ProductId> products_;
 };
 
-// The model has no clock. Until when an order is held is told of those that are.
+// The model has no clock, nor versions. Until when an order is held is told of those that are, and
+// the product's version of a hold that was given back.
 Decision without_time(Decision decision) {
   const auto take = [](auto& one) {
     EXPECT_EQ(one.held_until.has_value(), one.outcome == Outcome::held && !one.conflicts_with);
@@ -352,6 +353,10 @@ Decision without_time(Decision decision) {
   };
   if (auto* order = std::get_if<OrderDecision>(&decision)) take(*order);
   if (auto* basket = std::get_if<BasketDecision>(&decision)) take(*basket);
+  if (auto* expiry = std::get_if<domain::ExpiryDecision>(&decision)) {
+    EXPECT_EQ(expiry->version.has_value(), expiry->outcome == Outcome::expired);
+    expiry->version.reset();
+  }
   return decision;
 }
 

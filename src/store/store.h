@@ -63,9 +63,11 @@ class Store {
   virtual Task<Result<void>> ready() = 0;
 
   // Decides the requests, of whatever kinds, in their order. One decision a request, of its kind.
-  // `commands` outlive the call.
+  // `news`, unless it is null, gets what there is to tell of the stock (domain/news.h), where a
+  // value is returned. `commands` and `news` outlive the call.
   virtual Task<Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, Locks locks = Locks::wait) = 0;
+      std::span<const domain::Command> commands, Locks locks = Locks::wait,
+      std::vector<domain::StockNews>* news = nullptr) = 0;
 
   // Whether a product beside these can be sold: decides an order for one, and takes that back.
   // Nothing stays written. `products` outlive the call.

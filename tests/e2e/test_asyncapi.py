@@ -12,12 +12,14 @@ import yaml
 
 from client import Client, new_id, with_id
 from service import Queues, Service, run
+from waiting import wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT_FILE = ROOT / "docs/asyncapi.yaml"
 DOCUMENT = yaml.safe_load(DOCUMENT_FILE.read_text())
 MESSAGES = DOCUMENT["components"]["messages"]
 KINDS = ["item", "order", "cancellation", "adjustment"]  # in the order of their examples
+EVENTS = ["stockEvent", "expiredHold", "addedItem"]
 PARSER = "@asyncapi/parser@3.6.6"
 VALIDATE = """
 const {Parser} = require("@asyncapi/parser");
@@ -74,7 +76,10 @@ def queue_of(kind, queues):
     }[kind]
 
 
-@pytest.mark.parametrize("message", [kind + reply for kind in KINDS for reply in ("", "Reply")])
+PAYLOADS = [kind + reply for kind in KINDS for reply in ("", "Reply")] + EVENTS
+
+
+@pytest.mark.parametrize("message", PAYLOADS)
 def test_its_examples_fit_its_schemas(message):
     for name, example in examples(message).items():
         assert fits(example["payload"], message), name
@@ -82,7 +87,8 @@ def test_its_examples_fit_its_schemas(message):
 
 def test_its_queues_are_the_programs_own():
     printed = run("--print-config").stdout
-    addresses = {channel["address"] for channel in DOCUMENT["channels"].values()}
+    keys = {"stock.{level}", "hold.expired", "item.added"}
+    addresses = {channel["address"] for channel in DOCUMENT["channels"].values()} - keys
     requests = {queue_of(kind, Queues) for kind in KINDS}
     replies = {Queues.order_response, Queues.item_response}
     named_after = {f"{Queues.cancel}_response", f"{Queues.adjust}_response"}
@@ -105,6 +111,25 @@ def test_its_examples_are_what_happens(broker, database, queues):
                     body["created_at"] = replies[name]["payload"]["created_at"]
                 assert body == replies[name]["payload"], name
                 assert reply.headers == replies[name].get("headers", {}), name
+
+
+def test_its_events_are_what_is_told(broker, database, queues):
+    exchange = f"{queues.order}.events"
+    with Client(broker.url, queues) as client:
+        client.channel.exchange_declare(exchange, "topic", durable=True)
+        for name, key in (("stock", "stock.*"), ("hold", "hold.expired"), ("item", "item.added")):
+            queue = client.channel.queue_declare(f"{exchange}.{name}", exclusive=True).method.queue
+            client.channel.queue_bind(queue, exchange, key)
+        with Service(broker.url, database.url, queues, [f"--events-exchange={exchange}"]):
+            product = client.item({"quantity": 2, "description": "Blue T-shirt"}).json["id"]
+            order = {"order_id": "A-17", "product_id": product, "quantity": 2, "hold_seconds": 1}
+            assert client.order(order).json["success"]
+            held = f"{exchange}.hold"
+            wait_for(lambda: client.count(held) == 1, "the hold is over")
+        for name, message in zip(("stock", "hold", "item"), EVENTS):
+            told, _ = client.take(f"{exchange}.{name}")
+            validator(message).validate(told.json)
+            assert told.properties.content_type == MESSAGES[message]["contentType"]
 
 
 ITEMS = [{"product_id": 1, "quantity": 1}]

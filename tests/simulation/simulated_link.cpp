@@ -81,6 +81,18 @@ Task<amqp::Result<void>> SimulatedOutlet::ensure_queue(std::string name) {
   co_return amqp::Result<void>();
 }
 
+Task<amqp::Result<void>> SimulatedOutlet::ensure_exchange(std::string name) {
+  const OutletPointer state = state_;
+  co_await environment_.scheduler.sleep(state->link->life, environment_.latency());
+  if (!state->wire.broker_has_it || !state->wire.client_has_it) {
+    co_return std::unexpected(state->lost_as);
+  }
+  if (environment_.faults.strikes(Fault::connect_failed)) {
+    co_return std::unexpected(error(amqp::Fault::refused, "exchange " + name));
+  }
+  co_return amqp::Result<void>();
+}
+
 Task<void> SimulatedOutlet::close() {
   const OutletPointer state = state_;
   if (!state->wire.client_has_it) {

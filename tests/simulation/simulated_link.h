@@ -31,6 +31,7 @@ class SimulatedOutlet : public service::Outlet {
                                        const amqp::FindMessage& find) override;
   void stop_sending() override;
   Task<amqp::Result<void>> ensure_queue(std::string name) override;
+  Task<amqp::Result<void>> ensure_exchange(std::string name) override;
   Task<void> close() override;
 
  private:

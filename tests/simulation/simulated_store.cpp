@@ -49,7 +49,8 @@ Task<store::Result<void>> SimulatedStore::ready() {
 }
 
 Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
-    std::span<const domain::Command> commands, store::Locks locks) {
+    std::span<const domain::Command> commands, store::Locks locks,
+    std::vector<domain::StockNews>* news) {
   const auto transaction = co_await begin();
   if (!transaction) {
     co_return std::unexpected(transaction.error());
@@ -73,7 +74,7 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
   if (auto done = co_await step(*transaction, "deciding"); !done) {
     co_return std::unexpected(done.error());
   }
-  auto decisions = domain::decide_all(commands, books);
+  auto decisions = domain::decide_all(commands, books, news);
   if (books.is_torn()) {
     co_return fail(*transaction, retryable, "an item was added between a batch's statements");
   }

@@ -29,7 +29,8 @@ class SimulatedStore : public store::Store {
   Task<store::Result<int>> migrate() override { co_return 0; }
   Task<store::Result<void>> ready() override;
   Task<store::Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, store::Locks locks) override;
+      std::span<const domain::Command> commands, store::Locks locks,
+      std::vector<domain::StockNews>* news) override;
   Task<store::Result<void>> try_another(std::span<const domain::ProductId> products) override;
   Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
                                                            std::size_t count) override;

@@ -28,7 +28,8 @@ struct MemoryTables {
 
   // The ids of items are the caller's, where it has some.
   std::vector<Decision> decide(std::span<const Command> commands,
-                               const std::vector<ProductId>* fresh_ids) {
+                               const std::vector<ProductId>* fresh_ids,
+                               std::vector<StockNews>* news = nullptr) {
     const Needs needs = needs_of(commands);
     Books books(needs);
     read(needs, books);
@@ -38,7 +39,7 @@ struct MemoryTables {
     while (fresh_ids == nullptr && ids.size() < needs.fresh_ids) ids.push_back(++last_id);
     books.found_fresh(std::move(ids));
     books.found_now(now);
-    auto decisions = decide_all(commands, books);
+    auto decisions = decide_all(commands, books, news);
     write(books.take_changes());
     return decisions;
   }

@@ -133,6 +133,7 @@ class FakeBroker : public Broker {
   }
 
   Settler on_publish = [](const amqp::Message&) { return amqp::Settlement::confirmed; };
+  std::optional<amqp::Error> exchange_error;  // of its declaration
   std::function<void()> on_acknowledge = [] {};
   std::set<std::string> silent;
   // So many messages without an answer, and an outlet's further ones are not looked at.
@@ -149,6 +150,7 @@ class FakeBroker : public Broker {
   std::size_t unacknowledged() const { return unacknowledged_.size(); }
   int opened() const { return opened_; }
   int outlets_opened() const { return outlets_opened_; }
+  int exchanges_declared() const { return exchanges_declared_; }
   const std::vector<std::size_t>& batches() const { return batches_; }
 
  private:
@@ -180,6 +182,11 @@ class FakeBroker : public Broker {
     }
     void stop_sending() override {}
     Task<amqp::Result<void>> ensure_queue(std::string) override { co_return amqp::Result<void>(); }
+    Task<amqp::Result<void>> ensure_exchange(std::string) override {
+      ++broker_.exchanges_declared_;
+      if (broker_.exchange_error) co_return std::unexpected(*broker_.exchange_error);
+      co_return amqp::Result<void>();
+    }
     Task<void> close() override { co_return; }
 
     OutletEvents events;
@@ -274,6 +281,7 @@ class FakeBroker : public Broker {
   std::size_t acknowledged_ = 0;
   int opened_ = 0;
   int outlets_opened_ = 0;
+  int exchanges_declared_ = 0;
   int failing_opens_ = 0;
   bool lost_ = false;
   bool stopped_ = false;
@@ -293,8 +301,10 @@ class FakeStore : public store::Store {
   }
 
   Task<store::Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, store::Locks locks) override {
+      std::span<const domain::Command> commands, store::Locks locks,
+      std::vector<domain::StockNews>* news) override {
     ++calls_;
+    was_asked_for_news |= news != nullptr;
     if (!faults.empty()) {
       const store::Fault fault = faults.front();
       faults.pop_front();
@@ -329,7 +339,7 @@ class FakeStore : public store::Store {
           store::Error{store::Fault::locked, "locked",
                        locks == store::Locks::skip ? skipped : std::vector<domain::ProductId>()});
     }
-    co_return tables.decide(commands);
+    co_return tables.decide(commands, nullptr, news);
   }
 
   // Another fails as an order for it would.
@@ -362,6 +372,7 @@ class FakeStore : public store::Store {
 
   domain::MemoryTables tables;
   std::deque<store::Fault> faults;
+  bool was_asked_for_news = false;
   std::set<std::string> poison;         // order ids that this database refuses
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
   std::set<domain::ProductId> conflicting;

@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -58,10 +59,11 @@ class RecordingObserver : public Observer {
   }
 };
 
-// FlowOnFakes: the flow of orders, with 1,000 of product 1 on hand.
+// FlowOnFakes: the flow of orders, with 1,000 of product 1 on hand. `events`: which go to the
+// exchange "told".
 class FlowOnFakes : public ::testing::Test {
  protected:
-  FlowOnFakes() {
+  explicit FlowOnFakes(std::optional<domain::Telling> events = std::nullopt) : events_(events) {
     store_.tables.stock[1].quantity = 1'000;
     boost::asio::co_spawn(context_, flow_.run(), [this](const std::exception_ptr& error) {
       ended_ = true;
@@ -84,15 +86,17 @@ class FlowOnFakes : public ::testing::Test {
     context_.poll();
   }
 
+  const std::optional<domain::Telling> events_;
   boost::asio::io_context context_;
   FakeBroker broker_{context_.get_executor()};
   FakeStore store_;
   FakeClock clock_;
-  OrderHandler handler_{{.queue = "orders", .reply_queue = {"replies", true}}, store_, clock_};
+  OrderHandler handler_{
+      {.queue = "orders", .reply_queue = {"replies", true}, .events = events_}, store_, clock_};
   std::function<void()> on_change_ = [] {};
   RecordingObserver observer_;
   Flow flow_{context_.get_executor(),
-             {.queue = "orders", .batch_max = 10},
+             {.queue = "orders", .batch_max = 10, .events_exchange = events_ ? "told" : ""},
              broker_,
              handler_,
              store_,

@@ -21,12 +21,12 @@ using Element = BinaryArray::Element;
 // In the order of ids, so that two instances cannot deadlock. NO KEY: other tables may refer to an
 // item meanwhile (a foreign key's check takes FOR KEY SHARE, which FOR UPDATE would hold up).
 constexpr Statement kLockItems{"lock_items", R"sql(
-SELECT id::bigint, quantity::bigint, version::bigint FROM inventory
+SELECT id::bigint, quantity::bigint, version::bigint, low_stock::bigint FROM inventory
 WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE)sql"};
 
 // The same without those that somebody else has locked.
 constexpr Statement kLockFreeItems{"lock_free_items", R"sql(
-SELECT id::bigint, quantity::bigint, version::bigint FROM inventory
+SELECT id::bigint, quantity::bigint, version::bigint, low_stock::bigint FROM inventory
 WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)sql"};
 
 constexpr Statement kFindItems{"find_items", R"sql(
@@ -47,10 +47,11 @@ std::string bytes_of(std::string_view column) {
 const Statement& read_entries() {
   static const auto kSql = fmt::format(R"sql(
 SELECT key.place, {1}, earlier.quantity::bigint, earlier.delta::bigint,
-  earlier.quantity_after::bigint, {2}, earlier.message_hash::bigint
+  earlier.quantity_after::bigint, {2}, earlier.message_hash::bigint, earlier.version::bigint
 FROM unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS key (product_id, identity, place)
 CROSS JOIN LATERAL (
-  SELECT outcome, quantity, delta, quantity_after, terms, message_hash FROM inventory_ledger
+  SELECT outcome, quantity, delta, quantity_after, terms, message_hash, version
+  FROM inventory_ledger
   WHERE product_id = key.product_id AND identity = key.identity LIMIT 1) AS earlier
 WHERE {0})sql",
                                        unless_rules(kStockTables, "$3"),
@@ -128,7 +129,9 @@ void fill_items(const PGresult* rows, domain::Books& books, Unreadable& unreadab
     const auto id = read_bigint(rows, row, 0);
     const auto quantity = read_bigint(rows, row, 1);
     if (const auto stock = quantity_of(quantity); id && stock) {
-      books.found(*id, {*stock, read_bigint(rows, row, 2).value_or(0)});
+      books.found(*id, {.quantity = *stock,
+                        .version = read_bigint(rows, row, 2).value_or(0),
+                        .low_stock = read_bigint(rows, row, 3)});
     } else {
       unreadable.add(id.value_or(0), "inventory", fmt::format("id {}", number_text(id)),
                      fmt::format("quantity is {}", number_text(quantity)));
@@ -156,6 +159,7 @@ void fill_entries(const PGresult* rows, const domain::Needs& needs, domain::Book
                      .quantity = *quantity,
                      .delta = *delta,
                      .quantity_after = read_bigint(rows, row, 4),
+                     .version = read_bigint(rows, row, 7),
                      .terms = read_text(rows, row, 5),
                      .message_hash = read_bigint(rows, row, 6)});
   }

@@ -19,7 +19,9 @@ constexpr auto* kTryingAnother = "trying whether another product can be sold";
 
 Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
-                                                   Locks locks, Ending ending, Deadline deadline) {
+                                                   Locks locks,
+                                                   std::vector<domain::StockNews>* news,
+                                                   Ending ending, Deadline deadline) {
   const domain::Needs needs = domain::needs_of(commands);
   session.execute(kBegin, {});
   const BatchReads reads(session, needs, locks);
@@ -31,7 +33,7 @@ Task<Result<std::vector<domain::Decision>>> decide(Session& session,
   if (auto filled = reads.fill(books, *read); !filled) {
     co_return std::unexpected(std::move(filled.error()));
   }
-  auto decisions = domain::decide_all(commands, books);
+  auto decisions = domain::decide_all(commands, books, news);
   if (books.is_torn()) {
     const auto appeared = co_await has_appeared(session, needs, books, deadline);
     if (!appeared) co_return std::unexpected(appeared.error());
@@ -79,16 +81,18 @@ Task<Result<domain::Command>> draw_trial(Session& session,
 
 Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
-                                                   Locks locks, Deadline deadline) {
-  co_return co_await decide(session, commands, locks, Ending::commit, deadline);
+                                                   Locks locks,
+                                                   std::vector<domain::StockNews>* news,
+                                                   Deadline deadline) {
+  co_return co_await decide(session, commands, locks, news, Ending::commit, deadline);
 }
 
 Task<Result<void>> try_another(Session& session, std::span<const domain::ProductId> products,
                                Deadline deadline) {
   const auto trial = co_await draw_trial(session, products, deadline);
   if (!trial) co_return std::unexpected(trial.error());
-  const auto decided =
-      co_await decide(session, std::span(&*trial, 1), Locks::wait, Ending::roll_back, deadline);
+  const auto decided = co_await decide(session, std::span(&*trial, 1), Locks::wait, nullptr,
+                                       Ending::roll_back, deadline);
   co_return decided ? check_trial(decided->front()) : std::unexpected(decided.error());
 }
 

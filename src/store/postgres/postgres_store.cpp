@@ -57,14 +57,15 @@ class PostgresStore final : public Store {
     co_return of_the_database(co_await run<void>(&check_ready, options_.call_deadline));
   }
 
-  Task<Result<std::vector<domain::Decision>>> decide(std::span<const domain::Command> commands,
-                                                     Locks locks) override {
+  Task<Result<std::vector<domain::Decision>>> decide(
+      std::span<const domain::Command> commands, Locks locks,
+      std::vector<domain::StockNews>* news) override {
     if (commands.empty()) {
       co_return std::vector<domain::Decision>();
     }
     co_return co_await run<std::vector<domain::Decision>>(
-        [commands, locks](Session& session, Deadline deadline) {
-          return postgres::decide(session, commands, locks, deadline);
+        [commands, locks, news](Session& session, Deadline deadline) {
+          return postgres::decide(session, commands, locks, news, deadline);
         },
         options_.call_deadline);
   }

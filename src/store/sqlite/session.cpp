@@ -89,14 +89,15 @@ Result<void> Session::ready() {
   return in_transaction([] { return Result<void>(); });
 }
 
-Result<std::vector<domain::Decision>> Session::decide(std::span<const domain::Command> commands) {
+Result<std::vector<domain::Decision>> Session::decide(std::span<const domain::Command> commands,
+                                                      std::vector<domain::StockNews>* news) {
   if (commands.size() > kBatchMax) {
     return std::unexpected(too_many(path_, commands.size()));
   }
   if (auto opened = open(); !opened) {
     return failed(opened.error());
   }
-  return in_transaction([&] { return tables_->decide(commands); });
+  return in_transaction([&] { return tables_->decide(commands, news); });
 }
 
 Result<void> Session::try_another(std::span<const domain::ProductId> products) {

@@ -28,7 +28,8 @@ class Session {
   Result<MigrationPlan> plan_migration() const;
   Result<int> migrate();
   Result<void> ready();
-  Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands);
+  Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands,
+                                               std::vector<domain::StockNews>* news);
   Result<void> try_another(std::span<const domain::ProductId> products);
 
   Result<std::vector<domain::Hold>> due_holds(const std::optional<domain::Hold>& after,

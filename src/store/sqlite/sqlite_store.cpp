@@ -46,10 +46,11 @@ class SqliteStore : public Store {
     return on_thread<Result<void>>([](Session& session) { return session.ready(); });
   }
 
-  Task<Result<std::vector<domain::Decision>>> decide(std::span<const domain::Command> commands,
-                                                     Locks /*locks*/) override {
+  Task<Result<std::vector<domain::Decision>>> decide(
+      std::span<const domain::Command> commands, Locks /*locks*/,
+      std::vector<domain::StockNews>* news) override {
     return on_thread<Result<std::vector<domain::Decision>>>(
-        [commands](Session& session) { return session.decide(commands); });
+        [commands, news](Session& session) { return session.decide(commands, news); });
   }
 
   Task<Result<void>> try_another(std::span<const domain::ProductId> products) override {

@@ -75,7 +75,7 @@ Result<Tables> Tables::prepare(Connection& connection) {
   Tables tables;
   tables.file_ = connection.file();
   const std::pair<Statement*, std::string_view> statements[] = {
-      {&tables.select_item_, "SELECT quantity, version FROM inventory WHERE id = ?1"},
+      {&tables.select_item_, "SELECT quantity, version, low_stock FROM inventory WHERE id = ?1"},
       {&tables.draw_,
        "WITH others AS (SELECT * FROM inventory WHERE typeof(quantity) = 'integer' AND "
        "id NOT IN (SELECT value FROM json_each(?1))), few (id, is_in_stock) AS ("
@@ -89,8 +89,8 @@ Result<Tables> Tables::prepare(Connection& connection) {
       // The highest id that was ever given, deleted ones included.
       {&tables.select_last_id_, "SELECT seq FROM sqlite_sequence WHERE name = 'inventory'"},
       {&tables.select_entry_,
-       "SELECT outcome, quantity, delta, quantity_after, terms, message_hash FROM inventory_ledger "
-       "WHERE product_id = ?1 AND identity = ?2"},
+       "SELECT outcome, quantity, delta, quantity_after, terms, message_hash, version "
+       "FROM inventory_ledger WHERE product_id = ?1 AND identity = ?2"},
       {&tables.insert_entry_,
        "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, decided_at, "
        "quantity_after, version, reason, terms, message_hash) "
@@ -125,7 +125,8 @@ Result<Tables> Tables::prepare(Connection& connection) {
   return tables;
 }
 
-Result<std::vector<domain::Decision>> Tables::decide(std::span<const domain::Command> commands) {
+Result<std::vector<domain::Decision>> Tables::decide(std::span<const domain::Command> commands,
+                                                     std::vector<domain::StockNews>* news) {
   const domain::Needs needs = domain::needs_of(commands);
   domain::Books books(needs);
   if (auto read = read_stock(needs, books); !read) {
@@ -145,7 +146,7 @@ Result<std::vector<domain::Decision>> Tables::decide(std::span<const domain::Com
     books.found_fresh(*std::move(ids));
   }
   if (needs.now) books.found_now(now());
-  auto decisions = domain::decide_all(commands, books);
+  auto decisions = domain::decide_all(commands, books, news);
   const domain::Changes changes = books.take_changes();
   if (auto written = write(changes); !written) {
     return std::unexpected(written.error());
@@ -189,7 +190,9 @@ Result<void> Tables::read_stock(const domain::Needs& needs, domain::Books& books
         "reading the stock",
         [&](const Statement& row) {
           if (const auto quantity = quantity_of(row.exact_integer(0))) {
-            books.found(product, {*quantity, row.integer(1)});
+            books.found(product, {.quantity = *quantity,
+                                  .version = row.integer(1),
+                                  .low_stock = row.exact_integer(2)});
           } else {
             flawed.add(product, "inventory", fmt::format("id {}", product),
                        fmt::format("quantity is {}", row.display(0)));
@@ -222,6 +225,7 @@ Result<void> Tables::read_entries(const domain::Needs& needs, domain::Books& boo
                            .quantity = row.integer(1),
                            .delta = row.integer(2),
                            .quantity_after = row.exact_integer(3),
+                           .version = row.exact_integer(6),
                            .terms = row.optional_text(4),
                            .message_hash = row.exact_integer(5)});
         },

@@ -30,7 +30,8 @@ class Tables {
   // The schema must be current.
   static Result<Tables> prepare(Connection& connection);
 
-  Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands);
+  Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands,
+                                               std::vector<domain::StockNews>* news = nullptr);
 
   // See Store::try_another(). What it writes is for the caller to take back.
   Result<void> try_another(std::span<const domain::ProductId> products);
