@@ -9,7 +9,7 @@
 namespace inventory::contract {
 namespace {
 
-std::string_view text_of(domain::Outcome outcome) {
+std::string_view confirmation_text(domain::Outcome outcome) {
   switch (outcome) {
     case domain::Outcome::confirmed:
       return "Order confirmed";
@@ -49,7 +49,9 @@ std::string confirmation_reply(const ConfirmationMessage& message,
                              name_of(asked.id, asked.line), product, quantity));
   }
   const bool success = decision.outcome == domain::Outcome::confirmed;
-  return open_reply(message.order_id, success, text_of(decision.outcome), message.object) + '}';
+  return open_reply(message.order_id, success, confirmation_text(decision.outcome),
+                    message.object) +
+         '}';
 }
 
 std::string invalid_confirmation_reply(const ConfirmationMessage& message, std::string_view what) {

@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 6> kOrderMembers{"order_id", "product_id"
 constexpr std::string_view kHeldUntil = R"(,"held_until":)";
 constexpr JsonArrayWanted kOrderItems{kOrderMembers[4], kItemMembers, kItemsMax};
 
-std::string_view text_of(domain::Outcome outcome) {
+std::string_view order_text(domain::Outcome outcome) {
   switch (outcome) {
     case domain::Outcome::accepted:
     case domain::Outcome::held:
@@ -141,7 +141,8 @@ std::string order_reply(const OrderMessage& message, const domain::OrderDecision
   }
   const bool success =
       decision.outcome == domain::Outcome::accepted || decision.outcome == domain::Outcome::held;
-  return open_order_reply(message, success, text_of(decision.outcome), decision.held_until) + '}';
+  return open_order_reply(message, success, order_text(decision.outcome), decision.held_until) +
+         '}';
 }
 
 std::string basket_reply(const OrderMessage& message, const domain::BasketDecision& decision) {
@@ -160,7 +161,7 @@ std::string basket_reply(const OrderMessage& message, const domain::BasketDecisi
   const bool success =
       decision.outcome == domain::Outcome::accepted || decision.outcome == domain::Outcome::held;
   std::string json =
-      open_order_reply(message, success, text_of(decision.outcome), decision.held_until);
+      open_order_reply(message, success, order_text(decision.outcome), decision.held_until);
   if (success) return json += '}';
   json += R"(,"items":[)";
   for (const auto& [product, available] : decision.in_the_way) {

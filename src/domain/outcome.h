@@ -46,10 +46,11 @@ struct OutcomeRow {
   std::string_view reason;  // of metrics, beside the label
   std::string_view text;    // as in logs: "not enough stock"
   bool is_dead_lettered = false;
+  bool writes_stock = false;  // where it was decided anew, the stock of a product was written
 };
 
 inline constexpr std::array kOutcomes{
-    OutcomeRow{Outcome::accepted, "accepted", "accepted", "", "accepted"},
+    OutcomeRow{Outcome::accepted, "accepted", "accepted", "", "accepted", false, true},
     OutcomeRow{Outcome::product_not_found, "product_not_found", "rejected", "product_not_found",
                "product not found"},
     OutcomeRow{Outcome::not_enough_stock, "not_enough_stock", "rejected", "not_enough_stock",
@@ -66,10 +67,10 @@ inline constexpr std::array kOutcomes{
     OutcomeRow{Outcome::cancelled_first, "cancelled_first", "rejected", "cancelled",
                "cancelled before it came"},
     OutcomeRow{Outcome::cancelled, "cancelled", "cancelled", "", "cancelled"},
-    OutcomeRow{Outcome::adjusted, "adjusted", "adjusted", "", "adjusted"},
+    OutcomeRow{Outcome::adjusted, "adjusted", "adjusted", "", "adjusted", false, true},
     OutcomeRow{Outcome::inventory_changed, "inventory_changed", "rejected", "inventory_changed",
                "inventory has changed"},
-    OutcomeRow{Outcome::held, "held", "held", "", "held"},
+    OutcomeRow{Outcome::held, "held", "held", "", "held", false, true},
     OutcomeRow{Outcome::confirmed, "confirmed", "confirmed", "", "confirmed"},
     OutcomeRow{Outcome::hold_expired, "hold_expired", "rejected", "hold_expired", "hold expired"},
     OutcomeRow{Outcome::order_cancelled, "order_cancelled", "rejected", "cancelled",
@@ -77,7 +78,7 @@ inline constexpr std::array kOutcomes{
     OutcomeRow{Outcome::order_rejected, "order_rejected", "rejected", "rejected",
                "order was rejected"},
     OutcomeRow{Outcome::order_not_found, "", "rejected", "order_not_found", "order not found"},
-    OutcomeRow{Outcome::expired, "expired", "expired", "", "hold expired, given back"},
+    OutcomeRow{Outcome::expired, "expired", "expired", "", "hold expired, given back", false, true},
     OutcomeRow{Outcome::hold_ended, "", "ended_before", "", "hold has ended before"},
 };
 

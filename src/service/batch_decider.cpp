@@ -32,9 +32,7 @@ bool concerns_requests(Fault fault) {
 }
 
 bool has_written_stock(const domain::Decision& decision) {
-  const auto outcome = domain::outcome_of(decision);
-  return !domain::is_replayed(decision) &&
-         (outcome == domain::Outcome::accepted || outcome == domain::Outcome::adjusted);
+  return !domain::is_replayed(decision) && row_of(domain::outcome_of(decision)).writes_stock;
 }
 
 // Whether these failed so slowly that others should not wait until the cause is found.

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds kAskAgainAfter{30};
 constexpr std::chrono::seconds kConfirmMax{30};
-constexpr std::size_t kAskedMax = 100'000;
+constexpr std::size_t kHoldsRememberedMax = 100'000;
 
 amqp::Message expiry_request(const std::string& queue, const domain::Hold& hold) {
   amqp::Message message;
@@ -63,7 +63,8 @@ Task<bool> Sweeper::sweep() {
 std::vector<domain::Hold> Sweeper::not_asked_yet(const std::vector<domain::Hold>& due) {
   const auto now = clock_.steady_now();
   std::erase_if(asked_, [now](const auto& one) { return now - one.second >= kAskAgainAfter; });
-  if (asked_.size() > kAskedMax) asked_.clear();  // they are asked again: that costs a message each
+  if (asked_.size() > kHoldsRememberedMax)
+    asked_.clear();  // they are asked again: that costs a message each
   std::vector<domain::Hold> holds;
   for (const domain::Hold& hold : due) {
     if (!asked_.contains(hold.key)) holds.push_back(hold);

@@ -26,10 +26,10 @@ inline domain::Command trial_of(domain::ProductId product, bool is_in_stock) {
 
 // Whether it came to writing, and has shown something.
 inline Result<void> check_trial(const domain::Decision& decision) {
-  const auto outcome = domain::outcome_of(decision);
-  if (outcome == domain::Outcome::accepted || outcome == domain::Outcome::adjusted) return {};
+  const domain::OutcomeRow& row = row_of(domain::outcome_of(decision));
+  if (row.writes_stock) return {};
   return std::unexpected(
-      Error{Fault::retryable, fmt::format("another product, tried: {}", row_of(outcome).text)});
+      Error{Fault::retryable, fmt::format("another product, tried: {}", row.text)});
 }
 
 }  // namespace inventory::store

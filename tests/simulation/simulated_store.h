@@ -30,6 +30,11 @@ class SimulatedStore : public store::Store {
   Task<store::Result<std::vector<domain::Decision>>> decide(
       std::span<const domain::Command> commands, store::Locks locks) override;
   Task<store::Result<void>> try_another(std::span<const domain::ProductId> products) override;
+  // Nobody holds here.
+  Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold>,
+                                                           std::size_t) override {
+    co_return std::vector<domain::Hold>();
+  }
 
  private:
   Task<store::Result<std::shared_ptr<Session>>> connect();
