@@ -39,9 +39,6 @@ def test_select_insert_and_update_are_enough(broker, granted, queues):
         assert client.order(order).json["success"]
         assert client.order(order).replayed
         assert client.item({"quantity": -1}).json["success"] is False
-        held = {"order_id": 2, "product_id": product, "quantity": 1, "hold_seconds": 900}
-        assert client.order(held).json["success"]
-        assert client.call(queues.cancel, held).json["success"]
     assert stock(database) == {product: 6}
     for command in ("verify", "migrate"):  # there is nothing to migrate
         done = run(command, DATABASE_URL=url)
@@ -113,9 +110,7 @@ def test_the_documented_permissions_of_the_broker_are_enough(confined, folder):
         assert client.take(queues.order_response)[0].replayed
 
     # The queues exist now: nothing has to be configured any more.
-    consumed = "|".join(
-        [queues.order, queues.item, queues.cancel, queues.confirm, queues.adjust, queues.expiry]
-    )
+    consumed = "|".join([queues.order, queues.item, queues.cancel, queues.adjust])
     ctl("set_permissions", "inventory", "^$", r"^amq\.default$", f"^({consumed})$")
     with Service(url, database.url, queues), Client(server.url, queues) as client:
         assert client.order(order).replayed
@@ -133,18 +128,12 @@ def test_without_rights_on_the_new_queues_orders_go_on(confined, folder):
     queues = Queues()
     of_1_0 = f"^({queues.order}|{queues.item})([.]dlq)?$|^{queues.order_response}$"
     server.control("set_permissions", "inventory", of_1_0, r"^amq\.default$", of_1_0)
-    new = {
-        "cancel": queues.cancel,
-        "confirm": queues.confirm,
-        "adjust": queues.adjust,
-        "expiry": queues.expiry,
-    }
     with Client(server.url, queues) as client:
-        for queue in new.values():
+        for queue in (queues.cancel, queues.adjust):
             client.channel.queue_delete(queue)
     service = Service(as_user("inventory", server), Sqlite(folder).url, queues).start()
     try:
-        for setting, queue in new.items():
+        for queue, setting in ((queues.cancel, "cancel"), (queues.adjust, "adjust")):
             service.wait_for_log(
                 f"grant the broker's user the rights on {queue} and {queue}.dlq,"
                 f" or start with --{setting}-queue none"
@@ -158,7 +147,7 @@ def test_without_rights_on_the_new_queues_orders_go_on(confined, folder):
         assert f"access to queue '{queues.cancel}" in text and "--cancel-queue none" in text
     finally:
         assert service.stop() == 0
-    without = dataclasses.replace(queues, **dict.fromkeys(new, "none"))
+    without = dataclasses.replace(queues, cancel="none", adjust="none")
     with Service(as_user("inventory", server), Sqlite(folder).url, without) as service:
         assert service.get("/readyz")[0] == 200
 
