@@ -27,6 +27,7 @@ Examples:
   inventory-service migrate --database-url postgresql://user:password@host/inventory
   inventory-service add --quantity 10 --description "Blue T-shirt, size M"
   inventory-service order --product-id 1 --quantity 2
+  inventory-service confirm --order-id 123 --product-id 1
   inventory-service cancel --order-id 123 --product-id 1
   inventory-service adjust --product-id 1 --change +5 --reason "delivery 17"
   inventory-service import items.csv

@@ -3,6 +3,7 @@
 #include "cli/commands/add.h"
 #include "cli/commands/adjust.h"
 #include "cli/commands/cancel.h"
+#include "cli/commands/confirm.h"
 #include "cli/commands/dead_letters/dead_letters.h"
 #include "cli/commands/import/import.h"
 #include "cli/commands/migrate.h"
@@ -15,9 +16,9 @@ namespace inventory::cli {
 
 std::vector<Command> commands() {
   return {
-      serve_command(), migrate_command(),      verify_command(), add_command(),
-      order_command(), cancel_command(),       adjust_command(), import_command(),
-      stock_command(), dead_letters_command(),
+      serve_command(),  migrate_command(), verify_command(),       add_command(),
+      order_command(),  confirm_command(), cancel_command(),       adjust_command(),
+      import_command(), stock_command(),   dead_letters_command(),
   };
 }
 

@@ -117,7 +117,8 @@ std::expected<std::optional<Found>, std::string> find_in_credential_file(
 
 std::expected<Found, std::string> find_value(const Setting& setting, const FlagValues& flags,
                                              const EnvironmentLookup& environment,
-                                             const FoundValues& keys) {
+                                             const FoundValues& keys,
+                                             const Configuration& earlier) {
   if (const auto flag = flags.find(setting.name); flag != flags.end()) {
     return Found{flag->second, fmt::format("flag --{}", setting.name)};
   }
@@ -139,6 +140,9 @@ std::expected<Found, std::string> find_value(const Setting& setting, const FlagV
       if (!url) return std::unexpected(std::move(url.error()));
       return Found{*std::move(url), fmt::format("environment {}", kRabbitmqHost)};
     }
+  }
+  if (setting.name == "expiry-queue") {
+    return Found{contract::expiry_queue(earlier.order_queue), "default"};
   }
   return Found{std::string(setting.default_text), "default"};
 }
@@ -168,10 +172,10 @@ class TogetherCheck {
   // A request queue that is also read, answered to or dead-lettered into as another would feed the
   // service its own messages.
   Applied queues() const {
-    static constexpr std::array<std::string_view, 6> kQueues = {
-        "order-queue",  "item-queue",           "cancel-queue",
-        "adjust-queue", "order-response-queue", "item-response-queue"};
-    for (std::size_t request = 0; request < 4; ++request) {
+    static constexpr std::array<std::string_view, 8> kQueues = {
+        "order-queue",  "item-queue",   "cancel-queue",         "confirm-queue",
+        "adjust-queue", "expiry-queue", "order-response-queue", "item-response-queue"};
+    for (std::size_t request = 0; request < 6; ++request) {
       for (std::size_t other = 0; other < kQueues.size(); ++other) {
         if (request == other) continue;
         const SettingInForce& one = get(kQueues[request]);
@@ -262,7 +266,7 @@ std::expected<LoadedConfiguration, std::string> load_configuration(
   }
   LoadedConfiguration loaded;
   for (const Setting& setting : settings()) {
-    auto found = find_value(setting, flags, environment, keys);
+    auto found = find_value(setting, flags, environment, keys, loaded.configuration);
     if (!found) return std::unexpected(std::move(found.error()));
     if (auto applied = apply(setting, *found, loaded.configuration); !applied) {
       return std::unexpected(std::move(applied.error()));

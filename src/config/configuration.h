@@ -45,7 +45,8 @@ struct Configuration {
   std::string cancel_queue;
   std::string confirm_queue;
   std::string adjust_queue;
-  // The service's own: holds that are over. Empty: they are not looked for.
+  // The service's own: holds that are over. Empty: they are not looked for. Named after the order
+  // queue unless a name was given.
   std::string expiry_queue;
   amqp::QueueType queue_type{};
 

@@ -99,6 +99,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
       {"order-queue", "o"},
       {"item-queue", "i"},
       {"cancel-queue", "c"},
+      {"confirm-queue", "f"},
+      {"expiry-queue", "e"},
       {"adjust-queue", "none"},
       {"order-response-queue", "or"},
       {"item-response-queue", "ir"},
@@ -132,6 +134,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_EQ(read.order_queue, "o");
     EXPECT_EQ(read.item_queue, "i");
     EXPECT_EQ(read.cancel_queue, "c");
+    EXPECT_EQ(read.confirm_queue, "f");
+    EXPECT_EQ(read.expiry_queue, "e");
     EXPECT_EQ(read.adjust_queue, "");
     EXPECT_EQ(read.order_response_queue, "or");
     EXPECT_EQ(read.item_response_queue, "ir");
@@ -241,7 +245,10 @@ TEST(Configuration, TakesTheBoundsThatItNames) {
     const auto setting = std::ranges::find(settings(), name, &Setting::name);
     EXPECT_THAT(std::string(setting->takes), HasSubstr(std::string("from ") + low + " to " + high));
   }
-  EXPECT_EQ(error_of({.flags = {{"order-queue", std::string(251, 'q')}}}), "no error");
+  const std::string longest(251, 'q');
+  EXPECT_EQ(error_of({.flags = {{"order-queue", longest}, {"expiry-queue", "e"}}}), "no error");
+  EXPECT_THAT(error_of({.flags = {{"order-queue", longest}}}),
+              HasSubstr("expiry-queue (default) takes 1 to 251 bytes"));
 }
 
 TEST(Configuration, NeverRepeatsAUrlThatIsWrong) {
@@ -275,6 +282,17 @@ TEST(Configuration, RefusesAQueueThatWouldFeedTheServiceItsOwnMessages) {
               HasSubstr("dead-letter queue of item-queue"));
   EXPECT_THAT(error_of({.flags = {{"cancel-queue", "order_validate.undelivered"}}}),
               HasSubstr("queue of undelivered replies to order-queue"));
+  EXPECT_EQ(error_of({.flags = {{"confirm-queue", "order_validate.expiry"}}}),
+            "expiry-queue (default) takes another name than confirm-queue (flag --confirm-queue)");
+}
+
+TEST(Configuration, NamesTheExpiryQueueAfterTheOrderQueue) {
+  EXPECT_EQ(configuration_of({}).expiry_queue, "order_validate.expiry");
+  EXPECT_EQ(configuration_of({.flags = {{"order-queue", "o"}}}).expiry_queue, "o.expiry");
+  EXPECT_EQ(configuration_of({.flags = {{"order-queue", "o"}, {"expiry-queue", "e"}}}).expiry_queue,
+            "e");
+  EXPECT_EQ(configuration_of({.flags = {{"expiry-queue", "none"}}}).expiry_queue, "");
+  EXPECT_THAT(printed({}), HasSubstr("expiry-queue = \"order_validate.expiry\"  # default\n"));
 }
 
 TEST(Configuration, LetsBothKindsOfRepliesShareAQueue) {

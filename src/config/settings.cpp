@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::string_view kTakesQueueName =
     R"(1 to 251 bytes of UTF-8, not beginning with "amq.")";
-constexpr std::string_view kExpiryQueueDefault = "the order queue's and .expiry";
 constexpr std::string_view kTakesQueueNameOrNone =
     R"(1 to 251 bytes of UTF-8, not beginning with "amq.", or none)";
 constexpr std::string_view kTakesExchangeNameOrNone =
@@ -166,15 +165,11 @@ constexpr Setting kSettings[] = {
     {.name = "expiry-queue",
      .environment = "INVENTORY_EXPIRY_QUEUE",
      .placeholder = "NAME",
-     .default_text = kExpiryQueueDefault,
+     .default_text = "the order queue's name and .expiry",
      .description = "the service's own, for holds that are over; none: they are not given back",
      .takes = kTakesQueueNameOrNone,
-     .apply =
-         [](std::string_view text, Configuration& to) {
-           const bool is_default = text == kExpiryQueueDefault;
-           return is_default ? read_queue_name(to.order_queue + ".expiry", to.expiry_queue)
-                             : read_optional_queue_name(text, to.expiry_queue);
-         }},
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_optional_queue_name(text, to.expiry_queue); }},
     {.name = "adjust-queue",
      .environment = "INVENTORY_ADJUST_QUEUE",
      .placeholder = "NAME",

@@ -12,6 +12,7 @@ inline constexpr std::size_t kQueueNameBytesMax = 255;  // a short string of AMQ
 
 inline constexpr std::string_view kDeadLetterSuffix = ".dlq";
 inline constexpr std::string_view kKeptSuffix = ".undelivered";
+inline constexpr std::string_view kExpirySuffix = ".expiry";
 
 // Where requests go that can never be processed.
 inline std::string dead_letter_queue(std::string_view request_queue) {
@@ -21,6 +22,12 @@ inline std::string dead_letter_queue(std::string_view request_queue) {
 // What keeps the replies to its requests that their clients' queues did not take.
 inline std::string kept_queue(std::string_view request_queue) {
   return std::string(request_queue) += kKeptSuffix;
+}
+
+// Where the service asks itself to give back what holds took that are over, unless a setting says
+// otherwise.
+inline std::string expiry_queue(std::string_view order_queue) {
+  return std::string(order_queue) += kExpirySuffix;
 }
 
 }  // namespace inventory::contract

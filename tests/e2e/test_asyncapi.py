@@ -18,7 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT_FILE = ROOT / "docs/asyncapi.yaml"
 DOCUMENT = yaml.safe_load(DOCUMENT_FILE.read_text())
 MESSAGES = DOCUMENT["components"]["messages"]
-KINDS = ["item", "order", "cancellation", "adjustment"]  # in the order of their examples
+# In the order of their examples.
+KINDS = ["item", "order", "cancellation", "confirmation", "adjustment"]
 EVENTS = ["stockEvent", "expiredHold", "addedItem"]
 PARSER = "@asyncapi/parser@3.6.6"
 VALIDATE = """
@@ -72,11 +73,16 @@ def queue_of(kind, queues):
         "item": queues.item,
         "order": queues.order,
         "cancellation": queues.cancel,
+        "confirmation": queues.confirm,
         "adjustment": queues.adjust,
     }[kind]
 
 
-PAYLOADS = [kind + reply for kind in KINDS for reply in ("", "Reply")] + EVENTS
+PAYLOADS = [
+    *(kind + reply for kind in KINDS for reply in ("", "Reply")),
+    "expiry",
+    *EVENTS,
+]
 
 
 @pytest.mark.parametrize("message", PAYLOADS)
@@ -89,9 +95,11 @@ def test_its_queues_are_the_programs_own():
     printed = run("--print-config").stdout
     keys = {"stock.{level}", "hold.expired", "item.added"}
     addresses = {channel["address"] for channel in DOCUMENT["channels"].values()} - keys
-    requests = {queue_of(kind, Queues) for kind in KINDS}
+    requests = {queue_of(kind, Queues) for kind in KINDS} | {Queues.expiry}
     replies = {Queues.order_response, Queues.item_response}
-    named_after = {f"{Queues.cancel}_response", f"{Queues.adjust}_response"}
+    named_after = {
+        f"{queue}_response" for queue in (Queues.cancel, Queues.confirm, Queues.adjust)
+    }
     assert {f'"{name}"' in printed for name in requests | replies} == {True}, printed
     assert addresses == requests | replies | named_after | {f"{name}.dlq" for name in requests}
     version = run("--version").stdout.split()[-1]
@@ -107,8 +115,9 @@ def test_its_examples_are_what_happens(broker, database, queues):
             for name, request in examples(kind).items():
                 reply = client.call(queue_of(kind, queues), request["payload"])
                 body = reply.json
-                if kind == "item" and body["success"]:
-                    body["created_at"] = replies[name]["payload"]["created_at"]
+                for time in ("created_at", "held_until"):
+                    if body.get(time):
+                        body[time] = replies[name]["payload"][time]
                 assert body == replies[name]["payload"], name
                 assert reply.headers == replies[name].get("headers", {}), name
 
@@ -154,13 +163,17 @@ def valid(kind, product):
         "item": lambda: {"quantity": 1, "description": "Blue T-shirt, size M"},
         "order": lambda: {"order_id": new_id(), "product_id": product, "quantity": 1},
         "basket": lambda: {"order_id": new_id(), "items": ITEMS},
+        "hold": lambda: valid("order", product)() | {"hold_seconds": 60},
         "cancellation": lambda: {"order_id": new_id(), "product_id": product},
+        "confirmation": lambda: {"order_id": new_id(), "product_id": product},
+        "expiry": lambda: {"product_id": product, "identity": f"s{new_id()}"},
         "adjustment": lambda: {"adjustment_id": new_id(), "product_id": product, "change": 1},
         "count": lambda: {"adjustment_id": new_id(), "product_id": product, "set_to": 1},
     }[kind]
 
 
-FORMS = {"basket": "order", "count": "adjustment"}  # of a kind, beside the one of its name
+# Of a kind, beside the one of its name.
+FORMS = {"basket": "order", "hold": "order", "count": "adjustment"}
 
 
 @pytest.mark.parametrize("form", [*KINDS, *FORMS])
@@ -181,6 +194,27 @@ def test_a_request_is_valid_to_the_service_if_it_is_to_the_document(shop, form):
         assert reply.properties.content_type == DOCUMENT["defaultContentType"]
         seen.add(is_valid)
     assert seen == {True, False}
+
+
+def test_what_is_no_request_for_an_expiry_is_dead_lettered(shop):
+    """Nobody is answered: what is no dead letter was valid."""
+    queue = shop.queues.expiry
+    requests = list(variants("expiry", valid("expiry", shop.add(10))))
+    invalid = {str(at) for at, request in enumerate(requests) if not fits(request, "expiry")}
+    assert 0 < len(invalid) < len(requests)
+    for at, request in enumerate(requests):
+        shop.publish(queue, request, message_id=str(at))
+    shop.publish(queue, b"the last", message_id="last")
+    letters = {}
+
+    def is_complete(letter):
+        letters[letter.properties.message_id] = letter
+        return letters.keys() >= invalid | {"last"}
+
+    shop.take(f"{queue}.dlq", is_complete)
+    assert letters.keys() == invalid | {"last"}
+    for letter in letters.values():
+        validator("deadLetterHeaders").validate(letter.headers)
 
 
 @pytest.mark.parametrize("body", [b"no JSON", b"[]", b"x" * 65_537])

@@ -1,7 +1,11 @@
 """The command line: what it prints, and its exit status."""
 
 import json
+import pathlib
+import re
+import shlex
 import subprocess
+import time
 import uuid
 
 import pytest
@@ -9,6 +13,7 @@ import pytest
 from service import DEADLINE_S, PROGRAM, Service, environment, run
 
 SECRET = "s3cret-w0rd"
+HOLDS = (pathlib.Path(__file__).resolve().parents[2] / "docs/holds.md").read_text()
 
 
 @pytest.fixture
@@ -26,7 +31,9 @@ def variables(url, queues):
         "INVENTORY_ORDER_RESPONSE_QUEUE": queues.order_response,
         "INVENTORY_ITEM_RESPONSE_QUEUE": queues.item_response,
         "INVENTORY_CANCEL_QUEUE": queues.cancel,
+        "INVENTORY_CONFIRM_QUEUE": queues.confirm,
         "INVENTORY_ADJUST_QUEUE": queues.adjust,
+        "INVENTORY_EXPIRY_QUEUE": queues.expiry,
     }
 
 
@@ -104,10 +111,61 @@ def test_a_day_of_a_shop(shop):
     assert json.loads(changed.stdout)["message"] == "Inventory has changed"
 
 
+def test_a_hold_is_confirmed_or_given_back(shop):
+    for product in ("7", "8"):
+        succeed(shop("add", "--quantity", "5", "--product-id", product))
+    line = ["--product-id", "7", "--order-id", "A-17", "--line-id", "4"]
+    held = succeed(shop("order", *line, "--quantity", "2", "--hold", "15m"))
+    assert held["order_data"]["hold_seconds"] == 900 and held["held_until"]
+    again = shop("order", *line, "--quantity", "2", "--hold", "16m")
+    assert again.returncode == 1 and "with hold_seconds 900" in again.stdout
+    early = shop("confirm", "--product-id", "7", "--order-id", "A-17")  # another line: none
+    assert early.returncode == 1 and json.loads(early.stdout)["message"] == "Order not found"
+    for _ in range(2):
+        assert succeed(shop("confirm", *line))["message"] == "Order confirmed"
+
+    succeed(shop("order", "--order-id", "A-18", "--item", "7:3", "--item", "8:5", "--hold", "30d"))
+    wrong = shop("confirm", "--order-id", "A-18", "--item", "7:3", "--item", "8:4")
+    assert wrong.returncode == 1 and "Invalid confirmation" in wrong.stdout
+    both = ["--order-id", "A-18", "--item", "7", "--item", "8:5"]
+    assert succeed(shop("confirm", *both))["message"] == "Order confirmed"
+    late = shop("order", "--item", "7:1", "--item", "8:1", "--hold", "1m")
+    assert late.returncode == 1 and json.loads(late.stdout)["held_until"] is None
+    given_back = succeed(shop("cancel", *both))["items"]
+    assert [item["quantity"] for item in given_back] == [3, 5]
+    gone = shop("confirm", "--order-id", "A-18", "--item", "7")
+    assert gone.returncode == 0, "what was answered stays so"
+
+
+def without_times(text):
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", "TIME", text)
+
+
+def test_the_example_of_holds_is_what_happens(broker, database, queues):
+    """Each command of docs/holds.md as it is written there, on an empty database."""
+    example = "".join(re.findall(r"```console\n(.*?)```", HOLDS, re.DOTALL))
+    steps = re.findall(r"^\$ inventory-service (.*)\n([^$]*)", example, re.MULTILINE)
+    assert len(steps) == example.count("$ ") > 10
+    settings = variables(broker.url, queues) | {"DATABASE_URL": database.url}
+    with Service(broker.url, database.url, queues):
+        for command, expected in steps:
+            end = time.monotonic() + DEADLINE_S
+            is_yes = command.startswith("stock") or '"success":true' in expected
+            while True:
+                done = run(*shlex.split(command), **settings)
+                assert done.returncode == (0 if is_yes else 1), done
+                if without_times(done.stdout) == without_times(expected):
+                    break
+                # The stock comes back a few seconds later, says the page.
+                assert command.startswith("stock") and time.monotonic() < end, done
+                time.sleep(0.2)
+
+
 @pytest.mark.parametrize(
     "command, setting",
     [
         (["cancel", "--order-id", "1", "--product-id", "1"], "CANCEL"),
+        (["confirm", "--order-id", "1", "--product-id", "1"], "CONFIRM"),
         (["adjust", "--product-id", "1", "--change", "1"], "ADJUST"),
     ],
 )
@@ -135,11 +193,12 @@ def test_an_order_id_may_be_text(shop):
         ["add", "--quantity", "1"],
         ["order", "--product-id", "1", "--quantity", "1"],
         ["cancel", "--order-id", "1", "--product-id", "1"],
+        ["confirm", "--order-id", "1", "--product-id", "1"],
         ["adjust", "--product-id", "1", "--change", "1"],
     ],
 )
 def test_without_an_answer_in_time_the_status_is_3(broker, client, queues, command):
-    for queue in (queues.order, queues.item, queues.cancel, queues.adjust):
+    for queue in (queues.order, queues.item, queues.cancel, queues.confirm, queues.adjust):
         client.channel.queue_declare(queue, durable=True)
     done = run(*command, "--timeout", "1", **variables(broker.url, queues))
     assert done.returncode == 3
@@ -153,6 +212,7 @@ def test_without_an_answer_in_time_the_status_is_3(broker, client, queues, comma
         ["add", "--quantity", "1"],
         ["order", "--product-id", "1", "--quantity", "1"],
         ["cancel", "--order-id", "1", "--product-id", "1"],
+        ["confirm", "--order-id", "1", "--product-id", "1"],
         ["adjust", "--product-id", "1", "--change", "1"],
     ],
 )
@@ -164,7 +224,7 @@ def test_without_a_broker_the_status_is_3(command):
     assert SECRET not in done.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["add"], ["order"], ["cancel"], ["adjust"], ["migrate"], ["import"], ["dead-letters"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["add"], ["order"], ["confirm"], ["cancel"], ["adjust"], ["migrate"], ["import"], ["dead-letters"]])
 def test_help_is_there_for_every_command(command):
     done = run(*command, "--help")
     assert done.returncode == 0
@@ -299,6 +359,8 @@ def test_a_wrong_value_in_a_settings_file_is_one_line(folder):
         ["order", "--product-id", "1", "--quantity", "0"],
         ["order", "--product-id", "1"],
         ["order", "--product-id", "1", "--quantity", "1", "--timeout", "soon"],
+        ["order", "--product-id", "1", "--quantity", "1", "--hold", "31d"],
+        ["confirm", "--product-id", "1"],
         ["import"],
         ["import", "one.csv", "two.csv"],
         ["dead-letters", "list", "--older-than", "2"],

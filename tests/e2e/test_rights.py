@@ -164,7 +164,8 @@ def test_the_documented_permissions_of_the_tools_are_enough(confined, folder):
         client.receive()
         for command in (
             ("add", "--quantity", "3"),
-            ("order", "--product-id", "1", "--quantity", "2", "--order-id", "1"),
+            ("order", "--product-id", "1", "--quantity", "2", "--order-id", "1", "--hold", "1h"),
+            ("confirm", "--order-id", "1", "--product-id", "1"),
             ("cancel", "--order-id", "1", "--product-id", "1"),
             ("adjust", "--product-id", "1", "--change", "1"),
             ("import", str(items)),

@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/request_client.h"
 #include "contract/limits.h"
+#include "domain/hold.h"
 
 namespace inventory::cli {
 namespace {
@@ -65,6 +66,17 @@ std::expected<Items, std::string> read_single(const Arguments& given, Quantities
   return Items{{.product = *product, .quantity = *quantity}};
 }
 
+std::expected<std::optional<std::chrono::seconds>, std::string> read_hold(const Arguments& given) {
+  static constexpr std::chrono::seconds kMax(domain::kHoldSecondsMax);
+  const auto text = given.option("--hold");
+  if (!text) return std::nullopt;
+  const auto hold = read_duration("--hold", *text);
+  if (!hold) return Wrong(hold.error());
+  if (*hold >= std::chrono::seconds(1) && *hold <= kMax) return *hold;
+  return Wrong(
+      fmt::format("--hold takes a time from 1s to 30d; not {}", config::quoted_for_message(*text)));
+}
+
 void append_item(std::string& json, const RequestedItem& item) {
   json += fmt::format(R"("product_id":{})", item.product);
   if (item.quantity) json += fmt::format(R"(,"quantity":{})", *item.quantity);
@@ -91,16 +103,25 @@ std::expected<OrderRequest, std::string> read_order_request(const Arguments& giv
     if (!read) return Wrong(read.error());
     line_id = *std::move(read);
   }
+  std::optional<std::chrono::seconds> hold;
+  if (quantities == Quantities::required) {
+    const auto read = read_hold(given);
+    if (!read) return Wrong(read.error());
+    hold = *read;
+  }
   const auto timeout = read_timeout(given);
   if (!timeout) return Wrong(timeout.error());
   return OrderRequest{.order_id = *std::move(order_id),
                       .line_id = std::move(line_id),
                       .items = *std::move(items),
                       .is_list = !list.empty(),
+                      .hold = hold,
                       .timeout = *timeout};
 }
 
 std::string body_of(const OrderRequest& request) {
+  const std::string end =
+      request.hold ? fmt::format(R"(,"hold_seconds":{}}})", request.hold->count()) : "}";
   std::string json = R"({"order_id":)";
   contract::append_id(json, request.order_id);
   if (request.line_id) {
@@ -110,7 +131,7 @@ std::string body_of(const OrderRequest& request) {
   json += ',';
   if (!request.is_list) {
     append_item(json, request.items.front());
-    return json += '}';
+    return json += end;
   }
   json += R"("items":[)";
   for (const RequestedItem& item : request.items) {
@@ -118,7 +139,7 @@ std::string body_of(const OrderRequest& request) {
     append_item(json, item);
     json += '}';
   }
-  return json += "]}";
+  return json += ']' + end;
 }
 
 std::vector<Option> order_request_options(Quantities quantities) {
@@ -126,7 +147,7 @@ std::vector<Option> order_request_options(Quantities quantities) {
   const auto ids = fmt::format(
       "sent as an integer if it is one (123), otherwise as a string of at\nmost {} bytes",
       kOrderIdBytesMax);
-  return {
+  std::vector<Option> options{
       {"--product-id", "N", fmt::format("from 1 to {}; or use --item", kIntegerMax)},
       {"--quantity", "N",
        is_new ? fmt::format("from 1 to {}", kIntegerMax) : "if given, it must be what was ordered"},
@@ -135,8 +156,14 @@ std::vector<Option> order_request_options(Quantities quantities) {
       {"--order-id", "ID",
        is_new ? ids + ";\nthe same id is the same order; a new UUID if not given"
               : ids + "; required"},
-      {"--line-id", "ID", "tells lines of one order for the same product apart"},
-      timeout_option("the reply")};
+      {"--line-id", "ID", "tells lines of one order for the same product apart"}};
+  if (is_new) {
+    options.push_back(
+        {"--hold", "TIME",
+         "takes the stock for so long, from 1s to 30d, such as 15m;\nconfirm it in time"});
+  }
+  options.push_back(timeout_option("the reply"));
+  return options;
 }
 
 }  // namespace inventory::cli

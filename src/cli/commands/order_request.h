@@ -1,7 +1,7 @@
 #pragma once
 
-// What the commands about an order (`order`, `cancel`) have in common: the order and its items, as
-// options name them, and the body of the request.
+// What the commands about an order (`order`, `confirm`, `cancel`) have in common: the order and its
+// items, as options name them, and the body of the request.
 
 #include <chrono>
 #include <cstdint>
@@ -21,19 +21,21 @@ struct OrderRequest {
   std::optional<domain::OrderId> line_id;
   std::vector<contract::RequestedItem> items;  // 1 to contract::kItemsMax
   bool is_list = false;                        // sent as `items`, even if it is only one
+  std::optional<std::chrono::seconds> hold;    // 1 s to domain::kHoldSecondsMax
   std::chrono::seconds timeout;                // 1 s to 1 h
 };
 
 // Whether an item needs its quantity.
 enum class Quantities : std::uint8_t { required, optional };
 
-// A new UUID is the order id where none is given and `quantities` are required: a new order.
+// Where `quantities` are required it is a new order: a new UUID is its id where none is given, and
+// it may be a hold.
 std::expected<OrderRequest, std::string> read_order_request(const Arguments& given,
                                                             Quantities quantities);
 
 std::string body_of(const OrderRequest& request);
 
-// --product-id, --quantity, --item, --order-id, --line-id, --timeout.
+// --product-id, --quantity, --item, --order-id, --line-id, --hold of a new order, --timeout.
 std::vector<Option> order_request_options(Quantities quantities);
 
 }  // namespace inventory::cli

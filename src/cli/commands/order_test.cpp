@@ -62,6 +62,34 @@ TEST(Order, SaysWhatAnItemIs) {
   EXPECT_THAT(test::error_of(arguments), testing::HasSubstr("at most 100 items"));
 }
 
+TEST(Order, MayHoldStockForATime) {
+  for (const auto& [text, seconds] :
+       {std::pair("15m", "900"), {"1s", "1"}, {"30d", "2592000"}, {"720h", "2592000"}}) {
+    EXPECT_EQ(
+        body_of(order_of(
+            {"order", "--order-id", "7", "--product-id", "1", "--quantity", "2", "--hold", text})),
+        fmt::format(R"({{"order_id":7,"product_id":1,"quantity":2,"hold_seconds":{}}})", seconds));
+  }
+  EXPECT_EQ(body_of(order_of({"order", "--order-id", "7", "--item", "1:2", "--hold", "90s"})),
+            R"({"order_id":7,"items":[{"product_id":1,"quantity":2}],"hold_seconds":90})");
+}
+
+TEST(Order, SaysForHowLongItMayHold) {
+  const auto error_of_hold = [](const char* text) {
+    return test::error_of({"order", "--item", "1:2", "--hold", text});
+  };
+  for (const char* text : {"0s", "31d", "2592001s"}) {
+    EXPECT_EQ(error_of_hold(text),
+              fmt::format("order: --hold takes a time from 1s to 30d; not \"{}\"", text));
+  }
+  for (const char* text : {"", "900", "m", "-1m", "soon"}) {
+    EXPECT_EQ(error_of_hold(text),
+              fmt::format("order: --hold takes a number with a unit, such as 90s, 5m, 2h or 7d; "
+                          "not \"{}\"",
+                          text));
+  }
+}
+
 TEST(Order, SaysWhatItsOptionsTake) {
   EXPECT_EQ(test::error_of({"order", "--quantity", "1"}),
             "order: --product-id or --item is missing");

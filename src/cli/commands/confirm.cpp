@@ -1,0 +1,40 @@
+#include "cli/commands/confirm.h"
+
+#include "cli/commands/order_request.h"
+#include "cli/options.h"
+#include "cli/request_client.h"
+
+namespace inventory::cli {
+namespace {
+
+int confirm(const config::Configuration& configuration, const OrderRequest& request) {
+  return ask(configuration, same_request(configuration.confirm_queue, body_of(request)),
+             request.timeout);
+}
+
+Prepared prepare_confirm(const Arguments& given, const config::Configuration& configuration) {
+  if (configuration.confirm_queue.empty())
+    return Wrong("--confirm-queue is none: it is switched off");
+  return prepared(read_order_request(given, Quantities::optional), confirm);
+}
+
+}  // namespace
+
+Command confirm_command() {
+  return {
+      .name = "confirm",
+      .summary = "Confirm an order that holds stock, and print the reply",
+      .description =
+          "Makes the hold of an order final, of all items that are named or of none. It is "
+          "rejected if\nthe hold is over, or the order was cancelled, rejected, or never seen. An "
+          "order that was\nplaced without a hold is as good as confirmed.\n\n"
+          "Examples:\n  inventory-service confirm --order-id 123 --product-id 1\n"
+          "  inventory-service confirm --order-id A-17 --item 1 --item 5\n\n"
+          "Exit codes: 0 confirmed; 1 rejected; 2 wrong command line or setting; 3 no answer in "
+          "time.",
+      .options = order_request_options(Quantities::optional),
+      .prepare = prepare_confirm,
+  };
+}
+
+}  // namespace inventory::cli
