@@ -42,8 +42,6 @@ bool is_from_broker(amqp_method_number_t id) {
   switch (id) {
     case AMQP_CONNECTION_START_METHOD:
     case AMQP_CONNECTION_TUNE_METHOD:
-    case AMQP_EXCHANGE_DECLARE_OK_METHOD:
-      return method::ExchangeDeclareOk{};
     case AMQP_CONNECTION_OPEN_OK_METHOD:
     case AMQP_CONNECTION_CLOSE_METHOD:
     case AMQP_CONNECTION_CLOSE_OK_METHOD:
@@ -52,6 +50,7 @@ bool is_from_broker(amqp_method_number_t id) {
     case AMQP_CHANNEL_OPEN_OK_METHOD:
     case AMQP_CHANNEL_CLOSE_METHOD:
     case AMQP_CHANNEL_CLOSE_OK_METHOD:
+    case AMQP_EXCHANGE_DECLARE_OK_METHOD:
     case AMQP_QUEUE_DECLARE_OK_METHOD:
     case AMQP_BASIC_QOS_OK_METHOD:
     case AMQP_BASIC_CONSUME_OK_METHOD:
@@ -115,6 +114,8 @@ method::Incoming incoming(amqp_method_number_t id, const void* decoded) {
     }
     case AMQP_BASIC_CANCEL_METHOD:
       return method::BasicCancel{text(fields<amqp_basic_cancel_t>(decoded).consumer_tag)};
+    case AMQP_EXCHANGE_DECLARE_OK_METHOD:
+      return method::ExchangeDeclareOk{};
     case AMQP_CONNECTION_OPEN_OK_METHOD:
       return method::ConnectionOpenOk{};
     case AMQP_CONNECTION_CLOSE_OK_METHOD:

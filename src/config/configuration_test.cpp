@@ -105,6 +105,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
       {"order-response-queue", "or"},
       {"item-response-queue", "ir"},
       {"queue-type", "quorum"},
+      {"events-exchange", "e"},
+      {"events", "all"},
       {"prefetch", "10"},
       {"batch-max", "20"},
       {"message-bytes-max", "2048"},
@@ -140,6 +142,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_EQ(read.order_response_queue, "or");
     EXPECT_EQ(read.item_response_queue, "ir");
     EXPECT_EQ(read.queue_type, amqp::QueueType::quorum);
+    EXPECT_EQ(read.events_exchange, "e");
+    EXPECT_EQ(read.events, domain::Telling::all);
     EXPECT_EQ(read.prefetch, 10);
     EXPECT_EQ(read.batch_max, 20U);
     EXPECT_EQ(read.message_bytes_max, 2048U);
