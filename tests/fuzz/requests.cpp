@@ -1,4 +1,4 @@
-// Request bodies, read and answered as both kinds of request. The judge is another JSON library.
+// Request bodies, read and answered as each kind of request. The judge is another JSON library.
 //
 // Promised: what is accepted is JSON within the contract's limits, and all of that is accepted; the
 // reply is JSON with the contract's members and no other; order_data is the request byte for byte.
@@ -12,8 +12,11 @@
 #include <vector>
 
 #include "contract/cancellation_message.h"
+#include "contract/confirmation_message.h"
+#include "contract/expiry_message.h"
 #include "contract/item_message.h"
 #include "contract/order_message.h"
+#include "domain/hold.h"
 #include "target.h"
 
 namespace inventory::fuzz {
@@ -125,9 +128,33 @@ void check_reading(std::string_view body, const Judgement& judgement, bool was_r
   }
 }
 
-void check_order_reply(const contract::OrderMessage& message, const std::string& reply,
-                       bool success, std::string_view text) {
+bool is_none(const json& tree, const char* member) {
+  const auto found = tree.find(member);
+  return found == tree.end() || found->is_null();
+}
+
+bool asks_for_hold(const contract::OrderMessage& message) {
+  return message.order &&
+         std::visit([](const auto& order) { return order.hold_seconds.has_value(); },
+                    *message.order);
+}
+
+// Whether an order may ask for such a hold, or asks for none.
+bool may_hold(const json& tree) {
+  return is_none(tree, "hold_seconds") ||
+         integer(tree, "hold_seconds", 1).value_or(domain::kHoldSecondsMax + 1) <=
+             domain::kHoldSecondsMax;
+}
+
+// The reply to an order of one item, or to what is none. Of one that is held the end is left away.
+void check_order_reply(const contract::OrderMessage& message, std::string reply, bool success,
+                       std::string_view text) {
   const std::string object(message.object.empty() ? "null" : message.object);
+  if (asks_for_hold(message)) {
+    static constexpr std::string_view kUntil = R"(,"held_until":null})";
+    promise(reply.ends_with(kUntil), "the reply says until when it is held");
+    reply.replace(reply.size() - kUntil.size(), kUntil.size(), "}");
+  }
   const std::string end = R"("order_data":)" + object + "}";
   promise(reply.ends_with(end), "order_data is the request byte for byte");
   // The rest is judged by itself: the request may hold numbers that the judge does not know.
@@ -140,11 +167,6 @@ void check_order_reply(const contract::OrderMessage& message, const std::string&
   promise(
       message.order_id ? order_id(rest.tree) == message.order_id : rest.tree["order_id"].is_null(),
       "the reply repeats order_id");
-}
-
-bool is_none(const json& tree, const char* member) {
-  const auto found = tree.find(member);
-  return found == tree.end() || found->is_null();
 }
 
 // The items that the contract takes, by product; nothing where it takes none of it.
@@ -167,7 +189,7 @@ std::optional<std::map<std::int64_t, std::int64_t>> items_of(const json& tree) {
 void check_basket(const contract::OrderMessage& message, const json& tree) {
   const auto items = items_of(tree);
   const bool has_ids = order_id(tree) && (order_id(tree, "line_id") || is_none(tree, "line_id"));
-  promise(message.order.has_value() == (has_ids && items),
+  promise(message.order.has_value() == (has_ids && items && may_hold(tree)),
           "an order of several items is accepted if its members are valid, and only then");
   if (!message.order) return;
   promise(message.basket() != nullptr, "it is one of several items");
@@ -193,11 +215,13 @@ void check_order(std::string_view body, const Judgement& judgement) {
     const auto line_member = judgement.tree.find("line_id");
     const bool has_no_line = line_member == judgement.tree.end() || line_member->is_null();
     promise(message.order_id == id, "order_id is read if it is valid");
-    promise(message.order.has_value() == (id && product && quantity && (line || has_no_line)),
+    promise(message.order.has_value() ==
+                (id && product && quantity && (line || has_no_line) && may_hold(judgement.tree)),
             "an order is accepted if its members are valid, and only then");
     if (message.order) {
       promise(message.single()->id == id && message.single()->product == product &&
-                  message.single()->quantity == quantity && message.single()->line == line,
+                  message.single()->quantity == quantity && message.single()->line == line &&
+                  message.single()->hold_seconds == integer(judgement.tree, "hold_seconds", 1),
               "an order is read as it was written");
     }
   }
@@ -215,15 +239,16 @@ void check_order(std::string_view body, const Judgement& judgement) {
                     "Inventory updated");
   check_order_reply(message, contract::order_reply(message, {.outcome = Outcome::not_enough_stock}),
                     false, "Not enough inventory");
+  const std::int64_t other = message.single()->quantity == kIntegerMax ? 1 : kIntegerMax;
   const domain::OrderDecision conflict{
-      .outcome = Outcome::accepted, .replayed = false, .conflicts_with = kIntegerMax};
+      .outcome = Outcome::accepted, .replayed = false, .conflicts_with = other};
   check_order_reply(
       message, contract::order_reply(message, conflict), false,
       fmt::format(
           "Invalid order: order_id {}{} was already decided for product {} with quantity {}",
           message.single()->id.display(),
           message.single()->line ? ", line_id " + message.single()->line->display() : "",
-          message.single()->product, kIntegerMax));
+          message.single()->product, other));
 }
 
 // What was sent as an order, and what looks like one, may be cancelled.
@@ -236,6 +261,29 @@ void check_cancellation(std::string_view body) {
   promise(reply.starts_with(R"({"order_id":)") && reply.ends_with('}'), "it is replied to");
   const auto order = contract::read_order(body, kBytesMax);
   promise(!order.order || message.cancellation, "what is an order can be cancelled as it is");
+}
+
+// Or confirmed.
+void check_confirmation(std::string_view body) {
+  const auto message = contract::read_confirmation(body, kBytesMax);
+  const std::string reply =
+      message.confirmation
+          ? contract::confirmation_reply(message, {.outcome = domain::Outcome::confirmed})
+          : contract::invalid_confirmation_reply(message, message.confirmation.error().what);
+  promise(reply.starts_with(R"({"order_id":)") && reply.ends_with('}'), "it is replied to");
+  promise(message.confirmation.has_value() ==
+              contract::read_cancellation(body, kBytesMax).cancellation.has_value(),
+          "what can be cancelled can be confirmed, and nothing else");
+}
+
+// What the service asks itself for is read as it was written.
+void check_expiry(std::string_view body) {
+  const auto expiry = contract::read_expiry(body, kBytesMax);
+  if (!expiry) return;
+  const auto again =
+      contract::read_expiry(contract::expiry_body({expiry->product, expiry->identity}), kBytesMax);
+  promise(again && again->product == expiry->product && again->identity == expiry->identity,
+          "a request for an expiry is read as it was written");
 }
 
 void check_item_reply(const std::string& reply, const contract::ItemMessage& message, bool success,
@@ -319,6 +367,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto judgement = judge(body);
   check_order(body, judgement);
   check_cancellation(body);
+  check_confirmation(body);
+  check_expiry(body);
   check_item(body, judgement);
   check_identity(std::string(body.substr(0, 255)));
   return 0;
