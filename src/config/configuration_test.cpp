@@ -99,6 +99,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
       {"order-queue", "o"},
       {"item-queue", "i"},
       {"cancel-queue", "c"},
+      {"confirm-queue", "none"},
+      {"expiry-queue", "expiries"},
       {"adjust-queue", "none"},
       {"order-response-queue", "or"},
       {"item-response-queue", "ir"},
@@ -132,6 +134,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_EQ(read.order_queue, "o");
     EXPECT_EQ(read.item_queue, "i");
     EXPECT_EQ(read.cancel_queue, "c");
+    EXPECT_EQ(read.confirm_queue, "");
+    EXPECT_EQ(read.expiry_queue, "expiries");
     EXPECT_EQ(read.adjust_queue, "");
     EXPECT_EQ(read.order_response_queue, "or");
     EXPECT_EQ(read.item_response_queue, "ir");
@@ -241,7 +245,10 @@ TEST(Configuration, TakesTheBoundsThatItNames) {
     const auto setting = std::ranges::find(settings(), name, &Setting::name);
     EXPECT_THAT(std::string(setting->takes), HasSubstr(std::string("from ") + low + " to " + high));
   }
-  EXPECT_EQ(error_of({.flags = {{"order-queue", std::string(251, 'q')}}}), "no error");
+  EXPECT_EQ(error_of({.flags = {{"order-queue", std::string(244, 'q')}}}), "no error");
+  const std::string longest(251, 'q');
+  EXPECT_THAT(error_of({.flags = {{"order-queue", longest}}}), HasSubstr("expiry-queue (default)"));
+  EXPECT_EQ(error_of({.flags = {{"order-queue", longest}, {"expiry-queue", "q"}}}), "no error");
 }
 
 TEST(Configuration, NeverRepeatsAUrlThatIsWrong) {

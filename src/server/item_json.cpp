@@ -22,7 +22,9 @@ std::string item_json(const store::StoredItem& item) {
   json += R"(,"created_at":)";
   json += item.created_at ? fmt::format(R"("{}")", contract::format_timestamp(*item.created_at))
                           : "null";
-  return json + "}";
+  json += fmt::format(R"(,"held":{},"low_stock":{}}})", item.held,
+                      item.low_stock ? fmt::to_string(*item.low_stock) : "null");
+  return json;
 }
 
 std::string unreadable(const store::StoredItem& item) {

@@ -34,6 +34,11 @@ class FiveItemsReader : public store::Reader {
   store::Result<store::LedgerPart> ledger(const store::LedgerPlace&, std::size_t) override {
     return store::LedgerPart();
   }
+  store::Result<std::vector<store::OpenHold>> holds(const store::LedgerPlace&,
+                                                    std::size_t) override {
+    return std::vector<store::OpenHold>();
+  }
+  store::Result<store::HoldCounts> count_holds() override { return store::HoldCounts(); }
 
   std::optional<std::string> description;
 
@@ -76,7 +81,9 @@ TEST_F(ItemPagesTest, ShowOneItem) {
   const auto response = get("/items/3");
   EXPECT_EQ(response.status, 200U);
   EXPECT_EQ(response.content_type, "application/json");
-  EXPECT_EQ(response.body, "{\"id\":3,\"quantity\":0,\"description\":null,\"created_at\":null}\n");
+  EXPECT_EQ(response.body,
+            "{\"id\":3,\"quantity\":0,\"description\":null,\"created_at\":null,\"held\":0,\"low_"
+            "stock\":null}\n");
   for (const char* target : {"/items/6", "/items/0", "/items/-1", "/items/", "/items/x",
                              "/items/3/", "/items/9007199254740992"}) {
     EXPECT_EQ(get(target).status, 404U) << target;
@@ -115,7 +122,8 @@ TEST_F(ItemPagesTest, EndAPageThatHoldsTooManyBytesAndSayWhereTheNextBegins) {
 TEST_F(ItemPagesTest, ShowWhatIsNoTextAsNull) {
   description_ = "\xff";
   EXPECT_EQ(get("/items/3").body,
-            "{\"id\":3,\"quantity\":0,\"description\":null,\"created_at\":null}\n");
+            "{\"id\":3,\"quantity\":0,\"description\":null,\"created_at\":null,\"held\":0,\"low_"
+            "stock\":null}\n");
 }
 
 TEST_F(ItemPagesTest, AreUnavailableWithoutTheDatabase) {

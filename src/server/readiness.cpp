@@ -28,7 +28,8 @@ constexpr Check kChecks[] = {
 }  // namespace
 
 std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queues,
-                                               const std::string& schema_problem) {
+                                               const std::string& schema_problem,
+                                               const std::string& sweeper_problem) {
   std::vector<ops::HealthCheck> checks;
   for (const auto& [name, fails_for] : kChecks) {
     ops::HealthCheck check{name, ""};
@@ -43,6 +44,7 @@ std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queu
     checks.push_back(std::move(check));
   }
   checks.insert(checks.begin() + 2, {"schema", schema_problem});
+  checks.push_back({"holds", sweeper_problem});
   ops::HealthCheck limit{"delivery_limit", ""};
   for (const auto& [queue, status, note] : queues) {
     if (note.empty()) continue;

@@ -7,6 +7,7 @@
 //   draining                  whether it goes on taking requests, that is, was not told to stop
 //   blocked                   whether the broker and the service's own queues take messages
 //   paused                    whether requests are taken, and not left to the broker in an outage
+//   holds                     whether holds that are over are found and asked for
 //   delivery_limit            never fails; notes that the broker may drop a request
 
 #include <span>
@@ -24,8 +25,10 @@ struct QueueStatus {
   std::string delivery_limit = {};  // see DeliveryLimit::note()
 };
 
-// schema_problem: why the schema is not up to date; empty once it is.
+// schema_problem: why the schema is not up to date; empty once it is. sweeper_problem: see
+// Sweeper::problem().
 std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queues,
-                                               const std::string& schema_problem);
+                                               const std::string& schema_problem,
+                                               const std::string& sweeper_problem = "");
 
 }  // namespace inventory::server

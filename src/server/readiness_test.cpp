@@ -43,6 +43,12 @@ TEST(ReadinessChecks, FailWhileTheSchemaIsNotUpToDate) {
   EXPECT_EQ(readiness_checks({}, "")[2].problem, "");
 }
 
+TEST(ReadinessChecks, FailWhileHoldsThatAreOverAreNotAskedFor) {
+  const auto checks = readiness_checks({}, "", "the queue does not take the requests");
+  EXPECT_EQ(checks[6].name, "holds");
+  EXPECT_EQ(checks[6].problem, "the queue does not take the requests");
+}
+
 TEST(ReadinessChecks, NoteADeliveryLimitWithoutFailing) {
   const std::vector<QueueStatus> queues{{"orders", {Condition::consuming, ""}, "it drops"},
                                         {"items", {Condition::consuming, ""}}};

@@ -34,6 +34,7 @@
 #include "ops/process_metrics.h"
 #include "ops/service_manager.h"
 #include "server/flow_metrics.h"
+#include "server/hold_metrics.h"
 #include "server/item_pages.h"
 #include "server/migration_text.h"
 #include "server/open_reader.h"
@@ -231,7 +232,11 @@ class Service {
         status = {service::Condition::database_unavailable, database_problem_};
       }
     }
-    return readiness_checks(queues, schema_problem_);
+    const auto sweeping = std::ranges::find_if(lines_, [](const auto& line) {
+      return line->sweeper && !line->sweeper->problem().empty();
+    });
+    return readiness_checks(queues, schema_problem_,
+                            sweeping == lines_.end() ? "" : (*sweeping)->sweeper->problem());
   }
 
   ops::HttpResponse metrics_page() {
@@ -246,7 +251,8 @@ class Service {
   service::Task<void> work() {
     manager_.ready();
     if (co_await bring_up_to_date()) {
-      running_ = lines_.size();
+      running_ = lines_.size() + 1;
+      boost::asio::co_spawn(context_, run_flow(hold_metrics_), rethrow);
       for (const auto& line : lines_) {
         boost::asio::co_spawn(context_, run_flow(line->flow), rethrow);
         if (!line->sweeper) continue;
@@ -307,7 +313,7 @@ class Service {
     co_return false;
   }
 
-  // Or what sweeps for one.
+  // Or what runs beside them.
   template <class Flow>
   service::Task<void> run_flow(Flow& flow) {
     co_await flow.run();
@@ -332,6 +338,7 @@ class Service {
       line->flow.stop();
       if (line->sweeper) line->sweeper->stop();
     }
+    hold_metrics_.stop();
     boost::asio::co_spawn(context_, bound_shutdown(), rethrow);
     co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
     if (!cancelled) {
@@ -404,7 +411,11 @@ class Service {
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
       registry_, std::make_shared<ops::ProcessMetrics>()};
   prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
-  std::vector<std::unique_ptr<Line>> lines_;      // one for each kind of request
+  HoldMetrics hold_metrics_{
+      context_.get_executor(),
+      [this] { return open_reader(configuration_.database, kHoldCountTimeout); }, clock_,
+      *registry_};
+  std::vector<std::unique_ptr<Line>> lines_;  // one for each kind of request
   std::optional<ops::HttpListener> http_;
   boost::asio::signal_set signals_;
   ops::ServiceManager manager_{context_.get_executor()};
@@ -412,7 +423,7 @@ class Service {
   boost::asio::steady_timer budget_{context_};
   std::string database_problem_;  // while the schema is brought up to date
   std::string schema_problem_ = "not looked at yet";
-  std::size_t running_ = 0;  // flows
+  std::size_t running_ = 0;  // flows, and what runs beside them
   int exit_status_ = 0;
   bool stopping_ = false;
   bool ready_ = false;

@@ -1,5 +1,7 @@
 #include "service/sweeper.h"
 
+#include <algorithm>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,9 +11,16 @@
 namespace inventory::service {
 namespace {
 
-constexpr std::chrono::seconds kAskAgainAfter{30};
+constexpr std::chrono::seconds kAskAgainFirst{30};
+constexpr std::chrono::seconds kAskAgainLast{3'600};
 constexpr std::chrono::seconds kConfirmMax{30};
 constexpr std::size_t kHoldsRememberedMax = 100'000;
+
+std::size_t hash_of_hold(const domain::Hold& hold) {
+  const auto& [product, identity] = hold.key;
+  const std::size_t hash = std::hash<std::string>()(identity);
+  return hash ^ (std::hash<domain::ProductId>()(product) + (hash << 6) + (hash >> 2));
+}
 
 amqp::Message expiry_request(const std::string& queue, const domain::Hold& hold) {
   amqp::Message message;
@@ -41,35 +50,63 @@ void Sweeper::stop() {
 }
 
 Task<bool> Sweeper::sweep() {
+  if (!after_) {
+    awaited_ = 0;
+    forget();
+  }
   const auto due = co_await store_.due_holds(after_, options_.page);
   if (!due) {
-    trouble_.warn("database", fmt::format("{}: holds that are over cannot be looked for: {}",
-                                          options_.queue, due.error().what));
+    fail("database", "holds that are over cannot be looked for: " + due.error().what);
     co_return false;
   }
-  const bool has_more = due->size() == options_.page;
-  const auto holds = not_asked_yet(*due);
+  const auto holds = to_ask(*due);
   if (!holds.empty()) {
     const bool is_published = co_await publish(holds);
     if (!is_published) co_return false;  // the same page again
-    const auto now = clock_.steady_now();
-    for (const domain::Hold& hold : holds) asked_.insert_or_assign(hold.key, now);
+    remember(holds);
   }
-  // Some may become due late, behind others: a transaction took longer than its hold.
+  trouble_.reset();
+  problem_.clear();
+  const bool has_more = due->size() == options_.page && awaited_ < options_.awaited_max;
+  // Else from the beginning: some become due late, behind others, where a transaction took longer
+  // than its hold.
   after_ = has_more ? std::optional(due->back()) : std::nullopt;
   co_return has_more;
 }
 
-std::vector<domain::Hold> Sweeper::not_asked_yet(const std::vector<domain::Hold>& due) {
+std::vector<domain::Hold> Sweeper::to_ask(const std::vector<domain::Hold>& due) {
   const auto now = clock_.steady_now();
-  std::erase_if(asked_, [now](const auto& one) { return now - one.second >= kAskAgainAfter; });
-  if (asked_.size() > kHoldsRememberedMax)
-    asked_.clear();  // they are asked again: that costs a message each
   std::vector<domain::Hold> holds;
   for (const domain::Hold& hold : due) {
-    if (!asked_.contains(hold.key)) holds.push_back(hold);
+    const auto asked = asked_.find(hash_of_hold(hold));
+    const bool is_asked = asked != asked_.end();
+    if (!is_asked || asked->second.again_at <= now) holds.push_back(hold);
+    if (!is_asked || asked->second.pause == kAskAgainFirst) ++awaited_;
   }
   return holds;
+}
+
+void Sweeper::remember(const std::vector<domain::Hold>& asked) {
+  const auto now = clock_.steady_now();
+  for (const domain::Hold& hold : asked) {
+    const auto [known, is_new] = asked_.try_emplace(hash_of_hold(hold));
+    Asked& one = known->second;
+    one.pause = is_new ? kAskAgainFirst : std::min(2 * one.pause, kAskAgainLast);
+    one.again_at = now + one.pause;
+  }
+}
+
+// Those that were not due again, when they were to be asked for, were given back.
+void Sweeper::forget() {
+  const auto now = clock_.steady_now();
+  std::erase_if(asked_,
+                [now](const auto& one) { return now - one.second.again_at >= kAskAgainFirst; });
+  if (asked_.size() > kHoldsRememberedMax) asked_.clear();  // to ask again costs a message each
+}
+
+void Sweeper::fail(std::string_view about, std::string problem) {
+  problem_ = std::move(problem);
+  trouble_.warn(about, fmt::format("{}: {}", options_.queue, problem_));
 }
 
 // Whether all were confirmed.
@@ -94,18 +131,14 @@ Task<bool> Sweeper::publish(const std::vector<domain::Hold>& holds) {
     co_await settled_.wait(std::chrono::milliseconds(500));
   }
   const bool is_done = sent && !lost_ && !is_rejected_ && under_way_.empty();
-  if (is_done) {
-    trouble_.reset();
-    co_return true;
+  if (is_done) co_return true;
+  if (!pause_.is_stopping()) {
+    fail("broker", fmt::format("holds that are over cannot be given back: {}",
+                               lost_          ? *lost_
+                               : !sent        ? sent.error().what
+                               : is_rejected_ ? "the queue does not take the requests"
+                                              : "the broker does not answer"));
   }
-  trouble_.warn(
-      "broker",
-      fmt::format("{}: requests to give back what is held too long were not confirmed: {}",
-                  options_.queue,
-                  lost_          ? *lost_
-                  : !sent        ? sent.error().what
-                  : is_rejected_ ? "the queue does not take them"
-                                 : "the broker does not answer"));
   co_await close();
   co_return false;
 }
@@ -135,8 +168,7 @@ Task<bool> Sweeper::open() {
     link = std::unexpected(std::move(outlet.error()));
     co_await close();
   }
-  trouble_.warn("broker",
-                fmt::format("{}: no link to publish over: {}", options_.queue, link.error().what));
+  fail("broker", "holds that are over cannot be given back: " + link.error().what);
   co_return false;
 }
 

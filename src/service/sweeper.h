@@ -5,10 +5,13 @@
 // once; its expiry is decided once.
 //
 // Invariants:
-//   1. A hold that is due is asked for within two seconds, while the database can be read and the
-//      broker takes messages; again every thirty seconds for as long as it is open.
-//   2. A page at a time is read and published, and confirmed before the next: however many are due,
-//      memory stays bounded.
+//   1. A hold that is due is asked for within two seconds, while the database can be read, the
+//      broker takes messages, and no more than `awaited_max` that were asked for are open still.
+//   2. It is asked for again while it stays open: after thirty seconds, then after twice as long
+//      each time, up to an hour. A request may be lost; but where one cannot be done, because a
+//      trigger fails, say, each asks for a dead letter.
+//   3. A page at a time is read and published, and confirmed before the next. However many are due,
+//      memory and the queue stay bounded.
 //
 // Threads: one executor. Broker, store and clock outlive it.
 // Errors:  are logged, throttled, and what failed is tried again.
@@ -21,6 +24,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
@@ -39,6 +44,7 @@ struct SweeperOptions {
   std::string queue;  // of expiry requests
   std::chrono::milliseconds interval{1'000};
   std::size_t page = 1'000;
+  std::size_t awaited_max = 10'000;  // holds that were asked for and are open all the same
 };
 
 class Sweeper {
@@ -57,13 +63,19 @@ class Sweeper {
   Task<void> run();
   void stop();
 
+  // Why holds that are over are not asked for now; empty: they are.
+  const std::string& problem() const { return problem_; }
+
  private:
   // One page. Whether there may be more at once.
   Task<bool> sweep();
   Task<bool> publish(const std::vector<domain::Hold>& holds);
   Task<bool> open();
   Task<void> close();
-  std::vector<domain::Hold> not_asked_yet(const std::vector<domain::Hold>& due);
+  std::vector<domain::Hold> to_ask(const std::vector<domain::Hold>& due);
+  void remember(const std::vector<domain::Hold>& asked);
+  void forget();
+  void fail(std::string_view about, std::string problem);
 
   const SweeperOptions options_;
   Broker& broker_;
@@ -78,8 +90,15 @@ class Sweeper {
   std::map<std::uint64_t, amqp::Message> under_way_;
   std::uint64_t next_token_ = 1;
   bool is_rejected_ = false;
-  std::optional<domain::Hold> after_;  // the last that was looked at
-  std::map<domain::LedgerKey, std::chrono::steady_clock::time_point> asked_;
+  std::string problem_;
+  std::optional<domain::Hold> after_;  // the last that was looked at, in a pass over all
+  std::size_t awaited_ = 0;            // of those, asked for once and not given back yet
+  struct Asked {
+    std::chrono::steady_clock::time_point again_at;
+    std::chrono::seconds pause;
+  };
+  // By the hash of their keys: where two have the same, one waits for the other.
+  std::unordered_map<std::size_t, Asked> asked_;
 };
 
 }  // namespace inventory::service

@@ -35,9 +35,13 @@ class SweeperTest : public ::testing::Test {
     clock_.on_sleep = [this, until] {
       if (++waits_ >= until) sweeper_->stop();
     };
-    sweeper_ = std::make_unique<Sweeper>(context_.get_executor(),
-                                         SweeperOptions{.queue = "expiry", .page = 10}, broker_,
-                                         store_, clock_);
+    run();
+  }
+
+  void run() {
+    sweeper_ = std::make_unique<Sweeper>(
+        context_.get_executor(), SweeperOptions{.queue = "expiry", .page = 10, .awaited_max = 40},
+        broker_, store_, clock_);
     boost::asio::co_spawn(context_, sweeper_->run(), boost::asio::detached);
     context_.restart();
     context_.run();
@@ -85,6 +89,43 @@ TEST_F(SweeperTest, AsksForManyAtOnceAndForEachAgainOnlyAfterAWhile) {
   EXPECT_EQ(asked().size(), 105U);
   sweep(40);
   EXPECT_EQ(asked().size(), 175U) << "twice in forty seconds";
+}
+
+TEST_F(SweeperTest, AsksLessAndLessForWhatCannotBeGivenBack) {
+  hold(1, seconds(0));
+  sweep(600);
+  EXPECT_EQ(asked().size(), 5U) << "after 0, 30, 90, 210 and 450 seconds";
+}
+
+TEST_F(SweeperTest, AsksForNoMoreThanAreGivenBackInTheEnd) {
+  for (int id = 0; id < 100; ++id) hold(id, seconds(id));
+  store_.tables.now = domain::Timestamp(seconds(100));
+  int passes = 0;
+  clock_.on_sleep = [&] {
+    if (++passes == 3) {
+      EXPECT_EQ(asked().size(), 40U);
+      std::erase_if(store_.tables.holds, [](const auto& one) {
+        return one.second.expires_at.time_since_epoch() < seconds(15);
+      });
+    }
+    if (passes == 5) sweeper_->stop();
+  };
+  run();
+  EXPECT_EQ(asked().size(), 55U) << "fifteen were given back";
+}
+
+TEST_F(SweeperTest, SaysWhatItsProblemIsUntilThereIsNone) {
+  hold(1, seconds(0));
+  broker_.fail_opens(1);
+  sweep(1);
+  EXPECT_EQ(sweeper_->problem(), "holds that are over cannot be given back: connection refused");
+  store_.due_faults = 1;
+  sweep(1);
+  EXPECT_EQ(sweeper_->problem(), "holds that are over cannot be looked for: a fault of the test");
+  store_.due_faults = 1;
+  sweep(2);
+  EXPECT_EQ(sweeper_->problem(), "");
+  EXPECT_EQ(asked().size(), 1U);
 }
 
 TEST_F(SweeperTest, GoesOnWhereABrokerOrAQueueFailed) {

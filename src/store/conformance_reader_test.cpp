@@ -117,6 +117,96 @@ TEST_P(Conformance, LeavesOutADescriptionThatIsLongerThanAnyOfTheServices) {
   EXPECT_TRUE(items->at(1).has_long_description);
 }
 
+domain::Order holding(int id, domain::ProductId product, domain::Quantity quantity) {
+  domain::Order held = order(id, product, quantity);
+  held.hold_seconds = 1'000;
+  return held;
+}
+
+TEST_P(Conformance, ShowsWhatIsHeldOfAnItemAndWhatItsLowStockIs) {
+  migrate();
+  domain::NewItem low{std::nullopt, 9, std::nullopt, {}};
+  low.low_stock = 3;
+  add({low, {std::nullopt, 9, std::nullopt, {}}});
+  const auto before = begun(*database_)->items(kFirst, 10, kBytes);
+  ASSERT_TRUE(before && before->size() == 2);
+  const auto shirt = before->front().id;
+  decide({holding(1, shirt, 2), holding(2, shirt, 3), order(3, shirt, 1)});
+  const auto items = begun(*database_)->items(kFirst, 10, kBytes);
+  ASSERT_TRUE(items && items->size() == 2) << items.error().what;
+  EXPECT_EQ(items->front().held, 5);
+  EXPECT_EQ(items->front().quantity, 3);
+  EXPECT_EQ(items->front().low_stock, 3);
+  EXPECT_EQ(items->back().held, 0);
+  EXPECT_FALSE(items->back().low_stock);
+}
+
+TEST_P(Conformance, ReadsHoldsPageByPageWithTheirOrders) {
+  migrate();
+  const auto shirt = product(9);
+  const auto sock = product(9);
+  decide({holding(1, shirt, 2), holding(2, shirt, 3), holding(1, sock, 1)});
+  database_->execute(fmt::format("DELETE FROM inventory_ledger WHERE product_id = {}", sock));
+  database_->execute(
+      fmt::format("INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, "
+                  "decided_at) VALUES ({}, 'fi2', 'confirmed', 3, 0, '2026-11-23 03:00:00')",
+                  shirt));
+  const auto reader = begun(*database_);
+  std::vector<OpenHold> holds;
+  for (LedgerPlace after;;) {
+    const auto page = reader->holds(after, 2);
+    ASSERT_TRUE(page) << page.error().what;
+    if (page->empty()) break;
+    holds.insert(holds.end(), page->begin(), page->end());
+    after = page->back().order;
+  }
+  ASSERT_EQ(holds.size(), 3U);
+  EXPECT_EQ(holds[0].order, (LedgerPlace{shirt, "i1"}));
+  EXPECT_EQ(holds[0].quantity, 2);
+  ASSERT_TRUE(holds[0].entry && holds[0].expires_at);
+  EXPECT_EQ(holds[0].entry->outcome, domain::Outcome::held);
+  EXPECT_EQ(domain::hold_terms(holds[0].entry.value()),
+            (domain::HoldTerms{.seconds = 1'000, .until = holds[0].expires_at}));
+  EXPECT_EQ(holds[0].ending, "");
+  EXPECT_EQ(holds[1].ending, "confirmed");
+  EXPECT_FALSE(holds[2].entry);
+}
+
+TEST_P(Conformance, FindsOrdersWhoseHoldsWereLost) {
+  migrate();
+  const auto shirt = product(9);
+  const auto sock = product(9);
+  decide({holding(1, shirt, 2), holding(2, shirt, 3), holding(3, sock, 1), holding(4, sock, 1)});
+  database_->execute(fmt::format("DELETE FROM inventory_hold WHERE product_id = {}", shirt));
+  database_->execute("DELETE FROM inventory_hold WHERE identity = 'i3'");
+  for (const char* identity : {"fi1", "ci3"}) {
+    database_->execute(
+        fmt::format("INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, "
+                    "decided_at) VALUES ({}, '{}', '{}', 0, 0, '2026-11-23 03:00:00')",
+                    identity[0] == 'f' ? shirt : sock, identity,
+                    identity[0] == 'f' ? "order_rejected" : "cancelled"));
+  }
+  const auto part = begun(*database_)->ledger({}, 100);
+  ASSERT_TRUE(part) << part.error().what;
+  EXPECT_THAT(part->lost_holds, ElementsAre(LostHolds{shirt, 2, "i1"}));
+}
+
+TEST_P(Conformance, CountsHolds) {
+  migrate();
+  EXPECT_EQ(begun(*database_)->count_holds(), HoldCounts());
+  const auto shirt = product(9);
+  decide({holding(1, shirt, 2), holding(2, shirt, 3)});
+  const auto early = begun(*database_)->count_holds();
+  EXPECT_EQ(early, (HoldCounts{.open = 2}));
+  database_->execute(
+      "UPDATE inventory_hold SET expires_at = '2001-09-09 01:46:40.000000' WHERE identity = 'i1'");
+  const auto late = begun(*database_)->count_holds();
+  ASSERT_TRUE(late) << late.error().what;
+  EXPECT_EQ(late->open, 2U);
+  EXPECT_EQ(late->due, 1U);
+  EXPECT_GT(late->overdue, std::chrono::hours(24 * 365 * 20));
+}
+
 TEST_P(Conformance, ReadsTheDatabaseAsItWasAtOneMomentBesideAStoreThatDecides) {
   migrate();
   const auto shirt = product(5);

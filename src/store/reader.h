@@ -11,6 +11,7 @@
 //          for the adapter's deadlines.
 // Errors:  values of store::Error. After one, begin() again.
 
+#include <chrono>
 #include <cstddef>
 #include <limits>
 #include <optional>
@@ -44,6 +45,9 @@ struct StoredItem {
   // The description has more than kDescriptionBytesShown, and is not here.
   bool has_long_description = false;
 
+  domain::Quantity held = 0;  // by open holds
+  std::optional<domain::Quantity> low_stock = std::nullopt;
+
   friend bool operator==(const StoredItem&, const StoredItem&) = default;
 };
 
@@ -58,15 +62,46 @@ struct LedgerPlace {
   friend bool operator==(const LedgerPlace&, const LedgerPlace&) = default;
 };
 
+// Orders of a product whose entry is `held`, though no hold of theirs is open and none has ended.
+struct LostHolds {
+  domain::ProductId product;
+  std::size_t count;
+  std::string first;  // the identity of one
+
+  friend bool operator==(const LostHolds&, const LostHolds&) = default;
+};
+
 // A part of the ledger: the sums of some entries that follow each other, by product, in the order
 // of ids. The last product may go on in the next part.
 struct LedgerPart {
   std::vector<Amount> sums;
+  std::vector<LostHolds> lost_holds;
   std::optional<LedgerPlace>
       next;  // the last entry that was read; nothing: it was the ledger's last
 
   friend bool operator==(const LedgerPart&, const LedgerPart&) = default;
 };
+
+// An open hold, with what the ledger says of its order.
+struct OpenHold {
+  LedgerPlace order;
+  std::optional<domain::Quantity> quantity;     // nothing: it is no integer
+  std::optional<domain::Timestamp> expires_at;  // nothing: it is no time
+  std::optional<domain::LedgerEntry> entry;     // of the order, with outcome, quantity and terms
+  std::string ending;                           // the outcome of an entry that ended it
+
+  friend bool operator==(const OpenHold&, const OpenHold&) = default;
+};
+
+// Of all products; counted up to kHoldsCountedMax.
+struct HoldCounts {
+  std::size_t open = 0;
+  std::size_t due = 0;                  // of them
+  std::chrono::microseconds overdue{};  // for how long the oldest is
+
+  friend bool operator==(const HoldCounts&, const HoldCounts&) = default;
+};
+inline constexpr std::size_t kHoldsCountedMax = 1'000'000;
 
 class Reader {
  public:
@@ -88,6 +123,12 @@ class Reader {
 
   // Adds up the next `count` entries of the ledger.
   virtual Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) = 0;
+
+  // The next `count` open holds, in the order of their orders' keys.
+  virtual Result<std::vector<OpenHold>> holds(const LedgerPlace& after, std::size_t count) = 0;
+
+  // By the database's clock.
+  virtual Result<HoldCounts> count_holds() = 0;
 };
 
 }  // namespace inventory::store

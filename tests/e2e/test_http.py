@@ -16,7 +16,7 @@ from servers import Server
 from service import DEADLINE_S, Service
 from waiting import wait_for
 
-CHECKS = ["broker", "database", "schema", "draining", "blocked", "paused", "delivery_limit"]
+CHECKS = ["broker", "database", "schema", "draining", "blocked", "paused", "holds", "delivery_limit"]
 ALL_WELL = "".join(f"[+]{name} ok\n" for name in CHECKS) + "readyz check passed\n"
 
 

@@ -11,6 +11,7 @@ from client import Client, new_id
 from database import Postgres, Sqlite, stock
 from servers import Server
 from service import Queues, Service, run
+from waiting import wait_for
 
 INSTALL = (pathlib.Path(__file__).resolve().parents[2] / "docs/install.md").read_text()
 
@@ -39,10 +40,35 @@ def test_select_insert_and_update_are_enough(broker, granted, queues):
         assert client.order(order).json["success"]
         assert client.order(order).replayed
         assert client.item({"quantity": -1}).json["success"] is False
-    assert stock(database) == {product: 6}
+        held = [order | {"order_id": number, "hold_seconds": 1} for number in (2, 3)]
+        assert client.order(held[0] | {"hold_seconds": 3600, "quantity": 1}).json["success"]
+        assert client.call(queues.confirm, {"order_id": 2, "product_id": product}).json["success"]
+        assert client.order(held[1]).json["success"]
+        sql = "SELECT count(*) FROM inventory_ledger WHERE outcome = 'expired'"
+        wait_for(lambda: database.query(sql) == [(1,)], "given back")
+    assert stock(database) == {product: 5}
     for command in ("verify", "migrate"):  # there is nothing to migrate
         done = run(command, DATABASE_URL=url)
         assert done.returncode == 0, done.stderr
+
+
+def test_without_rights_on_holds_orders_go_on(broker, granted, queues):
+    """As after an upgrade from 1.0, whose role knows nothing of that table."""
+    database, url = granted
+    database.execute("REVOKE ALL ON inventory_hold FROM service")
+    with Service(broker.url, url, queues) as service, Client(broker.url, queues) as client:
+        product = client.add(10)
+        order = {"order_id": 1, "product_id": product, "quantity": 4}
+        assert client.order(order).json["success"]
+        assert client.call(queues.cancel, order).json["success"]
+        service.wait_for_log("permission denied for table inventory_hold")
+        status, text = service.get("/readyz")
+        assert status == 503 and "[-]holds" in text
+        database.execute("GRANT SELECT, INSERT, DELETE ON inventory_hold TO service")
+        wait_for(lambda: service.get("/readyz")[0] == 200, "ready")
+        held = order | {"order_id": 2, "hold_seconds": 1}
+        assert client.order(held).json["success"]
+    assert stock(database)[product] in (6, 10)
 
 
 def test_what_is_missing_is_named(broker, granted, queues):
@@ -110,7 +136,9 @@ def test_the_documented_permissions_of_the_broker_are_enough(confined, folder):
         assert client.take(queues.order_response)[0].replayed
 
     # The queues exist now: nothing has to be configured any more.
-    consumed = "|".join([queues.order, queues.item, queues.cancel, queues.adjust])
+    consumed = "|".join(
+        [queues.order, queues.expiry, queues.item, queues.cancel, queues.confirm, queues.adjust]
+    )
     ctl("set_permissions", "inventory", "^$", r"^amq\.default$", f"^({consumed})$")
     with Service(url, database.url, queues), Client(server.url, queues) as client:
         assert client.order(order).replayed
@@ -128,12 +156,18 @@ def test_without_rights_on_the_new_queues_orders_go_on(confined, folder):
     queues = Queues()
     of_1_0 = f"^({queues.order}|{queues.item})([.]dlq)?$|^{queues.order_response}$"
     server.control("set_permissions", "inventory", of_1_0, r"^amq\.default$", of_1_0)
+    new = {
+        "cancel": queues.cancel,
+        "confirm": queues.confirm,
+        "expiry": queues.expiry,
+        "adjust": queues.adjust,
+    }
     with Client(server.url, queues) as client:
-        for queue in (queues.cancel, queues.adjust):
+        for queue in new.values():
             client.channel.queue_delete(queue)
     service = Service(as_user("inventory", server), Sqlite(folder).url, queues).start()
     try:
-        for queue, setting in ((queues.cancel, "cancel"), (queues.adjust, "adjust")):
+        for setting, queue in new.items():
             service.wait_for_log(
                 f"grant the broker's user the rights on {queue} and {queue}.dlq,"
                 f" or start with --{setting}-queue none"
@@ -147,7 +181,7 @@ def test_without_rights_on_the_new_queues_orders_go_on(confined, folder):
         assert f"access to queue '{queues.cancel}" in text and "--cancel-queue none" in text
     finally:
         assert service.stop() == 0
-    without = dataclasses.replace(queues, cancel="none", adjust="none")
+    without = dataclasses.replace(queues, **dict.fromkeys(new, "none"))
     with Service(as_user("inventory", server), Sqlite(folder).url, without) as service:
         assert service.get("/readyz")[0] == 200
 

@@ -23,10 +23,14 @@ def fill(broker, queues):
             client.item({"quantity": quantity, "description": description}).json
             for quantity, description in ((5, 'Blue "T-shirt"'), (0, None), (7, "\x1b[31mred"))
         ]
-        client.order({"order_id": new_id(), "product_id": replies[0]["id"], "quantity": 2})
+        order = {"order_id": new_id(), "product_id": replies[0]["id"], "quantity": 2}
+        assert client.order(order | {"hold_seconds": 3600}).json["success"]
     replies[0]["quantity"] = 3
     members = ("id", "quantity", "description", "created_at")
-    return [{name: reply[name] for name in members} for reply in replies]
+    return [
+        {name: reply[name] for name in members} | {"held": held, "low_stock": None}
+        for reply, held in zip(replies, (2, 0, 0), strict=True)
+    ]
 
 
 def test_stock_is_read_beside_a_running_service(broker, database, queues):
@@ -45,7 +49,8 @@ def test_stock_is_read_beside_a_running_service(broker, database, queues):
             assert done.returncode == 0, done.stderr
             assert [json.loads(line) for line in done.stdout.splitlines()] == expected, options
         table = command(database).stdout.splitlines()
-        assert [line.split()[:2] for line in table[1:]] == [[first, "3"], [second, "0"], [third, "7"]]
+        lines = [[first, "3", "2"], [second, "0", "0"], [third, "7", "0"]]
+        assert [line.split()[:3] for line in table[1:]] == lines
         assert "\x1b" not in "".join(table)
         absent = command(database, "--product-id", "999999")
         assert absent.returncode == 1 and "no product 999999" in absent.stderr

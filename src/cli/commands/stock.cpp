@@ -27,8 +27,8 @@ std::string table_line(const store::StoredItem& item) {
     time = contract::format_timestamp(*item.created_at).substr(0, time.size());
     time[10] = ' ';
   }
-  return fmt::format("{:>16}  {:>16}  {}  {}", item.id,
-                     item.quantity ? fmt::to_string(*item.quantity) : "-", time,
+  return fmt::format("{:>16}  {:>16}  {:>16}  {}  {}", item.id,
+                     item.quantity ? fmt::to_string(*item.quantity) : "-", item.held, time,
                      terminal::printable(item.description.value_or("-")));
 }
 
@@ -47,8 +47,8 @@ int stock(const config::Configuration& configuration, const StockOptions& option
     for (const store::StoredItem& item : *items) {
       if (options.product_id && item.id != *options.product_id) break;
       if (is_first && !options.json) {
-        fmt::print("{:>16}  {:>16}  {:<19}  {}\n", "ID", "QUANTITY", "CREATED (UTC)",
-                   "DESCRIPTION");
+        fmt::print("{:>16}  {:>16}  {:>16}  {:<19}  {}\n", "ID", "QUANTITY", "HELD",
+                   "CREATED (UTC)", "DESCRIPTION");
       }
       is_first = false;
       if (const auto odd = server::unreadable(item); !odd.empty()) {

@@ -1,7 +1,9 @@
 #include "cli/commands/verify.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -12,7 +14,9 @@
 #include <fmt/format.h>
 
 #include "cli/exit_status.h"
+#include "domain/hold.h"
 #include "server/open_reader.h"
+#include "terminal/printable.h"
 
 namespace inventory::cli {
 namespace {
@@ -24,7 +28,9 @@ constexpr std::chrono::seconds kProgressInterval{1};
 // that are read when they are needed.
 class LedgerSums {
  public:
-  LedgerSums(store::Reader& reader, std::size_t page) : reader_(reader), page_(page) {}
+  LedgerSums(store::Reader& reader, std::size_t page,
+             std::function<void(const store::LostHolds&)> on_lost)
+      : reader_(reader), page_(page), on_lost_(std::move(on_lost)) {}
 
   // Nothing at the end.
   store::Result<std::optional<store::Amount>> next() {
@@ -42,6 +48,7 @@ class LedgerSums {
       const auto open = at_ < sums_.size() ? std::optional(sums_[at_]) : std::nullopt;
       auto part = reader_.ledger(place_, page_);
       if (!part) return std::unexpected(std::move(part.error()));
+      std::ranges::for_each(part->lost_holds, on_lost_);
       sums_ = std::move(part->sums);
       at_ = 0;
       if (open && (sums_.empty() || sums_.front().product != open->product)) {
@@ -61,6 +68,7 @@ class LedgerSums {
 
   store::Reader& reader_;
   std::size_t page_;
+  std::function<void(const store::LostHolds&)> on_lost_;
   store::LedgerPlace place_;
   bool is_more_ = true;
   std::vector<store::Amount> sums_;
@@ -80,6 +88,38 @@ std::string describe(const Disagreement& disagreement) {
                      difference);
 }
 
+std::string describe(const HoldFlaw& flaw) {
+  return fmt::format("product {}, order {}: {}", flaw.product, terminal::printable(flaw.order),
+                     flaw.what);
+}
+
+HoldFlaw flaw_of(const store::LostHolds& lost) {
+  std::string what = "neither held nor confirmed, cancelled or expired";
+  if (lost.count > 1) what += fmt::format("; nor are {} more of its orders", lost.count - 1);
+  return {lost.product, lost.first, std::move(what)};
+}
+
+// Nothing where it is as it should be.
+std::optional<HoldFlaw> flaw_of(const store::OpenHold& hold) {
+  const auto flaw = [&hold](std::string what) {
+    return HoldFlaw{hold.order.product, hold.order.identity, std::move(what)};
+  };
+  if (!hold.entry || hold.entry->outcome != domain::Outcome::held) {
+    return flaw("is held, but its order is not in the ledger as held");
+  }
+  if (!hold.ending.empty()) return flaw("is held, though it was " + hold.ending);
+  if (hold.quantity != hold.entry->quantity) {
+    return flaw(fmt::format("{} is held, of {} that were ordered",
+                            hold.quantity ? fmt::to_string(*hold.quantity) : "no number",
+                            hold.entry->quantity));
+  }
+  const auto terms = domain::hold_terms(*hold.entry);
+  if (!terms || terms->until != hold.expires_at) {
+    return flaw("is held until another time than its order says");
+  }
+  return std::nullopt;
+}
+
 // CountingLine: a line on a terminal that counts, once it takes long enough to be looked at.
 class CountingLine {
  public:
@@ -90,7 +130,7 @@ class CountingLine {
     }
     last_ = now;
     is_shown_ = true;
-    fmt::print(stderr, "\r{} products compared\033[K", compared.products);
+    fmt::print(stderr, "\r{} products compared, {} holds\033[K", compared.products, compared.holds);
     std::fflush(stderr);
   }
   void clear() {
@@ -105,20 +145,46 @@ class CountingLine {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+// Looks at all open holds.
+store::Result<void> check_holds(store::Reader& reader, std::size_t page, Compared& compared,
+                                const Reports& reports,
+                                const std::function<void(const Compared&)>& progress) {
+  store::LedgerPlace after;
+  for (bool is_last = false; !is_last;) {
+    const auto holds = reader.holds(after, page);
+    if (!holds) {
+      return std::unexpected(holds.error());
+    }
+    for (const store::OpenHold& hold : *holds) {
+      ++compared.holds;
+      if (const auto flaw = flaw_of(hold)) {
+        ++compared.flawed_holds;
+        reports.of_hold(*flaw);
+      }
+    }
+    is_last = holds->size() < page;
+    if (!is_last) after = holds->back().order;
+    progress(compared);
+  }
+  return {};
+}
+
 }  // namespace
 
-store::Result<Compared> compare(store::Reader& reader, std::size_t page,
-                                const std::function<void(const Disagreement&)>& report,
+store::Result<Compared> compare(store::Reader& reader, std::size_t page, const Reports& reports,
                                 const std::function<void(const Compared&)>& progress) {
   if (auto begun = reader.begin(); !begun) {
     return std::unexpected(std::move(begun.error()));
   }
   Compared compared;
-  LedgerSums ledger(reader, page);
+  LedgerSums ledger(reader, page, [&](const store::LostHolds& lost) {
+    compared.flawed_holds += lost.count;
+    reports.of_hold(flaw_of(lost));
+  });
   auto sum = ledger.next();
   const auto disagrees = [&](const Disagreement& disagreement) {
     ++compared.disagreements;
-    report(disagreement);
+    reports.of_stock(disagreement);
   };
   // Those of the ledger below an id, which are not in stock.
   const auto report_missing = [&](domain::ProductId before) {
@@ -154,6 +220,9 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
   if (!sum) {
     return std::unexpected(std::move(sum.error()));
   }
+  if (auto checked = check_holds(reader, page, compared, reports, progress); !checked) {
+    return std::unexpected(std::move(checked.error()));
+  }
   return compared;
 }
 
@@ -164,19 +233,22 @@ namespace {
 int verify(const config::Configuration& configuration) {
   const auto reader = server::open_reader(configuration.database);
   CountingLine progress;
-  const auto compared = compare(
-      *reader, kPage,
-      [&](const Disagreement& disagreement) {
-        progress.clear();
-        fmt::print("{}\n", describe(disagreement));
-      },
-      [&](const Compared& so_far) { progress(so_far); });
+  const auto print = [&](const auto& what) {
+    progress.clear();
+    fmt::print("{}\n", describe(what));
+  };
+  const auto compared = compare(*reader, kPage, {.of_stock = print, .of_hold = print},
+                                [&](const Compared& so_far) { progress(so_far); });
   progress.clear();
   if (!compared) {
     return report_failure("verify: " + compared.error().what);
   }
-  fmt::print("{} products compared, {} disagree\n", compared->products, compared->disagreements);
-  return compared->disagreements == 0 ? kExitDone : kExitNo;
+  fmt::print("{} products compared, {} disagree", compared->products, compared->disagreements);
+  if (compared->holds > 0 || compared->flawed_holds > 0) {
+    fmt::print("; {} holds, {} wrong", compared->holds, compared->flawed_holds);
+  }
+  fmt::print("\n");
+  return compared->agrees() ? kExitDone : kExitNo;
 }
 
 }  // namespace
@@ -184,11 +256,11 @@ int verify(const config::Configuration& configuration) {
 Command verify_command() {
   return {
       .name = "verify",
-      .summary = "Compare ledger and stock of every product",
+      .summary = "Compare the ledger with stock and holds",
       .description =
           "Changes nothing, and may run beside a service or against a standby.\n\n"
           "Example:\n  inventory-service verify --database-url sqlite:inventory.db\n\n"
-          "Exit codes: 0 all agree; 1 some disagree, one line each; 2 wrong command line or "
+          "Exit codes: 0 all agrees; 1 something disagrees, one line each; 2 wrong command line or "
           "setting;\n3 could not be done.",
       .prepare = [](const Arguments&, const config::Configuration&) -> Prepared { return verify; },
   };

@@ -345,6 +345,10 @@ class FakeStore : public store::Store {
 
   Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
                                                            std::size_t count) override {
+    if (due_faults > 0) {
+      --due_faults;
+      co_return std::unexpected(store::Error{store::Fault::link_lost, "a fault of the test"});
+    }
     std::vector<domain::Hold> due;
     for (const auto& [_, one] : tables.holds) {
       const bool is_behind = !after || place_of(*after) < place_of(one);
@@ -362,6 +366,7 @@ class FakeStore : public store::Store {
 
   domain::MemoryTables tables;
   std::deque<store::Fault> faults;
+  int due_faults = 0;                   // of the next looks for holds that are due
   std::set<std::string> poison;         // order ids that this database refuses
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
   std::set<domain::ProductId> conflicting;

@@ -1,5 +1,6 @@
 #include "store/postgres/postgres_reader.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -33,27 +34,66 @@ SELECT id::bigint, quantity::bigint FROM inventory WHERE id > $1 ORDER BY id LIM
 // $4: kDescriptionBytesShown. octet_length() reads none of a long text.
 constexpr Statement kItems{"items", R"sql(
 SELECT id, quantity, CASE WHEN bytes <= $4::bigint THEN description END, created_at,
-  bytes > $4::bigint, has_time
+  bytes > $4::bigint, has_time, low_stock, held
 FROM (
   SELECT *, sum(least(bytes, $4::bigint)) OVER (ORDER BY id) AS total, row_number() OVER (ORDER BY id)
   FROM (
     SELECT id::bigint, quantity::bigint, description::text,
       CASE WHEN created_at >= '0001-01-01' AND created_at < '10000-01-01'
         THEN created_at::timestamp END AS created_at,
-      created_at IS NOT NULL AS has_time,
+      created_at IS NOT NULL AS has_time, low_stock::bigint,
       coalesce(octet_length(description::text), 0)::bigint AS bytes
     FROM inventory WHERE id > $1 ORDER BY id LIMIT $2) AS page) AS counted
+CROSS JOIN LATERAL (
+  SELECT least(sum(quantity), 9223372036854775807)::bigint AS held
+  FROM inventory_hold WHERE product_id = counted.id) AS holds
 WHERE total <= $3::bigint OR row_number = 1 ORDER BY id)sql"};
 
-// Sums and the last identity of each product, and an identity without a delta; the last row is
-// where to go on.
+// Sums and the last identity of each product, an identity without a delta, and orders that are held
+// no more, though nothing ended them; the last row is where to go on. CASE: only of what is `held`
+// it is looked for a hold.
 constexpr Statement kLedger{"ledger", R"sql(
 SELECT product_id::bigint, sum(delta)::bigint, max(identity)::text, count(*),
-  min(identity) FILTER (WHERE delta IS NULL)
+  min(identity) FILTER (WHERE delta IS NULL), count(*) FILTER (WHERE is_lost),
+  min(identity) FILTER (WHERE is_lost)
 FROM (
-  SELECT product_id, identity, delta FROM inventory_ledger
+  SELECT product_id, identity, delta, CASE WHEN outcome = 'held' THEN
+    NOT EXISTS (SELECT FROM inventory_hold AS hold
+      WHERE hold.product_id = entry.product_id AND hold.identity = entry.identity) AND
+    NOT EXISTS (SELECT FROM inventory_ledger AS ending
+      WHERE ending.product_id = entry.product_id AND ending.identity IN
+        ('c' || entry.identity, 'f' || entry.identity, 'x' || entry.identity) AND
+        ending.outcome IN ('cancelled', 'confirmed', 'expired')) END AS is_lost
+  FROM inventory_ledger AS entry
   WHERE (product_id, identity) > ($1::bigint, $2::text) ORDER BY product_id, identity LIMIT $3::bigint
 ) AS part GROUP BY product_id ORDER BY product_id)sql"};
+
+// By its identity, which is text in the order of bytes.
+constexpr Statement kHolds{"holds", R"sql(
+SELECT hold.product_id::bigint, hold.identity::text, hold.quantity::bigint,
+  hold.expires_at AT TIME ZONE 'UTC', entry.outcome::text, entry.quantity::bigint,
+  entry.terms::text, ending.outcome::text
+FROM (
+  SELECT product_id, identity, quantity, expires_at FROM inventory_hold
+  WHERE (product_id, identity) > ($1::bigint, $2::text) ORDER BY product_id, identity LIMIT $3::bigint
+) AS hold
+LEFT JOIN LATERAL (
+  SELECT outcome, quantity, terms FROM inventory_ledger
+  WHERE product_id = hold.product_id AND identity = hold.identity LIMIT 1) AS entry ON true
+LEFT JOIN LATERAL (
+  SELECT outcome FROM inventory_ledger
+  WHERE product_id = hold.product_id AND
+    identity IN ('c' || hold.identity, 'f' || hold.identity, 'x' || hold.identity) AND
+    outcome IN ('cancelled', 'confirmed', 'expired') LIMIT 1) AS ending ON true
+ORDER BY hold.product_id, hold.identity)sql"};
+
+constexpr Statement kCountHolds{"count_holds", R"sql(
+SELECT
+  (SELECT count(*) FROM (SELECT FROM inventory_hold LIMIT $1::bigint) AS open),
+  (SELECT count(*) FROM (
+    SELECT FROM inventory_hold WHERE expires_at <= now() LIMIT $1::bigint) AS due),
+  (SELECT (extract(epoch FROM now() - min(expires_at)) * 1000000)::bigint FROM inventory_hold
+   WHERE expires_at > '-infinity'))sql"};
 
 PostgresOptions for_reading(PostgresOptions options, std::chrono::milliseconds call_deadline) {
   options.session_attrs = "any";
@@ -86,6 +126,12 @@ class PostgresReader : public Reader {
   Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) override {
     return run(read_ledger(after, static_cast<std::int64_t>(count)));
   }
+
+  Result<std::vector<OpenHold>> holds(const LedgerPlace& after, std::size_t count) override {
+    return run(read_holds(after, static_cast<std::int64_t>(count)));
+  }
+
+  Result<HoldCounts> count_holds() override { return run(read_hold_counts()); }
 
  private:
   // Runs the event loop until the call has its result.
@@ -161,6 +207,11 @@ class PostgresReader : public Reader {
                                    number_text(product), flawed.value_or("NULL"))));
       }
       part.sums.push_back({*product, *sum});
+      if (const auto lost = read_bigint(rows, row, 5).value_or(0); lost > 0) {
+        part.lost_holds.push_back({.product = *product,
+                                   .count = static_cast<std::size_t>(lost),
+                                   .first = read_text(rows, row, 6).value_or("")});
+      }
       last = {*product, read_text(rows, row, 2).value_or("")};
       read += read_bigint(rows, row, 3).value_or(0);
     }
@@ -188,8 +239,49 @@ class PostgresReader : public Reader {
       item.has_long_description = read_bool(rows, row, 4);
       item.created_at = read_timestamp(rows, row, 3);
       item.has_odd_time = read_bool(rows, row, 5) && !item.created_at;
+      item.low_stock = read_bigint(rows, row, 6);
+      item.held = read_bigint(rows, row, 7).value_or(0);  // NULL: there is no hold
     }
     co_return items;
+  }
+
+  Task<Result<std::vector<OpenHold>>> read_holds(LedgerPlace after, std::int64_t count) {
+    session_->execute(kHolds, {binary_bigint(after.product), after.identity, binary_bigint(count)});
+    const auto results = co_await session_->synchronize("reading holds", deadline());
+    if (!results) {
+      co_return std::unexpected(results.error());
+    }
+    const PGresult* rows = results->at(0).get();
+    std::vector<OpenHold> holds(static_cast<std::size_t>(PQntuples(rows)));
+    for (int row = 0; row < PQntuples(rows); ++row) {
+      OpenHold& hold = holds[static_cast<std::size_t>(row)];
+      hold.order = {read_bigint(rows, row, 0).value_or(0), read_text(rows, row, 1).value_or("")};
+      hold.quantity = read_bigint(rows, row, 2);
+      hold.expires_at = read_timestamp(rows, row, 3);
+      if (const auto outcome = domain::find_outcome(read_text(rows, row, 4).value_or(""))) {
+        hold.entry = {.key = {hold.order.product, hold.order.identity},
+                      .outcome = *outcome,
+                      .quantity = read_bigint(rows, row, 5).value_or(0),
+                      .terms = read_text(rows, row, 6)};
+      }
+      hold.ending = read_text(rows, row, 7).value_or("");
+    }
+    co_return holds;
+  }
+
+  Task<Result<HoldCounts>> read_hold_counts() {
+    session_->execute(kCountHolds, {binary_bigint(std::int64_t{kHoldsCountedMax})});
+    const auto results = co_await session_->synchronize("counting holds", deadline());
+    if (!results) {
+      co_return std::unexpected(results.error());
+    }
+    const PGresult* rows = results->at(0).get();
+    const auto number = [rows](int column) {
+      return std::max<std::int64_t>(0, read_bigint(rows, 0, column).value_or(0));
+    };
+    co_return HoldCounts{.open = static_cast<std::size_t>(number(0)),
+                         .due = static_cast<std::size_t>(number(1)),
+                         .overdue = std::chrono::microseconds(number(2))};
   }
 
   Error no_quantity(std::optional<domain::ProductId> product) const {

@@ -1,6 +1,7 @@
 #include "store/sqlite/sqlite_reader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -19,18 +20,49 @@ constexpr int kRecoveryWaitMs = 2'000;  // while a service recovers a log that a
 
 // A row at a time: what one holds may be large, and nothing here may hold several of them.
 constexpr std::string_view kItems = R"sql(
-SELECT id, quantity, description, created_at FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2
+SELECT id, quantity, description, created_at, low_stock,
+  (SELECT sum(quantity) FROM inventory_hold WHERE product_id = inventory.id)
+FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2
 )sql";
 
-// Sums and the last identity of each product, and an identity whose delta is no integer; the last
-// row is where to go on.
+// Sums and the last identity of each product, an identity whose delta is no integer, and orders
+// that are held no more, though nothing ended them; the last row is where to go on.
 constexpr std::string_view kLedger = R"sql(
 SELECT product_id, sum(delta), max(identity), count(*),
-  min(identity) FILTER (WHERE typeof(delta) <> 'integer')
+  min(identity) FILTER (WHERE typeof(delta) <> 'integer'),
+  count(*) FILTER (WHERE is_lost), min(identity) FILTER (WHERE is_lost)
 FROM (
-  SELECT product_id, identity, delta FROM inventory_ledger
+  SELECT product_id, identity, delta, CASE WHEN outcome = 'held' THEN
+    NOT EXISTS (SELECT 1 FROM inventory_hold AS hold
+      WHERE hold.product_id = entry.product_id AND hold.identity = entry.identity) AND
+    NOT EXISTS (SELECT 1 FROM inventory_ledger AS ending
+      WHERE ending.product_id = entry.product_id AND ending.identity IN
+        ('c' || entry.identity, 'f' || entry.identity, 'x' || entry.identity) AND
+        ending.outcome IN ('cancelled', 'confirmed', 'expired')) END AS is_lost
+  FROM inventory_ledger AS entry
   WHERE (product_id, identity) > (?1, ?2) ORDER BY product_id, identity LIMIT ?3)
 GROUP BY product_id ORDER BY product_id
+)sql";
+
+constexpr std::string_view kHolds = R"sql(
+SELECT hold.product_id, hold.identity, hold.quantity, hold.expires_at, entry.outcome,
+  entry.quantity, entry.terms,
+  (SELECT outcome FROM inventory_ledger
+   WHERE product_id = hold.product_id AND
+     identity IN ('c' || hold.identity, 'f' || hold.identity, 'x' || hold.identity) AND
+     outcome IN ('cancelled', 'confirmed', 'expired') LIMIT 1)
+FROM (
+  SELECT product_id, identity, quantity, expires_at FROM inventory_hold
+  WHERE (product_id, identity) > (?1, ?2) ORDER BY product_id, identity LIMIT ?3) AS hold
+LEFT JOIN inventory_ledger AS entry
+  ON entry.product_id = hold.product_id AND entry.identity = hold.identity
+ORDER BY hold.product_id, hold.identity
+)sql";
+
+constexpr std::string_view kCountHolds = R"sql(
+SELECT (SELECT count(*) FROM (SELECT 1 FROM inventory_hold LIMIT ?1)),
+  (SELECT count(*) FROM (SELECT 1 FROM inventory_hold WHERE expires_at <= ?2 LIMIT ?1)),
+  (SELECT min(expires_at) FROM inventory_hold)
 )sql";
 
 class SqliteReader : public Reader {
@@ -113,6 +145,8 @@ class SqliteReader : public Reader {
           if (!item.has_long_description && !row.is_null(2)) item.description = description;
           item.created_at = to_timestamp(row.text(3));
           item.has_odd_time = !item.created_at && !row.is_null(3);
+          item.low_stock = row.exact_integer(4);
+          item.held = row.integer(5);
           return true;
         },
         after, static_cast<std::int64_t>(count));
@@ -142,6 +176,11 @@ class SqliteReader : public Reader {
             return;
           }
           part.sums.push_back({row.integer(0), row.integer(1)});
+          if (row.integer(5) > 0) {
+            part.lost_holds.push_back({.product = row.integer(0),
+                                       .count = static_cast<std::size_t>(row.integer(5)),
+                                       .first = std::string(row.text(6))});
+          }
           last = {row.integer(0), std::string(row.text(2))};
           entries += row.integer(3);
         },
@@ -156,6 +195,58 @@ class SqliteReader : public Reader {
       part.next = std::move(last);
     }
     return part;
+  }
+
+  Result<std::vector<OpenHold>> holds(const LedgerPlace& after, std::size_t count) override {
+    auto statement = Statement::prepare(handle_.get(), kHolds);
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    std::vector<OpenHold> holds;
+    auto read = statement->each(
+        "reading holds",
+        [&](const Statement& row) {
+          OpenHold& hold = holds.emplace_back();
+          hold.order = {row.integer(0), std::string(row.text(1))};
+          hold.quantity = row.exact_integer(2);
+          hold.expires_at = to_timestamp(row.text(3));
+          if (const auto outcome = domain::find_outcome(row.text(4))) {
+            hold.entry = {.key = {hold.order.product, hold.order.identity},
+                          .outcome = *outcome,
+                          .quantity = row.integer(5),
+                          .terms = row.optional_text(6)};
+          }
+          hold.ending = row.text(7);
+        },
+        after.product, std::string_view(after.identity), static_cast<std::int64_t>(count));
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    return holds;
+  }
+
+  Result<HoldCounts> count_holds() override {
+    auto statement = Statement::prepare(handle_.get(), kCountHolds);
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    const auto now =
+        std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+    const std::string until = to_text(now);
+    HoldCounts counts;
+    auto read = statement->each(
+        "counting holds",
+        [&](const Statement& row) {
+          counts.open = static_cast<std::size_t>(row.integer(0));
+          counts.due = static_cast<std::size_t>(row.integer(1));
+          const auto first = to_timestamp(row.text(2));
+          if (first && *first < now) counts.overdue = now - *first;
+        },
+        static_cast<std::int64_t>(kHoldsCountedMax), std::string_view(until));
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    return counts;
   }
 
  private:

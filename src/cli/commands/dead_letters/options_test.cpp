@@ -35,11 +35,13 @@ std::string error_of_dead_letters(std::vector<std::string> arguments) {
 TEST(DeadLettersOptions, MeanAllQueuesWhereNoneIsNamed) {
   const auto command = options_of(Action::list, {"list"});
   EXPECT_EQ(command.action, Action::list);
-  EXPECT_THAT(command.request_queues, ElementsAre("order_validate", "inventory_new_item",
-                                                  "order_cancel", "inventory_adjust"));
+  EXPECT_THAT(command.request_queues,
+              ElementsAre("order_validate", "inventory_new_item", "order_cancel", "order_confirm",
+                          "inventory_adjust", "order_validate.expiry"));
   EXPECT_FALSE(command.named);
   EXPECT_THAT(options_of(Action::list, {"--adjust-queue", "none", "list"}).request_queues,
-              ElementsAre("order_validate", "inventory_new_item", "order_cancel"));
+              ElementsAre("order_validate", "inventory_new_item", "order_cancel", "order_confirm",
+                          "order_validate.expiry"));
   EXPECT_FALSE(command.limit || command.json);
 }
 
@@ -51,8 +53,9 @@ TEST(DeadLettersOptions, NameARequestQueueOrItsDeadLetterQueue) {
   }
   EXPECT_THAT(
       error_of_dead_letters({"list", "--queue", "other"}),
-      HasSubstr(R"(--queue takes "order_validate", "inventory_new_item", "order_cancel", )"
-                R"("inventory_adjust", or one of these with .undelivered behind it; not "other")"));
+      HasSubstr(
+          R"(--queue takes "order_validate", "inventory_new_item", "order_cancel", )"
+          R"("order_confirm", "inventory_adjust", "order_validate.expiry", or one of these with .undelivered behind it; not "other")"));
 }
 
 TEST(DeadLettersOptions, NameAQueueOfRepliesThatWereKept) {
