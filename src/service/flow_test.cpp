@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <exception>
 #include <stdexcept>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,6 +18,7 @@ namespace {
 using amqp::Settlement;
 using store::Fault;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using testing::order;
 
 class FlowTest : public testing::FlowOnFakes {};
@@ -230,6 +233,25 @@ TEST_F(FlowTest, StaysPausedUntilTheDatabaseDecidesAgain) {
   EXPECT_THAT(seen, ElementsAre(Condition::consuming, Condition::database_unavailable,
                                 Condition::paused, Condition::consuming));
   EXPECT_EQ(broker_.acknowledged(), 1U);
+}
+
+// Those of the batch that failed, and those that wait behind it.
+TEST_F(FlowTest, SaysHowManyRequestsItGivesBackWhenItPauses) {
+  store_.faults.assign(100, Fault::unavailable);
+  std::vector<std::string> seen;
+  on_change_ = [&] {
+    if (flow_.status().condition == Condition::paused) {
+      seen.push_back(flow_.status().reason);
+      store_.faults.clear();
+    }
+  };
+  for (int id = 0; id < 25; ++id) {
+    broker_.put(order(id));
+  }
+  settle();
+  ASSERT_FALSE(seen.empty());
+  EXPECT_THAT(seen.front(), HasSubstr("paused, 25 requests given back"));
+  EXPECT_EQ(broker_.acknowledged(), 25U);
 }
 
 TEST_F(FlowTest, ConnectsAgainWithGrowingPauses) {

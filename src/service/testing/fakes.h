@@ -232,7 +232,7 @@ class FakeBroker : public Broker {
       broker_.batches_.push_back(deliveries.size());
       co_return deliveries;
     }
-    std::size_t waiting() const override { return 0; }
+    std::size_t waiting() const override { return broker_.ready_.size(); }
 
     void acknowledge_up_to(std::uint64_t delivery_tag) override {
       acknowledge_if([=](const auto& delivery) { return delivery.delivery_tag <= delivery_tag; });
