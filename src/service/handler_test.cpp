@@ -84,7 +84,8 @@ TEST_F(HandlerTest, AnswersEachDeliveryInItsPlaceValidOrNot) {
   const std::vector deliveries{delivery("?"), order_delivery(1), delivery("{}"), order_delivery(2)};
   const auto answers = answer(orders_, deliveries);
   ASSERT_EQ(answers.size(), 4U);
-  EXPECT_TRUE(answers[0].reply->message.body.contains("Invalid order: body cannot be read as JSON"));
+  EXPECT_TRUE(
+      answers[0].reply->message.body.contains("Invalid order: body cannot be read as JSON"));
   EXPECT_TRUE(answers[1].reply->message.body.contains("Inventory updated"));
   EXPECT_TRUE(answers[2].reply->message.body.contains("Invalid order: order_id is missing"));
   EXPECT_TRUE(answers[3].reply->message.body.contains("Not enough inventory"));
