@@ -437,10 +437,10 @@ def test_without_rights_on_the_expiry_queue_orders_go_on(own_broker, folder):
     own_broker.control("add_user", "before", "secret")
     own_broker.control("set_permissions", "before", of_1_1, r"^amq\.default$", of_1_1)
     url = as_user("before", own_broker)
-    with Service(url, Sqlite(folder).url, queues).running() as _, Client(
-        own_broker.url, queues
-    ) as client:
-        service = Service.started[-1]
+    service = Service(url, Sqlite(folder).url, queues)
+    with service.running(), Client(own_broker.url, queues) as client:
+        for queue in (queues.order, queues.item):
+            service.wait_for_log(f"{queue}: taking requests")
         service.wait_for_log(
             f"grant the broker's user the rights on {queues.expiry} and {queues.expiry}.dlq,"
             " or start with --expiry-queue none"
@@ -492,17 +492,18 @@ def test_dead_letters_of_expiries_are_listed_and_replayed(broker, database, queu
 
 
 def test_what_is_held_is_shown(service, database, client):
-    shirt, sock = client.add(10), client.add(10)
+    shirt, sock, hat = client.add(10), client.add(10), client.add(10)
     client.order(basket(LONG, (shirt, 2), (sock, 1)))
     client.order(holding(shirt, 3, LONG))
     page = json.loads(service.get("/items")[1])["items"]
     assert [(item["id"], item["quantity"], item["held"]) for item in page] == [
         (shirt, 5, 5),
         (sock, 9, 1),
+        (hat, 10, 0),
     ]
     assert json.loads(service.get(f"/items/{shirt}")[1])["held"] == 5
     shown = run("stock", "--json", DATABASE_URL=database.url).stdout.splitlines()
-    assert [json.loads(line)["held"] for line in shown] == [5, 1]
+    assert [json.loads(line)["held"] for line in shown] == [5, 1, 0]
     table = run("stock", DATABASE_URL=database.url).stdout.splitlines()
     assert table[0].split()[:3] == ["ID", "QUANTITY", "HELD"]
     assert table[1].split()[:3] == [str(shirt), "5", "5"]

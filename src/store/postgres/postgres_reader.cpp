@@ -45,7 +45,7 @@ FROM (
       coalesce(octet_length(description::text), 0)::bigint AS bytes
     FROM inventory WHERE id > $1 ORDER BY id LIMIT $2) AS page) AS counted
 CROSS JOIN LATERAL (
-  SELECT least(sum(quantity), 9223372036854775807)::bigint AS held
+  SELECT least(coalesce(sum(quantity), 0), 9223372036854775807)::bigint AS held
   FROM inventory_hold WHERE product_id = counted.id) AS holds
 WHERE total <= $3::bigint OR row_number = 1 ORDER BY id)sql"};
 
@@ -240,7 +240,7 @@ class PostgresReader : public Reader {
       item.created_at = read_timestamp(rows, row, 3);
       item.has_odd_time = read_bool(rows, row, 5) && !item.created_at;
       item.low_stock = read_bigint(rows, row, 6);
-      item.held = read_bigint(rows, row, 7).value_or(0);  // NULL: there is no hold
+      item.held = read_bigint(rows, row, 7).value_or(0);
     }
     co_return items;
   }
