@@ -168,10 +168,11 @@ def test_an_event_follows_a_crash_between_commit_and_its_confirm(broker, databas
             wait_for(lambda: why_not_ready(service), "the event waits")
             service.stop(by=signal.SIGKILL)
         with Listener(broker.url, queues) as listener:
-            wait_for(lambda: client.count(queues.order) == 1, "the order is put back")
+            # The first order may be, too: its acknowledgement was perhaps under way.
+            wait_for(lambda: client.count(queues.order) >= 1, "the order is put back")
             with telling(broker, database, queues):
                 listener.wait(lambda: listener.keys(products[1]), "the event follows")
-                assert listener.quantities() == {products[1]: 0}
+                assert listener.quantities()[products[1]] == 0
             assert client.count(queues.order) == 0
 
 
