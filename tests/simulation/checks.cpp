@@ -662,7 +662,8 @@ void Checks::on_decision(const domain::Command& command, const domain::Decision&
   if (!is_calm_ || hold == nullptr || !hold->until || bad_products_.contains(expiry->product)) {
     return;
   }
-  const Time overdue = scheduler_.wall_now() - *hold->until;
+  const Time overdue =
+      std::min(Time(scheduler_.wall_now() - *hold->until), scheduler_.now() - served_since_);
   longest_overdue_ = std::max(longest_overdue_, overdue);
   if (overdue > kGiveBackMax) {
     broken("a hold that is over is given back soon",

@@ -78,9 +78,8 @@ struct Arrivals {
 // queue, and the minutes of a row that fails.
 inline constexpr Time kAnswerMax = seconds(10);
 
-// How long a hold may be over before it is given back, in a calm world: it is found within two
-// seconds of an instance's life, and a request is decided as soon as any other.
-inline constexpr Time kGiveBackMax = seconds(2) + kAnswerMax;
+// How long a hold may be over before it is given back, in a calm world, while an instance runs.
+inline constexpr Time kGiveBackMax = seconds(5);
 
 class Checks {
  public:
@@ -108,6 +107,8 @@ class Checks {
   void mark_bad_product(domain::ProductId product) { bad_products_.insert(product); }
   void mark_bad_items() { are_items_bad_ = true; }
   void set_refused_min(Time least) { refused_min_ = least; }
+  // From now on there is an instance that takes requests; or there is none.
+  void set_served(bool is_served) { served_since_ = is_served ? scheduler_.now() : Time::max(); }
   bool is_bad_product(const Request& request) const;
   // Somebody else has it locked, says the database.
   void on_found_locked(domain::ProductId product);
@@ -217,7 +218,8 @@ class Checks {
   std::uint64_t holds_ = 0;
   std::uint64_t expired_ = 0;
   std::uint64_t confirmed_ = 0;
-  Time longest_overdue_{0};  // of a hold of a product that is not bad, in a calm world
+  Time served_since_ = Time::max();  // with an instance, without interruption
+  Time longest_overdue_{0};          // of a hold of a product that is not bad, in a calm world
 };
 
 }  // namespace inventory::simulation

@@ -16,9 +16,8 @@ std::vector<std::string> own_reply_queue(const service::KindRow& kind) {
 
 // A clock that is a little wrong, or an hour.
 Time draw_skew(Random& random) {
-  const auto most =
-      static_cast<std::uint64_t>((random.chance(500) ? seconds(5) : seconds(3'600)).count());
-  return Time(random.below(2 * most)) - Time(most);
+  const Time most = random.chance(500) ? seconds(5) : seconds(3'600);
+  return Time(random.below(2 * static_cast<std::uint64_t>(most.count()))) - most;
 }
 
 }  // namespace

@@ -205,11 +205,25 @@ void World::start_process() {
   ++begun_;
   environment_.trace("process: starts");
   processes_.push_back(std::make_unique<Process>(environment_, broker_, database_, options_));
+  if (environment_.faults.is_calm()) see_served();
+}
+
+// Looks again and again while no process takes requests.
+void World::see_served() {
+  const bool is_served = std::ranges::any_of(processes_, [](const auto& process) {
+    return process->is_alive() && !process->is_stopping() && process->is_consuming();
+  });
+  if (is_served != is_served_) environment_.checks.set_served(is_served);
+  is_served_ = is_served;
+  if (!is_served && !is_closing_) {
+    environment_.scheduler.after(milliseconds(100), [this] { see_served(); });
+  }
 }
 
 // Ends in order, or is killed when its time is over. In a clean world it has all the time.
 void World::stop_process(Process& process, bool is_replaced) {
   process.stop();
+  if (environment_.faults.is_calm()) see_served();
   if (is_replaced) {
     is_alone_ = false;
     start_process();

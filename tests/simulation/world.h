@@ -52,6 +52,7 @@ class World {
 
  private:
   void start_process();
+  void see_served();
   void stop_process(Process& process, bool is_replaced);
   void kill_process(Process& process);
   Process* pick_process();
@@ -94,7 +95,8 @@ class World {
   std::vector<std::unique_ptr<Process>> processes_;
   std::uint64_t begun_ = 0;
   bool is_closing_ = false;
-  bool is_alone_;  // at most one process at a time
+  bool is_served_ = false;  // looked at in calm worlds only
+  bool is_alone_;           // at most one process at a time
 };
 
 }  // namespace inventory::simulation
