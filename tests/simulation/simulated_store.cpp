@@ -9,7 +9,11 @@
 namespace inventory::simulation {
 namespace {
 
-using enum store::Fault;
+using store::Fault::failing;
+using store::Fault::in_doubt;
+using store::Fault::link_lost;
+using store::Fault::retryable;
+using store::Fault::unavailable;
 
 constexpr Time kLockTimeout = milliseconds(250);
 
@@ -100,7 +104,7 @@ Task<store::Result<void>> SimulatedStore::try_another(std::span<const domain::Pr
     if (std::ranges::find(products, product) == products.end()) others.push_back(product);
   }
   if (others.empty()) {
-    co_return fail(*transaction, refused, "there is no other product");
+    co_return fail(*transaction, store::Fault::refused, "there is no other product");
   }
   const auto other = others[environment_.random.between(0, others.size() - 1)];
   if (auto locked = co_await lock(*transaction, item_lock(other)); !locked) {
@@ -231,7 +235,7 @@ Task<store::Result<void>> SimulatedStore::write_entries(TransactionPointer trans
       continue;
     }
     if (identity.starts_with(fmt::format("s{}", kPoison))) {
-      co_return fail(transaction, refused, "the database refuses " + identity);
+      co_return fail(transaction, store::Fault::refused, "the database refuses " + identity);
     }
     if (database_.is_failing(product)) {
       const bool is_named = environment_.random.chance(500);
