@@ -110,6 +110,10 @@ class NoStore : public store::Store {
   store::Task<store::Result<void>> try_another(std::span<const domain::ProductId>) override {
     co_return store::Result<void>();
   }
+  store::Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold>,
+                                                                  std::size_t) override {
+    co_return std::vector<domain::Hold>();
+  }
 };
 
 std::function<void()> read_orders(std::size_t batch) {

@@ -1,5 +1,6 @@
 #include "contract/confirmation_message.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "contract/expiry_message.h"
@@ -47,7 +48,7 @@ TEST(ConfirmationMessage, RepliesAsTheContractSays) {
       {Outcome::order_rejected, R"(false,"message":"Order was rejected)"},
       {Outcome::order_not_found, R"(false,"message":"Order not found)"}};
   for (const auto& [outcome, text] : texts) {
-    EXPECT_EQ(reply_to(kBody, {.outcome = outcome}), start + std::string(text) + end);
+    EXPECT_EQ(reply_to(kBody, {.outcome = outcome}), fmt::format("{}{}{}", start, text, end));
   }
   EXPECT_EQ(
       reply_to(kBody, {.outcome = Outcome::conflict, .conflicts_with = domain::OrderItem{1, 2}}),

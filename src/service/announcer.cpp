@@ -74,7 +74,7 @@ Task<void> Announcer::run() {
   // In a later turn: what the broker says at once must not change what the caller goes through.
   co_await boost::asio::post(executor_, boost::asio::use_awaitable);
   while (!is_ending_ && !parcels_.empty()) {
-    if (lost_) drop_outlet();
+    if (const auto lost = std::exchange(lost_, std::nullopt)) drop_outlet(*lost);
     const auto now = clock_.steady_now();
     if (waiting_.empty() || !has_room()) {
       co_await wake_.wait(std::nullopt);
@@ -165,8 +165,7 @@ void Announcer::on_lost(amqp::Error error) {
   wake_.notify();
 }
 
-void Announcer::drop_outlet() {
-  const amqp::Error error = *std::exchange(lost_, std::nullopt);
+void Announcer::drop_outlet(const amqp::Error& error) {
   outlet_.reset();
   on_blocked(std::nullopt);
   if (under_way_ == 0) return;  // nobody waits for it: it may have been closed long ago

@@ -101,7 +101,7 @@ class Announcer {
   void on_lost(amqp::Error error);
   void on_blocked(const std::optional<std::string>& reason);
   void put_back(Token token, Parcel& parcel);
-  void drop_outlet();
+  void drop_outlet(const amqp::Error& error);
   void be_careful(std::string_view why);
   void set_trouble(std::optional<std::string> trouble);
 

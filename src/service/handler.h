@@ -263,7 +263,7 @@ class BatchHandler : public Handler {
   }
 
   void tell(const domain::StockNews& news, Answer& answer) const {
-    if (!domain::is_told(news, *options_.events)) return;
+    if (!options_.events || !domain::is_told(news, *options_.events)) return;
     answer.events.push_back(contract::stock_event(news.product, news.after, clock_.now()));
   }
 

@@ -175,7 +175,7 @@ std::optional<std::map<std::int64_t, std::int64_t>> items_of(const json& tree) {
                                                                   : std::nullopt;
 }
 
-constexpr std::int64_t kHoldSecondsMax = 30 * 86'400;
+constexpr std::int64_t kHoldSecondsMax = 30 * std::int64_t{86'400};
 
 bool is_hold_valid(const json& tree) {
   return is_none(tree, "hold_seconds") ||
