@@ -116,7 +116,9 @@ class Shop:
             self.look(0.05)
             return len([name for name in names if name not in self.replies]) - lost()
 
-        wait_for(lambda: missing() <= 0, f"answers to {len(names)} orders", interval_s=0)
+        # A hundred slow rows are found one by one, by one instance if the broker gives it all.
+        what = f"answers to {len(names)} orders"
+        wait_for(lambda: missing() <= 0, what, deadline_s=180, interval_s=0)
 
     def ask_one_by_one(self, count=5):
         for _ in range(count):
