@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <exception>
 #include <map>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
@@ -60,7 +60,9 @@ class HoldMetricsTest : public testing::Test {
     clock_.on_sleep = [&] {
       if (opened >= answers.size()) metrics.stop();
     };
-    boost::asio::co_spawn(loop_, metrics.run(), boost::asio::detached);
+    boost::asio::co_spawn(loop_, metrics.run(), [](const std::exception_ptr& error) {
+      if (error) std::rethrow_exception(error);
+    });
     loop_.restart();
     loop_.run();
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// Pause: waits that end early when the flow is told to stop.
+// Pause: waits that end early when the flow, or what runs beside it, is told to stop.
 //
 // Threads: one executor. The clock outlives it.
 
@@ -38,6 +38,13 @@ class Pause {
     boost::system::error_code cancelled;
     co_await (clock_.sleep(duration) || stop_event_.async_wait(boost::asio::redirect_error(
                                             boost::asio::use_awaitable, cancelled)));
+  }
+
+  // Waits until stop().
+  boost::asio::awaitable<void> stopped() {
+    boost::system::error_code cancelled;
+    co_await stop_event_.async_wait(
+        boost::asio::redirect_error(boost::asio::use_awaitable, cancelled));
   }
 
  private:

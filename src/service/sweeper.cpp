@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <functional>
 #include <utility>
+#include <variant>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
 
 #include "contract/expiry_message.h"
 
 namespace inventory::service {
 namespace {
+
+using namespace boost::asio::experimental::awaitable_operators;
 
 constexpr std::chrono::seconds kAskAgainFirst{30};
 constexpr std::chrono::seconds kAskAgainLast{3'600};
@@ -54,7 +58,10 @@ Task<bool> Sweeper::sweep() {
     awaited_ = 0;
     forget();
   }
-  const auto due = co_await store_.due_holds(after_, options_.page);
+  // It changes nothing, so nobody need wait for it.
+  const auto looked = co_await (store_.due_holds(after_, options_.page) || pause_.stopped());
+  if (pause_.is_stopping()) co_return false;
+  const auto& due = std::get<0>(looked);
   if (!due) {
     fail("database", "holds that are over cannot be looked for: " + due.error().what);
     co_return false;
@@ -111,6 +118,7 @@ void Sweeper::fail(std::string_view about, std::string problem) {
 
 // Whether all were confirmed.
 Task<bool> Sweeper::publish(const std::vector<domain::Hold>& holds) {
+  if (lost_) co_await close();  // while nothing was under way
   if (!outlet_) {
     const bool is_open = co_await open();
     if (!is_open) co_return false;
@@ -147,7 +155,6 @@ Task<bool> Sweeper::open() {
   auto link = co_await broker_.open();
   if (link) {
     link_ = std::move(*link);
-    lost_.reset();
     auto outlet = co_await link_->open_outlet(
         Link::Connection::own, {.on_settled =
                                     [this](std::uint64_t token, amqp::Settlement settlement) {
@@ -175,6 +182,7 @@ Task<bool> Sweeper::open() {
 Task<void> Sweeper::close() {
   if (outlet_) co_await outlet_->close();
   outlet_.reset();
+  lost_.reset();
   under_way_.clear();
   if (link_) co_await link_->close();
   link_.reset();

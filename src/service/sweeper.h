@@ -59,7 +59,7 @@ class Sweeper {
         settled_(executor, clock),
         trouble_(clock) {}
 
-  // Until stop().
+  // Until stop(), which waits for no database.
   Task<void> run();
   void stop();
 
@@ -85,8 +85,8 @@ class Sweeper {
   Wakeup settled_;
   LogThrottle trouble_;
   std::unique_ptr<Link> link_;
-  std::unique_ptr<Outlet> outlet_;  // ends before its link
-  std::optional<std::string> lost_;
+  std::unique_ptr<Outlet> outlet_;   // ends before its link
+  std::optional<std::string> lost_;  // why the outlet is of no use any more
   std::map<std::uint64_t, amqp::Message> under_way_;
   std::uint64_t next_token_ = 1;
   bool is_rejected_ = false;

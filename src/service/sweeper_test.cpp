@@ -1,13 +1,14 @@
 #include "service/sweeper.h"
 
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <set>
 #include <string>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -42,7 +43,9 @@ class SweeperTest : public ::testing::Test {
     sweeper_ = std::make_unique<Sweeper>(
         context_.get_executor(), SweeperOptions{.queue = "expiry", .page = 10, .awaited_max = 40},
         broker_, store_, clock_);
-    boost::asio::co_spawn(context_, sweeper_->run(), boost::asio::detached);
+    boost::asio::co_spawn(context_, sweeper_->run(), [](const std::exception_ptr& error) {
+      if (error) std::rethrow_exception(error);
+    });
     context_.restart();
     context_.run();
   }
@@ -140,6 +143,35 @@ TEST_F(SweeperTest, GoesOnWhereABrokerOrAQueueFailed) {
   EXPECT_EQ(asked().size(), 0U);
   sweep(1);
   EXPECT_EQ(asked().size(), 1U);
+}
+
+TEST_F(SweeperTest, ConnectsAgainWhereTheConnectionWasLostMeanwhile) {
+  hold(1, seconds(0));
+  int waits = 0;
+  std::string problems;
+  clock_.on_sleep = [&] {
+    problems += sweeper_->problem();
+    if (++waits == 1) {
+      broker_.lose_outlets();
+      hold(2, seconds(0));
+    } else {
+      sweeper_->stop();
+    }
+  };
+  run();
+  EXPECT_EQ(asked(), (std::multiset<std::string>{"i1", "i2"}));
+  EXPECT_EQ(broker_.opened(), 2);
+  EXPECT_EQ(problems, "") << "nobody need know";
+}
+
+TEST_F(SweeperTest, EndsWhileTheDatabaseDoesNotAnswer) {
+  bool has_hung = false;
+  store_.hangs_on_due = [&] {
+    has_hung = true;
+    boost::asio::post(context_, [this] { sweeper_->stop(); });
+  };
+  run();
+  EXPECT_TRUE(has_hung);
 }
 
 TEST_F(SweeperTest, EndsWhileTheQueueDoesNotAnswer) {

@@ -22,6 +22,16 @@ def test_it_ends_with_status_0(broker, database, queues, by):
         assert time.monotonic() - started < BUDGET_S
 
 
+def test_with_nothing_in_hand_it_waits_for_no_database(broker, postgres, queues):
+    database = Postgres.new_schema(postgres.url)
+    with Service(broker.url, database.url, queues) as service:
+        with postgres.frozen():
+            for _ in range(2):  # longer than the sweeper waits between its looks
+                assert service.get("/items")[0] == 503
+            assert service.stop() == 0
+        assert "not finished" not in service.log
+
+
 @pytest.mark.parametrize("by", SIGNALS)
 def test_under_load_each_order_is_answered_or_left_in_the_queue(
     broker, database, client, queues, by

@@ -355,6 +355,10 @@ class FakeStore : public store::Store {
 
   Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
                                                            std::size_t count) override {
+    if (hangs_on_due) {
+      hangs_on_due();
+      co_await Event(co_await boost::asio::this_coro::executor).wait();
+    }
     if (due_faults > 0) {
       --due_faults;
       co_return std::unexpected(store::Error{store::Fault::link_lost, "a fault of the test"});
@@ -378,6 +382,7 @@ class FakeStore : public store::Store {
   std::deque<store::Fault> faults;
   bool was_asked_for_news = false;
   int due_faults = 0;                   // of the next looks for holds that are due
+  std::function<void()> hangs_on_due;   // such a look calls this, and does not end
   std::set<std::string> poison;         // order ids that this database refuses
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
   std::set<domain::ProductId> conflicting;
