@@ -14,6 +14,16 @@ port_is_taken() { # PORT: whether something listens there on loopback
   (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
+# A process that was killed is a zombie, and so has ended, before its last thread lets go of its
+# sockets.
+port_gets_free() { # PORT
+  for _ in {1..50}; do
+    port_is_taken "$1" || return 0
+    sleep 0.1
+  done
+  return 1
+}
+
 # Below the ports that the kernel hands out to clients (ip_local_port_range). Test processes that run
 # beside each other (pytest-xdist's gw0, gw1, ...) take theirs from different ranges: a server that
 # is down for a moment finds its port free again.

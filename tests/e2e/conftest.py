@@ -18,6 +18,26 @@ def postgres(folder):
         yield server
 
 
+@pytest.fixture(scope="module")
+def own_broker(folder, request):
+    """One that a module may kill."""
+    with Server("rabbitmq", folder / f"{request.module.__name__}-rabbitmq") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def own_postgres(folder, request):
+    with Server("postgres", folder / f"{request.module.__name__}-postgres") as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def own_database(request, folder):
+    if request.param == "sqlite":
+        return Sqlite(folder)
+    return Postgres.new_schema(request.getfixturevalue("own_postgres").url)
+
+
 def make_database(request, kind):
     if kind == "sqlite":
         return Sqlite(request.getfixturevalue("folder"))

@@ -33,12 +33,6 @@ def own_broker(folder):
         yield server
 
 
-@pytest.fixture(scope="module")
-def own_postgres(folder):
-    with Server("postgres", folder / "faulty-postgres") as server:
-        yield server
-
-
 @pytest.fixture
 def shirts(own_broker, own_postgres, queues):
     """A service on PostgreSQL, a client, and a product of which are many."""

@@ -13,7 +13,6 @@ from client import Client, new_id
 from database import Postgres, Sqlite
 from database import stock as stock_of
 from load import Load
-from servers import Server
 from service import Queues, Service, run
 from test_rights import as_user
 from waiting import wait_for
@@ -372,25 +371,6 @@ def test_it_stops_while_it_sweeps_and_goes_on(broker, database, queues, client):
 
 
 # What is away.
-
-
-@pytest.fixture(scope="module")
-def own_broker(folder):
-    with Server("rabbitmq", folder / "holds-rabbitmq") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def own_postgres(folder):
-    with Server("postgres", folder / "holds-postgres") as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def own_database(request, folder):
-    if request.param == "sqlite":
-        return Sqlite(folder)
-    return Postgres.new_schema(request.getfixturevalue("own_postgres").url)
 
 
 def test_with_the_broker_away_it_says_so_once_and_goes_on(own_broker, own_database, queues):

@@ -20,12 +20,6 @@ CHECKS = ["broker", "database", "schema", "draining", "blocked", "paused", "hold
 ALL_WELL = "".join(f"[+]{name} ok\n" for name in CHECKS) + "readyz check passed\n"
 
 
-@pytest.fixture(scope="module")
-def own_broker(folder):
-    with Server("rabbitmq", folder / "http-rabbitmq") as server:
-        yield server
-
-
 @pytest.fixture
 def own_postgres(folder):
     with Server("postgres", folder / f"http-postgres.{new_id()}") as server:

@@ -10,30 +10,10 @@ import pytest
 from client import Client, new_id
 from database import Postgres, Sqlite, stock
 from load import Load
-from servers import Server
 from service import Service
 
 ORDERS = 2_000
 STOCK = 1_000  # of each of three products: less than is asked for
-
-
-@pytest.fixture(scope="module")
-def own_broker(folder):
-    with Server("rabbitmq", folder / "mortal-rabbitmq") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def own_postgres(folder):
-    with Server("postgres", folder / "mortal-postgres") as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def own_database(request, folder):
-    if request.param == "sqlite":
-        return Sqlite(folder)
-    return Postgres.new_schema(request.getfixturevalue("own_postgres").url)
 
 
 def add_products(url, queues):
