@@ -7,8 +7,7 @@
 //   rejected   by a queue that is bound: it waits; one event is tried again, with backoff, the
 //              others when that is taken
 //   no answer  of a queue that is bound: later events wait once too many are under way. After half
-//   a
-//              minute all that has no answer is published again over another connection
+//              a minute all that has no answer is published again over another connection
 //   the channel or the connection is closed: the exchange is gone (404), may not be used (403), or
 //              the link broke. It is declared unless it exists, over another connection, and what
 //              has no answer is published again; with backoff
@@ -16,7 +15,8 @@
 // Invariants:
 //   1. No event is given up: end() forgets those that are not settled, and their requests come
 //      again. An event may be published twice.
-//   2. Its connection, and whatever the queues that are bound do to it, costs nobody else anything.
+//   2. What queues that are bound do to its connection delays no reply: the requests of the events
+//      wait, and the settler stops the flow only where too many do.
 //   3. Nothing runs while there is no event to settle.
 //
 // Threads: one executor. The clock outlives it; end() is awaited before it is destroyed.
