@@ -142,11 +142,11 @@ Task<Result<QueueTerms>> Connection::examine_queue(std::string name, QueueType e
   co_return QueueTerms{};
 }
 
-Task<Result<std::uint32_t>> Connection::count_ready(std::string queue) {
+Task<Result<QueueCount>> Connection::count(std::string queue) {
   auto declared =
       co_await declare(impl_, {.queue = std::move(queue), .passive = true, .arguments = {}});
   if (!declared) co_return std::unexpected(std::move(declared.error()));
-  co_return declared->message_count;
+  co_return QueueCount{declared->message_count, declared->consumer_count};
 }
 
 Task<Result<std::string>> Connection::declare_reply_queue() {

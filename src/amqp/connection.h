@@ -19,6 +19,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -52,6 +53,13 @@ struct ConnectionOptions {
   // Called when the broker says connection.blocked, with its reason, and with nothing when it says
   // connection.unblocked. Never after the connection has failed.
   std::function<void(const std::optional<std::string>& reason)> on_blocked = nullptr;
+};
+
+struct QueueCount {
+  std::uint32_t ready = 0;
+  std::uint32_t consumers = 0;
+
+  friend bool operator==(const QueueCount&, const QueueCount&) = default;
 };
 
 class ConnectionImpl;
@@ -97,8 +105,8 @@ class Connection {
   // (quorum_queue.property_equivalence.relaxed_checks_on_redeclaration), only `quorum` finds out.
   Task<Result<QueueTerms>> examine_queue(std::string name, QueueType expected);
 
-  // How many messages it holds that nobody has taken.
-  Task<Result<std::uint32_t>> count_ready(std::string queue);
+  // What a queue holds that nobody has taken, and who takes from it.
+  Task<Result<QueueCount>> count(std::string queue);
 
   // Declares a queue that the broker names, exclusive to this connection, deleted with it.
   Task<Result<std::string>> declare_reply_queue();

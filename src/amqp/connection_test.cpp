@@ -308,6 +308,29 @@ TEST_F(ConnectionTest, JoinsAQueueThatSomebodyMakesWhileItLooks) {
   run(make_queue_behind_the_clients_back(broker_), ensure(broker_.endpoint()));
 }
 
+Task<void> tell_a_count(FakeBroker& broker) {
+  co_await broker.accept_and_open();
+  co_await broker.open_channel();
+  const auto passive = co_await broker.expect(AMQP_QUEUE_DECLARE_METHOD);
+  EXPECT_EQ(passive.payload.substr(4), "\0\0\1q\1\0\0\0\0"s);
+  co_await broker.send(
+      test::frame(1, AMQP_QUEUE_DECLARE_OK_METHOD,
+                  amqp_queue_declare_ok_t{
+                      .queue = test::bytes("q"), .message_count = 12, .consumer_count = 2}));
+  co_await broker.expect(AMQP_CHANNEL_CLOSE_METHOD);
+}
+
+Task<void> count(Endpoint endpoint) {
+  const auto connection = co_await connect(endpoint);
+  const auto counted = co_await connection->count("q");
+  EXPECT_TRUE(counted == (QueueCount{.ready = 12, .consumers = 2}));
+  co_await test::yield();
+}
+
+TEST_F(ConnectionTest, CountsWhatAQueueHolds) {
+  run(tell_a_count(broker_), count(broker_.endpoint()));
+}
+
 Task<void> refuse_a_queue(FakeBroker& broker) {
   co_await broker.accept_and_open();
   co_await broker.open_channel();

@@ -110,7 +110,8 @@ method::Incoming incoming(amqp_method_number_t id, const void* decoded) {
     }
     case AMQP_QUEUE_DECLARE_OK_METHOD: {
       const auto& declared = fields<amqp_queue_declare_ok_t>(decoded);
-      return method::QueueDeclareOk{text(declared.queue), declared.message_count};
+      return method::QueueDeclareOk{text(declared.queue), declared.message_count,
+                                    declared.consumer_count};
     }
     case AMQP_BASIC_CANCEL_METHOD:
       return method::BasicCancel{text(fields<amqp_basic_cancel_t>(decoded).consumer_tag)};

@@ -92,6 +92,7 @@ struct QueueDeclareOk {
   static constexpr std::string_view kName = "queue.declare-ok";
   std::string queue;
   std::uint32_t message_count = 0;  // in the queue, ready
+  std::uint32_t consumer_count = 0;
 };
 
 struct ExchangeDeclare {

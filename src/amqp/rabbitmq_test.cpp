@@ -400,7 +400,7 @@ Task<void> browse_twice(Endpoint endpoint, std::string queue, QueueType type) {
   // The queue takes back what the channel held a moment after the channel is closed.
   std::uint32_t ready = 0;
   for (int tries = 0; tries < 1000 && ready != 100; ++tries) {
-    ready = (co_await connection->count_ready(queue)).value_or(0);
+    ready = (co_await connection->count(queue)).value_or(QueueCount{}).ready;
   }
   EXPECT_EQ(ready, 100U);
   co_await remove_queue(connection, queue);

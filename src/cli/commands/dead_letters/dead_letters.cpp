@@ -366,11 +366,11 @@ Task<Result<void>> Run::purge() {
 // Nobody is told whether a queue has really lost what was removed, so what lies there is counted.
 Task<Result<void>> Run::count_again(amqp::Connection& browsing) {
   if (options_.action != Action::purge || options_.dry_run || done_ == 0) co_return Result<void>();
-  const auto ready = co_await browsing.count_ready(queue_);
-  if (!ready) co_return std::unexpected(ready.error());
+  const auto count = co_await browsing.count(queue_);
+  if (!count) co_return std::unexpected(count.error());
   const std::size_t expected = total_ - std::min(done_, total_);
-  if (*ready > expected) {
-    left_["they lie there still, or have come meanwhile"] = *ready - expected;
+  if (count->ready > expected) {
+    left_["they lie there still, or have come meanwhile"] = count->ready - expected;
   }
   co_return Result<void>();
 }
