@@ -27,6 +27,7 @@ std::vector<Option> options_with(std::vector<Option> more) {
        "has done it, delivery-limit, expired, maxlen, rejected"},
       {"--older-than", "AGE", "only those that failed so long ago: 90s, 5m, 2h, 7d"},
       {"--newer-than", "AGE", "only those that failed since"},
+      {"--failed-at", "TIME", "only those whose header failed-at is this"},
       {"--text", "TEXT", "only those with this text in body or error-message"},
       {"--id", "ID", "only those with this message_id or correlation_id"}};
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));

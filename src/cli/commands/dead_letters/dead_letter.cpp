@@ -98,6 +98,7 @@ bool matches(const DeadLetter& letter, const DeadLetterFilter& filter, domain::T
   if (filter.newer_than && (!letter.failed_at || now - *letter.failed_at > *filter.newer_than)) {
     return false;
   }
+  if (filter.failed_at && letter.failed_at != filter.failed_at) return false;
   if (filter.text && !contains(letter.message, *filter.text) &&
       letter.delivery.body.find(*filter.text) == std::string::npos) {
     return false;

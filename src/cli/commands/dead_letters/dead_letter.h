@@ -44,6 +44,7 @@ struct DeadLetterFilter {
   std::optional<std::chrono::seconds> older_than =
       std::nullopt;  // a letter without failed-at has no age
   std::optional<std::chrono::seconds> newer_than = std::nullopt;
+  std::optional<domain::Timestamp> failed_at = std::nullopt;
   std::optional<std::string> text = std::nullopt;  // in body or error-message
   std::optional<std::string> id = std::nullopt;    // message_id or correlation_id
 };

@@ -138,15 +138,18 @@ TEST(DeadLetter, MatchesWhereAllThatIsAskedForHolds) {
   const domain::Timestamp now = kFailedAt + 1h;
   for (const DeadLetterFilter& filter :
        {DeadLetterFilter{.reason = "invalid"}, DeadLetterFilter{.older_than = 1h},
-        DeadLetterFilter{.newer_than = 1h}, DeadLetterFilter{.text = "order_id"},
-        DeadLetterFilter{.text = "is missing"}, DeadLetterFilter{.id = "m"},
-        DeadLetterFilter{.id = "c"}, DeadLetterFilter{.reason = "invalid", .newer_than = 2h}}) {
+        DeadLetterFilter{.newer_than = 1h}, DeadLetterFilter{.failed_at = kFailedAt},
+        DeadLetterFilter{.text = "order_id"}, DeadLetterFilter{.text = "is missing"},
+        DeadLetterFilter{.id = "m"}, DeadLetterFilter{.id = "c"},
+        DeadLetterFilter{.reason = "invalid", .newer_than = 2h}}) {
     EXPECT_TRUE(matches(letter, filter, now));
   }
   for (const DeadLetterFilter& filter :
        {DeadLetterFilter{.reason = "too-large"}, DeadLetterFilter{.older_than = 3601s},
-        DeadLetterFilter{.newer_than = 3599s}, DeadLetterFilter{.text = "orders"},
-        DeadLetterFilter{.id = "mc"}, DeadLetterFilter{.reason = "invalid", .older_than = 2h}}) {
+        DeadLetterFilter{.newer_than = 3599s},
+        DeadLetterFilter{.failed_at = kFailedAt + std::chrono::microseconds(1)},
+        DeadLetterFilter{.text = "orders"}, DeadLetterFilter{.id = "mc"},
+        DeadLetterFilter{.reason = "invalid", .older_than = 2h}}) {
     EXPECT_FALSE(matches(letter, filter, now));
   }
 }

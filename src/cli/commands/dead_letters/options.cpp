@@ -7,6 +7,7 @@
 
 #include "cli/options.h"
 #include "contract/queues.h"
+#include "contract/timestamp.h"
 
 namespace inventory::cli {
 namespace {
@@ -76,7 +77,14 @@ Read read_filter(const Arguments& given, DeadLetterFilter& to) {
   to.text = given.option("--text");
   to.id = given.option("--id");
   if (auto read = read_age(given, "--older-than", to.older_than); !read) return read;
-  return read_age(given, "--newer-than", to.newer_than);
+  if (auto read = read_age(given, "--newer-than", to.newer_than); !read) return read;
+  const auto time = given.option("--failed-at");
+  if (time) to.failed_at = contract::parse_timestamp(*time);
+  if (!time || to.failed_at) return {};
+  return Wrong(
+      fmt::format("--failed-at takes a time as the header failed-at has it, "
+                  "2026-11-23T03:00:00.123456+00:00; not {}",
+                  config::quoted_for_message(*time)));
 }
 
 Read read_rest(const Arguments& given, DeadLettersOptions& to) {

@@ -67,14 +67,20 @@ TEST(DeadLettersOptions, NameAQueueOfRepliesThatWereKept) {
 
 TEST(DeadLettersOptions, AreFilters) {
   const auto filter =
-      options_of(Action::replay, {"replay", "--reason", "invalid", "--older-than", "90s",
-                                  "--newer-than=2d", "--text", "a b", "--id", "7"})
+      options_of(Action::replay,
+                 {"replay", "--reason", "invalid", "--older-than", "90s", "--newer-than=2d",
+                  "--text", "a b", "--id", "7", "--failed-at=2026-11-23T03:00:00.123456+00:00"})
           .filter;
   EXPECT_EQ(filter.reason, "invalid");
   EXPECT_EQ(filter.older_than, 90s);
   EXPECT_EQ(filter.newer_than, 48h);
   EXPECT_EQ(filter.text, "a b");
   EXPECT_EQ(filter.id, "7");
+  EXPECT_EQ(filter.failed_at, contract::parse_timestamp("2026-11-23T03:00:00.123456+00:00"));
+  for (const char* time : {"", "now", "2026-11-23", "2026-11-23T03:00:00Z"}) {
+    EXPECT_THAT(error_of_dead_letters({"list", "--failed-at", time}),
+                HasSubstr("--failed-at takes a time as the header failed-at has it"));
+  }
   for (const char* age : {"", "2", "h", "-1h", "1.5h", "2w", "3651d", "99999999999999999999s"}) {
     EXPECT_THAT(error_of_dead_letters({"list", "--older-than", age}),
                 HasSubstr("--older-than takes a number with a unit, such as 90s, 5m, 2h or 7d"))
