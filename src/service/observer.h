@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 
+#include "amqp/message.h"
 #include "contract/event.h"
 #include "domain/outcome.h"
 #include "store/error.h"
@@ -70,6 +71,9 @@ class Observer {
   virtual void repeated_with_another_message_id() {}
   virtual void decided(const Tally& /*tally*/, Duration /*took*/) {}
   virtual void published(const Published& /*messages*/) {}
+  // The broker has a request as a dead letter: the letter, with all its headers. Each of them is
+  // told: there should be few.
+  virtual void dead_lettered(const amqp::Message& /*letter*/) {}
   virtual void waiting(std::size_t /*replies*/) {}  // for queues that take none, now
   virtual void settled(Duration /*took*/) {}        // everything that a batch causes
 

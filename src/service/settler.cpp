@@ -36,6 +36,7 @@ Settler::Settler(const boost::asio::any_io_executor& executor, SettlerOptions op
                  Events events, Observer& observer)
     : executor_(executor),
       options_(std::move(options)),
+      dead_letter_queue_(dead_letter_queue(options_.queue)),
       clock_(clock),
       events_(std::move(events)),
       observer_(observer),
@@ -331,6 +332,9 @@ void Settler::answered(Token token, Parcel& parcel, amqp::Settlement settlement)
       ++published_.confirmed;
       if (!strikes_.empty()) strikes_.erase(queue);
       if (!must_arrive && !proven_.contains(queue)) remember(proven_, queue);
+      if (must_arrive && queue == dead_letter_queue_) {
+        observer_.dead_lettered(parcel.outgoing.message);
+      }
       complete(token);
       recover(queue);
       break;

@@ -276,6 +276,7 @@ class Settler {
 
   boost::asio::any_io_executor executor_;
   SettlerOptions options_;
+  std::string dead_letter_queue_;
   Clock& clock_;
   Events events_;
   Observer& observer_;

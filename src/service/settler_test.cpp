@@ -50,6 +50,25 @@ TEST_F(SettlerTest, WaitsForAQueueOfItsOwnThatRejectsWithoutAnsweringTwice) {
   EXPECT_TRUE(flow_.is_consuming());
 }
 
+TEST_F(SettlerTest, TellsOfADeadLetterOnceTheBrokerHasIt) {
+  int tries = 0;
+  broker_.on_publish = [&](const amqp::Message& message) {
+    if (message.routing_key != "orders.dlq") return Settlement::confirmed;
+    EXPECT_TRUE(observer_.letters.empty());
+    return ++tries < 3 ? Settlement::rejected : Settlement::confirmed;
+  };
+  broker_.put("not a request");
+  broker_.put(order(1));
+  broker_.put(order(2), "client");
+  settle();
+  EXPECT_EQ(tries, 3);
+  ASSERT_EQ(observer_.letters.size(), 1U);
+  const amqp::Message& letter = observer_.letters.front();
+  EXPECT_EQ(letter.routing_key, "orders.dlq");
+  EXPECT_EQ(letter.body, "not a request");
+  EXPECT_EQ(letter.properties.headers->find_string("error-reason"), "invalid");
+}
+
 TEST_F(SettlerTest, DoesNotWaitForARejectingQueueWhenItIsStopped) {
   broker_.on_publish = [&](const amqp::Message&) {
     flow_.stop();

@@ -50,7 +50,10 @@ class RecordingObserver : public Observer {
     add("acknowledged {}", delivered.size());
   }
 
+  void dead_lettered(const amqp::Message& letter) override { letters.push_back(letter); }
+
   std::vector<std::string> events;
+  std::vector<amqp::Message> letters;
 
  private:
   template <class... Args>
