@@ -117,6 +117,13 @@ TEST(CommandLine, RefusesATlsFileThatCannotBeRead) {
               HasSubstr("amqp-ca-file (flag --amqp-ca-file) takes a file that can be read"));
 }
 
+TEST(CommandLine, RefusesToServeWithoutTheTokenThatItsPagesShallAskFor) {
+  EXPECT_EQ(error_of({"serve", "--http-token-file", "no/file"}),
+            "serve: http-token-file takes a file with a line of 1 to 1024 bytes; \"no/file\": No "
+            "such file or directory");
+  EXPECT_TRUE(parse({"stock", "--http-token-file", "no/file"}));
+}
+
 TEST(CommandLine, NamesWhatItDoesNotKnowInOneLine) {
   EXPECT_EQ(error_of({"bogus"}), "no command is called bogus; see inventory-service --help");
   EXPECT_EQ(error_of({"serve", "--bogus", "5"}),

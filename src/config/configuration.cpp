@@ -19,6 +19,8 @@ namespace inventory::config {
 namespace {
 
 constexpr std::string_view kRabbitmqHost = "RABBITMQ_HOST";
+constexpr std::string_view kHttpTokenFile = "http-token-file";
+constexpr std::size_t kHttpTokenBytesMax = 1024;
 
 struct Found {
   std::string text;
@@ -246,9 +248,26 @@ std::expected<SettingsFile, std::string> read_settings_file(const std::string& p
   return SettingsFile{path, *std::move(text)};
 }
 
+std::expected<std::string, std::string> read_http_token(const std::string& path) {
+  if (path.empty()) return "";
+  auto token = read_start_of_file(path, kHttpTokenBytesMax + 3);
+  if (token && token->ends_with('\n')) token->pop_back();
+  if (token && token->ends_with('\r')) token->pop_back();
+  const auto why = !token                               ? token.error()
+                   : token->empty()                     ? "it holds none"
+                   : token->size() > kHttpTokenBytesMax ? "it holds more"
+                   : holds_control_character(*token)    ? "it holds a control character"
+                                                        : "";
+  if (why.empty()) return token;
+  return std::unexpected(fmt::format("{} takes a file with a line of 1 to {} bytes; {}: {}",
+                                     kHttpTokenFile, kHttpTokenBytesMax, quoted_for_message(path),
+                                     why));
+}
+
 std::expected<void, std::string> check_files(const std::vector<SettingInForce>& in_force) {
   for (const auto& [setting, path, source] : in_force) {
     if (!setting->name.ends_with("-file") || path.empty()) continue;
+    if (setting->name == kHttpTokenFile) continue;
     const auto text = read_start_of_file(path, 1);
     if (!text) return unreadable(setting->name, source, path, text.error());
   }

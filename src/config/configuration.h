@@ -61,6 +61,8 @@ struct Configuration {
   bool require_stock = false;  // tables that would be without an item are not made
 
   std::optional<ops::HttpAddress> http_listen;  // none: no health, no metrics
+  std::vector<std::string> http_hosts;          // names that lead there, beside its own
+  std::string http_token_file;                  // empty: no page asks for a token
 
   ops::LogLevel log_level{};
   ops::LogFormat log_format{};
@@ -109,7 +111,12 @@ std::expected<LoadedConfiguration, std::string> load_configuration(
     const FlagValues& flags, const EnvironmentLookup& environment,
     const std::optional<SettingsFile>& file);
 
-// Checks that the files that settings name can be read.
+// The token that a file holds, without the end of its line; empty if `path` is. The error is one
+// line that names the file, never what it holds.
+std::expected<std::string, std::string> read_http_token(const std::string& path);
+
+// Checks that the files that settings name can be read, but for that of the token, which concerns
+// one command alone.
 std::expected<void, std::string> check_files(const std::vector<SettingInForce>& in_force);
 
 // What is in force as a settings file, one line each with its source as a comment. Passwords are

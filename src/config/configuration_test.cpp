@@ -70,6 +70,7 @@ TEST(Configuration, HasADefaultForEverySetting) {
   EXPECT_EQ(defaults.message_bytes_max, 65536U);
   EXPECT_EQ(defaults.shutdown_budget, std::chrono::seconds(20));
   EXPECT_EQ(defaults.http_listen, (ops::HttpAddress{"127.0.0.1", 9464}));
+  EXPECT_TRUE(defaults.http_hosts.empty());
   EXPECT_EQ(defaults.log_level, ops::LogLevel::info);
   EXPECT_EQ(defaults.log_format, ops::LogFormat::text);
   EXPECT_EQ(defaults.amqp_tls.ca_file, "");
@@ -113,6 +114,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
       {"shutdown-budget", "5"},
       {"require-stock", "true"},
       {"http-listen", "none"},
+      {"http-hosts", "shop.example:443,inventory"},
+      {"http-token-file", "t"},
       {"log-level", "debug"},
       {"log-format", "json"},
       {"amqp-ca-file", "ca"},
@@ -150,6 +153,8 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_EQ(read.shutdown_budget, std::chrono::seconds(5));
     EXPECT_TRUE(read.require_stock);
     EXPECT_EQ(read.http_listen, std::nullopt);
+    EXPECT_EQ(read.http_hosts, (std::vector<std::string>{"shop.example", "inventory"}));
+    EXPECT_EQ(read.http_token_file, "t");
     EXPECT_EQ(read.log_level, ops::LogLevel::debug);
     EXPECT_EQ(read.log_format, ops::LogFormat::json);
     EXPECT_EQ(read.amqp_tls.ca_file, "ca");
@@ -223,6 +228,7 @@ TEST(Configuration, RefusesEachWrongValueInOneLine) {
       {"shutdown-budget", {"0", "3601", "20s"}},
       {"require-stock", {"yes", "1", "TRUE"}},
       {"http-listen", {"", "9464", "None", "::1:9464", "localhost:70000"}},
+      {"http-hosts", {",", "a,", "a, b", "https://a", "a:x"}},
       {"log-level", {"warning", "INFO"}},
       {"log-format", {"xml"}},
       {"amqp-ca-file", {std::string(1, '\0')}},
@@ -469,6 +475,42 @@ TEST(CheckFiles, NamesTheSettingWhoseFileCannotBeRead) {
   EXPECT_THAT(missing.error(),
               AllOf(testing::StartsWith("amqp-ca-file (flag --amqp-ca-file) takes a file"),
                     testing::EndsWith(": No such file or directory")));
+}
+
+TEST(HttpToken, IsTheLineOfAFile) {
+  const Folder folder;
+  EXPECT_EQ(read_http_token(""), "");
+  const std::string longest(1024, 'x');
+  for (const std::string& token : {std::string("s3:cret \xC3\xB6"), longest}) {
+    for (const char* end : {"", "\n", "\r\n"}) {
+      EXPECT_EQ(read_http_token(folder.write("token", token + end)), token);
+    }
+  }
+}
+
+TEST(HttpToken, IsNothingElseAndIsNeverShown) {
+  const Folder folder;
+  const auto why_not = [&](const std::string& text) {
+    const auto token = read_http_token(folder.write("token", text));
+    return token ? "it is one" : token.error();
+  };
+  const std::string begin = "http-token-file takes a file with a line of 1 to 1024 bytes; \"" +
+                            folder.path() + "/token\": ";
+  EXPECT_EQ(why_not(""), begin + "it holds none");
+  EXPECT_EQ(why_not("\n"), begin + "it holds none");
+  EXPECT_EQ(why_not(std::string(1025, 'x')), begin + "it holds more");
+  EXPECT_EQ(why_not(std::string(1 << 20, 'x')), begin + "it holds more");
+  EXPECT_EQ(why_not("hunter2\nhunter3\n"), begin + "it holds a control character");
+  EXPECT_EQ(why_not(std::string("hunter2\0", 8)), begin + "it holds a control character");
+  const auto missing = read_http_token(folder.path() + "/no");
+  ASSERT_FALSE(missing);
+  EXPECT_THAT(missing.error(), testing::EndsWith("/no\": No such file or directory"));
+}
+
+TEST(HttpToken, ConcernsTheServiceAlone) {
+  const auto loaded = load({.flags = {{"http-token-file", "no/file"}}});
+  ASSERT_TRUE(loaded);
+  EXPECT_TRUE(check_files(loaded->in_force));
 }
 
 }  // namespace

@@ -113,6 +113,13 @@ Applied read_http_listen(std::string_view text, Configuration& configuration) {
   return {};
 }
 
+Applied read_http_hosts(std::string_view text, Configuration& configuration) {
+  auto hosts = ops::parse_http_hosts(text);
+  if (!hosts) return std::unexpected(std::move(hosts.error()));
+  configuration.http_hosts = *std::move(hosts);
+  return {};
+}
+
 constexpr Setting kSettings[] = {
     {.name = "amqp-url",
      .environment = "AMQP_URL",
@@ -285,6 +292,21 @@ constexpr Setting kSettings[] = {
      .description = "where health and metrics are; port 0: any that is free; none: nowhere",
      .takes = "HOST:PORT, [IPV6-ADDRESS]:PORT or none",
      .apply = read_http_listen},
+    {.name = "http-hosts",
+     .environment = "INVENTORY_HTTP_HOSTS",
+     .placeholder = "NAMES",
+     .default_text = "",
+     .description = "names under which people reach it, beside localhost and addresses",
+     .takes = "names separated by commas, with or without ports; empty: none",
+     .apply = read_http_hosts},
+    {.name = "http-token-file",
+     .environment = "INVENTORY_HTTP_TOKEN_FILE",
+     .placeholder = "FILE",
+     .default_text = "",
+     .description = "token or password for all pages but health and metrics",
+     .takes = "the path of a file that holds it, of at most 1024 bytes; empty: none is asked for",
+     .apply = [](std::string_view text,
+                 Configuration& to) { return read_path(text, to.http_token_file); }},
     {.name = "log-level",
      .environment = "INVENTORY_LOG_LEVEL",
      .placeholder = "LEVEL",

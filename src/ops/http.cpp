@@ -14,7 +14,8 @@ Task<HttpResponse> answer_now(std::function<HttpResponse(const HttpRequest&)> an
 }
 
 bool fits(const HttpRoute& route, std::string_view path) {
-  return route.path == path || (route.path.ends_with('/') && path.starts_with(route.path));
+  const bool is_folder = route.path.size() > 1 && route.path.ends_with('/');
+  return route.path == path || (is_folder && path.starts_with(route.path));
 }
 
 }  // namespace
@@ -55,10 +56,15 @@ std::optional<std::string> host_of(std::string_view target) {
   return std::string(url->encoded_host_and_port());
 }
 
-Task<HttpResponse> handle_request(const std::vector<HttpRoute>& routes, HttpRequest request) {
+const HttpRoute* find_route(const std::vector<HttpRoute>& routes, std::string_view path) {
   const auto route = std::ranges::find_if(
-      routes, [&](const HttpRoute& candidate) { return fits(candidate, request.path); });
-  if (route == routes.end()) {
+      routes, [&](const HttpRoute& candidate) { return fits(candidate, path); });
+  return route == routes.end() ? nullptr : &*route;
+}
+
+Task<HttpResponse> handle_request(const std::vector<HttpRoute>& routes, HttpRequest request) {
+  const HttpRoute* route = find_route(routes, request.path);
+  if (route == nullptr) {
     co_return HttpResponse{.status = 404, .body = "there is nothing here\n"};
   }
   if (request.method != "GET" && request.method != "HEAD") {

@@ -3,7 +3,8 @@
 // HTTP, seen from inside: what is asked, what is answered, and by whom. Pure: the bytes are
 // http_session.h's.
 //
-// A route answers GET and HEAD for one path, or, where its path ends in "/", for all below it.
+// A route answers GET and HEAD for one path, or, where its path ends in "/" ("/items/"), for all
+// below it.
 // Its handler runs on the event loop and must not block. Where it suspends, it is cancelled
 // (Asio's terminal cancellation) when its time is up, and the client gets a 503.
 
@@ -30,8 +31,9 @@ struct HttpResponse {
   unsigned status = 200;
   std::string body = {};
   std::string content_type = "text/plain; charset=utf-8";
-  std::string allow = {};        // the methods that would do, with 405
-  std::string retry_after = {};  // in seconds, with 503
+  std::string allow = {};         // the methods that would do, with 405
+  std::string retry_after = {};   // in seconds, with 503
+  std::string authenticate = {};  // how, with 401
 };
 
 using HttpHandler = std::function<Task<HttpResponse>(HttpRequest)>;
@@ -39,6 +41,7 @@ using HttpHandler = std::function<Task<HttpResponse>(HttpRequest)>;
 struct HttpRoute {
   std::string path;
   HttpHandler handle;
+  bool is_public = false;  // see HttpGuard
 };
 
 // A handler that has its answer at once.
@@ -54,6 +57,9 @@ HttpRequest make_request(std::string_view method, std::string_view target);
 
 // The host, perhaps with a port, that a target names; nothing where it is only a path.
 std::optional<std::string> host_of(std::string_view target);
+
+// The first route that fits; null if none does.
+const HttpRoute* find_route(const std::vector<HttpRoute>& routes, std::string_view path);
 
 // The answer of the first route that fits; 404 where none does, 405 for other methods.
 Task<HttpResponse> handle_request(const std::vector<HttpRoute>& routes, HttpRequest request);

@@ -1,7 +1,9 @@
 #include "ops/http_address.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
+#include <ranges>
 #include <system_error>
 
 #include <boost/asio/ip/address.hpp>
@@ -15,6 +17,9 @@ std::string HttpAddress::display() const {
 }
 
 namespace {
+
+constexpr std::string_view kHostCharacters =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
 
 // Nothing if it is a name.
 std::optional<boost::asio::ip::address> literal(const std::string& host) {
@@ -43,18 +48,20 @@ bool is_localhost(std::string_view name) {
 
 }  // namespace
 
-bool is_host_of(const HttpAddress& address, std::string_view host) {
-  const std::string own =
-      bare(address.host.find(':') == std::string::npos ? address.host : "[" + address.host + "]");
+bool is_on_loopback(const HttpAddress& address) {
+  const std::string own = bare(address.display());
   const auto own_literal = literal(own);
-  const bool is_local = own_literal ? own_literal->is_loopback() : is_localhost(own);
+  return own_literal ? own_literal->is_loopback() : is_localhost(own);
+}
+
+bool is_host_of(const HttpAddress& address, std::span<const std::string> names,
+                std::string_view host) {
   const std::string name = bare(host);
-  return !is_local || is_localhost(name) || name == own || literal(name);
+  return is_localhost(name) || name == bare(address.display()) || literal(name) ||
+         std::ranges::find(names, name) != names.end();
 }
 
 std::expected<HttpAddress, std::string> parse_http_address(std::string_view text) {
-  static constexpr std::string_view kHostCharacters =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::unexpected("it has no port");
   std::string_view host = text.substr(0, colon);
@@ -73,6 +80,18 @@ std::expected<HttpAddress, std::string> parse_http_address(std::string_view text
     return std::unexpected("its host is neither a name nor an address");
   }
   return HttpAddress{std::string(host), port};
+}
+
+std::expected<std::vector<std::string>, std::string> parse_http_hosts(std::string_view text) {
+  std::vector<std::string> names;
+  for (const auto& part : std::views::split(text, ',')) {
+    std::string host(part.begin(), part.end());
+    if (host.find(':') == std::string::npos) host += ":0";
+    const auto address = parse_http_address(host);
+    if (!address) return std::unexpected("in one of them " + address.error());
+    names.push_back(bare(address->display()));
+  }
+  return names;
 }
 
 }  // namespace inventory::ops

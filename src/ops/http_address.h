@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <expected>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace inventory::ops {
 
@@ -18,12 +20,18 @@ struct HttpAddress {
   friend bool operator==(const HttpAddress&, const HttpAddress&) = default;
 };
 
-// Whether a request for this host, as its header names it, is one for a listener at the address.
-// One that listens on this machine only takes `localhost`, names below it, addresses, and its own
-// name; any other takes every name: which lead to it is the network's to say.
-bool is_host_of(const HttpAddress& address, std::string_view host);
+// Whether only this machine can reach a listener there.
+bool is_on_loopback(const HttpAddress& address);
+
+// Whether a request for this host, as its header names it, is one for a listener at the address:
+// `localhost`, names below it, addresses, the address's own name, and `names`, whatever the port.
+bool is_host_of(const HttpAddress& address, std::span<const std::string> names,
+                std::string_view host);
 
 // The error is a clause that says what is missing or too much.
 std::expected<HttpAddress, std::string> parse_http_address(std::string_view text);
+
+// "shop.example,inventory:9464": names of hosts, in small letters and without their ports.
+std::expected<std::vector<std::string>, std::string> parse_http_hosts(std::string_view text);
 
 }  // namespace inventory::ops

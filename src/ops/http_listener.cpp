@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <exception>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -28,11 +27,11 @@ constexpr milliseconds kEnd{1'000};
 }  // namespace
 
 HttpListener::HttpListener(const boost::asio::any_io_executor& executor, HttpAddress address,
-                           std::vector<HttpRoute> routes, HttpLimits limits)
+                           std::vector<HttpRoute> routes, const HttpAccess& access,
+                           HttpLimits limits)
     : executor_(executor),
       address_(std::move(address)),
-      server_{std::move(routes), limits,
-              [this](std::string_view host) { return is_host_of(address_, host); },
+      server_{std::move(routes), limits, HttpGuard(address_, access),
               HttpAnswers(limits.answer_bytes_max)},
       acceptor_(executor),
       event_(executor, boost::asio::steady_timer::time_point::max()) {}

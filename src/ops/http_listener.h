@@ -29,7 +29,8 @@ namespace inventory::ops {
 class HttpListener {
  public:
   HttpListener(const boost::asio::any_io_executor& executor, HttpAddress address,
-               std::vector<HttpRoute> routes, HttpLimits limits = {});
+               std::vector<HttpRoute> routes, const HttpAccess& access = {},
+               HttpLimits limits = {});
 
   // Listens until stop(), then ends the sessions, within a second.
   Task<void> run();

@@ -27,6 +27,7 @@ using boost::asio::ip::tcp;
 using boost::system::error_code;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -56,13 +57,16 @@ class HttpListenerTest : public ::testing::Test {
   }
 
  protected:
-  void start(HttpLimits limits = {}, std::uint16_t port = 0) {
+  void start(HttpLimits limits = {}, std::uint16_t port = 0, std::string host = "127.0.0.1") {
     std::vector<HttpRoute> routes{
         {"/", immediately([](const HttpRequest&) { return HttpResponse{.body = "hello\n"}; })},
         {"/slow", wait_for_ever},
+        {"/health", immediately([](const HttpRequest&) { return HttpResponse{.body = "fine\n"}; }),
+         true},
         {"/bug", immediately(throw_something)}};
     std::swap(routes.front(), routes.back());  // "/" fits everything
-    listener_.emplace(context_.get_executor(), HttpAddress{"127.0.0.1", port}, std::move(routes),
+    listener_.emplace(context_.get_executor(), HttpAddress{std::move(host), port},
+                      std::move(routes), HttpAccess{.hosts = {"shop.example"}, .token = token_},
                       limits);
     ended_ = false;
     boost::asio::co_spawn(context_, listener_->run(), [this](const std::exception_ptr& error) {
@@ -151,6 +155,7 @@ class HttpListenerTest : public ::testing::Test {
   }
 
   boost::asio::io_context context_{1};
+  std::string token_;  // that the listener asks for
   std::optional<HttpListener> listener_;
   bool ended_ = false;
 };
@@ -251,7 +256,7 @@ TEST_F(HttpListenerTest, GivesAClientUpThatDoesNotTakeItsAnswer) {
                         return HttpResponse{.body = std::string(64 << 20, 'x')};
                       })}},
                     {.write = milliseconds(20)},
-                    [](std::string_view) { return true; },
+                    HttpGuard({"127.0.0.1", 0}, {}),
                     HttpAnswers(1)};
   tcp::acceptor acceptor(context_, {boost::asio::ip::address_v4::loopback(), 0});
   tcp::socket client(context_);
@@ -268,7 +273,7 @@ TEST_F(HttpListenerTest, CutsOffWhoTakesAnAnswerForLongestWhereAllAreTooMuch) {
                         return HttpResponse{.body = std::string(64 << 20, 'x')};
                       })}},
                     {},
-                    [](std::string_view) { return true; },
+                    HttpGuard({"127.0.0.1", 0}, {}),
                     HttpAnswers(150 << 20)};
   tcp::acceptor acceptor(context_, {boost::asio::ip::address_v4::loopback(), 0});
   std::vector<tcp::socket> clients;
@@ -304,8 +309,51 @@ TEST_F(HttpListenerTest, AnswersNobodyWhoAsksForAnotherHost) {
   }
   for (const auto* request :
        {"GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n\r\n",
-        "GET http://localhost:9/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}) {
+        "GET http://localhost:9/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n"}) {
     EXPECT_THAT(exchange(request), EndsWith("hello\n")) << request;
+  }
+}
+
+TEST_F(HttpListenerTest, AnswersWhoAsksTheNetworksNameForAPublicPageAlone) {
+  start({}, 0, "0.0.0.0");
+  run_until([this] { return listener_->port() != 0; });
+  const std::string rest = " HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+  EXPECT_THAT(exchange("GET /health" + rest), EndsWith("fine\n"));
+  EXPECT_THAT(exchange("GET /" + rest), StartsWith("HTTP/1.1 421 "));
+}
+
+TEST_F(HttpListenerTest, AsksForATokenAndKeepsTheConnection) {
+  token_ = "s3cret";
+  start_and_wait();
+  const auto client = connect();
+  client->send(kGet);
+  client->wait_for("HTTP/1.1 401 ");
+  client->wait_for(
+      "\r\nWWW-Authenticate: Basic realm=\"inventory-service\", charset=\"UTF-8\"\r\n");
+  client->send("GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer s3cret\r\n\r\n");
+  client->wait_for("hello");
+  EXPECT_THAT(exchange("HEAD / HTTP/1.0\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.0 401 "), EndsWith("\r\n\r\n")));
+  EXPECT_THAT(exchange("GET / HTTP/1.0\r\nAuthorization: Bearer s3cret\r\n"
+                       "Authorization: Bearer s3cret\r\n\r\n"),
+              StartsWith("HTTP/1.0 401 "));
+  EXPECT_THAT(exchange("GET /health HTTP/1.0\r\n\r\n"), EndsWith("fine\n"));
+}
+
+TEST_F(HttpListenerTest, TellsBrowsersWhatAPageMayDoWithEveryAnswer) {
+  start_and_wait();
+  for (const auto* request : {"GET / HTTP/1.0\r\n\r\n", "POST / HTTP/1.0\r\n\r\n",
+                              "GET /bug HTTP/1.0\r\n\r\n", "no HTTP\r\n\r\n"}) {
+    const auto answer = exchange(request);
+    EXPECT_THAT(answer, HasSubstr("\r\nContent-Security-Policy: default-src 'none'; script-src "
+                                  "'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+                                  "base-uri 'none'; form-action 'none'; frame-ancestors "
+                                  "'none'\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\r\nX-Content-Type-Options: nosniff\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\r\nX-Frame-Options: DENY\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\r\nReferrer-Policy: no-referrer\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\r\nCross-Origin-Resource-Policy: same-origin\r\n"));
   }
 }
 

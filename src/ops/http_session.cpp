@@ -2,6 +2,7 @@
 
 #include <array>
 #include <exception>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -27,6 +28,18 @@ using namespace boost::asio::experimental::awaitable_operators;
 // closing at once would make its system throw the answer away (RFC 9112, 9.6).
 constexpr std::chrono::milliseconds kGoodbye{1'000};
 constexpr std::size_t kGoodbyeBytesMax = 1 << 20;
+
+// For browsers: a page is made of what comes from here, and of no script within it; nobody frames
+// it, takes it for another type, or reads it from another site.
+constexpr std::pair<std::string_view, std::string_view> kSecurityHeaders[] = {
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+    {"Referrer-Policy", "no-referrer"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+};
 
 // The answer to what the parser does not take; nothing if the client has gone.
 std::optional<HttpResponse> refusal(error_code error) {
@@ -102,16 +115,16 @@ Task<void> HttpSession::run() {
       break;
     }
     answering_ = true;
-    understood = asked->request.has_value();
-    const bool head = understood && asked->request->method == "HEAD";
+    understood = asked->request || asked->keep_alive;
     HttpResponse response;
-    if (understood) {
+    if (asked->request) {
       response = co_await answer(*std::move(asked->request));
     } else {
       response = std::move(asked->request.error());
     }
-    const bool keep_alive = understood && asked->keep_alive && !finishing_;
-    const bool written = co_await write(std::move(response), asked->version, keep_alive, head);
+    const bool keep_alive = asked->keep_alive && !finishing_;
+    const bool written =
+        co_await write(std::move(response), asked->version, keep_alive, asked->head);
     answering_ = false;
     if (!written || !keep_alive) {
       break;
@@ -175,17 +188,31 @@ Task<std::optional<HttpSession::Read>> HttpSession::read() {
     co_return Read{std::unexpected(
         HttpResponse{.status = 400, .body = "a request names one host (RFC 9112, 3.2)\n"})};
   }
-  // A page of another host's, in a browser on this machine, must not read what is here: its
-  // requests carry its own name, also where that has been made to lead here.
+  HttpRequest asked = make_request(request.method_string(), request.target());
+  const HttpRoute* route = find_route(server_.routes, asked.path);
+  const bool is_public = route != nullptr && route->is_public;
   const auto host = host_of(request.target());
   if ((request.version() >= 11 || request.count(http::field::host) > 0) &&
-      !server_.is_own_host(host ? *host : std::string(request[http::field::host]))) {
-    co_return Read{std::unexpected(
-        HttpResponse{.status = 421,
-                     .body = "this host is not the service's; ask for localhost or an address\n"})};
+      !server_.guard.admits_host(host ? *host : std::string(request[http::field::host]),
+                                 is_public)) {
+    co_return Read{std::unexpected(HttpResponse{
+        .status = 421,
+        .body = "this host is not the service's; ask for localhost, an address, or a name that "
+                "--http-hosts gives\n"})};
   }
-  co_return Read{make_request(request.method_string(), request.target()), request.version(),
-                 request.keep_alive()};
+  std::vector<std::string_view> authorization;
+  const auto [first, last] = request.equal_range(http::field::authorization);
+  for (auto header = first; header != last; ++header) authorization.push_back(header->value());
+  std::expected<HttpRequest, HttpResponse> admitted = std::move(asked);
+  if (!server_.guard.admits_holder(authorization, is_public)) {
+    admitted = std::unexpected(
+        HttpResponse{.status = 401,
+                     .body = "this page asks for the service's token, as a bearer token or as the "
+                             "password of any user\n",
+                     .authenticate = R"(Basic realm="inventory-service", charset="UTF-8")"});
+  }
+  co_return Read{std::move(admitted), request.version(), request.keep_alive(),
+                 request.method() == http::verb::head};
 }
 
 Task<HttpResponse> HttpSession::answer(HttpRequest request) {
@@ -204,11 +231,15 @@ Task<bool> HttpSession::write(HttpResponse response, unsigned version, bool keep
   http::response<http::string_body> message(static_cast<http::status>(response.status), version);
   message.set(http::field::content_type, response.content_type);
   message.set(http::field::cache_control, "no-store");
+  for (const auto& [name, value] : kSecurityHeaders) message.set(name, value);
   if (!response.allow.empty()) {
     message.set(http::field::allow, response.allow);
   }
   if (!response.retry_after.empty()) {
     message.set(http::field::retry_after, response.retry_after);
+  }
+  if (!response.authenticate.empty()) {
+    message.set(http::field::www_authenticate, response.authenticate);
   }
   message.keep_alive(keep_alive);
   message.content_length(response.body.size());

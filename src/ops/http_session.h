@@ -5,9 +5,7 @@
 // Invariants:
 //   1. Every wait has a deadline and every buffer a bound (HttpLimits).
 //   2. What is wrong with a request is answered (400, 408, 413, 421, 431, 505), and then the
-//   connection
-//      is closed, since nobody knows where its next request would begin.
-//
+//      connection is closed, since nobody knows where its next request would begin.
 //   3. What all sessions write at a time is bounded; a client that takes its answer too slowly is
 //      cut off.
 //
@@ -18,11 +16,9 @@
 #include <chrono>
 #include <cstddef>
 #include <expected>
-#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -30,6 +26,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 
 #include "ops/http.h"
+#include "ops/http_guard.h"
 
 namespace inventory::ops {
 
@@ -70,7 +67,7 @@ class HttpAnswers {
 struct HttpServer {
   std::vector<HttpRoute> routes;
   HttpLimits limits;
-  std::function<bool(std::string_view host)> is_own_host;
+  HttpGuard guard;
   HttpAnswers answers;
 };
 
@@ -92,6 +89,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
     std::expected<HttpRequest, HttpResponse> request;
     unsigned version = 11;  // 10 or 11, in HTTP/1's tenths
     bool keep_alive = false;
+    bool head = false;
   };
 
   Task<bool> wait_for_request();

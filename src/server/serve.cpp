@@ -152,7 +152,8 @@ struct Line {
 // Service: everything that runs on the event loop of `serve`.
 class Service {
  public:
-  Service(const config::Configuration& configuration, const ops::BackgroundLog& log)
+  Service(const config::Configuration& configuration, const std::string& http_token,
+          const ops::BackgroundLog& log)
       : configuration_(configuration),
         log_(log),
         store_(open_store(context_.get_executor(), configuration.database)),
@@ -171,7 +172,8 @@ class Service {
         .Set(1);
     for (const service::KindRow& kind : service::kinds()) add_line(kind);
     if (configuration.http_listen) {
-      http_.emplace(context_.get_executor(), *configuration.http_listen, routes());
+      http_.emplace(context_.get_executor(), *configuration.http_listen, routes(),
+                    ops::HttpAccess{.hosts = configuration.http_hosts, .token = http_token});
     }
   }
 
@@ -211,16 +213,18 @@ class Service {
   std::vector<ops::HttpRoute> routes() {
     using ops::immediately;
     return {
-        {"/livez", immediately([](const auto&) { return ops::HttpResponse{.body = "ok\n"}; })},
+        {"/livez", immediately([](const auto&) { return ops::HttpResponse{.body = "ok\n"}; }),
+         true},
         {"/readyz", immediately([this](const ops::HttpRequest& request) {
            const bool verbose = ops::query_parameter(request.query, "verbose").has_value();
            return ops::readiness(health_checks(), verbose);
-         })},
+         }),
+         true},
+        {"/metrics", immediately([this](const auto&) { return metrics_page(); }), true},
         {"/items/",
          [this](ops::HttpRequest request) { return item_pages_.one(std::move(request)); }},
         {"/items",
          [this](ops::HttpRequest request) { return item_pages_.page(std::move(request)); }},
-        {"/metrics", immediately([this](const auto&) { return metrics_page(); })},
     };
   }
 
@@ -435,9 +439,9 @@ class Service {
 
 }  // namespace
 
-int serve(const config::Configuration& configuration) {
+int serve(const config::Configuration& configuration, const std::string& http_token) {
   const ops::BackgroundLog log(configuration.log_level, configuration.log_format);
-  return Service(configuration, log).run();
+  return Service(configuration, http_token, log).run();
 }
 
 }  // namespace inventory::server

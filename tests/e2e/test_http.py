@@ -1,5 +1,6 @@
 """Health and metrics over HTTP: what they say, and that they never get in the way of orders."""
 
+import base64
 import contextlib
 import http.client
 import json
@@ -13,7 +14,7 @@ import pytest
 from client import Client, new_id
 from database import Postgres, Sqlite
 from servers import Server
-from service import DEADLINE_S, Service
+from service import DEADLINE_S, Service, run
 from waiting import wait_for
 
 CHECKS = ["broker", "database", "schema", "draining", "blocked", "paused", "holds", "delivery_limit"]
@@ -277,6 +278,16 @@ def test_slow_readers_of_large_pages_take_little_memory_and_disturb_nobody(
         assert resident() - before < 8 << 20
 
 
+def ask(port, host, target):
+    """The status of a page that is asked for under the name of a host."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    with contextlib.closing(connection):
+        connection.putrequest("GET", target, skip_host=True)
+        connection.putheader("Host", host)
+        connection.endheaders()
+        return connection.getresponse().status
+
+
 def test_a_page_of_another_host_in_a_browser_reads_nothing(broker, folder, queues):
     with Service(broker.url, Sqlite(folder).url, queues) as service:
         for host, status in (
@@ -286,12 +297,67 @@ def test_a_page_of_another_host_in_a_browser_reads_nothing(broker, folder, queue
             ("evil.example", 421),
             ("", 421),
         ):
-            connection = http.client.HTTPConnection("127.0.0.1", service.http_port, DEADLINE_S)
+            for target in ("/items", "/metrics"):
+                assert ask(service.http_port, host, target) == status, (host, target)
+
+
+def test_on_the_network_too_it_answers_for_its_own_names(broker, folder, queues):
+    options = ["--http-listen=0.0.0.0:0", "--http-hosts=shop.example,inventory:9464"]
+    with Service(broker.url, Sqlite(folder).url, queues, options) as service:
+        service.wait_for_log("http: listening on")
+        port = int(re.search(r"http://0\.0\.0\.0:(\d+)/", service.log)[1])
+        for host, status in (
+            ("localhost:1", 200),
+            ("127.0.0.1", 200),
+            ("shop.example", 200),
+            ("inventory:1", 200),
+            ("evil.example", 421),
+        ):
+            assert ask(port, host, "/items") == status, host
+        # Prometheus and orchestrators ask by the network's names.
+        for target in ("/livez", "/readyz", "/metrics"):
+            assert ask(port, "inventory-service:9464", target) == 200
+
+
+def test_a_token_keeps_all_but_health_and_metrics(broker, folder, queues):
+    secret = folder / "http-token"
+    secret.write_text("s3:cret\n")
+    options = [f"--http-token-file={secret}", "--log-level=trace"]
+    with Service(broker.url, Sqlite(folder).url, queues, options) as service:
+
+        def get(target, authorization=None):
+            headers = {"Authorization": authorization} if authorization else {}
+            connection = http.client.HTTPConnection(
+                "127.0.0.1", service.http_port, timeout=DEADLINE_S
+            )
             with contextlib.closing(connection):
-                connection.putrequest("GET", "/items", skip_host=True)
-                connection.putheader("Host", host)
-                connection.endheaders()
-                assert connection.getresponse().status == status, host
+                connection.request("GET", target, headers=headers)
+                response = connection.getresponse()
+                response.read()
+                return response.status, response.getheader("WWW-Authenticate")
+
+        basic = base64.b64encode(b"anna:s3:cret").decode()
+        asked = (401, 'Basic realm="inventory-service", charset="UTF-8"')
+        for target in ("/items", "/items/1", "/nothing"):
+            assert get(target) == asked
+            assert get(target, "Bearer wrong") == asked
+            assert get(target, f"Basic {basic[:-4]}") == asked
+            assert get(target, "Bearer s3:cret") != asked
+        assert get("/items", "Bearer s3:cret") == (200, None)
+        assert get("/items", f"Basic {basic}") == (200, None)
+        for target in ("/livez", "/readyz", "/metrics"):
+            assert get(target) == (200, None)
+        assert service.stop() == 0
+        assert "cret" not in service.log and basic not in service.log
+
+
+def test_it_does_not_start_without_the_token_that_it_shall_ask_for(folder):
+    secret = folder / "empty-token"
+    secret.write_text("\n")
+    for path in (secret, folder / "missing-token"):
+        ended = run("serve", f"--http-token-file={path}")
+        assert ended.returncode == 2
+        assert str(path) in ended.stderr and "http-token-file" in ended.stderr
 
 
 def test_items_page_by_page_whatever_they_hold(broker, database, client, queues):

@@ -1,5 +1,7 @@
 #include "cli/commands/serve.h"
 
+#include <utility>
+
 #include "server/serve.h"
 
 namespace inventory::cli {
@@ -13,8 +15,12 @@ Command serve_command() {
           "Example:\n  inventory-service serve --database-url sqlite:inventory.db\n\n"
           "Exit codes: 0 stopped when asked to; 1 stopped at once, by a second signal;\n"
           "2 wrong command line or setting; 3 failed.",
-      .prepare = [](const Arguments&, const config::Configuration&) -> Prepared {
-        return server::serve;
+      .prepare = [](const Arguments&, const config::Configuration& configuration) -> Prepared {
+        auto token = config::read_http_token(configuration.http_token_file);
+        if (!token) return std::unexpected(std::move(token.error()));
+        return [token = *std::move(token)](const config::Configuration& in_force) {
+          return server::serve(in_force, token);
+        };
       },
   };
 }
