@@ -46,7 +46,7 @@ install(
 install(FILES ${PROJECT_BINARY_DIR}/changelog.gz ${PROJECT_BINARY_DIR}/CHANGELOG.md.gz
               ${PACKAGING}/debian/copyright docs/README.md docs/contract.md docs/holds.md
               docs/holds.svg docs/clients.md docs/install.md docs/configure.md docs/run.md
-              docs/clusters.md docs/monitor.md docs/alerts.md docs/dead-letters.md docs/recover.md
+              docs/clusters.md docs/console.md docs/monitor.md docs/alerts.md docs/dead-letters.md docs/recover.md
               docs/ledger.md docs/moving-over.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${PACKAGING}/inventory-service.service DESTINATION /usr/lib/systemd/system)

@@ -173,6 +173,28 @@ void FlowMetrics::refresh(const service::Status& status, std::optional<std::int6
   count_blocked_time(now);
 }
 
+FlowMetrics::Now FlowMetrics::now() const {
+  const auto value = [](const prometheus::Gauge& gauge) {
+    return static_cast<std::size_t>(std::max(gauge.Value(), 0.0));
+  };
+  return {.in_flight = value(in_flight_),
+          .replies_waiting = value(waiting_),
+          .put_aside = value(put_aside_)};
+}
+
+std::span<const double> FlowMetrics::process_limits() { return kSeconds; }
+
+std::vector<std::uint64_t> FlowMetrics::process_counts() const {
+  std::vector<std::uint64_t> counts;
+  counts.reserve(kSeconds.size() + 1);
+  std::uint64_t below = 0;
+  for (const auto& bucket : process_.Collect().histogram.bucket) {
+    counts.push_back(bucket.cumulative_count - below);
+    below = bucket.cumulative_count;
+  }
+  return counts;
+}
+
 void FlowMetrics::connected() {
   if (was_connected_) {
     reconnects_.Increment();

@@ -42,6 +42,19 @@ class FlowMetrics : public service::Observer {
   void refresh(const service::Status& status, std::optional<std::int64_t> delivery_limit,
                TimePoint now);
 
+  // What the gauges tell.
+  struct Now {
+    std::size_t in_flight = 0;
+    std::size_t replies_waiting = 0;
+    std::size_t put_aside = 0;
+  };
+  Now now() const;
+
+  // How many requests were done, by the time from delivery to acknowledgement: within each of the
+  // limits, in seconds, and beyond them.
+  static std::span<const double> process_limits();
+  std::vector<std::uint64_t> process_counts() const;
+
   void connected() override;
   void disconnected() override;
   void blocked(bool is_blocked) override;

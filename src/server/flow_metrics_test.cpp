@@ -15,8 +15,10 @@ using service::Condition;
 using service::Outcome;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::SizeIs;
 
 class FlowMetricsTest : public ::testing::Test {
  protected:
@@ -32,6 +34,26 @@ TEST_F(FlowMetricsTest, HasEverySeriesFromTheStart) {
                                 R"(reason=""} 0)"));
   EXPECT_THAT(text(), HasSubstr(R"(inventory_retries_total{fault="in_doubt",queue="orders"} 0)"));
   EXPECT_THAT(text(), Not(HasSubstr(R"(outcome="added")")));
+}
+
+TEST_F(FlowMetricsTest, TellsWhatIsInHandAndHowLongRequestsTook) {
+  EXPECT_THAT(metrics_.process_counts(), SizeIs(FlowMetrics::process_limits().size() + 1));
+  EXPECT_THAT(metrics_.process_counts(), Each(0U));
+  const FlowMetrics::TimePoint now{seconds(100)};
+  const std::vector delivered{now, now - milliseconds(5), now - milliseconds(7), now - seconds(99)};
+  metrics_.received(6);
+  metrics_.waiting(2);
+  metrics_.put_aside(1);
+  metrics_.acknowledged({}, delivered, now);
+  EXPECT_EQ(metrics_.now().in_flight, 2U);
+  EXPECT_EQ(metrics_.now().replies_waiting, 2U);
+  EXPECT_EQ(metrics_.now().put_aside, 1U);
+  const auto counts = metrics_.process_counts();
+  EXPECT_EQ(FlowMetrics::process_limits()[3], 0.005);
+  EXPECT_EQ(counts[0], 1U);
+  EXPECT_EQ(counts[3], 1U);
+  EXPECT_EQ(counts[4], 1U);
+  EXPECT_EQ(counts.back(), 1U);
 }
 
 TEST_F(FlowMetricsTest, CountsABatchWithEachRequestsTimeFromDeliveryToAcknowledgement) {

@@ -68,6 +68,7 @@ void HoldMetrics::show(const Counts& counts) {
     spdlog::debug("holds cannot be counted: {}", counts.error().what);
     return;
   }
+  last_ = *counts;
   held_.Set(static_cast<double>(counts->open));
   due_.Set(static_cast<double>(counts->due));
   overdue_.Set(std::chrono::duration<double>(counts->overdue).count());

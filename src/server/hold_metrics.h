@@ -15,6 +15,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -45,6 +46,9 @@ class HoldMetrics {
   boost::asio::awaitable<void> run();
   void stop() { pause_.stop(); }
 
+  // The last count; nothing before the first.
+  const std::optional<store::HoldCounts>& last() const { return last_; }
+
  private:
   void begin_to_count();
   void show(const store::Result<store::HoldCounts>& counts);
@@ -54,6 +58,7 @@ class HoldMetrics {
   service::Pause pause_;
   service::Clock& clock_;
   bool is_counting_ = false;
+  std::optional<store::HoldCounts> last_;
   std::chrono::steady_clock::time_point next_count_ = {};
   prometheus::Gauge& held_;
   prometheus::Gauge& due_;

@@ -6,9 +6,11 @@
 #include <csignal>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +35,7 @@
 #include "ops/metrics_page.h"
 #include "ops/process_metrics.h"
 #include "ops/service_manager.h"
+#include "server/console.h"
 #include "server/flow_metrics.h"
 #include "server/hold_metrics.h"
 #include "server/item_pages.h"
@@ -84,15 +87,30 @@ constexpr std::array kQueueSettings{
                   "--adjust-queue none"},
 };
 
+// What a flow tells: as metrics, and its dead letters for the console.
+class LineObserver : public FlowMetrics {
+ public:
+  LineObserver(prometheus::Registry& registry, const std::string& queue,
+               std::span<const service::Outcome> outcomes, RecentLetters& letters)
+      : FlowMetrics(registry, queue, outcomes), queue_(queue), letters_(letters) {}
+
+  void dead_lettered(const amqp::Message& letter) override { letters_.add(queue_, letter); }
+
+ private:
+  std::string queue_;
+  RecentLetters& letters_;
+};
+
 // One kind of request with all that its flow needs.
 struct Line {
   Line(const boost::asio::any_io_executor& executor, const config::Configuration& configuration,
        const service::KindRow& kind, const std::string& queue,
        const service::ReplyQueue& reply_queue, std::string_view switch_off,
        std::shared_ptr<service::Pulse> pulse, store::Store& store, service::Clock& clock,
-       prometheus::Registry& registry, std::function<void()> on_change)
-      : queue(queue),
-        metrics(registry, queue, kind.outcomes),
+       prometheus::Registry& registry, RecentLetters& letters, std::function<void()> on_change)
+      : kind(kind.name),
+        queue(queue),
+        metrics(registry, queue, kind.outcomes, letters),
         delivery_limit(queue, clock),
         broker(service::AmqpBrokerOptions{
             .endpoint = configuration.amqp_endpoint,
@@ -138,10 +156,9 @@ struct Line {
     return text;
   }
 
-  QueueStatus status() const { return {queue, flow.status(), delivery_limit.note()}; }
-
+  std::string_view kind;
   const std::string& queue;
-  FlowMetrics metrics;
+  LineObserver metrics;
   service::DeliveryLimit delivery_limit;
   service::AmqpBroker broker;
   std::unique_ptr<service::Handler> handler;
@@ -183,6 +200,7 @@ class Service {
     boost::asio::co_spawn(context_, watch_signals(), rethrow);
     if (http_) {
       boost::asio::co_spawn(context_, http_->run(), rethrow);
+      boost::asio::co_spawn(context_, console_.run(), rethrow);
     }
     boost::asio::co_spawn(context_, work(), rethrow);
     context_.run();
@@ -200,7 +218,7 @@ class Service {
     lines_.push_back(std::make_unique<Line>(
         context_.get_executor(), configuration_, kind, queue,
         service::ReplyQueue{reply_queue, kind.declares_reply_queue}, settings->switch_off, pulse_,
-        *store_, clock_, *registry_, [this] { announce(); }));
+        *store_, clock_, *registry_, console_.letters(), [this] { announce(); }));
     if (kind.name == "expiry") {
       Line& line = *lines_.back();
       line.sweeper = std::make_unique<service::Sweeper>(context_.get_executor(),
@@ -212,7 +230,7 @@ class Service {
   // What the HTTP listener answers. A page that needs the database suspends; see ops/http.h.
   std::vector<ops::HttpRoute> routes() {
     using ops::immediately;
-    return {
+    std::vector<ops::HttpRoute> routes{
         {"/livez", immediately([](const auto&) { return ops::HttpResponse{.body = "ok\n"}; }),
          true},
         {"/readyz", immediately([this](const ops::HttpRequest& request) {
@@ -226,25 +244,39 @@ class Service {
         {"/items",
          [this](ops::HttpRequest request) { return item_pages_.page(std::move(request)); }},
     };
+    std::ranges::move(console_.routes(), std::back_inserter(routes));
+    return routes;
   }
 
   // Until the flows run they have nothing to say.
+  service::Status status_of(const Line& line) const {
+    if (stopping_) return {service::Condition::stopping, "finishing what is in flight"};
+    if (running_ == 0 && !database_problem_.empty()) {
+      return {service::Condition::database_unavailable, database_problem_};
+    }
+    return line.flow.status();
+  }
+
   std::vector<ops::HealthCheck> health_checks() const {
     std::vector<QueueStatus> queues;
     queues.reserve(lines_.size());
-    for (const auto& line : lines_) queues.push_back(line->status());
-    for (auto& [queue, status, _] : queues) {
-      if (stopping_) {
-        status = {service::Condition::stopping, "finishing what is in flight"};
-      } else if (running_ == 0 && !database_problem_.empty()) {
-        status = {service::Condition::database_unavailable, database_problem_};
-      }
+    for (const auto& line : lines_) {
+      queues.push_back({line->queue, status_of(*line), line->delivery_limit.note()});
     }
     const auto sweeping = std::ranges::find_if(lines_, [](const auto& line) {
       return line->sweeper && !line->sweeper->problem().empty();
     });
     return readiness_checks(queues, schema_problem_,
                             sweeping == lines_.end() ? "" : (*sweeping)->sweeper->problem());
+  }
+
+  std::vector<ConsoleQueue> console_queues() const {
+    std::vector<ConsoleQueue> queues;
+    queues.reserve(lines_.size());
+    for (const auto& line : lines_) {
+      queues.push_back({line->kind, line->queue, status_of(*line), &line->metrics});
+    }
+    return queues;
   }
 
   ops::HttpResponse metrics_page() {
@@ -376,6 +408,7 @@ class Service {
     if (http_) {
       http_->stop();
     }
+    console_.stop();
     signals_.cancel();
     budget_.cancel();
   }
@@ -423,6 +456,13 @@ class Service {
       context_.get_executor(),
       [this] { return open_reader(configuration_.database, kHoldCountTimeout); }, clock_,
       *registry_};
+  Console console_{context_.get_executor(),
+                   clock_,
+                   amqp_queue_counter(configuration_.amqp_endpoint, configuration_.amqp_tls),
+                   configuration_.request_queues(),
+                   {.checks = [this] { return health_checks(); },
+                    .queues = [this] { return console_queues(); },
+                    .holds = [this] { return hold_metrics_.last(); }}};
   std::vector<std::unique_ptr<Line>> lines_;  // one for each kind of request
   std::optional<ops::HttpListener> http_;
   boost::asio::signal_set signals_;

@@ -28,7 +28,7 @@ def test_what_it_mounts_exists():
 
 def test_only_this_machine_reaches_it():
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(published) == 4
+    assert len(published) == 5
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 

@@ -1,20 +1,15 @@
 #include "cli/commands/dead_letters/dead_letter_text.h"
 
-#include <bit>
-#include <cstdint>
 #include <optional>
 
-#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
-#include "amqp/wire.h"
 #include "contract/timestamp.h"
+#include "server/message_json.h"
 #include "terminal/printable.h"
-#include "terminal/utf8.h"
 
 namespace inventory::cli {
 namespace {
@@ -24,64 +19,11 @@ using terminal::printable;
 
 constexpr std::size_t kReasonColumns = 14;
 constexpr std::size_t kMessageColumns = 40;  // longer ones are not cut
-constexpr int kDepthMax = 8;                 // of nested headers that are shown
-
-std::string to_base64(std::string_view bytes) {
-  std::string text(((bytes.size() + 2) / 3 * 4) + 1, '\0');  // with the NUL that is written
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
-
-json::value text_value(std::string_view text) {
-  if (terminal::is_utf8(text)) return json::string(text);
-  return json::object{{"base64", to_base64(text)}};
-}
-
-json::value header_value(const amqp::HeaderValue& header, int depth);
-
-json::object header_object(std::string_view table, int depth) {
-  json::object object;
-  for (const auto& entry : amqp::table_entries(table)) {
-    object[printable(entry.name)] = header_value(entry, depth);
-  }
-  return object;
-}
-
-json::value header_value(const amqp::HeaderValue& header, int depth) {
-  const char* const bytes = header.bytes.data();
-  if (header.type == 't') return header.bytes.front() != 0;
-  if (const auto integer = amqp::to_integer(header)) return *integer;
-  switch (header.type) {
-    case 'V':
-      return nullptr;
-    case 'S':
-      return text_value(header.bytes);
-    case 'f':
-      return std::bit_cast<float>(amqp::read_integer<std::uint32_t>(bytes));
-    case 'd':
-      return std::bit_cast<double>(amqp::read_integer<std::uint64_t>(bytes));
-    case 'A':
-    case 'F':
-      break;
-    default:
-      return json::object{{"base64", to_base64(header.bytes)}};
-  }
-  if (depth == kDepthMax) return json::string(fmt::format("{} bytes", header.bytes.size()));
-  if (header.type == 'F') return header_object(header.bytes, depth + 1);
-  json::array array;
-  for (const auto& item : amqp::array_items(header.bytes)) {
-    array.push_back(header_value(item, depth + 1));
-  }
-  return array;
-}
 
 json::object properties_object(const amqp::Properties& properties) {
   json::object object;
   const auto put_text = [&](const char* name, const std::optional<std::string>& text) {
-    if (text) object[name] = text_value(*text);
+    if (text) object[name] = server::bytes_json(*text);
   };
   const auto put_number = [&](const char* name, const auto& number) {
     if (number) object[name] = *number;
@@ -104,12 +46,12 @@ json::object properties_object(const amqp::Properties& properties) {
 
 json::object headers_object(const amqp::Properties& properties) {
   if (!properties.headers) return {};
-  return header_object(properties.headers->encoded(), 0);
+  return server::headers_json(properties.headers->encoded());
 }
 
 json::value optional_text(const std::optional<std::string>& text) {
   if (!text) return nullptr;
-  return text_value(*text);
+  return server::bytes_json(*text);
 }
 
 std::string time_text(const std::optional<domain::Timestamp>& time) {
@@ -178,7 +120,7 @@ std::string full_text(const DeadLetter& letter) {
 
 std::string json_line(const DeadLetter& letter) {
   json::object object;
-  object["queue"] = text_value(letter.queue);
+  object["queue"] = server::bytes_json(letter.queue);
   object["position"] = letter.position;
   object["failed_at"] = nullptr;
   if (letter.failed_at) object["failed_at"] = contract::format_timestamp(*letter.failed_at);
@@ -190,7 +132,7 @@ std::string json_line(const DeadLetter& letter) {
   object["properties"] = properties_object(letter.delivery.properties);
   object["headers"] = headers_object(letter.delivery.properties);
   object["bytes"] = letter.delivery.body.size();
-  object["body"] = text_value(letter.delivery.body);
+  object["body"] = server::bytes_json(letter.delivery.body);
   return terminal::printable_json(json::serialize(object));
 }
 
