@@ -1,0 +1,386 @@
+// What the page knows of the service's answers: addresses, members, words. No other module does.
+//
+// Every read has a deadline, and ends at once when `signal` is aborted.
+// Errors: Failure, whose message is a sentence for people. It may hold text of the service's.
+
+import { writeId } from "./ids.js";
+
+const ANSWER_MS_MAX = 10_000;
+const RETRY_AFTER_MS_MAX = 60_000;
+const REASON_LENGTH_MAX = 500;
+
+class Failure extends Error {
+  constructor(message, { status = 0, retryAfterMs = 0 } = {}) {
+    super(message);
+    this.status = status; // of the answer; 0: there is none
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+function sentence(text) {
+  const line = text.trim().slice(0, REASON_LENGTH_MAX);
+  if (line === "") return "";
+  const first = String.fromCodePoint(line.codePointAt(0));
+  return first.toUpperCase() + line.slice(first.length) + (/[.!?]$/.test(line) ? "" : ".");
+}
+
+function refusal(response, text) {
+  const seconds = Number(response.headers.get("Retry-After"));
+  const retryAfterMs = Number.isFinite(seconds)
+    ? Math.min(Math.max(seconds, 0) * 1000, RETRY_AFTER_MS_MAX)
+    : 0;
+  const isText = (response.headers.get("Content-Type") ?? "").startsWith("text/plain");
+  const said = isText ? sentence(text) : "";
+  const status = response.status;
+  if (status === 401) {
+    return new Failure("The service asks for a password. Reload the page to log in.", { status });
+  }
+  return new Failure(said || `The service answers with status ${status}.`, {
+    status,
+    retryAfterMs,
+  });
+}
+
+async function fetchText(path, signal) {
+  const response = await fetch(path, {
+    signal,
+    cache: "no-store",
+    mode: "same-origin",
+    redirect: "manual",
+    headers: { Accept: "application/json" },
+  });
+  if (response.type === "opaqueredirect") {
+    throw new Failure("A proxy leads elsewhere, perhaps to log in. Reload the page.");
+  }
+  const text = await response.text();
+  if (!response.ok) throw refusal(response, text);
+  return text;
+}
+
+async function read(path, signal, convert) {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  let isLate = false;
+  const deadline = setTimeout(() => {
+    isLate = true;
+    abort();
+  }, ANSWER_MS_MAX);
+  signal.addEventListener("abort", abort, { once: true });
+  let text;
+  try {
+    text = await fetchText(path, controller.signal);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(
+      isLate
+        ? `The service did not answer within ${ANSWER_MS_MAX / 1000} seconds.`
+        : "The service cannot be reached.",
+    );
+  } finally {
+    clearTimeout(deadline);
+    signal.removeEventListener("abort", abort);
+  }
+  try {
+    return convert(JSON.parse(text));
+  } catch {
+    throw new Failure("The answer is not one that this page understands. Reload the page.");
+  }
+}
+
+async function readIfThere(path, signal, convert, otherwise) {
+  try {
+    return await read(path, signal, convert);
+  } catch (error) {
+    if (error.status === 404) return otherwise;
+    throw error;
+  }
+}
+
+function query(parameters) {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null && value !== "");
+  // Not URLSearchParams, which writes a space as "+".
+  const parts = given.map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  return parts.length === 0 ? "" : `?${parts.join("&")}`;
+}
+
+// Times are Dates; null where there is none, or none that can be read.
+function time(text) {
+  const date = new Date(text ?? NaN);
+  return Number.isNaN(date.getTime()) ? null : date;
+}
+
+// Words. A tone is how a word is meant: good, busy, warning, bad, or plain.
+
+const CONDITIONS = {
+  starting: "busy",
+  consuming: "good",
+  "database unavailable": "bad",
+  paused: "bad",
+  "broker unavailable": "bad",
+  blocked: "bad",
+  rejected: "bad",
+  stopping: "busy",
+  stopped: "bad",
+};
+
+const QUEUE_KINDS = {
+  order: "Orders",
+  item: "New items",
+  cancellation: "Cancellations",
+  confirmation: "Confirmations",
+  adjustment: "Adjustments",
+  expiry: "Expiries of holds",
+};
+
+const ENTRY_KINDS = {
+  order: "Order",
+  cancellation: "Cancellation",
+  confirmation: "Confirmation",
+  expiry: "Expiry",
+  adjustment: "Adjustment",
+  opening: "Opening",
+};
+const KINDS_OF_ORDERS = ["order", "cancellation", "confirmation", "expiry"];
+
+const OUTCOMES = {
+  accepted: ["Accepted", "good"],
+  held: ["Held", "good"],
+  confirmed: ["Confirmed", "good"],
+  cancelled: ["Cancelled", "plain"],
+  expired: ["Expired, given back", "plain"],
+  adjusted: ["Adjusted", "good"],
+  opening: ["Opening stock", "plain"],
+  not_enough_stock: ["Not enough stock", "warning"],
+  product_not_found: ["Product not found", "warning"],
+  other_item: ["Another item of the order was not available", "warning"],
+  cancelled_first: ["Cancelled before it came", "warning"],
+  inventory_changed: ["Stock was not as expected", "warning"],
+  hold_expired: ["Hold was over", "warning"],
+  order_cancelled: ["Order was cancelled", "warning"],
+  order_rejected: ["Order was rejected", "warning"],
+};
+
+const spaced = (word) => String(word).replaceAll("_", " ");
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+function condition(word) {
+  const text = spaced(word);
+  return { text: capital(text), tone: CONDITIONS[text] ?? "warning" };
+}
+
+function outcome(word) {
+  const [text, tone] = OUTCOMES[word] ?? [capital(spaced(word)), "plain"];
+  return { text, tone };
+}
+
+// The state of the instance.
+
+function historyOf(history, queue) {
+  const found = history?.queues?.[queue];
+  if (!found) return null;
+  const seconds = history.interval_seconds;
+  return {
+    intervalMs: seconds * 1000,
+    lastAt: time(history.last_at),
+    perSecond: found.decided.map((count) => (count === null ? null : count / seconds)),
+    medianMs: found.p50_ms,
+    p99Ms: found.p99_ms,
+  };
+}
+
+function queueOf(queue, history) {
+  return {
+    name: queue.queue,
+    label: QUEUE_KINDS[queue.kind] ?? capital(spaced(queue.kind)),
+    condition: condition(queue.condition),
+    reason: queue.reason ?? "",
+    waiting: queue.ready ?? null, // null: not known yet
+    consumers: queue.consumers ?? null,
+    inHand: queue.in_flight ?? 0,
+    repliesWaiting: queue.replies_waiting ?? 0,
+    putAside: queue.put_aside ?? 0,
+    deadLetters: queue.dead_letters ?? null,
+    history: historyOf(history, queue.queue),
+  };
+}
+
+export function readStatus(signal) {
+  return read("/status", signal, (status) => ({
+    instance: {
+      version: status.instance.version,
+      host: status.instance.host,
+      process: status.instance.pid,
+      startedAt: time(status.instance.started_at),
+    },
+    now: time(status.now),
+    isReady: status.ready,
+    checks: status.checks.map(({ name, problem, note }) => ({
+      name: spaced(name),
+      problem: problem ?? "",
+      note: note ?? "",
+    })),
+    queues: status.queues.map((queue) => queueOf(queue, status.history)),
+    holds: status.holds && {
+      open: status.holds.open,
+      due: status.holds.due,
+      overdueSeconds: status.holds.overdue_seconds,
+    },
+  }));
+}
+
+// Stock.
+
+const ITEMS_PER_PAGE = 50;
+export const SEARCH_LENGTH_MAX = 200;
+export const SORTS = [
+  { name: "id", label: "Number" },
+  { name: "quantity", label: "Quantity, least first" },
+  { name: "scarcity", label: "Out and low first" },
+];
+
+function levelOf(quantity, lowStock) {
+  if (quantity === null) return { text: "Not readable", tone: "bad" };
+  if (quantity === 0) return { text: "Out", tone: "bad" };
+  if (lowStock !== null && quantity <= lowStock) return { text: "Low", tone: "warning" };
+  return { text: "In stock", tone: "good" };
+}
+
+function itemOf(item) {
+  const quantity = item.quantity ?? null;
+  const lowStock = item.low_stock ?? null;
+  return {
+    id: item.id,
+    quantity, // null: cannot be read
+    description: item.description ?? null,
+    createdAt: time(item.created_at),
+    held: item.held ?? null,
+    lowStock,
+    level: levelOf(quantity, lowStock),
+  };
+}
+
+// `after` is the `next` of the page before; null for the first page.
+export function readItems({ search, sort, after }, signal) {
+  const parameters = { search, sort: sort === "id" ? "" : sort, after, limit: ITEMS_PER_PAGE };
+  return read(`/items${query(parameters)}`, signal, (page) => ({
+    items: page.items.map(itemOf),
+    next: page.next === null ? null : String(page.next),
+  }));
+}
+
+// Null where there is no such product.
+export function readItem(id, signal) {
+  return readIfThere(`/items/${id}`, signal, itemOf, null);
+}
+
+// The ledger.
+
+const ENTRIES_PER_PAGE = 100;
+
+function entryOf(entry) {
+  const id = entry.sender_id ?? null;
+  return {
+    key: JSON.stringify([entry.kind, id, entry.line_id ?? null, entry.time]),
+    time: time(entry.time),
+    kind: ENTRY_KINDS[entry.kind] ?? capital(spaced(entry.kind)),
+    isOfOrder: KINDS_OF_ORDERS.includes(entry.kind),
+    id, // as its sender gave it: 42 and "42" differ; null: nobody did
+    lineId: entry.line_id ?? null,
+    outcome: outcome(entry.outcome),
+    quantity: entry.quantity ?? null,
+    delta: entry.delta ?? 0,
+    left: entry.left ?? null, // null: not kept
+    reason: entry.reason ?? null,
+  };
+}
+
+// `before` is the `next` of the page before; null for the newest entries. The newest come first.
+export function readLedger(productId, before, signal) {
+  const path = `/items/${productId}/ledger${query({ before, limit: ENTRIES_PER_PAGE })}`;
+  return read(path, signal, (page) => ({
+    entries: page.entries.map(entryOf),
+    next: page.next === null ? null : String(page.next),
+  }));
+}
+
+// An order.
+
+// What became of it, in a word; null: nothing is known. What ended it counts before what it was.
+function resultOf(answer) {
+  if (answer.entries.length === 0) return null;
+  if (answer.held) return outcome("held");
+  const by = (kind, word) =>
+    answer.entries.some((entry) => entry.kind === kind && (!word || entry.outcome === word));
+  if (by("cancellation")) return { text: "Cancelled", tone: "plain" };
+  if (by("expiry")) return outcome("expired");
+  if (by("confirmation", "confirmed")) return outcome("confirmed");
+  const order = answer.entries.find((entry) => entry.kind === "order");
+  if (!order) return { text: "Not decided", tone: "plain" };
+  if (order.outcome === "held") return { text: "Hold is over", tone: "warning" };
+  return outcome(order.outcome);
+}
+
+// A segment of a path that is "." or ".." would be taken for a folder, so it is quoted.
+function idSegment(id) {
+  const written = writeId(id);
+  return encodeURIComponent(/^\.{1,2}$/.test(written) ? JSON.stringify(written) : written);
+}
+
+// Ids are numbers or strings, and are asked for as writeId() writes them: 42, "42" in quotes, A-17.
+// A line id is one, too, or null.
+export function readOrder({ orderId, productId, lineId }, signal) {
+  const line = lineId === null ? null : writeId(lineId);
+  const path = `/orders/${idSegment(orderId)}${query({ product_id: productId, line_id: line })}`;
+  const convert = (answer) => ({
+    result: resultOf(answer),
+    heldUntil: answer.held ? time(answer.held_until) : null,
+    entries: answer.entries.map(entryOf),
+  });
+  return readIfThere(path, signal, convert, { result: null, heldUntil: null, entries: [] });
+}
+
+// Dead letters.
+
+export const LIST_DEAD_LETTERS = "inventory-service dead-letters list";
+
+function letterOf(letter) {
+  return {
+    queue: letter.queue,
+    at: time(letter.at),
+    reason: spaced(letter.reason ?? ""),
+    message: letter.message ?? "",
+    ids: [
+      { name: "message_id", id: letter.message_id ?? null },
+      { name: "correlation_id", id: letter.correlation_id ?? null },
+    ],
+    body: letter.body ?? "",
+    bodyBytes: letter.body_bytes ?? null,
+    headers: Object.entries(letter.headers ?? {}).map(([name, value]) => ({
+      name,
+      text: typeof value === "string" ? value : JSON.stringify(value),
+    })),
+    replay: letter.replay ?? null,
+  };
+}
+
+// A letter has no id of its own. Letters that agree in all of this are numbered, the oldest first,
+// so that a key stays what it is when newer ones come.
+function keyed(letters) {
+  const seen = new Map();
+  for (const letter of letters.toReversed()) {
+    const key = JSON.stringify([letter.queue, letter.at, letter.message, letter.ids, letter.body]);
+    const number = seen.get(key) ?? 0;
+    seen.set(key, number + 1);
+    letter.key = `${number} ${key}`;
+  }
+  return letters;
+}
+
+// The newest letters come first.
+export function readDeadLetters(signal) {
+  return read("/dead-letters", signal, (answer) => ({
+    queues: answer.queues.map(({ queue, count }) => ({ name: queue, count: count ?? null })),
+    letters: keyed(answer.letters.map(letterOf)),
+    since: time(answer.since),
+  }));
+}

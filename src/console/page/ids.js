@@ -1,0 +1,23 @@
+// Ids of orders and lines have the type that they have in JSON: 42 and "42" are different ids. So
+// people write and read them like this: digits are a number, other text is a string, and a string
+// that would be taken for something else is in quotes, as in JSON.
+
+export function readId(text) {
+  const trimmed = text.trim();
+  const number = Number(trimmed);
+  if (Number.isSafeInteger(number) && String(number) === trimmed) return number;
+  if (trimmed.startsWith('"')) {
+    try {
+      const value = JSON.parse(trimmed);
+      if (typeof value === "string") return value;
+    } catch {
+      // A string that begins with a quotation mark.
+    }
+  }
+  return trimmed;
+}
+
+export function writeId(id) {
+  if (typeof id === "number") return String(id);
+  return id !== "" && readId(id) === id ? id : JSON.stringify(id);
+}
