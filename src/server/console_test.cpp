@@ -162,6 +162,16 @@ TEST_F(ConsoleTest, ListsDeadLetters) {
   EXPECT_EQ(read("/dead-letters").at("letters").at(0).at("body"), "x");
 }
 
+TEST_F(ConsoleTest, HasThePage) {
+  const auto page = get("/");
+  EXPECT_EQ(page.status, 200U);
+  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
+  EXPECT_THAT(page.body, HasSubstr(R"(src="/console/console.js")"));
+  EXPECT_EQ(get("/console/console.js").content_type, "text/javascript; charset=utf-8");
+  EXPECT_EQ(get("/console/console.css").content_type, "text/css; charset=utf-8");
+  EXPECT_EQ(get("/console/icon.svg").content_type, "image/svg+xml");
+}
+
 TEST_F(ConsoleTest, HasTheLibraryThatDrawsCharts) {
   const auto library = get("/console/chart.js");
   EXPECT_EQ(library.status, 200U);

@@ -50,7 +50,7 @@ def test_it_is_ready_when_it_consumes_and_lists_its_checks(broker, database, que
         assert service.get("/livez") == (200, "ok\n")
         assert service.get("/readyz") == (200, "ok\n")
         assert service.get("/readyz?verbose") == (200, ALL_WELL)
-        assert service.get("/")[0] == 404
+        assert service.get("/nothing")[0] == 404
 
 
 def test_without_a_broker_it_is_not_ready_and_says_why(own_broker, folder, queues):

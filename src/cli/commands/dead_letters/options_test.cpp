@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/testing/command_lines.h"
+#include "contract/timestamp.h"
 
 namespace inventory::cli {
 namespace {
