@@ -6,6 +6,7 @@
 #include "cli/commands/confirm.h"
 #include "cli/commands/dead_letters/dead_letters.h"
 #include "cli/commands/import/import.h"
+#include "cli/commands/ledger.h"
 #include "cli/commands/migrate.h"
 #include "cli/commands/order.h"
 #include "cli/commands/serve.h"
@@ -16,9 +17,9 @@ namespace inventory::cli {
 
 std::vector<Command> commands() {
   return {
-      serve_command(),  migrate_command(), verify_command(),       add_command(),
-      order_command(),  confirm_command(), cancel_command(),       adjust_command(),
-      import_command(), stock_command(),   dead_letters_command(),
+      serve_command(),  migrate_command(), verify_command(), add_command(),
+      order_command(),  confirm_command(), cancel_command(), adjust_command(),
+      import_command(), stock_command(),   ledger_command(), dead_letters_command(),
   };
 }
 

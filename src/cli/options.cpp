@@ -7,7 +7,7 @@
 #include "config/configuration.h"
 #include "config/integer.h"
 #include "contract/limits.h"
-#include "terminal/utf8.h"
+#include "server/ledger_json.h"
 
 namespace inventory::cli {
 namespace {
@@ -65,14 +65,8 @@ std::expected<std::chrono::seconds, std::string> read_duration(const std::string
 }
 
 std::optional<domain::OrderId> parse_order_id(std::string_view text) {
-  if (const auto number = config::parse_integer(text);
-      number && *number >= -contract::kIntegerMax && *number <= contract::kIntegerMax &&
-      std::to_string(*number) == text) {
-    return domain::OrderId(*number);
-  }
-  if (text.empty() || text.size() > contract::kOrderIdBytesMax || !terminal::is_utf8(text))
-    return std::nullopt;
-  return domain::OrderId(std::string(text));
+  const auto ids = server::possible_ids(text);
+  return ids.empty() ? std::nullopt : std::optional(ids.front());
 }
 
 std::expected<domain::OrderId, std::string> read_id(const std::string& flag,

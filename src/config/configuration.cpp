@@ -120,7 +120,7 @@ std::expected<std::optional<Found>, std::string> find_in_credential_file(
 std::expected<Found, std::string> find_value(const Setting& setting, const FlagValues& flags,
                                              const EnvironmentLookup& environment,
                                              const FoundValues& keys,
-                                             const Configuration& earlier) {
+                                             const LoadedConfiguration& earlier) {
   if (const auto flag = flags.find(setting.name); flag != flags.end()) {
     return Found{flag->second, fmt::format("flag --{}", setting.name)};
   }
@@ -144,7 +144,12 @@ std::expected<Found, std::string> find_value(const Setting& setting, const FlagV
     }
   }
   if (setting.name == "expiry-queue") {
-    return Found{contract::expiry_queue(earlier.order_queue), "default"};
+    return Found{contract::expiry_queue(earlier.configuration.order_queue), "default"};
+  }
+  if (setting.name == "read-database-url") {
+    const auto database = std::ranges::find(earlier.in_force, "database-url",
+                                            [](const auto& one) { return one.setting->name; });
+    return Found{database->text, "default"};
   }
   return Found{std::string(setting.default_text), "default"};
 }
@@ -285,7 +290,7 @@ std::expected<LoadedConfiguration, std::string> load_configuration(
   }
   LoadedConfiguration loaded;
   for (const Setting& setting : settings()) {
-    auto found = find_value(setting, flags, environment, keys, loaded.configuration);
+    auto found = find_value(setting, flags, environment, keys, loaded);
     if (!found) return std::unexpected(std::move(found.error()));
     if (auto applied = apply(setting, *found, loaded.configuration); !applied) {
       return std::unexpected(std::move(applied.error()));

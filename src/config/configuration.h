@@ -35,6 +35,7 @@ struct Configuration {
   amqp::Endpoint amqp_endpoint;
   amqp::TlsOptions amqp_tls;  // set with amqps:// only; certificate and key together or neither
   DatabaseUrl database;
+  DatabaseUrl read_database;  // that pages over HTTP read: perhaps a standby; else the same
 
   // 1 to 251 bytes each. No request queue is another of them, or its dead-letter queue.
   std::string order_queue;

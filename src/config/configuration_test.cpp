@@ -97,6 +97,7 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
   const std::map<std::string, std::string> values{
       {"amqp-url", "amqps://u:p@h/v"},
       {"database-url", "postgresql+asyncpg://u:p@h/d"},
+      {"read-database-url", "postgresql://r:p@standby/d"},
       {"order-queue", "o"},
       {"item-queue", "i"},
       {"cancel-queue", "c"},
@@ -136,6 +137,7 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_TRUE(read.amqp_endpoint.tls);
     EXPECT_EQ(read.amqp_endpoint.vhost, "v");
     EXPECT_EQ(read.database, DatabaseUrl(PostgresUrl{"postgresql://u:p@h/d"}));
+    EXPECT_EQ(read.read_database, DatabaseUrl(PostgresUrl{"postgresql://r:p@standby/d"}));
     EXPECT_EQ(read.order_queue, "o");
     EXPECT_EQ(read.item_queue, "i");
     EXPECT_EQ(read.cancel_queue, "c");
@@ -161,6 +163,17 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_EQ(read.amqp_tls.certificate_file, "c");
     EXPECT_EQ(read.amqp_tls.key_file, "k");
   }
+}
+
+TEST(Configuration, ReadsPagesFromTheDatabaseUnlessAnotherIsNamed) {
+  EXPECT_EQ(configuration_of({}).read_database, DatabaseUrl(SqlitePath{"inventory.db"}));
+  const Sources sources{.variables = {{"DATABASE_URL", "postgresql://u:secret@h/d"}}};
+  EXPECT_EQ(configuration_of(sources).read_database, configuration_of(sources).database);
+  EXPECT_THAT(printed(sources),
+              HasSubstr("read-database-url = \"postgresql://u:***@h/d\"  # default\n"));
+  EXPECT_THAT(error_of({.flags = {{"read-database-url", "mysql://u:secret@h/d"}}}),
+              AllOf(HasSubstr("read-database-url (flag --read-database-url) takes sqlite:PATH"),
+                    Not(HasSubstr("secret"))));
 }
 
 TEST(Configuration, AsksForTheEnvironmentNamesThatAreDocumented) {

@@ -19,6 +19,8 @@ constexpr std::string_view kTakesQueueNameOrNone =
     R"(1 to 251 bytes of UTF-8, not beginning with "amq.", or none)";
 constexpr std::string_view kTakesExchangeNameOrNone =
     R"(1 to 255 bytes of UTF-8, not beginning with "amq.", or none)";
+constexpr std::string_view kTakesDatabaseUrl =
+    "sqlite:PATH, sqlite:///PATH or postgresql://user:password@host/database";
 // Of which the dead-letter queue takes its suffix.
 constexpr std::size_t kNameBytesMax =
     contract::kQueueNameBytesMax - contract::kDeadLetterSuffix.size();
@@ -97,6 +99,13 @@ Applied read_database_url(std::string_view text, Configuration& configuration) {
   return {};
 }
 
+Applied read_read_database_url(std::string_view text, Configuration& configuration) {
+  auto database = parse_database_url(text);
+  if (!database) return std::unexpected(std::move(database.error()));
+  configuration.read_database = *std::move(database);
+  return {};
+}
+
 Applied read_shutdown_budget(std::string_view text, Configuration& configuration) {
   std::int64_t seconds = 0;
   auto read = read_number<std::int64_t>(text, 1, 3600, seconds);
@@ -134,9 +143,17 @@ constexpr Setting kSettings[] = {
      .placeholder = "URL",
      .default_text = "sqlite:inventory.db",
      .description = "the database",
-     .takes = "sqlite:PATH, sqlite:///PATH or postgresql://user:password@host/database",
+     .takes = kTakesDatabaseUrl,
      .may_hold_credentials = true,
      .apply = read_database_url},
+    {.name = "read-database-url",
+     .environment = "READ_DATABASE_URL",
+     .placeholder = "URL",
+     .default_text = "the database-url",
+     .description = "the database that the pages over HTTP read, such as a standby",
+     .takes = kTakesDatabaseUrl,
+     .may_hold_credentials = true,
+     .apply = read_read_database_url},
     {.name = "order-queue",
      .environment = "INVENTORY_ORDER_QUEUE",
      .placeholder = "NAME",

@@ -134,7 +134,7 @@ std::string adjustment_reply(const AdjustmentMessage& message,
     case not_enough_stock:
       return reply(message, false, "Not enough inventory", decision.quantity);
     case inventory_changed:
-      return reply(message, false, "Inventory has changed", decision.quantity);
+      return reply(message, false, kInventoryHasChanged, decision.quantity);
     case product_not_found:
       return reply(message, false, "Product not found", std::nullopt);
     case invalid:

@@ -27,6 +27,9 @@ AdjustmentMessage read_adjustment(std::string_view body, std::size_t bytes_max);
 // Whether a text, which is UTF-8, may be a reason.
 bool is_reason(std::string_view text);
 
+// The message of a reply to an adjustment that expected another quantity.
+inline constexpr std::string_view kInventoryHasChanged = "Inventory has changed";
+
 // The reply to a decided adjustment.
 std::string adjustment_reply(const AdjustmentMessage& message,
                              const domain::AdjustmentDecision& decision);

@@ -1,6 +1,7 @@
 #include "ops/http.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <boost/url/parse.hpp>
@@ -36,6 +37,27 @@ std::optional<std::string_view> query_parameter(std::string_view query, std::str
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text, bool is_form) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  while (!text.empty()) {
+    std::size_t taken = 1;
+    if (text.front() == '%') {
+      unsigned char byte = 0;
+      const std::string_view digits = text.substr(1, 2);
+      const auto [end, error] =
+          std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+      if (error != std::errc() || end != digits.data() + 2) return std::nullopt;
+      decoded += static_cast<char>(byte);
+      taken = 3;
+    } else {
+      decoded += is_form && text.front() == '+' ? ' ' : text.front();
+    }
+    text.remove_prefix(taken);
+  }
+  return decoded;
 }
 
 HttpRequest make_request(std::string_view method, std::string_view target) {

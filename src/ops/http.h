@@ -51,6 +51,11 @@ HttpHandler immediately(std::function<HttpResponse(const HttpRequest&)> answer);
 // nothing if there is no such parameter.
 std::optional<std::string_view> query_parameter(std::string_view query, std::string_view name);
 
+// The text that a part of a path stands for, or with `is_form` a value of a query, in which
+// browsers write a space as a plus. Nothing if a percent sign is not followed by two hexadecimal
+// digits.
+std::optional<std::string> percent_decoded(std::string_view text, bool is_form = false);
+
 // Splits a request's target at its question mark. Of one that names a host as well, as clients of
 // proxies send it (RFC 9112, 3.2.2), path and query count.
 HttpRequest make_request(std::string_view method, std::string_view target);

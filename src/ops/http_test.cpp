@@ -50,6 +50,16 @@ TEST(HandleRequest, Answers405AndTheMethodsThatDoToAnyOther) {
   EXPECT_EQ(ask("POST", "/nowhere").status, 404U);
 }
 
+TEST(PercentDecoded, IsTheTextThatAPartOfATargetStandsFor) {
+  EXPECT_EQ(percent_decoded("A-17%2f%C3%A9+%25"), "A-17/é+%");
+  EXPECT_EQ(percent_decoded("a+b%2B", true), "a b+");
+  EXPECT_EQ(percent_decoded("%00"), std::string(1, '\0'));
+  EXPECT_EQ(percent_decoded(""), "");
+  for (const char* text : {"%", "%4", "a%4", "%zz", "%4z", "%+4", "%-1", "% 4"}) {
+    EXPECT_EQ(percent_decoded(text), std::nullopt) << text;
+  }
+}
+
 TEST(QueryParameter, IsFoundByItsWholeName) {
   EXPECT_EQ(query_parameter("after=3&limit=5", "limit"), "5");
   EXPECT_EQ(query_parameter("verbose", "verbose"), "");

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "service/testing/fakes.h"
+#include "store/testing/empty_reader.h"
 
 namespace inventory::server {
 namespace {
@@ -20,27 +21,12 @@ namespace {
 using Counted = store::Result<store::HoldCounts>;
 
 // Tells what it is to tell.
-class CountingReader : public store::Reader {
+class CountingReader : public store::EmptyReader {
  public:
   explicit CountingReader(
       Counted counts, std::function<void()> on_count = [] {})
       : counts_(std::move(counts)), on_count_(std::move(on_count)) {}
 
-  store::Result<void> begin() override { return {}; }
-  store::Result<std::vector<store::Amount>> stock(domain::ProductId, std::size_t) override {
-    return {};
-  }
-  store::Result<std::vector<store::StoredItem>> items(domain::ProductId, std::size_t,
-                                                      std::size_t) override {
-    return {};
-  }
-  store::Result<store::LedgerPart> ledger(const store::LedgerPlace&, std::size_t) override {
-    return {};
-  }
-  store::Result<std::vector<store::OpenHold>> holds(const store::LedgerPlace&,
-                                                    std::size_t) override {
-    return {};
-  }
   Counted count_holds() override {
     on_count_();
     return counts_;

@@ -11,7 +11,7 @@ namespace inventory::server {
 std::unique_ptr<store::Reader> open_reader(const config::DatabaseUrl& database,
                                            std::optional<std::chrono::milliseconds> deadline) {
   if (const auto* sqlite = std::get_if<config::SqlitePath>(&database)) {
-    return store::sqlite::make_sqlite_reader(sqlite->path);
+    return store::sqlite::make_sqlite_reader(sqlite->path, deadline);
   }
   store::postgres::PostgresOptions options{.connection_string =
                                                std::get<config::PostgresUrl>(database).url};

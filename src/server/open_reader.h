@@ -11,8 +11,8 @@
 
 namespace inventory::server {
 
-// Does not connect yet: begin() does. deadline: of connecting and of each call, where the database
-// is another process; otherwise the adapter's own.
+// Does not connect yet: begin() does. deadline: of connecting and of each call; in SQLite, of all
+// calls of a begin(). Without it the adapter's own.
 std::unique_ptr<store::Reader> open_reader(const config::DatabaseUrl& database,
                                            std::optional<std::chrono::milliseconds> deadline = {});
 

@@ -39,9 +39,11 @@
 #include "server/flow_metrics.h"
 #include "server/hold_metrics.h"
 #include "server/item_pages.h"
+#include "server/ledger_pages.h"
 #include "server/migration_text.h"
 #include "server/open_reader.h"
 #include "server/open_store.h"
+#include "server/page_reader.h"
 #include "server/readiness.h"
 #include "service/amqp_broker.h"
 #include "service/delivery_limit.h"
@@ -197,6 +199,10 @@ class Service {
   int run() {
     spdlog::info("inventory-service {} on {} and {}", INVENTORY_VERSION,
                  configuration_.amqp_endpoint.display(), config::display(configuration_.database));
+    if (http_ && configuration_.read_database != configuration_.database) {
+      spdlog::info("http: items and the ledger are read from {}",
+                   config::display(configuration_.read_database));
+    }
     boost::asio::co_spawn(context_, watch_signals(), rethrow);
     if (http_) {
       boost::asio::co_spawn(context_, http_->run(), rethrow);
@@ -240,9 +246,15 @@ class Service {
          true},
         {"/metrics", immediately([this](const auto&) { return metrics_page(); }), true},
         {"/items/",
-         [this](ops::HttpRequest request) { return item_pages_.one(std::move(request)); }},
+         [this](ops::HttpRequest request) {
+           return LedgerPages::is_of_product(request.path)
+                      ? ledger_pages_.of_product(std::move(request))
+                      : item_pages_.one(std::move(request));
+         }},
         {"/items",
          [this](ops::HttpRequest request) { return item_pages_.page(std::move(request)); }},
+        {"/orders/",
+         [this](ops::HttpRequest request) { return ledger_pages_.of_order(std::move(request)); }},
     };
     std::ranges::move(console_.routes(), std::back_inserter(routes));
     return routes;
@@ -444,8 +456,11 @@ class Service {
   const ops::BackgroundLog& log_;
   boost::asio::io_context context_{1};
   std::unique_ptr<store::Store> store_;
-  ItemPages item_pages_{context_.get_executor(),
-                        [this] { return open_reader(configuration_.database, kItemReadTimeout); }};
+  PageReader page_reader_{context_.get_executor(), [this] {
+                            return open_reader(configuration_.read_database, kPageReadTimeout);
+                          }};
+  ItemPages item_pages_{page_reader_};
+  LedgerPages ledger_pages_{page_reader_};
   service::SystemClock clock_;
   std::shared_ptr<service::Pulse> pulse_ = std::make_shared<service::Pulse>();
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();

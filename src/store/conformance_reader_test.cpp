@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "store/order_search.h"
 #include "store/testing/conformance.h"
 
 namespace inventory::store::conformance {
@@ -17,11 +18,12 @@ using testing::IsEmpty;
 constexpr std::size_t kBytes = 1 << 20;
 constexpr auto kFirst = std::numeric_limits<domain::ProductId>::min();
 
-std::vector<Amount> value(Result<std::vector<Amount>> amounts) {
-  if (!amounts) {
-    throw std::runtime_error(amounts.error().what);
+template <class T>
+std::vector<T> value(Result<std::vector<T>> rows) {
+  if (!rows) {
+    throw std::runtime_error(rows.error().what);
   }
-  return std::move(*amounts);
+  return std::move(*rows);
 }
 
 std::unique_ptr<Reader> begun(TestDatabase& database) {
@@ -137,6 +139,7 @@ TEST_P(Conformance, ShowsWhatIsHeldOfAnItemAndWhatItsLowStockIs) {
   EXPECT_EQ(items->front().held, 5);
   EXPECT_EQ(items->front().quantity, 3);
   EXPECT_EQ(items->front().low_stock, 3);
+  EXPECT_EQ(items->front().version, before->front().version + 3);
   EXPECT_EQ(items->back().held, 0);
   EXPECT_FALSE(items->back().low_stock);
 }
@@ -205,6 +208,190 @@ TEST_P(Conformance, CountsHolds) {
   EXPECT_EQ(late->open, 2U);
   EXPECT_EQ(late->due, 1U);
   EXPECT_GT(late->overdue, std::chrono::hours(24 * 365 * 20));
+}
+
+std::vector<std::string> identities(const std::vector<StoredEntry>& entries) {
+  std::vector<std::string> result;
+  result.reserve(entries.size());
+  for (const StoredEntry& entry : entries) result.push_back(entry.identity);
+  return result;
+}
+
+TEST_P(Conformance, ReadsTheNewestEntriesOfAProductFirst) {
+  migrate();
+  const auto shirt = product(5);
+  const auto sock = product(5);
+  decide({order(1, shirt, 2)});
+  decide({order(1, sock, 1), order("A-17", shirt, 9)});
+  decide({holding(2, shirt, 3)});
+  const std::vector<domain::Command> commands{
+      domain::Cancellation{.id = domain::OrderId(2), .items = {{.product = shirt, .quantity = 3}}},
+      domain::Adjustment{.id = domain::OrderId("count"),
+                         .product = shirt,
+                         .set_to = 10,
+                         .expected = 3,
+                         .reason = "shelf \x1b[31m <b>"}};
+  ASSERT_TRUE(run(store_->decide(commands)));
+  const auto reader = begun(*database_);
+  const auto entries = value(reader->entries(shirt, {}, 100));
+  EXPECT_THAT(identities(entries), ElementsAre("ascount", "ci2", "i2", "sA-17", "i1", "opening"));
+  const StoredEntry& count = entries.at(0);
+  EXPECT_EQ(count.outcome, "adjusted");
+  EXPECT_EQ(count.quantity, 10);
+  EXPECT_EQ(count.delta, 7);
+  EXPECT_EQ(count.quantity_after, 10);
+  EXPECT_EQ(count.reason, "shelf \x1b[31m <b>");
+  EXPECT_EQ(count.terms, "set_to, expected 3");
+  EXPECT_TRUE(count.decided_at);
+  EXPECT_EQ(entries.at(2).outcome, "held");
+  EXPECT_TRUE(entries.at(2).terms.value_or("").starts_with("hold 1000 until "));
+  EXPECT_EQ(entries.at(3).delta, 0);
+  EXPECT_EQ(entries.at(3).quantity_after, 3);
+  EXPECT_FALSE(entries.at(3).reason);
+  EXPECT_TRUE(value(reader->entries(sock + 1, {}, 100)).empty());
+}
+
+TEST_P(Conformance, ReadsEntriesPageByPageAndNoneTwiceThoughOthersAreWrittenMeanwhile) {
+  migrate();
+  const auto shirt = product(20);
+  std::vector<domain::Order> orders;  // all at one moment; all after the twentieth are rejected
+  for (int id = 10; id < 60; ++id) orders.push_back(order(id, shirt, 1));
+  decide(orders);
+  const auto whole = identities(value(begun(*database_)->entries(shirt, {}, 100)));
+  ASSERT_EQ(whole.size(), 51U);
+  EXPECT_EQ(whole.at(30), "i29");  // what changed the stock, in its order; before it the rejections
+  EXPECT_EQ(whole.at(49), "i10");
+  EXPECT_EQ(whole.at(50), "opening");
+  const auto reader = database_->open_reader();
+  std::vector<std::string> read;
+  EntryPlace place;
+  for (int id = 100;; ++id) {
+    ASSERT_TRUE(reader->begin());
+    const auto page = value(reader->entries(shirt, place, 7));
+    reader->end();
+    if (page.empty()) break;
+    for (const auto& identity : identities(page)) read.push_back(identity);
+    place = page.back().place;
+    decide({order(id, shirt, 1)});
+  }
+  EXPECT_EQ(read, whole);
+}
+
+TEST_P(Conformance, ReadsEntriesThatWereEnteredByHand) {
+  migrate();
+  const auto shirt = product(5);
+  const auto enter = [&](const std::string& identity, const std::string& time) {
+    database_->execute(
+        fmt::format("INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, "
+                    "decided_at, reason) VALUES ({}, '{}', 'opening', 1, 0, '{}', '{}')",
+                    shirt, identity, time, std::string(2'000, 'x')));
+  };
+  enter("correction 2", "2001-01-01 00:00:00");
+  enter("correction 1", "2001-01-01 00:00:00.000000");
+  enter(std::string(1'000, 'y'), "2000-01-01 00:00:00.000000");
+  const auto reader = begun(*database_);
+  std::vector<std::string> read;
+  for (EntryPlace place;;) {
+    const auto page = value(reader->entries(shirt, place, 1));
+    if (page.empty()) break;
+    read.push_back(page.front().identity);
+    place = page.front().place;
+    if (read.size() == 4) {
+      EXPECT_EQ(page.front().reason->size(), std::size_t{kTextShown});
+      EXPECT_FALSE(page.front().quantity_after);
+    }
+  }
+  ASSERT_EQ(read.size(), 4U);
+  EXPECT_EQ(read.at(0), "opening");
+  EXPECT_THAT((std::vector{read.at(1), read.at(2)}),
+              testing::UnorderedElementsAre("correction 1", "correction 2"));
+  EXPECT_EQ(read.at(3), std::string(std::size_t{kIdentityShown}, 'y'));
+}
+
+TEST_P(Conformance, FindsAnOrderWhateverTheTypeOfItsIdWithAllOfItsLines) {
+  migrate();
+  const auto shirt = product(50);
+  const auto sock = product(50);
+  domain::Order first = order("42", shirt, 3);
+  first.line = domain::OrderId(1);
+  domain::Order second = order(42, shirt, 4);
+  second.line = domain::OrderId("ü");
+  domain::Order other = order("x42", shirt, 5);  // its identity ends like that of the second
+  other.line = domain::OrderId(1);
+  domain::Order elsewhere = order("42", sock, 6);
+  decide({order(42, shirt, 1), holding(7, shirt, 1), first, second, other, elsewhere,
+          order("s42", shirt, 1), order("i42", shirt, 1)});
+  const std::vector<domain::Command> commands{
+      domain::Cancellation{.id = domain::OrderId("42"),
+                           .items = {{.product = shirt, .quantity = 3}},
+                           .line = first.line}};
+  ASSERT_TRUE(run(store_->decide(commands)));
+  const auto reader = begun(*database_);
+  const std::vector both{domain::OrderId(42), domain::OrderId("42")};
+  EXPECT_THAT(identities(value(reader->entries_of_order({.product = shirt, .ids = both}))),
+              testing::UnorderedElementsAre("i42", "l2:i1s42",
+                                            "l3:sü"
+                                            "i42",
+                                            "cl2:i1s42"));
+  EXPECT_THAT(identities(value(reader->entries_of_order(
+                  {.product = shirt, .ids = both, .lines = {domain::OrderId(1)}}))),
+              ElementsAre("cl2:i1s42", "l2:i1s42"));
+  EXPECT_THAT(
+      identities(value(reader->entries_of_order({.product = shirt, .ids = {domain::OrderId(7)}}))),
+      ElementsAre("i7"));
+  EXPECT_THAT(identities(value(
+                  reader->entries_of_order({.product = shirt, .ids = {domain::OrderId("%_'\"")}}))),
+              IsEmpty());
+}
+
+TEST_P(Conformance, FindsTheLinesOfAnOrderAmongManyLinesAndAmongWhatWasEnteredByHand) {
+  migrate();
+  const auto shirt = product(1'000);
+  const auto line = [&](const std::string& id, domain::OrderId line_id) {
+    domain::Order one = order(id, shirt, 1);
+    one.line = std::move(line_id);
+    return one;
+  };
+  const auto search = [&] {
+    const OrderSearch ours{.product = shirt, .ids = {domain::OrderId("ours")}};
+    return identities(value(begun(*database_)->entries_of_order(ours)));
+  };
+  std::vector<domain::Order> orders;
+  for (int id = 1; id <= 3; ++id) {
+    orders.push_back(line("ours", domain::OrderId(id)));
+    orders.push_back(line("another " + std::to_string(id), domain::OrderId(id)));
+    orders.push_back(line("zz" + std::to_string(id), domain::OrderId(id)));
+  }
+  decide(orders);
+  for (const char* identity : {"l", "l1:zzz", "l2:s\xC3\xA9", "l99:", "lump 1", "l2:i9sours "}) {
+    database_->execute(fmt::format(
+        "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, decided_at) "
+        "VALUES ({}, '{}', 'opening', 0, 0, '2026-11-23 03:00:00')",
+        shirt, identity));
+  }
+  EXPECT_THAT(search(), testing::UnorderedElementsAre("l2:i1sours", "l2:i2sours", "l2:i3sours"));
+  orders.clear();
+  for (int id = 0; id <= kLineIdsTried; ++id) {
+    orders.push_back(line("others", domain::OrderId("line " + std::to_string(id))));
+  }
+  orders.push_back(line("ours", domain::OrderId("last")));
+  decide(orders);
+  EXPECT_THAT(search(), testing::UnorderedElementsAre("l2:i1sours", "l2:i2sours", "l2:i3sours",
+                                                      "l5:slastsours"));
+}
+
+TEST_P(Conformance, ReadsAgainAndAgainAndSeesWhatWasDecidedMeanwhile) {
+  migrate();
+  const auto shirt = product(5);
+  const auto reader = begun(*database_);
+  for (int id = 1; id <= 3; ++id) {
+    EXPECT_EQ(value(reader->entries(shirt, {}, 100)).size(), static_cast<std::size_t>(id));
+    reader->end();
+    decide({order(id, shirt, 1)});
+    ASSERT_TRUE(reader->begin());
+  }
+  reader->end();
+  reader->end();  // as good as once
 }
 
 TEST_P(Conformance, ReadsTheDatabaseAsItWasAtOneMomentBesideAStoreThatDecides) {

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -37,8 +38,8 @@ struct Amount {
 struct StoredItem {
   domain::ProductId id = 0;
   std::optional<domain::Quantity> quantity = 0;  // nothing: it is no integer
-  std::optional<std::string> description;
-  std::optional<domain::Timestamp> created_at;
+  std::optional<std::string> description = std::nullopt;
+  std::optional<domain::Timestamp> created_at = std::nullopt;
 
   // There is a created_at which is no time of the years 1 to 9999: infinity, for example.
   bool has_odd_time = false;
@@ -47,6 +48,7 @@ struct StoredItem {
 
   domain::Quantity held = 0;  // by open holds
   std::optional<domain::Quantity> low_stock = std::nullopt;
+  std::int64_t version = 0;
 
   friend bool operator==(const StoredItem&, const StoredItem&) = default;
 };
@@ -103,6 +105,49 @@ struct HoldCounts {
 };
 inline constexpr std::size_t kHoldsCountedMax = 1'000'000;
 
+// A place between a product's entries in the order of time; in one moment, of versions; in one
+// version, what changed nothing comes after what made it. The default stands after all of them.
+struct EntryPlace {
+  std::optional<std::string> time = std::nullopt;  // as the adapter writes it
+  std::int64_t version = 0;                        // -1: it has none
+  bool is_change = false;
+  std::string identity = {};
+
+  friend bool operator==(const EntryPlace&, const EntryPlace&) = default;
+};
+
+// An entry of the ledger as its table has it, for people. Of texts no more is here than a request
+// can have written; a longer one, entered by hand, is cut.
+struct StoredEntry {
+  std::string identity;
+  std::string outcome = {};  // perhaps a word of a newer program
+  std::optional<domain::Quantity> quantity = std::nullopt;
+  std::optional<domain::Quantity> delta = std::nullopt;
+  std::optional<domain::Quantity> quantity_after = std::nullopt;
+  std::optional<std::string> reason = std::nullopt;
+  std::optional<std::string> terms = std::nullopt;
+  std::optional<domain::Timestamp> decided_at =
+      std::nullopt;  // nothing: no time of the years 1 to 9999
+  EntryPlace place = {};
+
+  friend bool operator==(const StoredEntry&, const StoredEntry&) = default;
+};
+
+// In characters. An identity of the service's has at most 270.
+inline constexpr std::int64_t kIdentityShown = 300;
+inline constexpr std::int64_t kTextShown = 1'000;
+
+// What is asked of an order: any of these ids (a person may not know whether 42 was sent as a
+// number or as a string), and of its lines: any of these, or, if there are none, all.
+struct OrderSearch {
+  domain::ProductId product = 0;
+  std::vector<domain::OrderId> ids;  // at least one
+  std::vector<domain::OrderId> lines = {};
+};
+
+// Of an order so many lines are found for a product.
+inline constexpr std::int64_t kLinesFoundMax = 1'000;
+
 class Reader {
  public:
   Reader() = default;
@@ -110,8 +155,12 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
   virtual ~Reader() = default;
 
-  // Connects, and begins to see the database as it is now.
+  // Connects, unless an earlier connection was kept, and begins to see the database as it is now.
   virtual Result<void> begin() = 0;
+
+  // Ends to see it: nothing stays open that holds up a database, but a connection that is idle may
+  // be kept for the next begin().
+  virtual void end() = 0;
 
   // The stock of at most `count` products whose ids come after `after`, in the order of ids.
   virtual Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) = 0;
@@ -129,6 +178,14 @@ class Reader {
 
   // By the database's clock.
   virtual Result<HoldCounts> count_holds() = 0;
+
+  // At most `count` entries of a product, the newest first: those before a place.
+  // Errors: refused if the place is none of this adapter's.
+  virtual Result<std::vector<StoredEntry>> entries(domain::ProductId product,
+                                                   const EntryPlace& before, std::size_t count) = 0;
+
+  // All entries of an order, the newest first.
+  virtual Result<std::vector<StoredEntry>> entries_of_order(const OrderSearch& search) = 0;
 };
 
 }  // namespace inventory::store

@@ -1,12 +1,14 @@
 """The command import: adds the items of a CSV file, or does its adjustments."""
 
 import contextlib
+import csv as csv_module
 import dataclasses
+import io
 import subprocess
 
 import pytest
 
-from client import new_id
+from client import Client, new_id
 from database import stock
 from killing_gate import KillingGate
 from service import DEADLINE_S, PROGRAM, Service, environment, run
@@ -156,6 +158,56 @@ def test_adjustments_of_a_product_are_done_in_the_order_of_the_file(
         file.write_text("product_id,set_to\n" + "".join(f"1,{n}\n" for n in range(50)))
         assert command(broker, queues, file).returncode == 0
     assert stock(database) == {1: 49, 2: 20}
+
+
+def counted(exported, counts):
+    """The file of a stocktake as a spreadsheet saves it, with these counts by product."""
+    rows = list(csv_module.DictReader(io.StringIO(exported)))
+    for row in rows:
+        row["counted"] = counts.get(int(row["product_id"]), "")
+    text = io.StringIO()
+    writer = csv_module.DictWriter(text, rows[0].keys())
+    writer.writeheader()
+    writer.writerows(rows)
+    return "\ufeff" + text.getvalue()
+
+
+def test_a_stocktake_leaves_alone_what_was_sold_meanwhile(broker, database, queues, file):
+    with Service(broker.url, database.url, queues), Client(broker.url, queues) as client:
+        descriptions = ("=1+1", 'Socks, "blue"\n', None, "\x1b[31mred", "shirt")
+        for description in descriptions:
+            assert client.item({"quantity": 10, "description": description}).json["success"]
+        held = {"order_id": "held", "product_id": 1, "quantity": 4, "hold_seconds": 3600}
+        assert client.order(held).json["success"]
+        done = run("stock", "--csv", DATABASE_URL=database.url)
+        assert done.returncode == 0 and "\x1b" not in done.stdout
+        first, *rows = done.stdout.splitlines()
+        assert first == "product_id,description,held,version,expected,counted"
+        assert rows[0].startswith("1,\"'=1+1\",4,") and rows[0].endswith(",6,")
+        # Two are sold while people count; of one, the same number comes in again.
+        for number, product in enumerate((2, 5), 1):
+            sold = {"order_id": number, "product_id": product, "quantity": 1}
+            assert client.order(sold).json["success"]
+        delivery = {"adjustment_id": 1, "product_id": 5, "change": 1}
+        assert client.call(queues.adjust, delivery).json["success"]
+        counts = {1: 5, 2: 8, 3: 10, 5: 7}
+        file.write_text(counted(done.stdout, counts), newline="")
+        before = command(broker, queues, file, "--dry-run")
+        assert before.returncode == 0 and "would have sent 3 rows" in before.stdout
+        for summary in ("2 adjusted, 0 had", "0 adjusted, 2 had been adjusted already"):
+            done = command(broker, queues, file)
+            assert done.returncode == 1, done.stderr
+            assert summary in done.stdout and "1 rejected, 0 not answered" in done.stdout
+            assert "1 as expected, 1 not counted" in done.stdout
+            assert "1 changed since the export" in done.stdout
+            assert f"{file.name}:3: product 2 has changed meanwhile, from 10 to 9" in done.stderr
+        # What has changed is counted again.
+        done = run("stock", "--csv", "--product-id", "2", DATABASE_URL=database.url)
+        file.write_text(counted(done.stdout, {2: 8}), newline="")
+        done = command(broker, queues, file)
+        assert done.returncode == 0 and "1 adjusted" in done.stdout, done.stdout + done.stderr
+    assert stock(database) == {1: 5, 2: 8, 3: 10, 4: 10, 5: 7}
+    assert run("verify", DATABASE_URL=database.url).returncode == 0
 
 
 def test_without_service_or_file_the_status_is_3(broker, client, queues, file):

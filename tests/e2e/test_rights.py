@@ -81,14 +81,22 @@ def test_what_is_missing_is_named(broker, granted, queues):
         assert client.receive().json["success"]  # it goes on by itself
 
 
-def test_reading_takes_no_more_than_select(granted):
-    database, _ = granted
+def test_reading_takes_no_more_than_select(broker, granted, queues):
+    database, url_of_service = granted
     database.execute("CREATE ROLE reader LOGIN")
     database.execute(block("sql", "GRANT SELECT ON inventory, inventory_ledger"))
     url = database.url.replace("postgres@", "reader@")
     try:
-        for command in ("verify", "stock"):
-            done = run(command, DATABASE_URL=url)
+        options = [f"--read-database-url={url}"]
+        with Service(broker.url, url_of_service, queues, options) as service:
+            with Client(broker.url, queues) as client:
+                product = client.add(1)
+            for page in ("/items", f"/items/{product}/ledger"):
+                status, text = service.get(page)
+                assert status == 200, text
+            assert service.get(f"/orders/1?product_id={product}")[0] == 404
+        for command in (("verify",), ("stock",), ("ledger", f"--product-id={product}")):
+            done = run(*command, DATABASE_URL=url)
             assert done.returncode == 0, done.stderr
         database.execute("REVOKE SELECT ON inventory_migration FROM reader")
         assert run("verify", DATABASE_URL=url).returncode == 3

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "cli/commands/import/request_file.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "contract/limits.h"
@@ -32,6 +33,17 @@ std::string table_line(const store::StoredItem& item) {
                      terminal::printable(item.description.value_or("-")));
 }
 
+std::string line_of(const store::StoredItem& item, const StockOptions& options) {
+  if (options.csv) return csv_line(item);
+  return options.json ? terminal::printable_json(server::item_json(item)) : table_line(item);
+}
+
+std::string head_of(const StockOptions& options) {
+  return options.csv ? std::string(kStocktakeHead)
+                     : fmt::format("{:>16}  {:>16}  {:>16}  {:<19}  {}", "ID", "QUANTITY", "HELD",
+                                   "CREATED (UTC)", "DESCRIPTION");
+}
+
 // Returns the exit status: kExitDone; kExitNo if there is no such product; kExitFailed without
 // database.
 int stock(const config::Configuration& configuration, const StockOptions& options) {
@@ -46,16 +58,12 @@ int stock(const config::Configuration& configuration, const StockOptions& option
     if (!items) return report_failure(items.error().what);
     for (const store::StoredItem& item : *items) {
       if (options.product_id && item.id != *options.product_id) break;
-      if (is_first && !options.json) {
-        fmt::print("{:>16}  {:>16}  {:>16}  {:<19}  {}\n", "ID", "QUANTITY", "HELD",
-                   "CREATED (UTC)", "DESCRIPTION");
-      }
+      if (is_first && !options.json) fmt::print("{}\n", head_of(options));
       is_first = false;
       if (const auto odd = server::unreadable(item); !odd.empty()) {
         fmt::print(stderr, "inventory-service: {}\n", odd);
       }
-      fmt::print("{}\n", options.json ? terminal::printable_json(server::item_json(item))
-                                      : table_line(item));
+      fmt::print("{}\n", line_of(item, options));
     }
     if (items->empty()) break;
     left -= items->size();
@@ -70,9 +78,25 @@ int stock(const config::Configuration& configuration, const StockOptions& option
 
 }  // namespace
 
+std::string csv_line(const store::StoredItem& item) {
+  static constexpr std::string_view kBeginFormulas = "=+-@";
+  std::string description = terminal::printable(item.description.value_or(""));
+  // Some spreadsheets pass over spaces before a formula.
+  const std::size_t begin = description.find_first_not_of(' ');
+  if (begin != std::string::npos && kBeginFormulas.contains(description[begin])) {
+    description.insert(0, 1, '\'');
+  }
+  std::string quoted;
+  for (const char byte : description) quoted.append(byte == '"' ? 2 : 1, byte);
+  return fmt::format("{},\"{}\",{},{},{},", item.id, quoted, item.held, item.version,
+                     item.quantity ? fmt::to_string(*item.quantity) : "");
+}
+
 std::expected<StockOptions, std::string> read_stock(const Arguments& given) {
   StockOptions options;
   options.json = given.flag("--json");
+  options.csv = given.flag("--csv");
+  if (options.json && options.csv) return Wrong("--json and --csv: give either");
   for (const auto& [flag, min] :
        {std::pair("--product-id", 1), std::pair("--after", 0), std::pair("--limit", 1)}) {
     const auto text = given.option(flag);
@@ -94,13 +118,17 @@ Command stock_command() {
           "As the database has them now; changes nothing, and may run beside a service or against "
           "a standby.\n\n"
           "Examples:\n  inventory-service stock --product-id 1\n"
-          "  inventory-service stock --json --after 100 --limit 50\n\n"
+          "  inventory-service stock --json --after 100 --limit 50\n"
+          "  inventory-service stock --csv > stock.csv   for a stocktake: fill in the column "
+          "counted, "
+          "and import it\n\n"
           "Exit codes: 0 printed; 1 there is no such product; 2 wrong command line or setting; 3 "
           "failed.",
       .options = {{"--product-id", "N", "only this one"},
                   {"--after", "N", "only those with a higher id"},
                   {"--limit", "N", "at most so many"},
-                  {"--json", "", "a JSON object each, in a line"}},
+                  {"--json", "", "a JSON object each, in a line"},
+                  {"--csv", "", "a file to count with, which import takes"}},
       .prepare = [](const Arguments& given,
                     const config::Configuration&) { return prepared(read_stock(given), stock); },
   };

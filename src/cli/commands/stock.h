@@ -12,6 +12,7 @@
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "domain/order.h"
+#include "store/reader.h"
 
 namespace inventory::cli {
 
@@ -20,9 +21,14 @@ struct StockOptions {
   domain::ProductId after = 0;
   std::size_t limit = std::numeric_limits<std::size_t>::max();  // items
   bool json = false;
+  bool csv = false;  // for a stocktake: see import
 };
 
 std::expected<StockOptions, std::string> read_stock(const Arguments& given);
+
+// A row of the file that a stocktake is made with; the column `counted` is empty. What the
+// description holds is no formula to a spreadsheet, and nothing that a terminal obeys.
+std::string csv_line(const store::StoredItem& item);
 
 Command stock_command();
 

@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "store/testing/empty_reader.h"
+
 namespace inventory::cli {
 namespace {
 
@@ -15,7 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // A database in memory; its calls fail from the `fails_at`th on.
-class MemoryReader : public store::Reader {
+class MemoryReader : public store::EmptyReader {
  public:
   MemoryReader(std::vector<Amount> stock, std::vector<Amount> ledger)
       : stock_(std::move(stock)), ledger_(std::move(ledger)) {}
@@ -37,10 +39,6 @@ class MemoryReader : public store::Reader {
       }
     }
     return page;
-  }
-  store::Result<std::vector<store::StoredItem>> items(domain::ProductId, std::size_t,
-                                                      std::size_t) override {
-    return std::vector<store::StoredItem>();
   }
   // An entry for each of the amounts; its place is its identity.
   store::Result<store::LedgerPart> ledger(const store::LedgerPlace& after,
@@ -78,8 +76,6 @@ class MemoryReader : public store::Reader {
     }
     return page;
   }
-  store::Result<store::HoldCounts> count_holds() override { return store::HoldCounts(); }
-
   std::vector<store::OpenHold> open_holds;        // in the order of keys
   std::map<domain::ProductId, std::string> lost;  // the order of a product, which holds no more
   int fails_at = 0;                               // never

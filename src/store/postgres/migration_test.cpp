@@ -188,6 +188,41 @@ TEST_F(MigrationTest, BringsVersionOneUpToDateBesideItsInstancesAndRewritesNothi
   EXPECT_TRUE(run(migrated->ready()));
 }
 
+constexpr const char* kHasIndexByTime =
+    "SELECT to_regclass('inventory_ledger_decided_at') IS NOT NULL";
+
+TEST_F(MigrationTest, BuildsTheIndexByTimeOfASmallLedger) {
+  make_version_one(*schema);
+  ASSERT_EQ(run(store(schema->options())->migrate()), 1);
+  EXPECT_EQ(schema->sql(kHasIndexByTime), "t");
+}
+
+TEST_F(MigrationTest, TakesAnIndexByTimeThatItsOwnerHasBuiltBefore) {
+  make_version_one(*schema);
+  schema->sql(
+      "CREATE INDEX inventory_ledger_decided_at ON inventory_ledger (product_id, decided_at)");
+  const auto migrated = store(schema->options());
+  EXPECT_TRUE(run(migrated->plan_migration())->obstacles.empty());
+  EXPECT_EQ(run(migrated->migrate()), 1);
+}
+
+TEST_F(MigrationTest, LeavesTheIndexByTimeOfALargeLedgerToItsOwner) {
+  make_version_one(*schema);
+  schema->sql(
+      "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta) "
+      "SELECT 1, rpad('s' || n, 1900, 'x'), 'not_enough_stock', 9, 0 "
+      "FROM generate_series(1, 20000) AS n");
+  const auto migrated = store(schema->options());
+  ASSERT_EQ(run(migrated->migrate()), 1);
+  EXPECT_EQ(schema->sql(kHasIndexByTime), "f");
+  EXPECT_EQ(run(decide_orders(*migrated, Orders{order(10, 1, 2)})), Decisions{kAccepted});
+  const auto reader = schema->open_reader();
+  ASSERT_TRUE(reader->begin());
+  const auto entries = reader->entries(1, {}, 2);
+  ASSERT_TRUE(entries) << entries.error().what;
+  EXPECT_EQ(entries->front().identity, "i10");
+}
+
 TEST_F(MigrationTest, GivesWayToWhoUsesATableAndComesBack) {
   make_version_one(*schema);
   schema->sql("BEGIN; LOCK TABLE inventory_ledger IN ROW EXCLUSIVE MODE");

@@ -12,6 +12,7 @@
 #include "store/postgres/connect.h"
 #include "store/postgres/connection_info.h"
 #include "store/postgres/session.h"
+#include "store/postgres/stored_entries.h"
 #include "store/postgres/transaction.h"
 
 namespace inventory::store::postgres {
@@ -34,14 +35,14 @@ SELECT id::bigint, quantity::bigint FROM inventory WHERE id > $1 ORDER BY id LIM
 // $4: kDescriptionBytesShown. octet_length() reads none of a long text.
 constexpr Statement kItems{"items", R"sql(
 SELECT id, quantity, CASE WHEN bytes <= $4::bigint THEN description END, created_at,
-  bytes > $4::bigint, has_time, low_stock, held
+  bytes > $4::bigint, has_time, low_stock, held, version
 FROM (
   SELECT *, sum(least(bytes, $4::bigint)) OVER (ORDER BY id) AS total, row_number() OVER (ORDER BY id)
   FROM (
     SELECT id::bigint, quantity::bigint, description::text,
       CASE WHEN created_at >= '0001-01-01' AND created_at < '10000-01-01'
         THEN created_at::timestamp END AS created_at,
-      created_at IS NOT NULL AS has_time, low_stock::bigint,
+      created_at IS NOT NULL AS has_time, low_stock::bigint, version::bigint,
       coalesce(octet_length(description::text), 0)::bigint AS bytes
     FROM inventory WHERE id > $1 ORDER BY id LIMIT $2) AS page) AS counted
 CROSS JOIN LATERAL (
@@ -111,7 +112,11 @@ class PostgresReader : public Reader {
         call_deadline_(call_deadline),
         info_(for_reading(std::move(options), call_deadline)) {}
 
-  Result<void> begin() override { return run(connect_and_begin()); }
+  Result<void> begin() override { return run(begin_or_connect()); }
+
+  void end() override {
+    if (session_ && !run(roll_back())) session_.reset();
+  }
 
   Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
     return run(read_stock(after, static_cast<std::int64_t>(count)));
@@ -133,6 +138,15 @@ class PostgresReader : public Reader {
 
   Result<HoldCounts> count_holds() override { return run(read_hold_counts()); }
 
+  Result<std::vector<StoredEntry>> entries(domain::ProductId product, const EntryPlace& before,
+                                           std::size_t count) override {
+    return run(stored_entries(*session_, product, before, count, deadline()));
+  }
+
+  Result<std::vector<StoredEntry>> entries_of_order(const OrderSearch& search) override {
+    return run(stored_entries_of_order(*session_, search, deadline()));
+  }
+
  private:
   // Runs the event loop until the call has its result.
   template <class T>
@@ -143,7 +157,14 @@ class PostgresReader : public Reader {
     return result.get();
   }
 
-  Task<Result<void>> connect_and_begin() {
+  // A connection that was kept may have ended meanwhile, which is found out by using it.
+  Task<Result<void>> begin_or_connect() {
+    if (session_ && session_->idle()) {
+      auto begun = co_await begin_on_session();
+      if (begun || !session_->lost()) {
+        co_return begun;
+      }
+    }
     session_.reset();
     auto connected = co_await connect(loop_.get_executor(), info_,
                                       std::chrono::steady_clock::now() + connect_timeout_);
@@ -151,6 +172,10 @@ class PostgresReader : public Reader {
       co_return std::unexpected(std::move(connected.error()));
     }
     session_ = std::make_unique<Session>(loop_.get_executor(), std::move(*connected));
+    co_return co_await begin_on_session();
+  }
+
+  Task<Result<void>> begin_on_session() {
     session_->command(kBeginToRead);
     session_->command(kNoTransactionTimeout);
     session_->command(kTakeBytes);
@@ -164,6 +189,14 @@ class PostgresReader : public Reader {
       co_return std::unexpected(std::move(error));
     }
     co_return Result<void>();
+  }
+
+  // False: the connection is not worth keeping.
+  Task<bool> roll_back() {
+    if (session_->lost() || session_->is_doubtful()) co_return false;
+    session_->command("ROLLBACK");
+    const auto rolled_back = co_await session_->synchronize("ending to read", deadline());
+    co_return rolled_back && session_->idle();
   }
 
   Task<Result<std::vector<Amount>>> read_stock(std::int64_t after, std::int64_t count) {
@@ -241,6 +274,7 @@ class PostgresReader : public Reader {
       item.has_odd_time = read_bool(rows, row, 5) && !item.created_at;
       item.low_stock = read_bigint(rows, row, 6);
       item.held = read_bigint(rows, row, 7).value_or(0);
+      item.version = read_bigint(rows, row, 8).value_or(0);
     }
     co_return items;
   }

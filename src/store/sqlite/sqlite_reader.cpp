@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
+#include <string_view>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "store/order_search.h"
 #include "store/sqlite/fault.h"
 #include "store/sqlite/statement.h"
 #include "store/sqlite/timestamp.h"
@@ -16,12 +20,13 @@
 namespace inventory::store::sqlite {
 namespace {
 
-constexpr int kRecoveryWaitMs = 2'000;  // while a service recovers a log that a crash left
+constexpr int kRecoveryWaitMs = 2'000;      // while a service recovers a log that a crash left
+constexpr int kStepsBetweenLooks = 10'000;  // of a statement, at the clock: some 100 us
 
 // A row at a time: what one holds may be large, and nothing here may hold several of them.
 constexpr std::string_view kItems = R"sql(
 SELECT id, quantity, description, created_at, low_stock,
-  (SELECT sum(quantity) FROM inventory_hold WHERE product_id = inventory.id)
+  (SELECT sum(quantity) FROM inventory_hold WHERE product_id = inventory.id), version
 FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2
 )sql";
 
@@ -65,9 +70,73 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM inventory_hold LIMIT ?1)),
   (SELECT min(expires_at) FROM inventory_hold)
 )sql";
 
+// There is no index by time: to keep one would double what an order costs here. So all entries of a
+// product are read.
+std::string entries_sql(std::string_view where, std::string_view rest) {
+  return fmt::format(R"sql(
+SELECT decided_at, coalesce(version, -1), delta = 0, substr(identity, 1, {0}),
+  substr(outcome, 1, {1}), quantity, delta, quantity_after, substr(reason, 1, {1}),
+  substr(terms, 1, {1})
+FROM inventory_ledger WHERE product_id = ?1 AND {2} {3}
+)sql",
+                     kIdentityShown, kTextShown, where, rest);
+}
+
+std::string newest_entries_sql() {
+  return entries_sql(
+      fmt::format("(?2 IS NULL OR (decided_at, coalesce(version, -1), delta = 0, substr(identity, "
+                  "1, {0})) < (?2, ?3, ?4, ?5))",
+                  kIdentityShown),
+      fmt::format("ORDER BY decided_at DESC, coalesce(version, -1) DESC, delta = 0 DESC, "
+                  "substr(identity, 1, {0}) DESC LIMIT ?6",
+                  kIdentityShown));
+}
+
+std::string entries_of_identity_sql() {
+  return entries_sql("identity IN (?2, 'c' || ?2, 'f' || ?2, 'x' || ?2)", "");
+}
+
+constexpr std::string_view kNextLine = R"sql(
+SELECT identity FROM inventory_ledger
+WHERE product_id = ?1 AND identity > ?2 AND identity < ?3 ORDER BY identity LIMIT 1
+)sql";
+
+constexpr std::string_view kLinesThatHold = R"sql(
+SELECT identity FROM inventory_ledger
+WHERE product_id = ?1 AND identity > ?2 AND identity < ?3 AND
+  (instr(identity, ?4) > 0 OR instr(identity, ?5) > 0)
+ORDER BY identity LIMIT ?6
+)sql";
+
+StoredEntry read_entry(const Statement& row) {
+  StoredEntry entry{.identity = std::string(row.text(3)),
+                    .outcome = std::string(row.text(4)),
+                    .quantity = row.exact_integer(5),
+                    .delta = row.exact_integer(6),
+                    .quantity_after = row.exact_integer(7),
+                    .reason = row.optional_text(8),
+                    .terms = row.optional_text(9),
+                    .decided_at = to_timestamp(row.text(0)),
+                    .place = {}};
+  entry.place = {.time = std::string(row.text(0)),
+                 .version = row.integer(1),
+                 .is_change = row.integer(2) == 0,
+                 .identity = entry.identity};
+  return entry;
+}
+
+bool is_newer(const StoredEntry& left, const StoredEntry& right) {
+  const auto key = [](const EntryPlace& place) {
+    return std::tuple(std::string_view(*place.time), place.version, !place.is_change,
+                      std::string_view(place.identity));
+  };
+  return key(left.place) > key(right.place);
+}
+
 class SqliteReader : public Reader {
  public:
-  explicit SqliteReader(std::string path) : path_(std::move(path)) {}
+  SqliteReader(std::string path, std::optional<std::chrono::milliseconds> deadline)
+      : path_(std::move(path)), deadline_(deadline) {}
 
   Result<void> begin() override {
     handle_.reset();
@@ -88,6 +157,10 @@ class SqliteReader : public Reader {
       return std::unexpected(error_of(handle, path_, "opening it to read"));
     }
     sqlite3_busy_timeout(handle, kRecoveryWaitMs);
+    if (deadline_) {
+      until_ = std::chrono::steady_clock::now() + *deadline_;
+      sqlite3_progress_handler(handle, kStepsBetweenLooks, &SqliteReader::is_late, this);
+    }
     // A transaction sees the file as it is at its first read.
     for (const char* sql : {"BEGIN", "SELECT count(*) FROM inventory_migration"}) {
       if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
@@ -96,6 +169,9 @@ class SqliteReader : public Reader {
     }
     return {};
   }
+
+  // To open the file again costs little, and finds one that was put in its place.
+  void end() override { handle_.reset(); }
 
   Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
     auto statement = Statement::prepare(
@@ -147,6 +223,7 @@ class SqliteReader : public Reader {
           item.has_odd_time = !item.created_at && !row.is_null(3);
           item.low_stock = row.exact_integer(4);
           item.held = row.integer(5);
+          item.version = row.integer(6);
           return true;
         },
         after, static_cast<std::int64_t>(count));
@@ -249,7 +326,98 @@ class SqliteReader : public Reader {
     return counts;
   }
 
+  Result<std::vector<StoredEntry>> entries(domain::ProductId product, const EntryPlace& before,
+                                           std::size_t count) override {
+    auto statement = Statement::prepare(handle_.get(), newest_entries_sql());
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    std::vector<StoredEntry> entries;
+    auto read = statement->each(
+        "reading the ledger", [&](const Statement& row) { entries.push_back(read_entry(row)); },
+        product, before.time, before.version, std::int64_t{before.is_change ? 0 : 1},
+        std::string_view(before.identity), static_cast<std::int64_t>(count));
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    return entries;
+  }
+
+  Result<std::vector<StoredEntry>> entries_of_order(const OrderSearch& search) override {
+    auto identities = named_identities(search);
+    if (search.lines.empty()) {
+      auto lines = find_lines(search);
+      if (!lines) {
+        return std::unexpected(std::move(lines.error()));
+      }
+      std::ranges::move(*lines, std::back_inserter(identities));
+    }
+    auto statement = Statement::prepare(handle_.get(), entries_of_identity_sql());
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    std::vector<StoredEntry> entries;
+    for (const std::string& identity : identities) {
+      auto read = statement->each(
+          kReadingAnOrder, [&](const Statement& row) { entries.push_back(read_entry(row)); },
+          search.product, std::string_view(identity));
+      if (!read) {
+        return std::unexpected(read.error());
+      }
+    }
+    std::ranges::sort(entries, is_newer);
+    return only_of(search, std::move(entries));
+  }
+
  private:
+  static int is_late(void* reader) {
+    return std::chrono::steady_clock::now() > static_cast<SqliteReader*>(reader)->until_ ? 1 : 0;
+  }
+
+  static constexpr std::string_view kReadingAnOrder = "reading an order's entries";
+
+  // Identities of orders of the search, perhaps, that have a line.
+  Result<std::vector<std::string>> find_lines(const OrderSearch& search) {
+    auto next_line = Statement::prepare(handle_.get(), kNextLine);
+    if (!next_line) {
+      return std::unexpected(next_line.error());
+    }
+    std::vector<std::string> named;
+    std::string after = kLinesBegin;
+    for (int tried = 0; tried < kLineIdsTried; ++tried) {
+      std::optional<std::string> next;
+      auto read = next_line->each(
+          kReadingAnOrder, [&](const Statement& row) { next = row.text(0); }, search.product,
+          std::string_view(after), std::string_view(kLinesEnd));
+      if (!read) {
+        return std::unexpected(read.error());
+      }
+      if (!next) {
+        return named;
+      }
+      after = skip_line(search, *next, named);
+    }
+    return find_lines_that_hold(search);
+  }
+
+  Result<std::vector<std::string>> find_lines_that_hold(const OrderSearch& search) {
+    auto statement = Statement::prepare(handle_.get(), kLinesThatHold);
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    const auto first = search.ids.front().ledger_identity();
+    const auto last = search.ids.back().ledger_identity();
+    std::vector<std::string> found;
+    auto read = statement->each(
+        kReadingAnOrder, [&](const Statement& row) { found.emplace_back(row.text(0)); },
+        search.product, std::string_view(kLinesBegin), std::string_view(kLinesEnd),
+        std::string_view(first), std::string_view(last), kLinesFoundMax);
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    return found;
+  }
+
   struct Close {
     void operator()(sqlite3* handle) const { sqlite3_close(handle); }
   };
@@ -262,13 +430,16 @@ class SqliteReader : public Reader {
   }
 
   std::string path_;
+  std::optional<std::chrono::milliseconds> deadline_;
+  std::chrono::steady_clock::time_point until_;
   std::unique_ptr<sqlite3, Close> handle_;
 };
 
 }  // namespace
 
-std::unique_ptr<Reader> make_sqlite_reader(std::string path) {
-  return std::make_unique<SqliteReader>(std::move(path));
+std::unique_ptr<Reader> make_sqlite_reader(std::string path,
+                                           std::optional<std::chrono::milliseconds> deadline) {
+  return std::make_unique<SqliteReader>(std::move(path), deadline);
 }
 
 }  // namespace inventory::store::sqlite

@@ -1,16 +1,19 @@
 #include "cli/commands/import/import.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <fmt/format.h>
@@ -20,7 +23,9 @@
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/request_client.h"
+#include "contract/adjustment_message.h"
 #include "contract/headers.h"
+#include "contract/json_object.h"
 #include "terminal/printable.h"
 #include "terminal/progress.h"
 
@@ -66,6 +71,17 @@ Words words_of(RowKind kind) {
   return {};
 }
 
+// What there is, if an adjustment was not done because it is not what was expected.
+std::optional<domain::Quantity> changed_to(std::string_view reply) {
+  static constexpr std::array<std::string_view, 2> kWanted{"message", "quantity"};
+  const auto object = contract::read_json_object(reply, kWanted);
+  if (!object) return std::nullopt;
+  const auto* message = std::get_if<std::string>(&object->values[0]);
+  const auto* quantity = std::get_if<std::int64_t>(&object->values[1]);
+  if (message == nullptr || quantity == nullptr) return std::nullopt;
+  return *message == contract::kInventoryHasChanged ? std::optional(*quantity) : std::nullopt;
+}
+
 class Import {
  public:
   template <class T>
@@ -77,6 +93,7 @@ class Import {
         words_(words_of(file.kind)),
         queue_(configuration.*words_.queue),
         configuration_(configuration),
+        file_(file),
         rows_(file.rows),
         name_(terminal::printable(options.name)),
         progress_(fmt::format("importing {}", name_), terminal::is_terminal(STDERR_FILENO)) {}
@@ -87,6 +104,16 @@ class Import {
     fmt::print("{}: {} {}, {} {} already, {} rejected, {} not answered\n", name_, done_,
                words_.done, earlier_, words_.earlier, rejected_,
                rows_.size() - done_ - earlier_ - rejected_);
+    if (file_.not_counted + file_.as_expected > 0) {
+      fmt::print("{}: {} as expected, {} not counted\n", name_, file_.as_expected,
+                 file_.not_counted);
+    }
+    if (changed_ > 0) {
+      fmt::print(
+          "{}: {} changed since the export, and are as they were: export and count these "
+          "again\n",
+          name_, changed_);
+    }
     if (sent) co_return rejected_ == 0 ? kExitDone : kExitNo;
     fmt::print(
         stderr,
@@ -119,12 +146,14 @@ class Import {
   const Words words_;
   const std::string& queue_;
   const config::Configuration& configuration_;
+  const RequestFile& file_;
   const std::span<const RequestRow> rows_;
   const std::string name_;
   terminal::Progress progress_;
   std::size_t done_ = 0;
   std::size_t earlier_ = 0;
   std::size_t rejected_ = 0;
+  std::size_t changed_ = 0;  // of them: not what was expected
 };
 
 // What may be outstanding at a time. Several instances decide in no order, and each adjustment of a
@@ -170,6 +199,12 @@ void Import::count(const RequestRow& row, const amqp::Delivery& reply) {
   if (!is_success(reply.body)) {
     ++rejected_;
     progress_.clear();
+    if (const auto quantity = row.expected ? changed_to(reply.body) : std::nullopt) {
+      ++changed_;
+      fmt::print(stderr, "{}:{}: product {} has changed meanwhile, from {} to {}\n", name_,
+                 row.line, row.product.value_or(0), *row.expected, *quantity);
+      return;
+    }
     fmt::print(stderr, "{}:{}: {}\n", name_, row.line, terminal::printable(reply.body));
     return;
   }
@@ -234,10 +269,16 @@ Command import_command() {
       .description =
           "The first line is quantity,description for items, or product_id,change,reason or "
           "product_id,set_to for\nadjustments of stock; reason may be left out, or stand behind "
-          "set_to too. Quotes as RFC 4180 has them.\nNothing is sent if a row is bad. May be "
+          "set_to too. Quotes as RFC 4180 has them.\nThe file of stock --csv is taken, too: it "
+          "sets "
+          "what was filled in as counted, where the stock is still\nas it was exported.\nNothing "
+          "is "
+          "sent if a row is bad. May be "
           "interrupted, and run again: each row has an identity made\nof the file's name and what "
           "it asks for, and is done once. So each delivery needs a name of its own.\n\n"
           "Examples:\n  inventory-service import items.csv\n"
+          "  inventory-service stock --csv > stock.csv; then, counted: inventory-service import "
+          "stock.csv\n"
           "  inventory-service import - --name \"delivery 17\" < changes.csv\n\n"
           "Exit codes: 0 all rows are done; 1 rows are bad, skipped or rejected; 2 wrong command "
           "line or\nsetting; 3 failed: run it again.",

@@ -28,7 +28,10 @@ struct Row {
   std::variant<AddOptions, domain::Adjustment> request;
 };
 
-using ReadRow = std::expected<Row, std::string>;
+// Why a row asks for nothing.
+enum class Nothing : std::uint8_t { not_counted, as_expected };
+
+using ReadRow = std::expected<std::variant<Row, Nothing>, std::string>;
 
 ReadRow read_item(Fields fields, std::string_view name) {
   const auto quantity = read_integer("quantity", fields[0], 0, contract::kIntegerMax);
@@ -80,6 +83,28 @@ ReadRow read_count_row(Fields fields, std::string_view name) {
       .request = *std::move(adjustment)};
 }
 
+ReadRow read_stocktake_row(Fields fields, std::string_view /*name*/) {
+  const auto read = [](const char* column, const std::string& text, std::int64_t min = 0) {
+    return read_integer(column, text, min, contract::kIntegerMax);
+  };
+  if (fields[5].empty()) return Nothing::not_counted;
+  const auto product = read("product_id", fields[0], 1);
+  const auto version = read("version", fields[3]);
+  const auto expected = read("expected", fields[4]);
+  const auto counted = read("counted", fields[5]);
+  for (const auto* number : {&product, &version, &expected, &counted}) {
+    if (!*number) return Wrong(number->error());
+  }
+  if (*counted == *expected) return Nothing::as_expected;
+  return Row{
+      .content = fmt::format("stocktake {} {} {} {}", *product, *version, *expected, *counted),
+      .request = domain::Adjustment{.id = domain::OrderId(0),
+                                    .product = *product,
+                                    .set_to = *counted,
+                                    .expected = *expected,
+                                    .reason = "stocktake"}};
+}
+
 // Form: what a first line announces.
 struct Form {
   std::string_view head;
@@ -93,6 +118,7 @@ constexpr std::array kForms{
     Form{"product_id,change,reason", RowKind::adjustment, read_change_row},
     Form{"product_id,set_to", RowKind::adjustment, read_count_row},
     Form{"product_id,set_to,reason", RowKind::adjustment, read_count_row},
+    Form{kStocktakeHead, RowKind::adjustment, read_stocktake_row},
 };
 
 std::size_t count_columns(const Form& form) {
@@ -133,7 +159,7 @@ std::expected<RequestFile, std::string> read_request_file(std::string_view text,
   if (form == nullptr) {
     return std::unexpected(
         "the first line is none of quantity,description; product_id,change; product_id,set_to, the "
-        "last two with or without ,reason");
+        "last two with or without ,reason; nor that of stock --csv");
   }
   RequestFile file{.kind = form->kind, .rows = {}, .bad = {}};
   std::map<std::string, std::size_t> seen;  // how often, by what is in a row
@@ -149,17 +175,25 @@ std::expected<RequestFile, std::string> read_request_file(std::string_view text,
                                             count_columns(*form), form->head)});
       continue;
     }
-    auto row = form->read(std::move(fields), name);
-    if (!row) {
-      file.bad.push_back({line, std::move(row.error())});
+    auto read = form->read(std::move(fields), name);
+    if (!read) {
+      file.bad.push_back({line, std::move(read.error())});
       continue;
     }
-    const auto* adjustment = std::get_if<domain::Adjustment>(&row->request);
-    const auto product = adjustment != nullptr ? std::optional(adjustment->product) : std::nullopt;
-    const std::string content = sha256_hex(row->content);
-    auto identity = fmt::format("import-{}-{}", content, ++seen[content]);
-    auto body = make_body(*std::move(row), identity);
-    file.rows.push_back({line, std::move(body), std::move(identity), product});
+    if (const auto* nothing = std::get_if<Nothing>(&*read)) {
+      ++(*nothing == Nothing::not_counted ? file.not_counted : file.as_expected);
+      continue;
+    }
+    Row& row = std::get<Row>(*read);
+    RequestRow request{.line = line, .body = "", .identity = "", .product = std::nullopt};
+    if (const auto* adjustment = std::get_if<domain::Adjustment>(&row.request)) {
+      request.product = adjustment->product;
+      request.expected = adjustment->expected;
+    }
+    const std::string content = sha256_hex(row.content);
+    request.identity = fmt::format("import-{}-{}", content, ++seen[content]);
+    request.body = make_body(std::move(row), request.identity);
+    file.rows.push_back(std::move(request));
   }
   return file;
 }

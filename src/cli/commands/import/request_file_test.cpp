@@ -80,6 +80,49 @@ TEST(RequestFile, NamesTheLineOfEachBadAdjustment) {
   EXPECT_THAT(lines, ElementsAre(2, 3, 4, 5, 6, 7));
 }
 
+RequestFile read_stocktake(std::string_view rows, std::string_view name = "stock.csv") {
+  auto file = read_request_file(std::string(kStocktakeHead) + "\r\n" + std::string(rows), name);
+  if (!file) throw std::runtime_error(file.error());
+  return *file;
+}
+
+TEST(RequestFile, SetsWhatWasCountedIfThereIsStillWhatWasExported) {
+  const auto file = read_stocktake(
+      "1,\"Socks, \"\"blue\"\"\",2,17,10,8\r\n2,\"\",0,1,5,5\r\n3,\"\",0,1,5,\r\n4,,0,0,0,3\r\n");
+  EXPECT_EQ(file.kind, RowKind::adjustment);
+  EXPECT_TRUE(file.bad.empty());
+  EXPECT_EQ(file.as_expected, 1U);
+  EXPECT_EQ(file.not_counted, 1U);
+  ASSERT_EQ(file.rows.size(), 2U);
+  EXPECT_EQ(file.rows[0].body,
+            R"({"adjustment_id":")" + file.rows[0].identity +
+                R"(","product_id":1,"set_to":8,"expected":10,"reason":"stocktake"})");
+  EXPECT_EQ(file.rows[0].expected, 10);
+  EXPECT_EQ(file.rows[1].line, 5U);
+  EXPECT_EQ(file.rows[1].product, 4);
+}
+
+TEST(RequestFile, KnowsARowOfAStocktakeByTheVersionOfItsProduct) {
+  const auto identity = [](std::string_view row, std::string_view name) {
+    return read_stocktake(row, name).rows.at(0).identity;
+  };
+  EXPECT_EQ(identity("1,a,2,17,10,8\n", "a.csv"), identity("1,b,3,17,10,8\n", "b.csv"));
+  EXPECT_NE(identity("1,a,2,17,10,8\n", "a.csv"), identity("1,a,2,18,10,8\n", "a.csv"));
+  EXPECT_NE(identity("1,a,2,17,10,8\n", "a.csv"), identity("1,a,2,17,10,7\n", "a.csv"));
+}
+
+TEST(RequestFile, NamesTheLineOfEachBadRowOfAStocktake) {
+  const auto file = read_stocktake(
+      "x,a,0,1,5,4\n1,a,0,1,,4\n1,a,0,,5,4\n1,a,0,1,5,-4\n1,a,0,1,5,4.5\n1,a,0,1,5\n,,,,,\n");
+  EXPECT_TRUE(file.rows.empty());
+  EXPECT_EQ(file.not_counted, 1U);
+  std::vector<std::size_t> lines;
+  lines.reserve(file.bad.size());
+  for (const BadRow& bad : file.bad) lines.push_back(bad.line);
+  EXPECT_THAT(lines, ElementsAre(2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(file.bad[3].what, HasSubstr("counted takes a whole number"));
+}
+
 TEST(RequestFile, KnowsAnAdjustmentWhoseReasonWasCorrected) {
   const auto wrong = read_file("product_id,change,reason\n1,5,delivry\n");
   const auto right = read_file("product_id,change,reason\n1,5,delivery\n");

@@ -1,0 +1,40 @@
+#pragma once
+
+// LedgerPages: the ledger over HTTP.
+//
+//   GET /items/7/ledger?before=...&limit=100  200 {"product_id":7,"entries":[...],"next":"..."}:
+//   the
+//                                             newest first; the next `before`, null at the end; 404
+//                                             if the product has no entry. A page of kPageBytesMax
+//                                             ends before its limit
+//   GET /orders/A-17?product_id=7             200 {"product_id":7,"orders":[...],"more":false};
+//   404.
+//                                             One element for each line, and each type of the id,
+//                                             if `line_id` names none; `more`: there are others,
+//                                             which would be beyond kPageBytesMax
+//
+// What the database does not answer is answered 503 with Retry-After.
+//
+// Threads: the reader's.
+
+#include <string_view>
+
+#include "ops/http.h"
+#include "server/page_reader.h"
+
+namespace inventory::server {
+
+class LedgerPages {
+ public:
+  explicit LedgerPages(PageReader& reader) : reader_(reader) {}
+
+  static bool is_of_product(std::string_view path);  // /items/.../ledger
+
+  ops::Task<ops::HttpResponse> of_product(ops::HttpRequest request);
+  ops::Task<ops::HttpResponse> of_order(ops::HttpRequest request);  // /orders/...
+
+ private:
+  PageReader& reader_;
+};
+
+}  // namespace inventory::server

@@ -1,0 +1,126 @@
+#pragma once
+
+// PageReader: how pages over HTTP read the database.
+//
+// Invariants:
+//   1. The flow does not notice: what is read has a thread and a connection of its own. The
+//      connection is kept, and made again when it is lost; between two reads it is idle, so that no
+//      transaction stays open. One read runs at a time.
+//   2. At most kPageReadsMax reads wait. What is more, or takes longer than kPageReadTimeout, is an
+//      error.
+//   3. The database may be a standby: it is only read, and a read that the standby cancels because
+//      replication must go on is done once more.
+//
+// Threads: one executor, on which it is used and which runs until it is destroyed.
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "log/limit.h"
+#include "ops/http.h"
+#include "store/reader.h"
+
+namespace inventory::server {
+
+inline constexpr std::size_t kPageReadsMax = 16;
+inline constexpr std::chrono::milliseconds kPageReadTimeout{700};
+
+class PageReader {
+ public:
+  using OpenReader = std::function<std::unique_ptr<store::Reader>()>;
+
+  // `open` is called once, on the thread.
+  PageReader(const boost::asio::any_io_executor& executor, OpenReader open);
+  PageReader(const PageReader&) = delete;
+  PageReader& operator=(const PageReader&) = delete;
+  ~PageReader();
+
+  // What `read(reader)` returns, a store::Result; or an error, also if it was not even tried. It
+  // runs on the thread, perhaps after the caller has given up, and perhaps twice.
+  template <class Read>
+  ops::Task<std::invoke_result_t<Read&, store::Reader&>> read(Read read);
+
+ private:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  template <class Answer>
+  struct Pending {
+    explicit Pending(const boost::asio::any_io_executor& executor) : answered(executor) {}
+
+    boost::asio::steady_timer answered;
+    std::optional<Answer> answer;
+  };
+
+  template <class Answer, class Read>
+  Answer read_now(Read& read, TimePoint until);
+
+  store::Result<void> begin(TimePoint until);
+  void end();
+  void report(const store::Error& error);
+
+  static store::Error late();
+  static bool may_pass_if_repeated(store::Fault fault);
+
+  boost::asio::any_io_executor executor_;
+  OpenReader open_;
+  std::unique_ptr<store::Reader> reader_;  // the thread's
+  std::size_t reads_ = 0;                  // waiting or under way
+  log::Limit failures_{5, std::chrono::minutes(1)};
+  boost::asio::thread_pool thread_{1};
+};
+
+template <class Read>
+ops::Task<std::invoke_result_t<Read&, store::Reader&>> PageReader::read(Read read) {
+  using Answer = std::invoke_result_t<Read&, store::Reader&>;
+  if (reads_ == kPageReadsMax) {
+    co_return std::unexpected(store::Error{store::Fault::unavailable, "too many pages wait"});
+  }
+  ++reads_;
+  const auto pending = std::make_shared<Pending<Answer>>(executor_);
+  const TimePoint until = std::chrono::steady_clock::now() + kPageReadTimeout;
+  pending->answered.expires_at(until);
+  boost::asio::post(thread_, [this, pending, until, read = std::move(read)]() mutable {
+    Answer answer = read_now<Answer>(read, until);
+    boost::asio::post(executor_, [this, pending, answer = std::move(answer)]() mutable {
+      --reads_;
+      if (!answer) report(answer.error());
+      pending->answer = std::move(answer);
+      pending->answered.cancel();
+    });
+    end();
+  });
+  co_await pending->answered.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  std::optional<Answer> answer = std::move(pending->answer);
+  if (!answer) {
+    co_return std::unexpected(late());
+  }
+  co_return *std::move(answer);
+}
+
+template <class Answer, class Read>
+Answer PageReader::read_now(Read& read, TimePoint until) {
+  for (bool is_again = false;; is_again = true) {
+    if (auto begun = begin(until); !begun) {
+      return std::unexpected(std::move(begun.error()));
+    }
+    Answer answer = read(*reader_);
+    if (answer || is_again || !may_pass_if_repeated(answer.error().fault)) {
+      return answer;
+    }
+    end();
+  }
+}
+
+}  // namespace inventory::server
