@@ -91,8 +91,11 @@ ops::Task<ops::HttpResponse> LedgerPages::of_product(ops::HttpRequest request) {
 }
 
 ops::Task<ops::HttpResponse> LedgerPages::of_order(ops::HttpRequest request) {
-  store::OrderSearch search{
-      .ids = ids_of(std::string_view(request.path).substr(kOrders.size()), false)};
+  // Browsers take "." and ".." out of paths: such ids come as parameters.
+  const std::string_view id = std::string_view(request.path).substr(kOrders.size());
+  const auto parameter = ops::query_parameter(request.query, "order_id");
+  store::OrderSearch search{.ids = id.empty() && parameter ? ids_of(*parameter, true)
+                                                           : ids_of(id, false)};
   if (search.ids.empty()) co_return not_found(kNoSuchOrder);
   const auto product =
       read_product_id(ops::query_parameter(request.query, "product_id").value_or(""));

@@ -12,6 +12,7 @@
 //                                             One element for each line, and each type of the id,
 //                                             if `line_id` names none; `more`: there are others,
 //                                             which would be beyond kPageBytesMax
+//   GET /orders/?order_id=A-17&product_id=7   the same
 //
 // What the database does not answer is answered 503 with Retry-After.
 //

@@ -144,6 +144,8 @@ TEST_F(LedgerPagesTest, FindAnOrderByAnIdOfEitherType) {
   get("/orders/a%2Fb%20%C3%A9+/c?product_id=7&line_id=%3Cb%3E+1");
   EXPECT_THAT(table_.asked.ids, ElementsAre(domain::OrderId("a/b é+/c")));
   EXPECT_THAT(table_.asked.lines, ElementsAre(domain::OrderId("<b> 1")));
+  get("/orders/?order_id=%2E%2e&product_id=7");
+  EXPECT_THAT(table_.asked.ids, ElementsAre(domain::OrderId("..")));
   EXPECT_TRUE(
       get("/orders/1?product_id=7")
           .body.starts_with(
