@@ -8,6 +8,7 @@
 // Its handler runs on the event loop and must not block. Where it suspends, it is cancelled
 // (Asio's terminal cancellation) when its time is up, and the client gets a 503.
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -41,7 +42,8 @@ using HttpHandler = std::function<Task<HttpResponse>(HttpRequest)>;
 struct HttpRoute {
   std::string path;
   HttpHandler handle;
-  bool is_public = false;  // see HttpGuard
+  bool is_public = false;                      // see HttpGuard
+  std::chrono::milliseconds answer_within{0};  // if that is more than HttpLimits::answer
 };
 
 // A handler that has its answer at once.

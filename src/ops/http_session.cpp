@@ -1,5 +1,6 @@
 #include "ops/http_session.h"
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <string_view>
@@ -216,7 +217,9 @@ Task<std::optional<HttpSession::Read>> HttpSession::read() {
 }
 
 Task<HttpResponse> HttpSession::answer(HttpRequest request) {
-  answer_deadline_.expires_after(limits_.answer);
+  const HttpRoute* route = find_route(server_.routes, request.path);
+  answer_deadline_.expires_after(
+      std::max(limits_.answer, route == nullptr ? limits_.answer : route->answer_within));
   error_code cancelled;
   auto first = co_await (handle_or_fail(server_.routes, std::move(request)) ||
                          answer_deadline_.async_wait(redirect_error(use_awaitable, cancelled)));

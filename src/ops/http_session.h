@@ -36,7 +36,7 @@ struct HttpLimits {
   std::size_t body_bytes_max = 1'024;        // no route wants one
   std::chrono::milliseconds idle{60'000};    // without a request
   std::chrono::milliseconds request{5'000};  // from a request's first byte to its last
-  std::chrono::milliseconds answer{900};     // of a handler
+  std::chrono::milliseconds answer{900};     // of a handler; some routes have more
   std::chrono::milliseconds write{5'000};    // of an answer, until the system has taken it
   std::size_t answer_bytes_max = 3 << 20;    // of all answers that are being written
 };
@@ -103,7 +103,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   HttpServer& server_;
   const HttpLimits& limits_;                   // of the server
   boost::asio::steady_timer deadline_;         // of a read or a write
-  boost::asio::steady_timer answer_deadline_;  // of a handler
+  boost::asio::steady_timer answer_deadline_;  // of a handler; some routes have more
   boost::beast::flat_buffer buffer_;           // what was received and is not parsed yet
   bool timed_out_ = false;
   bool finishing_ = false;

@@ -1,10 +1,14 @@
 #include "server/item_pages.h"
 
+#include <string>
+#include <vector>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "server/page_answers.h"
+#include "store/item_search.h"
 #include "store/testing/empty_reader.h"
 
 namespace inventory::server {
@@ -29,7 +33,21 @@ class FiveItemsReader : public store::EmptyReader {
     return items;
   }
 
+  // All of them, with less on hand the higher the id is.
+  store::Result<std::vector<store::StoredItem>> find_items(const store::ItemSearch& search,
+                                                           std::size_t count,
+                                                           std::size_t) override {
+    *asked = search;
+    std::vector<store::StoredItem> items;
+    for (domain::ProductId id = 5; id >= 1 && items.size() < count; --id) {
+      items.emplace_back().id = id;
+      items.back().quantity = 5 - id;
+    }
+    return items;
+  }
+
   std::optional<std::string> description;
+  store::ItemSearch* asked = nullptr;
 
  private:
   bool fails_;
@@ -60,7 +78,13 @@ class ItemPagesTest : public testing::Test {
                        reader->description = description_;
                        return reader;
                      }};
-  ItemPages pages_{reader_};
+  store::ItemSearch asked_;
+  PageReader searcher_{loop_.get_executor(), [this] {
+                         auto reader = std::make_unique<FiveItemsReader>(fails_);
+                         reader->asked = &asked_;
+                         return reader;
+                       }};
+  ItemPages pages_{reader_, searcher_};
 };
 
 TEST_F(ItemPagesTest, ShowOneItem) {
@@ -73,6 +97,38 @@ TEST_F(ItemPagesTest, ShowOneItem) {
   for (const char* target : {"/items/6", "/items/0", "/items/-1", "/items/", "/items/x",
                              "/items/3/", "/items/9007199254740992"}) {
     EXPECT_EQ(get(target).status, 404U) << target;
+  }
+}
+
+TEST_F(ItemPagesTest, FindItemsAndTellWhereTheNextPageBegins) {
+  EXPECT_TRUE(get("/items?search=a%20b%2B+%C3%B6&sort=quantity&limit=2")
+                  .body.ends_with(R"(],"next":"1.4"})"
+                                  "\n"));
+  EXPECT_EQ(asked_.text, "a b+ ö");
+  EXPECT_EQ(asked_.order, store::ItemOrder::quantity);
+  EXPECT_EQ(asked_.after, store::ItemPlace());
+  EXPECT_TRUE(get("/items?sort=scarcity&after=-1.4")
+                  .body.ends_with(R"(],"next":null})"
+                                  "\n"));
+  EXPECT_EQ(asked_.text, "");
+  EXPECT_EQ(asked_.order, store::ItemOrder::scarcity);
+  EXPECT_EQ(asked_.after, (store::ItemPlace{-1, 4}));
+  EXPECT_TRUE(get("/items?search=x&after=7&limit=1")
+                  .body.ends_with(R"(],"next":5})"
+                                  "\n"));
+  EXPECT_EQ(asked_.order, store::ItemOrder::id);
+  EXPECT_EQ(asked_.after, (store::ItemPlace{0, 7}));
+}
+
+TEST_F(ItemPagesTest, RefuseWhatNoSearchCanBe) {
+  for (const std::string& query : std::vector<std::string>{
+           "sort=", "sort=name", "search=%", "search=%ff", "search=%00",
+           "search=" + std::string(1001, 'x'), "sort=quantity&after=7", "sort=quantity&after=7.",
+           "sort=quantity&after=.7", "sort=quantity&after=7.x", "after=7.1", "search=x&after=-1",
+           "sort=scarcity&after=99999999999999999999.1", "search=x&limit=0"}) {
+    const auto response = get("/items?" + query);
+    EXPECT_EQ(response.status, 400U) << query;
+    EXPECT_EQ(response.body.substr(0, 12), "search takes");
   }
 }
 

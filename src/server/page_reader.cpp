@@ -5,8 +5,9 @@
 
 namespace inventory::server {
 
-PageReader::PageReader(const boost::asio::any_io_executor& executor, OpenReader open)
-    : executor_(executor), open_(std::move(open)) {}
+PageReader::PageReader(const boost::asio::any_io_executor& executor, OpenReader open,
+                       std::chrono::milliseconds timeout)
+    : executor_(executor), open_(std::move(open)), timeout_(timeout) {}
 
 PageReader::~PageReader() {
   thread_.stop();

@@ -6,7 +6,7 @@
 //   1. The flow does not notice: what is read has a thread and a connection of its own. The
 //      connection is kept, and made again when it is lost; between two reads it is idle, so that no
 //      transaction stays open. One read runs at a time.
-//   2. At most kPageReadsMax reads wait. What is more, or takes longer than kPageReadTimeout, is an
+//   2. At most kPageReadsMax reads wait. What is more, or takes longer than its timeout, is an
 //      error.
 //   3. The database may be a standby: it is only read, and a read that the standby cancels because
 //      replication must go on is done once more.
@@ -42,7 +42,8 @@ class PageReader {
   using OpenReader = std::function<std::unique_ptr<store::Reader>()>;
 
   // `open` is called once, on the thread.
-  PageReader(const boost::asio::any_io_executor& executor, OpenReader open);
+  PageReader(const boost::asio::any_io_executor& executor, OpenReader open,
+             std::chrono::milliseconds timeout = kPageReadTimeout);
   PageReader(const PageReader&) = delete;
   PageReader& operator=(const PageReader&) = delete;
   ~PageReader();
@@ -75,6 +76,7 @@ class PageReader {
 
   boost::asio::any_io_executor executor_;
   OpenReader open_;
+  std::chrono::milliseconds timeout_;
   std::unique_ptr<store::Reader> reader_;  // the thread's
   std::size_t reads_ = 0;                  // waiting or under way
   log::Limit failures_{5, std::chrono::minutes(1)};
@@ -89,7 +91,7 @@ ops::Task<std::invoke_result_t<Read&, store::Reader&>> PageReader::read(Read rea
   }
   ++reads_;
   const auto pending = std::make_shared<Pending<Answer>>(executor_);
-  const TimePoint until = std::chrono::steady_clock::now() + kPageReadTimeout;
+  const TimePoint until = std::chrono::steady_clock::now() + timeout_;
   pending->answered.expires_at(until);
   boost::asio::post(thread_, [this, pending, until, read = std::move(read)]() mutable {
     Answer answer = read_now<Answer>(read, until);

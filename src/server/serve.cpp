@@ -252,7 +252,8 @@ class Service {
                       : item_pages_.one(std::move(request));
          }},
         {"/items",
-         [this](ops::HttpRequest request) { return item_pages_.page(std::move(request)); }},
+         [this](ops::HttpRequest request) { return item_pages_.page(std::move(request)); }, false,
+         kSearchTimeout + std::chrono::milliseconds(200)},
         {"/orders/",
          [this](ops::HttpRequest request) { return ledger_pages_.of_order(std::move(request)); }},
     };
@@ -459,7 +460,10 @@ class Service {
   PageReader page_reader_{context_.get_executor(), [this] {
                             return open_reader(configuration_.read_database, kPageReadTimeout);
                           }};
-  ItemPages item_pages_{page_reader_};
+  PageReader search_reader_{
+      context_.get_executor(),
+      [this] { return open_reader(configuration_.read_database, kSearchTimeout); }, kSearchTimeout};
+  ItemPages item_pages_{page_reader_, search_reader_};
   LedgerPages ledger_pages_{page_reader_};
   service::SystemClock clock_;
   std::shared_ptr<service::Pulse> pulse_ = std::make_shared<service::Pulse>();

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "store/item_search.h"
 #include "store/order_search.h"
 #include "store/testing/conformance.h"
 
@@ -91,6 +92,81 @@ TEST_P(Conformance, AddsUpTheLedgerOfARangeOfProducts) {
   }
   EXPECT_EQ(parts, 8);  // four openings, four orders
   for (const Amount& sum : whole->sums) EXPECT_EQ(sums[sum.product], sum.quantity);
+}
+
+std::vector<domain::ProductId> ids_of(const std::vector<StoredItem>& items) {
+  std::vector<domain::ProductId> ids;
+  for (const StoredItem& item : items) ids.push_back(item.id);
+  return ids;
+}
+
+// Page by page, as far as there are any.
+std::vector<domain::ProductId> found(Reader& reader, ItemSearch search, std::size_t page = 2) {
+  std::vector<domain::ProductId> ids;
+  for (;;) {
+    const auto items = value(reader.find_items(search, page, kBytes));
+    for (const StoredItem& item : items) ids.push_back(item.id);
+    if (items.empty()) return ids;
+    search.after = place_of(items.back(), search.order);
+  }
+}
+
+TEST_P(Conformance, FindsItemsByTheirDescription) {
+  migrate();
+  const auto item = [](std::string text) {
+    return domain::NewItem{std::nullopt, 5, std::move(text), {}};
+  };
+  const auto added = add({item("Blue T-shirt"),
+                          item("blue 100% cotton"),
+                          item("a_b\\c"),
+                          {std::nullopt, 5, std::nullopt, {}},
+                          item("Ärmel <b>'\"")});
+  const auto id = [&](std::size_t i) { return added[i].item.id; };
+  const auto reader = begun(*database_);
+  EXPECT_THAT(found(*reader, {.text = "BLUE"}), ElementsAre(id(0), id(1)));
+  EXPECT_THAT(found(*reader, {.text = "100%"}), ElementsAre(id(1)));
+  EXPECT_THAT(found(*reader, {.text = "%"}), ElementsAre(id(1)));
+  EXPECT_THAT(found(*reader, {.text = "_"}), ElementsAre(id(2)));
+  EXPECT_THAT(found(*reader, {.text = "\\"}), ElementsAre(id(2)));
+  EXPECT_THAT(found(*reader, {.text = "Ärmel <B>'\""}), ElementsAre(id(4)));
+  EXPECT_THAT(found(*reader, {.text = "' OR 1=1 --"}), IsEmpty());
+  EXPECT_EQ(found(*reader, {}).size(), 5U);
+}
+
+TEST_P(Conformance, FindsItemsInTheOrderOfTheirQuantityAndScarcity) {
+  migrate();
+  const auto item = [](domain::Quantity quantity, std::optional<domain::Quantity> low) {
+    domain::NewItem made{std::nullopt, quantity, "x", {}};
+    made.low_stock = low;
+    return made;
+  };
+  const auto added = add({item(7, std::nullopt), item(0, std::nullopt), item(3, 3), item(9, 3),
+                          item(0, 5), item(3, std::nullopt), item(2, 2)});
+  const auto id = [&](std::size_t i) { return added[i].item.id; };
+  const auto reader = begun(*database_);
+  for (const std::size_t page : {1UL, 2UL, 100UL}) {
+    EXPECT_THAT(found(*reader, {.order = ItemOrder::quantity}, page),
+                ElementsAre(id(1), id(4), id(6), id(2), id(5), id(0), id(3)));
+    EXPECT_THAT(found(*reader, {.order = ItemOrder::scarcity}, page),
+                ElementsAre(id(1), id(4), id(2), id(6), id(0), id(3), id(5)));
+  }
+  const auto first =
+      value(reader->find_items({.text = "X", .order = ItemOrder::scarcity}, 3, kBytes));
+  EXPECT_THAT(ids_of(first), ElementsAre(id(1), id(4), id(2)));
+  EXPECT_EQ(first[2].quantity, 3);
+  EXPECT_EQ(first[2].low_stock, 3);
+  EXPECT_EQ(first[2].description, "x");
+}
+
+TEST_P(Conformance, EndsAPageOfFoundItemsWhereTheirDescriptionsAreTooLong) {
+  migrate();
+  const std::string text(1'000, 'x');
+  add({{std::nullopt, 1, text, {}}, {std::nullopt, 0, text, {}}, {std::nullopt, 2, text, {}}});
+  const auto reader = begun(*database_);
+  for (const auto order : {ItemOrder::id, ItemOrder::quantity, ItemOrder::scarcity}) {
+    EXPECT_EQ(value(reader->find_items({.text = "x", .order = order}, 10, 2'000)).size(), 2U);
+    EXPECT_EQ(value(reader->find_items({.text = "x", .order = order}, 10, 1)).size(), 1U);
+  }
 }
 
 TEST_P(Conformance, EndsAPageOfItemsWhereTheirDescriptionsAreTooLong) {

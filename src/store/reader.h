@@ -148,6 +148,8 @@ struct OrderSearch {
 // Of an order so many lines are found for a product.
 inline constexpr std::int64_t kLinesFoundMax = 1'000;
 
+struct ItemSearch;  // item_search.h
+
 class Reader {
  public:
   Reader() = default;
@@ -169,6 +171,12 @@ class Reader {
   // descriptions together, or else one.
   virtual Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count,
                                                 std::size_t bytes_max) = 0;
+
+  // At most `count` items that are found, in their order, but no more than have `bytes_max` bytes
+  // of descriptions together, or else one. All items are read for that, unless they are in the
+  // order of ids and enough of them are found.
+  virtual Result<std::vector<StoredItem>> find_items(const ItemSearch& search, std::size_t count,
+                                                     std::size_t bytes_max) = 0;
 
   // Adds up the next `count` entries of the ledger.
   virtual Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) = 0;

@@ -8,6 +8,7 @@
 #include <boost/asio/use_future.hpp>
 #include <fmt/format.h>
 
+#include "store/item_search.h"
 #include "store/postgres/binary_array.h"
 #include "store/postgres/connect.h"
 #include "store/postgres/connection_info.h"
@@ -49,6 +50,54 @@ CROSS JOIN LATERAL (
   SELECT least(coalesce(sum(quantity), 0), 9223372036854775807)::bigint AS held
   FROM inventory_hold WHERE product_id = counted.id) AS holds
 WHERE total <= $3::bigint OR row_number = 1 ORDER BY id)sql"};
+
+// $6: a pattern, or empty. An index is of use only in the order of ids.
+std::string found_items_sql(ItemOrder order) {
+  static constexpr std::string_view kQuantity =
+      "coalesce(quantity::bigint, '-9223372036854775808'::bigint)";
+  const std::string rank =
+      order == ItemOrder::id ? "0::bigint"
+      : order == ItemOrder::quantity
+          ? std::string(kQuantity)
+          : fmt::format(
+                "(CASE WHEN {0} <= 0 THEN 0 WHEN {0} <= low_stock::bigint THEN 1 ELSE 2 "
+                "END)::bigint",
+                kQuantity);
+  return fmt::format(
+      R"sql(
+SELECT id, quantity, CASE WHEN bytes <= $5::bigint THEN description END, created_at,
+  bytes > $5::bigint, has_time, low_stock, held, version
+FROM (
+  SELECT *, sum(least(bytes, $5::bigint)) OVER (ORDER BY place, id) AS total,
+    row_number() OVER (ORDER BY place, id)
+  FROM (
+    SELECT id::bigint, quantity::bigint, description::text,
+      CASE WHEN created_at >= '0001-01-01' AND created_at < '10000-01-01'
+        THEN created_at::timestamp END AS created_at,
+      created_at IS NOT NULL AS has_time, low_stock::bigint, version::bigint,
+      coalesce(octet_length(description::text), 0)::bigint AS bytes, {0} AS place
+    FROM inventory
+    WHERE {1} AND ($6::text = '' OR description::text ILIKE $6::text)
+    ORDER BY {2} LIMIT $3::bigint) AS page) AS counted
+CROSS JOIN LATERAL (
+  SELECT least(coalesce(sum(quantity), 0), 9223372036854775807)::bigint AS held
+  FROM inventory_hold WHERE product_id = counted.id) AS holds
+WHERE total <= $4::bigint OR row_number = 1 ORDER BY place, id)sql",
+      rank,
+      order == ItemOrder::id ? "$1::bigint IS NOT NULL AND inventory.id > $2::bigint"
+                             : fmt::format("({}, inventory.id) > ($1::bigint, $2::bigint)", rank),
+      order == ItemOrder::id ? "inventory.id" : rank + ", inventory.id");
+}
+
+const Statement& found_items(ItemOrder order) {
+  static const std::string kById = found_items_sql(ItemOrder::id);
+  static const std::string kByQuantity = found_items_sql(ItemOrder::quantity);
+  static const std::string kByScarcity = found_items_sql(ItemOrder::scarcity);
+  static const Statement kStatements[] = {{"found_by_id", kById.c_str()},
+                                          {"found_by_quantity", kByQuantity.c_str()},
+                                          {"found_by_scarcity", kByScarcity.c_str()}};
+  return kStatements[static_cast<std::size_t>(order)];
+}
 
 // Sums and the last identity of each product, an identity without a delta, and orders that are held
 // no more, though nothing ended them; the last row is where to go on. CASE: only of what is `held`
@@ -126,6 +175,12 @@ class PostgresReader : public Reader {
                                         std::size_t bytes_max) override {
     return run(
         read_items(after, static_cast<std::int64_t>(count), static_cast<std::int64_t>(bytes_max)));
+  }
+
+  Result<std::vector<StoredItem>> find_items(const ItemSearch& search, std::size_t count,
+                                             std::size_t bytes_max) override {
+    return run(read_found_items(search, static_cast<std::int64_t>(count),
+                                static_cast<std::int64_t>(bytes_max)));
   }
 
   Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) override {
@@ -262,7 +317,23 @@ class PostgresReader : public Reader {
     if (!results) {
       co_return std::unexpected(results.error());
     }
-    const PGresult* rows = results->at(0).get();
+    co_return items_of(results->at(0).get());
+  }
+
+  Task<Result<std::vector<StoredItem>>> read_found_items(ItemSearch search, std::int64_t count,
+                                                         std::int64_t bytes_max) {
+    session_->execute(found_items(search.order),
+                      {binary_bigint(search.after.rank), binary_bigint(search.after.id),
+                       binary_bigint(count), binary_bigint(bytes_max),
+                       binary_bigint(kDescriptionBytesShown), like_pattern(search.text)});
+    const auto results = co_await session_->synchronize("looking for items", deadline());
+    if (!results) {
+      co_return std::unexpected(results.error());
+    }
+    co_return items_of(results->at(0).get());
+  }
+
+  static std::vector<StoredItem> items_of(const PGresult* rows) {
     std::vector<StoredItem> items(static_cast<std::size_t>(PQntuples(rows)));
     for (int row = 0; row < PQntuples(rows); ++row) {
       StoredItem& item = items[static_cast<std::size_t>(row)];
@@ -276,7 +347,7 @@ class PostgresReader : public Reader {
       item.held = read_bigint(rows, row, 7).value_or(0);
       item.version = read_bigint(rows, row, 8).value_or(0);
     }
-    co_return items;
+    return items;
   }
 
   Task<Result<std::vector<OpenHold>>> read_holds(LedgerPlace after, std::int64_t count) {

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "store/item_search.h"
 #include "store/order_search.h"
 #include "store/sqlite/fault.h"
 #include "store/sqlite/statement.h"
@@ -24,11 +25,34 @@ constexpr int kRecoveryWaitMs = 2'000;      // while a service recovers a log th
 constexpr int kStepsBetweenLooks = 10'000;  // of a statement, at the clock: some 100 us
 
 // A row at a time: what one holds may be large, and nothing here may hold several of them.
-constexpr std::string_view kItems = R"sql(
+std::string items_sql(std::string_view where) {
+  return fmt::format(R"sql(
 SELECT id, quantity, description, created_at, low_stock,
   (SELECT sum(quantity) FROM inventory_hold WHERE product_id = inventory.id), version
-FROM inventory WHERE id > ?1 ORDER BY id LIMIT ?2
-)sql";
+FROM inventory WHERE {} ORDER BY id LIMIT ?2
+)sql",
+                     where);
+}
+
+// Only ids are sorted, not what the rows hold.
+std::string found_items_sql(ItemOrder order) {
+  static constexpr std::string_view kQuantity =
+      "CASE WHEN typeof(quantity) = 'integer' THEN quantity ELSE -9223372036854775807 - 1 END";
+  const std::string rank = order == ItemOrder::id ? "0"
+                           : order == ItemOrder::quantity
+                               ? std::string(kQuantity)
+                               : fmt::format(
+                                     "CASE WHEN {0} <= 0 THEN 0 "
+                                     "WHEN typeof(low_stock) = 'integer' AND "
+                                     "{0} <= low_stock THEN 1 ELSE 2 END",
+                                     kQuantity);
+  return fmt::format(
+      "SELECT id FROM inventory WHERE {0} AND (?4 = '' OR description LIKE ?4 ESCAPE '\\') "
+      "ORDER BY {1} LIMIT ?3",
+      order == ItemOrder::id ? "?1 IS NOT NULL AND id > ?2"
+                             : fmt::format("({}, id) > (?1, ?2)", rank),
+      order == ItemOrder::id ? "id" : rank + ", id");
+}
 
 // Sums and the last identity of each product, an identity whose delta is no integer, and orders
 // that are held no more, though nothing ended them; the last row is where to go on.
@@ -202,33 +226,48 @@ class SqliteReader : public Reader {
 
   Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count,
                                         std::size_t bytes_max) override {
-    auto statement = Statement::prepare(handle_.get(), kItems);
+    auto statement = Statement::prepare(handle_.get(), items_sql("id > ?1"));
     if (!statement) {
       return std::unexpected(statement.error());
     }
     std::vector<StoredItem> items;
     std::size_t bytes = 0;
     auto read = statement->each(
-        "reading items",
-        [&](const Statement& row) {
-          const std::string_view description = row.text(2);
-          bytes += std::min(description.size(), kDescriptionBytesShown);
-          if (bytes > bytes_max && !items.empty()) return false;
-          StoredItem& item = items.emplace_back();
-          item.id = row.integer(0);
-          item.quantity = row.exact_integer(1);
-          item.has_long_description = description.size() > kDescriptionBytesShown;
-          if (!item.has_long_description && !row.is_null(2)) item.description = description;
-          item.created_at = to_timestamp(row.text(3));
-          item.has_odd_time = !item.created_at && !row.is_null(3);
-          item.low_stock = row.exact_integer(4);
-          item.held = row.integer(5);
-          item.version = row.integer(6);
-          return true;
-        },
+        kReadingItems, [&](const Statement& row) { return add_item(row, bytes_max, bytes, items); },
         after, static_cast<std::int64_t>(count));
     if (!read) {
       return std::unexpected(read.error());
+    }
+    return items;
+  }
+
+  Result<std::vector<StoredItem>> find_items(const ItemSearch& search, std::size_t count,
+                                             std::size_t bytes_max) override {
+    auto finding = Statement::prepare(handle_.get(), found_items_sql(search.order));
+    auto reading = Statement::prepare(handle_.get(), items_sql("id = ?1"));
+    if (!finding || !reading) {
+      return std::unexpected(finding ? reading.error() : finding.error());
+    }
+    std::vector<domain::ProductId> ids;
+    const std::string pattern = like_pattern(search.text);
+    auto done = finding->each(
+        "looking for items", [&](const Statement& row) { ids.push_back(row.integer(0)); },
+        search.after.rank, search.after.id, static_cast<std::int64_t>(count),
+        std::string_view(pattern));
+    std::vector<StoredItem> items;
+    std::size_t bytes = 0;
+    bool has_room = true;
+    for (std::size_t i = 0; done && has_room && i < ids.size(); ++i) {
+      done = reading->each(
+          kReadingItems,
+          [&](const Statement& row) {
+            has_room = add_item(row, bytes_max, bytes, items);
+            return has_room;
+          },
+          ids[i], std::int64_t{1});
+    }
+    if (!done) {
+      return std::unexpected(done.error());
     }
     return items;
   }
@@ -374,7 +413,27 @@ class SqliteReader : public Reader {
     return std::chrono::steady_clock::now() > static_cast<SqliteReader*>(reader)->until_ ? 1 : 0;
   }
 
+  static constexpr std::string_view kReadingItems = "reading items";
   static constexpr std::string_view kReadingAnOrder = "reading an order's entries";
+
+  // False: there is no room for it.
+  static bool add_item(const Statement& row, std::size_t bytes_max, std::size_t& bytes,
+                       std::vector<StoredItem>& items) {
+    const std::string_view description = row.text(2);
+    bytes += std::min(description.size(), kDescriptionBytesShown);
+    if (bytes > bytes_max && !items.empty()) return false;
+    StoredItem& item = items.emplace_back();
+    item.id = row.integer(0);
+    item.quantity = row.exact_integer(1);
+    item.has_long_description = description.size() > kDescriptionBytesShown;
+    if (!item.has_long_description && !row.is_null(2)) item.description = description;
+    item.created_at = to_timestamp(row.text(3));
+    item.has_odd_time = !item.created_at && !row.is_null(3);
+    item.low_stock = row.exact_integer(4);
+    item.held = row.integer(5);
+    item.version = row.integer(6);
+    return true;
+  }
 
   // Identities of orders of the search, perhaps, that have a line.
   Result<std::vector<std::string>> find_lines(const OrderSearch& search) {
