@@ -3,8 +3,6 @@
 // Every read has a deadline, and ends at once when `signal` is aborted.
 // Errors: Failure, whose message is a sentence for people. It may hold text of the service's.
 
-import { writeId } from "./ids.js";
-
 const ANSWER_MS_MAX = 10_000;
 const RETRY_AFTER_MS_MAX = 60_000;
 const REASON_LENGTH_MAX = 500;
@@ -139,6 +137,7 @@ const ENTRY_KINDS = {
   expiry: "Expiry",
   adjustment: "Adjustment",
   opening: "Opening",
+  correction: "Correction",
 };
 const KINDS_OF_ORDERS = ["order", "cancellation", "confirmation", "expiry"];
 
@@ -278,7 +277,7 @@ export function readItem(id, signal) {
 const ENTRIES_PER_PAGE = 100;
 
 function entryOf(entry) {
-  const id = entry.sender_id ?? null;
+  const id = entry.id ?? null;
   return {
     key: JSON.stringify([entry.kind, id, entry.line_id ?? null, entry.time]),
     time: time(entry.time),
@@ -297,46 +296,52 @@ function entryOf(entry) {
 // `before` is the `next` of the page before; null for the newest entries. The newest come first.
 export function readLedger(productId, before, signal) {
   const path = `/items/${productId}/ledger${query({ before, limit: ENTRIES_PER_PAGE })}`;
-  return read(path, signal, (page) => ({
+  const convert = (page) => ({
     entries: page.entries.map(entryOf),
     next: page.next === null ? null : String(page.next),
-  }));
+  });
+  return readIfThere(path, signal, convert, { entries: [], next: null });
 }
 
 // An order.
 
-// What became of it, in a word; null: nothing is known. What ended it counts before what it was.
-function resultOf(answer) {
-  if (answer.entries.length === 0) return null;
-  if (answer.held) return outcome("held");
-  const by = (kind, word) =>
-    answer.entries.some((entry) => entry.kind === kind && (!word || entry.outcome === word));
-  if (by("cancellation")) return { text: "Cancelled", tone: "plain" };
-  if (by("expiry")) return outcome("expired");
-  if (by("confirmation", "confirmed")) return outcome("confirmed");
-  const order = answer.entries.find((entry) => entry.kind === "order");
-  if (!order) return { text: "Not decided", tone: "plain" };
-  if (order.outcome === "held") return { text: "Hold is over", tone: "warning" };
-  return outcome(order.outcome);
+// What became of it, in a word.
+function resultOf({ state, entries }) {
+  if (state !== "rejected") return outcome(state);
+  return outcome(entries.find(({ kind }) => kind === "order")?.outcome ?? state);
 }
 
-// A segment of a path that is "." or ".." would be taken for a folder, so it is quoted.
-function idSegment(id) {
-  const written = writeId(id);
-  return encodeURIComponent(/^\.{1,2}$/.test(written) ? JSON.stringify(written) : written);
+const NO_ORDER = { result: null, heldUntil: null, entries: [] };
+
+// An order may have lines. Of several, only the entries tell what became of each.
+function orderOf(lines, hasMore) {
+  if (lines.length === 0) return NO_ORDER;
+  const entries = lines.flatMap((line) => line.entries.map(entryOf));
+  if (lines.length === 1) {
+    const [line] = lines;
+    const heldUntil = line.state === "held" ? time(line.held_until) : null;
+    return { result: resultOf(line), heldUntil, entries };
+  }
+  const text = `${lines.length} lines${hasMore ? ", and more" : ""}`;
+  return { result: { text, tone: "plain" }, heldUntil: null, entries };
 }
 
-// Ids are numbers or strings, and are asked for as writeId() writes them: 42, "42" in quotes, A-17.
-// A line id is one, too, or null.
+// A segment of a path that is "." or ".." would be taken for a folder.
+function orderPath(id, parameters) {
+  const text = String(id);
+  return /^\.{1,2}$/.test(text)
+    ? `/orders/${query({ order_id: text, ...parameters })}`
+    : `/orders/${encodeURIComponent(text)}${query(parameters)}`;
+}
+
+// Ids are numbers or strings; a line id is one, too, or null: any line. The service is asked for a
+// text, and finds what has it, of both types.
 export function readOrder({ orderId, productId, lineId }, signal) {
-  const line = lineId === null ? null : writeId(lineId);
-  const path = `/orders/${idSegment(orderId)}${query({ product_id: productId, line_id: line })}`;
-  const convert = (answer) => ({
-    result: resultOf(answer),
-    heldUntil: answer.held ? time(answer.held_until) : null,
-    entries: answer.entries.map(entryOf),
-  });
-  return readIfThere(path, signal, convert, { result: null, heldUntil: null, entries: [] });
+  const parameters = { product_id: productId, line_id: lineId === null ? null : String(lineId) };
+  const isAsked = (line) =>
+    line.order_id === orderId && (lineId === null || line.line_id === lineId);
+  const convert = ({ orders, more }) => orderOf(orders.filter(isAsked), more);
+  return readIfThere(orderPath(orderId, parameters), signal, convert, NO_ORDER);
 }
 
 // Dead letters.
