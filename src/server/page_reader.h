@@ -9,7 +9,7 @@
 //   2. At most kPageReadsMax reads wait. What is more, or takes longer than its timeout, is an
 //      error.
 //   3. The database may be a standby: it is only read, and a read that the standby cancels because
-//      replication must go on is done once more.
+//      replication must go on is tried again, kPageReadTriesMax times in all.
 //
 // Threads: one executor, on which it is used and which runs until it is destroyed.
 
@@ -36,6 +36,7 @@ namespace inventory::server {
 
 inline constexpr std::size_t kPageReadsMax = 16;
 inline constexpr std::chrono::milliseconds kPageReadTimeout{700};
+inline constexpr int kPageReadTriesMax = 3;
 
 class PageReader {
  public:
@@ -49,7 +50,7 @@ class PageReader {
   ~PageReader();
 
   // What `read(reader)` returns, a store::Result; or an error, also if it was not even tried. It
-  // runs on the thread, perhaps after the caller has given up, and perhaps twice.
+  // runs on the thread, perhaps after the caller has given up, and perhaps several times.
   template <class Read>
   ops::Task<std::invoke_result_t<Read&, store::Reader&>> read(Read read);
 
@@ -113,12 +114,12 @@ ops::Task<std::invoke_result_t<Read&, store::Reader&>> PageReader::read(Read rea
 
 template <class Answer, class Read>
 Answer PageReader::read_now(Read& read, TimePoint until) {
-  for (bool is_again = false;; is_again = true) {
+  for (int tries = 1;; ++tries) {
     if (auto begun = begin(until); !begun) {
       return std::unexpected(std::move(begun.error()));
     }
     Answer answer = read(*reader_);
-    if (answer || is_again || !may_pass_if_repeated(answer.error().fault)) {
+    if (answer || tries == kPageReadTriesMax || !may_pass_if_repeated(answer.error().fault)) {
       return answer;
     }
     end();

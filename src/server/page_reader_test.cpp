@@ -89,13 +89,13 @@ TEST_F(PageReaderTest, KeepsItsReaderAndEndsEachRead) {
   EXPECT_GE(log_.ended, 2);  // the last one perhaps a moment later
 }
 
-TEST_F(PageReaderTest, ReadsOnceMoreWhereThatMayHelp) {
+TEST_F(PageReaderTest, ReadsAgainWhereThatMayHelpButNotForEver) {
   for (const Fault fault : {Fault::retryable, Fault::link_lost, Fault::unavailable}) {
     log_.faults = {fault};
     EXPECT_TRUE(read());
   }
   EXPECT_EQ(log_.read, 6);
-  log_.faults = {Fault::link_lost, Fault::link_lost};
+  log_.faults = std::deque(kPageReadTriesMax, Fault::retryable);
   EXPECT_FALSE(read());
   for (const Fault fault : {Fault::failing, Fault::refused, Fault::locked}) {
     log_.faults = {fault};
@@ -103,7 +103,7 @@ TEST_F(PageReaderTest, ReadsOnceMoreWhereThatMayHelp) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().fault, fault);
   }
-  EXPECT_EQ(log_.read, 6 + 2 + 3);
+  EXPECT_EQ(log_.read, 6 + kPageReadTriesMax + 3);
 }
 
 TEST_F(PageReaderTest, SaysWhatIsWrongWithTheDatabase) {

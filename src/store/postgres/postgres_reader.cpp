@@ -249,6 +249,7 @@ class PostgresReader : public Reader {
   // False: the connection is not worth keeping.
   Task<bool> roll_back() {
     if (session_->lost() || session_->is_doubtful()) co_return false;
+    if (session_->idle()) co_return true;
     session_->command("ROLLBACK");
     const auto rolled_back = co_await session_->synchronize("ending to read", deadline());
     co_return rolled_back && session_->idle();
