@@ -120,6 +120,11 @@ class FakeBroker : public Broker {
     for (FakeOutlet* const outlet : outlets_) outlet->events.on_blocked(reason);
   }
 
+  // What is told by the connection over which events are published.
+  const OutletEvents& announcing() const {
+    return (*std::ranges::find_if(outlets_, &FakeOutlet::has_declared_exchange))->events;
+  }
+
   // The silent queue answers for all that was sent to it.
   void answer(const std::string& queue, amqp::Settlement settlement) {
     silent.erase(queue);
@@ -184,12 +189,14 @@ class FakeBroker : public Broker {
     Task<amqp::Result<void>> ensure_queue(std::string) override { co_return amqp::Result<void>(); }
     Task<amqp::Result<void>> ensure_exchange(std::string) override {
       ++broker_.exchanges_declared_;
+      has_declared_exchange = true;
       if (broker_.exchange_error) co_return std::unexpected(*broker_.exchange_error);
       co_return amqp::Result<void>();
     }
     Task<void> close() override { co_return; }
 
     OutletEvents events;
+    bool has_declared_exchange = false;
 
    private:
     std::unexpected<amqp::Error> lose(amqp::Error error) {
