@@ -27,9 +27,13 @@ constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryLast{2'000};
 constexpr seconds kRejectedMax{10};      // then a client's reply is given up
 constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
-constexpr seconds kWitnessAfter{1};      // of silence of a queue that too much waits for
-constexpr seconds kTellAfter{2};         // of a silent queue, to people and probes
-constexpr seconds kSilentMax{30};        // then a client's reply is kept by the service
+// Silence of a queue that too much waits for. An election of a quorum queue is over by then; a
+// machine that is so busy that batches wait long for their answers gets more time.
+constexpr seconds kWitnessAfter{3};
+constexpr seconds kWitnessAfterMax{10};
+constexpr int kWitnessAfterBatches = 20;
+constexpr seconds kTellAfter{2};   // of a silent queue, to people and probes
+constexpr seconds kSilentMax{30};  // then a client's reply is kept by the service
 // Without an answer for so long, a message for a queue of the service's own is published again: the
 // answer may have been lost.
 constexpr seconds kNoAnswerMax{30};
@@ -376,7 +380,9 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
     }
   }
   const bool needs_witness = tokens.size() > share && !trouble.is_sure && trouble.witness == 0;
-  if (is_silent && needs_witness && now - trouble.since >= kWitnessAfter) {
+  const auto witness_after = std::clamp<TimePoint::duration>(kWitnessAfterBatches * usual_,
+                                                             kWitnessAfter, kWitnessAfterMax);
+  if (is_silent && needs_witness && now - trouble.since >= witness_after) {
     trouble.witness = tokens.back();
     keep(tokens.back());
   }
