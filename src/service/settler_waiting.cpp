@@ -25,6 +25,7 @@ constexpr milliseconds kSilentAfter{500};
 constexpr std::size_t kSilentUnderWayMax = 16;
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryLast{2'000};
+constexpr milliseconds kRejectionCounts = kRetryLast + kRetryLast / 2;  // for so long
 constexpr seconds kRejectedMax{10};      // then a client's reply is given up
 constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
 // Silence of a queue that too much waits for. An election of a quorum queue is over by then; a
@@ -365,10 +366,12 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
   }
   trouble.is_sure =
       trouble.is_sure || (trouble.witness != 0 && !parcels_.contains(trouble.witness));
+  // Where nothing could be published for a while, nobody knows whether the queue still rejects.
+  const bool is_known = is_silent || now - trouble.last_rejection <= kRejectionCounts;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Parcel& parcel = parcels_.at(tokens[i]);
     // A reply may have waited before for a broker that took no messages.
-    const bool is_overdue = now - std::max(parcel.since, trouble.since) >= patience;
+    const bool is_overdue = is_known && now - std::max(parcel.since, trouble.since) >= patience;
     // Of a queue that is silent and rejects by turns, neither lasts long enough.
     const bool is_ancient = now - parcel.since >= kByTurnsMax;
     const bool is_too_much = i >= share && trouble.is_sure;

@@ -143,6 +143,7 @@ class FakeBroker : public Broker {
   std::set<std::string> silent;
   // So many messages without an answer, and an outlet's further ones are not looked at.
   std::size_t unanswered_max = 1'000'000;
+  std::unique_ptr<Event> hold_shared;  // a shared connection opens when this is notified and gone
 
   // What was published and confirmed, in order.
   const std::vector<amqp::Message>& published() const { return published_; }
@@ -211,8 +212,11 @@ class FakeBroker : public Broker {
    public:
     explicit FakeLink(FakeBroker& broker) : broker_(broker) {}
 
-    Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection,
+    Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection sort,
                                                             OutletEvents events) override {
+      while (sort == Connection::shared && broker_.hold_shared) {
+        co_await broker_.hold_shared->wait();
+      }
       ++broker_.outlets_opened_;
       co_return std::make_unique<FakeOutlet>(broker_, std::move(events));
     }
