@@ -2,6 +2,7 @@
 
 #include "cli/commands/add.h"
 #include "cli/commands/adjust.h"
+#include "cli/commands/archive/archive.h"
 #include "cli/commands/cancel.h"
 #include "cli/commands/confirm.h"
 #include "cli/commands/dead_letters/dead_letters.h"
@@ -17,9 +18,10 @@ namespace inventory::cli {
 
 std::vector<Command> commands() {
   return {
-      serve_command(),  migrate_command(), verify_command(), add_command(),
-      order_command(),  confirm_command(), cancel_command(), adjust_command(),
-      import_command(), stock_command(),   ledger_command(), dead_letters_command(),
+      serve_command(),   migrate_command(), verify_command(), add_command(),
+      order_command(),   confirm_command(), cancel_command(), adjust_command(),
+      import_command(),  stock_command(),   ledger_command(), dead_letters_command(),
+      archive_command(),
   };
 }
 

@@ -11,6 +11,7 @@
 //          for the adapter's deadlines.
 // Errors:  values of store::Error. After one, begin() again.
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -62,6 +63,19 @@ struct LedgerPlace {
   std::string identity;
 
   friend bool operator==(const LedgerPlace&, const LedgerPlace&) = default;
+};
+
+struct LedgerRange {
+  domain::ProductId first;
+  domain::ProductId last;
+
+  // Which share of it lies before a product, of 1: for a bar that shows how far somebody is.
+  double share_before(domain::ProductId product) const {
+    const auto distance = [this](domain::ProductId to) {
+      return static_cast<double>(to) - static_cast<double>(first);
+    };
+    return last == first ? 0 : std::clamp(distance(product) / distance(last), 0.0, 1.0);
+  }
 };
 
 // Orders of a product whose entry is `held`, though no hold of theirs is open and none has ended.
@@ -177,6 +191,9 @@ class Reader {
   // order of ids and enough of them are found.
   virtual Result<std::vector<StoredItem>> find_items(const ItemSearch& search, std::size_t count,
                                                      std::size_t bytes_max) = 0;
+
+  // The products of the ledger's first and last entry; nothing where it has none.
+  virtual Result<std::optional<LedgerRange>> ledger_range() = 0;
 
   // Adds up the next `count` entries of the ledger.
   virtual Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) = 0;

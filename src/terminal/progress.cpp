@@ -1,6 +1,7 @@
 #include "terminal/progress.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -16,11 +17,12 @@ constexpr std::chrono::milliseconds kInterval{100};
 constexpr std::size_t kBarColumns = 30;
 constexpr std::size_t kBarColumnsMin = 4;  // a shorter one says nothing
 
-}  // namespace
+// Before that, and before so much is done, the pace says nothing.
+constexpr std::chrono::seconds kPaceKnownAfter{5};
+constexpr double kPaceKnownAtShare = 0.01;
 
-std::string progress_bar(std::string_view what, std::size_t done, std::size_t total,
-                         std::size_t columns) {
-  const std::string text = fmt::format("{} of {}", done, total);
+std::string bar_with(std::string_view what, double share, const std::string& text,
+                     std::size_t columns) {
   std::size_t bar = kBarColumns;
   if (columns > 0) {
     const auto is_character = [](char byte) { return (byte & 0xC0) != 0x80; };  // of UTF-8
@@ -32,17 +34,53 @@ std::string progress_bar(std::string_view what, std::size_t done, std::size_t to
       return left == 0 ? text.substr(0, columns - 1) : fmt::format("{} {}", cut(what, left), text);
     }
   }
-  const std::size_t filled = total == 0 ? 0 : std::min(done, total) * bar / total;
+  const auto filled = static_cast<std::size_t>(share * static_cast<double>(bar));
   return fmt::format("{} [{:<{}}] {}", what, std::string(filled, '#'), bar, text);
 }
 
+std::string time_text(std::chrono::seconds time) {
+  if (time < std::chrono::minutes(2)) return fmt::format("{} s", time.count());
+  const auto minutes = std::chrono::round<std::chrono::minutes>(time).count();
+  return minutes < 120 ? fmt::format("{} min", minutes)
+                       : fmt::format("{} h {} min", minutes / 60, minutes % 60);
+}
+
+}  // namespace
+
+std::string progress_bar(std::string_view what, std::size_t done, std::size_t total,
+                         std::size_t columns) {
+  const double share =
+      total == 0 ? 0 : static_cast<double>(std::min(done, total)) / static_cast<double>(total);
+  return bar_with(what, share, fmt::format("{} of {}", done, total), columns);
+}
+
+std::string share_bar(std::string_view what, double share, std::chrono::seconds elapsed,
+                      std::size_t columns) {
+  auto text = fmt::format("{:.0f} %", 100 * share);
+  if (elapsed >= kPaceKnownAfter && share >= kPaceKnownAtShare) {
+    const double left = static_cast<double>(elapsed.count()) * (1 - share) / share;
+    text += fmt::format(", {} left", time_text(std::chrono::seconds(std::llround(left))));
+  }
+  return bar_with(what, share, text, columns);
+}
+
 void Progress::update(std::size_t done, std::size_t total) {
-  const auto now = std::chrono::steady_clock::now();
-  if (!is_shown_ || now < next_draw_) return;
-  next_draw_ = now + kInterval;
+  if (may_draw()) draw(progress_bar(what_, done, total, terminal_columns(STDERR_FILENO)));
+}
+
+void Progress::update_share(double share) {
+  if (!may_draw()) return;
+  const auto elapsed =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began_);
+  draw(share_bar(what_, share, elapsed, terminal_columns(STDERR_FILENO)));
+}
+
+bool Progress::may_draw() { return is_shown_ && std::chrono::steady_clock::now() >= next_draw_; }
+
+void Progress::draw(const std::string& bar) {
+  next_draw_ = std::chrono::steady_clock::now() + kInterval;
   is_drawn_ = true;
-  fmt::print(stderr, "\r{}\x1b[K",
-             progress_bar(what_, done, total, terminal_columns(STDERR_FILENO)));
+  fmt::print(stderr, "\r{}\x1b[K", bar);
 }
 
 void Progress::clear() {

@@ -20,15 +20,27 @@ class Progress {
   // Draws the bar, at most ten times a second.
   void update(std::size_t done, std::size_t total);
 
+  // The same where only the share is known that is done, of 1; with the time that is left, at this
+  // pace.
+  void update_share(double share);
+
   // Takes the bar away, so that something else can be printed.
   void clear();
 
  private:
+  bool may_draw();
+  void draw(const std::string& bar);
+
   const std::string what_;
   const bool is_shown_;
   bool is_drawn_ = false;
   std::chrono::steady_clock::time_point next_draw_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
+
+// Of a share, "comparing [#####     ] 50 %, 2 min left"; the time once it can be told.
+std::string share_bar(std::string_view what, double share, std::chrono::seconds elapsed,
+                      std::size_t columns);
 
 // The bar as text, "replaying orders.dlq [#####     ] 512 of 1024": shorter than `columns`, since a
 // full line might wrap (0: as wide as it gets).

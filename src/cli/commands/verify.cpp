@@ -1,7 +1,6 @@
 #include "cli/commands/verify.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <functional>
 #include <limits>
@@ -17,20 +16,21 @@
 #include "domain/hold.h"
 #include "server/open_reader.h"
 #include "terminal/printable.h"
+#include "terminal/progress.h"
 
 namespace inventory::cli {
 namespace {
 
 constexpr std::size_t kPage = 10'000;  // products, and ledger entries, of one statement
-constexpr std::chrono::seconds kProgressInterval{1};
 
 // LedgerSums: the whole sums of products that have one, in the order of ids, from parts of a ledger
 // that are read when they are needed.
 class LedgerSums {
  public:
   LedgerSums(store::Reader& reader, std::size_t page,
-             std::function<void(const store::LostHolds&)> on_lost)
-      : reader_(reader), page_(page), on_lost_(std::move(on_lost)) {}
+             std::function<void(const store::LostHolds&)> on_lost,
+             std::function<void(const store::LedgerPlace&)> on_part)
+      : reader_(reader), page_(page), on_lost_(std::move(on_lost)), on_part_(std::move(on_part)) {}
 
   // Nothing at the end.
   store::Result<std::optional<store::Amount>> next() {
@@ -61,7 +61,10 @@ class LedgerSums {
       }
       std::optional<store::LedgerPlace> next = std::move(part->next);
       is_more_ = next.has_value();
-      if (next) place_ = std::move(*next);
+      if (next) {
+        place_ = std::move(*next);
+        on_part_(place_);
+      }
     }
     return {};
   }
@@ -69,6 +72,7 @@ class LedgerSums {
   store::Reader& reader_;
   std::size_t page_;
   std::function<void(const store::LostHolds&)> on_lost_;
+  std::function<void(const store::LedgerPlace&)> on_part_;
   store::LedgerPlace place_;
   bool is_more_ = true;
   std::vector<store::Amount> sums_;
@@ -120,31 +124,6 @@ std::optional<HoldFlaw> flaw_of(const store::OpenHold& hold) {
   return std::nullopt;
 }
 
-// CountingLine: a line on a terminal that counts, once it takes long enough to be looked at.
-class CountingLine {
- public:
-  void operator()(const Compared& compared) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!is_terminal_ || now - last_ < kProgressInterval) {
-      return;
-    }
-    last_ = now;
-    is_shown_ = true;
-    fmt::print(stderr, "\r{} products compared, {} holds\033[K", compared.products, compared.holds);
-    std::fflush(stderr);
-  }
-  void clear() {
-    if (std::exchange(is_shown_, false)) {
-      fmt::print(stderr, "\r\033[K");
-    }
-  }
-
- private:
-  bool is_terminal_ = ::isatty(STDERR_FILENO) == 1;
-  bool is_shown_ = false;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-};
-
 // Looks at all open holds.
 store::Result<void> check_holds(store::Reader& reader, std::size_t page, Compared& compared,
                                 const Reports& reports,
@@ -176,11 +155,21 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page, const R
   if (auto begun = reader.begin(); !begun) {
     return std::unexpected(std::move(begun.error()));
   }
+  const auto range = reader.ledger_range();
+  if (!range) {
+    return std::unexpected(range.error());
+  }
   Compared compared;
-  LedgerSums ledger(reader, page, [&](const store::LostHolds& lost) {
-    compared.flawed_holds += lost.count;
-    reports.of_hold(flaw_of(lost));
-  });
+  LedgerSums ledger(
+      reader, page,
+      [&](const store::LostHolds& lost) {
+        compared.flawed_holds += lost.count;
+        reports.of_hold(flaw_of(lost));
+      },
+      [&](const store::LedgerPlace& place) {
+        if (*range) compared.share = (*range)->share_before(place.product);
+        progress(compared);
+      });
   auto sum = ledger.next();
   const auto disagrees = [&](const Disagreement& disagreement) {
     ++compared.disagreements;
@@ -214,7 +203,6 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page, const R
         disagrees({item.product, item.quantity, total});
       }
     }
-    progress(compared);
   }
   report_missing(std::numeric_limits<domain::ProductId>::max());
   if (!sum) {
@@ -232,13 +220,14 @@ namespace {
 // agree, kExitNo if anything disagrees, kExitFailed with the reason on standard error.
 int verify(const config::Configuration& configuration) {
   const auto reader = server::open_reader(configuration.database);
-  CountingLine progress;
+  terminal::Progress progress("comparing", terminal::is_terminal(STDERR_FILENO));
   const auto print = [&](const auto& what) {
     progress.clear();
     fmt::print("{}\n", describe(what));
   };
-  const auto compared = compare(*reader, kPage, {.of_stock = print, .of_hold = print},
-                                [&](const Compared& so_far) { progress(so_far); });
+  const auto compared =
+      compare(*reader, kPage, {.of_stock = print, .of_hold = print},
+              [&](const Compared& so_far) { progress.update_share(so_far.share); });
   progress.clear();
   if (!compared) {
     return report_failure("verify: " + compared.error().what);

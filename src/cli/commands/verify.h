@@ -38,6 +38,7 @@ struct Compared {
   std::size_t disagreements = 0;
   std::size_t holds = 0;  // that are open
   std::size_t flawed_holds = 0;
+  double share = 0;  // of the ledger that was read, of 1
 
   bool agrees() const { return disagreements == 0 && flawed_holds == 0; }
 };
@@ -49,7 +50,7 @@ struct Reports {
 };
 
 // Compares all products and holds as they are at one moment, `page` of them at a time, in the order
-// of ids. `progress` is called after each page.
+// of ids. `progress` is called after each part of the ledger.
 store::Result<Compared> compare(store::Reader& reader, std::size_t page, const Reports& reports,
                                 const std::function<void(const Compared&)>& progress);
 

@@ -118,6 +118,10 @@ FROM (
   WHERE (product_id, identity) > ($1::bigint, $2::text) ORDER BY product_id, identity LIMIT $3::bigint
 ) AS part GROUP BY product_id ORDER BY product_id)sql"};
 
+constexpr Statement kLedgerRange{
+    "ledger_range",
+    "SELECT min(product_id)::bigint, max(product_id)::bigint FROM inventory_ledger"};
+
 // By its identity, which is text in the order of bytes.
 constexpr Statement kHolds{"holds", R"sql(
 SELECT hold.product_id::bigint, hold.identity::text, hold.quantity::bigint,
@@ -182,6 +186,8 @@ class PostgresReader : public Reader {
     return run(read_found_items(search, static_cast<std::int64_t>(count),
                                 static_cast<std::int64_t>(bytes_max)));
   }
+
+  Result<std::optional<LedgerRange>> ledger_range() override { return run(read_ledger_range()); }
 
   Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) override {
     return run(read_ledger(after, static_cast<std::int64_t>(count)));
@@ -275,10 +281,21 @@ class PostgresReader : public Reader {
     co_return amounts;
   }
 
+  Task<Result<std::optional<LedgerRange>>> read_ledger_range() {
+    session_->execute(kLedgerRange, {});
+    const auto results = co_await session_->synchronize(kAddingUp, deadline());
+    if (!results) {
+      co_return std::unexpected(results.error());
+    }
+    const auto first = read_bigint(results->at(0).get(), 0, 0);
+    const auto last = read_bigint(results->at(0).get(), 0, 1);
+    co_return first&& last ? std::optional(LedgerRange{*first, *last}) : std::nullopt;
+  }
+
   Task<Result<LedgerPart>> read_ledger(LedgerPlace after, std::int64_t count) {
     session_->execute(kLedger,
                       {binary_bigint(after.product), after.identity, binary_bigint(count)});
-    const auto results = co_await session_->synchronize("adding up the ledger", deadline());
+    const auto results = co_await session_->synchronize(kAddingUp, deadline());
     if (!results) {
       co_return std::unexpected(results.error());
     }
@@ -403,6 +420,8 @@ class PostgresReader : public Reader {
   }
 
   Deadline deadline() const { return std::chrono::steady_clock::now() + call_deadline_; }
+
+  static constexpr const char* kAddingUp = "adding up the ledger";
 
   boost::asio::io_context loop_{1};
   std::chrono::milliseconds connect_timeout_;

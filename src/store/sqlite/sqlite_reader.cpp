@@ -272,6 +272,24 @@ class SqliteReader : public Reader {
     return items;
   }
 
+  Result<std::optional<LedgerRange>> ledger_range() override {
+    // Each by itself: SQLite reads the whole table for both in one.
+    auto statement = Statement::prepare(handle_.get(),
+                                        "SELECT (SELECT min(product_id) FROM inventory_ledger), "
+                                        "(SELECT max(product_id) FROM inventory_ledger)");
+    if (!statement) {
+      return std::unexpected(statement.error());
+    }
+    std::optional<LedgerRange> range;
+    auto read = statement->each("adding up the ledger", [&](const Statement& row) {
+      if (!row.is_null(0)) range = {row.integer(0), row.integer(1)};
+    });
+    if (!read) {
+      return std::unexpected(read.error());
+    }
+    return range;
+  }
+
   Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) override {
     auto statement = Statement::prepare(handle_.get(), kLedger);
     if (!statement) {

@@ -23,6 +23,7 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
+#include "store/archiver.h"
 #include "store/reader.h"
 #include "store/store.h"
 #include "store/testing/one_kind.h"
@@ -48,6 +49,9 @@ class TestDatabase {
   // A reader of this database.
   virtual std::unique_ptr<Reader> open_reader() = 0;
 
+  // An archiver of this database.
+  virtual std::unique_ptr<Archiver> open_archiver() = 0;
+
   // The stock of a product; nothing where there is no such product.
   virtual std::optional<domain::Quantity> on_hand(domain::ProductId product) = 0;
 
@@ -70,6 +74,8 @@ struct Adapter {
   std::function<std::unique_ptr<TestDatabase>()> make_database;
   std::string unavailable = {};  // why it makes no database here; empty where it does
 };
+
+std::vector<Adapter> adapters();
 
 inline void PrintTo(const Adapter& adapter, std::ostream* out) { *out << adapter.name; }
 

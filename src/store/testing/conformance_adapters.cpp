@@ -4,8 +4,9 @@
 
 namespace inventory::store::conformance {
 
-INSTANTIATE_TEST_SUITE_P(Stores, Conformance,
-                         testing::Values(sqlite::sqlite_adapter(), postgres::postgres_adapter()),
+std::vector<Adapter> adapters() { return {sqlite::sqlite_adapter(), postgres::postgres_adapter()}; }
+
+INSTANTIATE_TEST_SUITE_P(Stores, Conformance, testing::ValuesIn(adapters()),
                          [](const auto& adapter) { return adapter.param.name; });
 
 }  // namespace inventory::store::conformance

@@ -14,10 +14,10 @@ class EmptyReader : public Reader {
   Result<std::vector<StoredItem>> items(domain::ProductId, std::size_t, std::size_t) override {
     return {};
   }
-  Result<std::vector<StoredItem>> find_items(const ItemSearch&, std::size_t,
-                                             std::size_t) override {
+  Result<std::vector<StoredItem>> find_items(const ItemSearch&, std::size_t, std::size_t) override {
     return {};
   }
+  Result<std::optional<LedgerRange>> ledger_range() override { return std::nullopt; }
   Result<LedgerPart> ledger(const LedgerPlace&, std::size_t) override { return {}; }
   Result<std::vector<OpenHold>> holds(const LedgerPlace&, std::size_t) override { return {}; }
   Result<HoldCounts> count_holds() override { return {}; }

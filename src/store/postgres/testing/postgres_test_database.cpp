@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "store/postgres/postgres_archiver.h"
 #include "store/postgres/postgres_reader.h"
 #include "store/postgres/session.h"
 
@@ -48,6 +49,10 @@ std::unique_ptr<Store> PostgresTestDatabase::open(boost::asio::any_io_executor e
 
 std::unique_ptr<Reader> PostgresTestDatabase::open_reader() {
   return make_postgres_reader(options());
+}
+
+std::unique_ptr<Archiver> PostgresTestDatabase::open_archiver() {
+  return make_postgres_archiver(options());
 }
 
 std::optional<domain::Quantity> PostgresTestDatabase::on_hand(domain::ProductId product) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "store/sqlite/sqlite_archiver.h"
 #include "store/sqlite/sqlite_reader.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -30,6 +31,10 @@ std::unique_ptr<Store> SqliteTestDatabase::open(boost::asio::any_io_executor exe
 }
 
 std::unique_ptr<Reader> SqliteTestDatabase::open_reader() { return make_sqlite_reader(path()); }
+
+std::unique_ptr<Archiver> SqliteTestDatabase::open_archiver() {
+  return make_sqlite_archiver(path());
+}
 
 std::optional<domain::Quantity> SqliteTestDatabase::on_hand(domain::ProductId product) {
   const auto quantity = query(fmt::format("SELECT quantity FROM inventory WHERE id = {}", product));

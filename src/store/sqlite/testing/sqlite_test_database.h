@@ -30,6 +30,7 @@ class SqliteTestDatabase : public conformance::TestDatabase {
 
   std::unique_ptr<Store> open(boost::asio::any_io_executor executor) override;
   std::unique_ptr<Reader> open_reader() override;
+  std::unique_ptr<Archiver> open_archiver() override;
   std::optional<domain::Quantity> on_hand(domain::ProductId product) override;
   domain::Quantity ledger_sum(domain::ProductId product) override;
   void make_python_table() override;

@@ -1,0 +1,167 @@
+#include "cli/commands/archive/archive.h"
+
+#include <cstdio>
+#include <unistd.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cli/commands/archive/archive_file.h"
+#include "cli/exit_status.h"
+#include "cli/options.h"
+#include "server/open_archiver.h"
+#include "server/open_reader.h"
+#include "terminal/printable.h"
+#include "terminal/progress.h"
+
+namespace inventory::cli {
+namespace {
+
+// So many entries are looked at for one transaction: its locks are held for some milliseconds.
+constexpr std::size_t kEntriesLookedAt = 1'000;
+
+// Somebody keeps this many products of one page: it is no single row any more.
+constexpr std::size_t kLockedProductsMax = 10;
+
+using Keys = std::span<const store::LedgerPlace>;
+
+// Those at the front that are of one product.
+Keys of_one_product(Keys keys) {
+  std::size_t count = 1;
+  while (count < keys.size() && keys[count].product == keys.front().product) ++count;
+  return keys.first(count);
+}
+
+// Product by product, so that a row that somebody keeps costs its own product only.
+store::Result<void> take_out_singly(store::Archiver& archiver, Keys keys, Archived& archived) {
+  std::size_t locked_products = 0;
+  while (!keys.empty()) {
+    const Keys some = of_one_product(keys);
+    const auto gone = archiver.take_out(some);
+    if (gone) {
+      archived.entries += *gone;
+    } else if (gone.error().fault == store::Fault::locked &&
+               ++locked_products < kLockedProductsMax) {
+      archived.locked += some.size();
+      archived.locked_error = gone.error().what;
+    } else {
+      return std::unexpected(gone.error());
+    }
+    keys = keys.subspan(some.size());
+  }
+  return {};
+}
+
+store::Result<void> take_out(store::Archiver& archiver, Keys keys, Archived& archived) {
+  const auto gone = archiver.take_out(keys);
+  if (gone) {
+    archived.entries += *gone;
+    return {};
+  }
+  const auto fault = gone.error().fault;
+  if (fault == store::Fault::locked || fault == store::Fault::retryable) {
+    return take_out_singly(archiver, keys, archived);
+  }
+  return std::unexpected(gone.error());
+}
+
+store::Result<std::optional<store::LedgerRange>> ledger_range(
+    const config::Configuration& configuration) {
+  const auto reader = server::open_reader(configuration.database);
+  if (auto begun = reader->begin(); !begun) return std::unexpected(std::move(begun.error()));
+  return reader->ledger_range();
+}
+
+// Returns the exit status: kExitDone; kExitNo if something that is old stays, since somebody keeps
+// its row; kExitFailed.
+int archive(const config::Configuration& configuration, const ArchiveOptions& options) {
+  const auto archiver = server::open_archiver(configuration.database);
+  const auto range = ledger_range(configuration);
+  if (!range) return report_failure("archive: " + range.error().what);
+  std::optional<ArchiveFile> file;
+  if (options.to) {
+    auto created = ArchiveFile::create(*options.to);
+    if (!created) return report_failure("archive: " + created.error());
+    file.emplace(*std::move(created));
+  }
+  terminal::Progress progress("archiving", terminal::is_terminal(STDERR_FILENO));
+  const auto archived = archive_all(
+      *archiver, options.older_than, kEntriesLookedAt,
+      [&](std::span<const store::LedgerRow> rows) {
+        return file ? file->add(rows) : std::expected<void, std::string>();
+      },
+      [&](const store::LedgerPlace& place) {
+        if (*range) progress.update_share((*range)->share_before(place.product));
+      });
+  progress.clear();
+  if (!archived) return report_failure("archive: " + archived.error());
+  fmt::print("{} entries taken out{}\n", archived->entries,
+             options.to ? " into " + terminal::printable(*options.to) : "");
+  if (archived->locked == 0) return kExitDone;
+  fmt::print(stderr, "inventory-service: archive: {} that are old stay: {}\n", archived->locked,
+             terminal::printable(archived->locked_error));
+  return kExitNo;
+}
+
+}  // namespace
+
+std::expected<Archived, std::string> archive_all(
+    store::Archiver& archiver, std::chrono::seconds age, std::size_t page,
+    const std::function<std::expected<void, std::string>(std::span<const store::LedgerRow>)>& keep,
+    const std::function<void(const store::LedgerPlace&)>& progress) {
+  if (auto begun = archiver.begin(age); !begun) return std::unexpected(begun.error().what);
+  Archived archived;
+  std::optional<store::LedgerPlace> place = store::LedgerPlace();
+  while (place) {
+    const auto old = archiver.find(*place, page);
+    if (!old) return std::unexpected(old.error().what);
+    if (!old->keys.empty()) {
+      if (auto kept = keep(old->rows); !kept) return std::unexpected(kept.error());
+      if (const auto done = take_out(archiver, old->keys, archived); !done) {
+        return std::unexpected(done.error().what);
+      }
+    }
+    place = old->next;
+    if (place) progress(*place);
+  }
+  return archived;
+}
+
+std::expected<ArchiveOptions, std::string> read_archive(const Arguments& given) {
+  const auto age = given.option("--older-than");
+  if (!age) return Wrong("--older-than is missing: how long entries are kept, 90d for instance");
+  const auto older_than = read_duration("--older-than", *age);
+  if (!older_than) return Wrong(older_than.error());
+  if (*older_than < kArchiveAgeMin) return Wrong("--older-than takes at least 1d");
+  return ArchiveOptions{.older_than = *older_than, .to = given.option("--to")};
+}
+
+Command archive_command() {
+  return {
+      .name = "archive",
+      .summary = "Take old entries out of the ledger",
+      .description =
+          "What they did to the stock is carried into one entry for each product, so that verify "
+          "still agrees.\nOrders whose hold is open stay, and those about which something was "
+          "asked "
+          "since. An order id that was\ntaken out is new again: an order that is sent twice, so "
+          "far "
+          "apart, is decided twice.\n\n"
+          "May run beside services, and may be stopped or killed at any time and started again. "
+          "The "
+          "file holds\nevery entry that is taken out before it goes; it may hold some that "
+          "stay.\n\n"
+          "Example:\n  inventory-service archive --older-than 90d --to ledger-2026-11.csv.gz\n\n"
+          "Exit codes: 0 all that is old is out; 1 some stays, since somebody keeps its row "
+          "locked; "
+          "2 wrong\ncommand line or setting; 3 failed.",
+      .options = {{"--older-than", "AGE", "90d: entries that were decided longer ago; required"},
+                  {"--to", "FILE", "write them there as CSV, compressed; it must not exist yet"}},
+      .prepare =
+          [](const Arguments& given, const config::Configuration&) {
+            return prepared(read_archive(given), archive);
+          },
+  };
+}
+
+}  // namespace inventory::cli

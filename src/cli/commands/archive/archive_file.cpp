@@ -1,0 +1,117 @@
+#include "cli/commands/archive/archive_file.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+#define ZLIB_CONST  // what zlib reads is const
+#include <zlib.h>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace inventory::cli {
+namespace {
+
+constexpr int kGzip = 16 + MAX_WBITS;  // zlib's way to ask for gzip's format
+constexpr int kMemoryLevel = 8;        // zlib's default
+
+// Those of the ledger's columns that are text.
+bool is_text(std::size_t column) {
+  const auto name = store::kLedgerColumns[column];
+  return name == "identity" || name == "outcome" || name == "reason" || name == "terms";
+}
+
+// A name in a folder is on disk when the folder is.
+bool sync_folder_of(const std::string& path) {
+  const auto folder = std::filesystem::absolute(path).parent_path();
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool is_synced = ::fsync(descriptor) == 0;
+  ::close(descriptor);
+  return is_synced;
+}
+
+}  // namespace
+
+std::string csv_line(const store::LedgerRow& row) {
+  std::string line;
+  for (std::size_t column = 0; column < row.size(); ++column) {
+    if (column > 0) line += ',';
+    if (!row[column]) continue;
+    if (!is_text(column)) {
+      line += *row[column];
+      continue;
+    }
+    line += '"';
+    for (const char character : *row[column]) {
+      line += character;
+      if (character == '"') line += '"';
+    }
+    line += '"';
+  }
+  return line + '\n';
+}
+
+std::string gzip(std::string_view text) {
+  z_stream stream{};
+  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzip, kMemoryLevel,
+                   Z_DEFAULT_STRATEGY) != Z_OK) {
+    throw std::runtime_error("zlib could not begin to compress");
+  }
+  std::string bytes(deflateBound(&stream, text.size()), '\0');
+  stream.next_in = reinterpret_cast<const Bytef*>(text.data());
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(bytes.data());
+  stream.avail_out = static_cast<uInt>(bytes.size());
+  const int code = deflate(&stream, Z_FINISH);
+  bytes.resize(stream.total_out);
+  deflateEnd(&stream);
+  if (code != Z_STREAM_END) throw std::runtime_error("zlib could not compress");
+  return bytes;
+}
+
+std::expected<ArchiveFile, std::string> ArchiveFile::create(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+  ArchiveFile file(path, descriptor);
+  if (descriptor < 0) return std::unexpected(file.failure());
+  auto written = file.write(gzip(fmt::format("{}\n", fmt::join(store::kLedgerColumns, ","))));
+  if (!written) return std::unexpected(std::move(written.error()));
+  if (!sync_folder_of(path)) return std::unexpected(file.failure());
+  return file;
+}
+
+ArchiveFile::ArchiveFile(ArchiveFile&& other) noexcept
+    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+ArchiveFile::~ArchiveFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+ArchiveFile::Done ArchiveFile::add(std::span<const store::LedgerRow> rows) {
+  std::string lines;
+  for (const store::LedgerRow& row : rows) lines += csv_line(row);
+  return write(gzip(lines));
+}
+
+// All of it, to the disk.
+ArchiveFile::Done ArchiveFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return std::unexpected(failure());
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(descriptor_) != 0) return std::unexpected(failure());
+  return {};
+}
+
+// Of the call that has just failed.
+std::string ArchiveFile::failure() const {
+  return fmt::format("{}: {}", path_, std::generic_category().message(errno));
+}
+
+}  // namespace inventory::cli

@@ -1,0 +1,51 @@
+#pragma once
+
+// ArchiveFile: entries that leave the ledger, as compressed CSV (.csv.gz), with the table's
+// columns: `COPY inventory_ledger FROM` takes it back. A field without quotes is empty where it was
+// NULL.
+//
+// Invariants:
+//   1. What add() has returned for is on disk, and stays readable whatever happens afterwards: each
+//      call ends a gzip member of its own (RFC 1952, 2.2).
+//   2. A file that was there before is not touched.
+//
+// Errors: a line that names the file.
+
+#include <expected>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "store/archiver.h"
+
+namespace inventory::cli {
+
+// A row of the file, with its line end.
+std::string csv_line(const store::LedgerRow& row);
+
+// Of a text, a gzip member by itself.
+std::string gzip(std::string_view text);
+
+class ArchiveFile {
+ public:
+  using Done = std::expected<void, std::string>;
+
+  static std::expected<ArchiveFile, std::string> create(const std::string& path);
+
+  ArchiveFile(ArchiveFile&& other) noexcept;
+  ArchiveFile& operator=(ArchiveFile&&) = delete;
+  ~ArchiveFile();
+
+  Done add(std::span<const store::LedgerRow> rows);
+
+ private:
+  ArchiveFile(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+
+  Done write(std::string_view bytes);
+  std::string failure() const;
+
+  std::string path_;
+  int descriptor_;  // -1: moved away
+};
+
+}  // namespace inventory::cli
