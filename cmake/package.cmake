@@ -49,7 +49,9 @@ install(FILES ${PROJECT_BINARY_DIR}/changelog.gz ${PROJECT_BINARY_DIR}/CHANGELOG
               docs/clusters.md docs/console.md docs/monitor.md docs/alerts.md docs/dead-letters.md docs/recover.md
               docs/ledger.md docs/moving-over.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES ${PACKAGING}/inventory-service.service DESTINATION /usr/lib/systemd/system)
+install(FILES ${PACKAGING}/inventory-service.service ${PACKAGING}/inventory-service-archive.service
+              ${PACKAGING}/inventory-service-archive.timer
+        DESTINATION /usr/lib/systemd/system)
 install(
   FILES ${PACKAGING}/debian/lintian-overrides
   DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides

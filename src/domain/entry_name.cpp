@@ -32,6 +32,8 @@ std::string_view word_of(EntryKind kind) {
       return "adjustment";
     case EntryKind::opening:
       return "opening";
+    case EntryKind::balance:
+      return "balance";
     case EntryKind::correction:
       return "correction";
   }
@@ -40,6 +42,7 @@ std::string_view word_of(EntryKind kind) {
 
 EntryName read_entry_name(std::string_view identity, std::optional<Outcome> outcome) {
   if (identity == kOpening) return {.kind = EntryKind::opening};
+  if (identity == kBalance) return {.kind = EntryKind::balance};
   if (identity.empty()) return {};
   const std::string_view rest = identity.substr(1);
   switch (identity.front()) {

@@ -18,12 +18,14 @@ enum class EntryKind : std::uint8_t {
   expiry,
   adjustment,
   opening,
+  balance,
   correction,  // entered by hand: it has no id but its identity
 };
 
 std::string_view word_of(EntryKind kind);
 
-// The id is that of an order, or of an adjustment; an opening entry and one by hand have none.
+// The id is that of an order, or of an adjustment; an opening entry, a balance
+// and one by hand have none.
 struct EntryName {
   EntryKind kind = EntryKind::correction;
   std::optional<OrderId> id = std::nullopt;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The ledger: one entry for each decision, kept for ever, and one for the stock that an item began
-// with. For each product the sum of deltas is its quantity.
+// The ledger: one entry for each decision, kept until somebody takes it out, and one for the stock
+// that an item began with. For each product the sum of deltas is its quantity.
 //
 // What kind of decision it is is told by the first letter of its identity:
 //   i, s, l  an order (see Order::ledger_identity)
@@ -10,6 +10,8 @@
 //   x        the expiry of its hold
 //   a        an adjustment
 //   o        the opening entry; its identity is the word itself
+//   b        the balance: what entries did to the stock that were taken out (store/archiver.h); its
+//            identity is the word itself
 
 #include <cstdint>
 #include <optional>
@@ -30,6 +32,7 @@ inline constexpr Quantity kQuantityMax = 9'007'199'254'740'991;  // 2^53 - 1: th
 using LedgerKey = std::pair<ProductId, std::string>;
 
 inline constexpr std::string_view kOpening = "opening";
+inline constexpr std::string_view kBalance = "balance";
 
 // Stock: what can be sold of a product. The version grows with each change. At and below
 // `low_stock`, if it is there, stock is called low.

@@ -104,6 +104,23 @@ def test_reading_takes_no_more_than_select(broker, granted, queues):
         database.execute("DROP OWNED BY reader; DROP ROLE reader")
 
 
+def test_archiving_takes_no_more_than_its_own_rights(broker, granted, queues):
+    database, url_of_service = granted
+    with Service(broker.url, url_of_service, queues), Client(broker.url, queues) as client:
+        order = {"order_id": 1, "product_id": client.add(3), "quantity": 1}
+        assert client.order(order).json["success"]
+    database.execute("UPDATE inventory_ledger SET decided_at = '2020-01-01'")
+    assert run("archive", "--older-than=90d", DATABASE_URL=url_of_service).returncode == 3
+    database.execute("CREATE ROLE archiver LOGIN")
+    database.execute(block("sql", "GRANT SELECT, UPDATE ON inventory TO archiver"))
+    try:
+        url = database.url.replace("postgres@", "archiver@")
+        done = run("archive", "--older-than=90d", DATABASE_URL=url)
+        assert (done.returncode, done.stdout) == (0, "1 entries taken out\n"), done.stderr
+    finally:
+        database.execute("DROP OWNED BY archiver; DROP ROLE archiver")
+
+
 USERS = ("inventory", "operator")
 
 

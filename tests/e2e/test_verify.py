@@ -20,16 +20,6 @@ def verify(database):
     return run("verify", DATABASE_URL=database.url)
 
 
-def change(database, sql):
-    """Changes the database as a person would, beside a service."""
-    if database.kind == "postgres":
-        database.execute(sql)
-        return
-    with contextlib.closing(sqlite3.connect(database.path, timeout=30)) as connection:
-        connection.execute(sql)
-        connection.commit()
-
-
 def test_ledger_and_stock_agree_beside_a_service_under_load(broker, database, client, queues):
     with Service(broker.url, database.url, queues) as service:
         products = [client.add(200) for _ in range(5)]
@@ -64,7 +54,7 @@ def test_a_documented_correction_by_hand_agrees(broker, database, client, queues
     with Service(broker.url, database.url, queues):
         product = [client.add(10) for _ in range(7)][-1]
         assert product == 7
-        change(database, "UPDATE inventory SET quantity = quantity + 5 WHERE id = 7")
+        database.execute("UPDATE inventory SET quantity = quantity + 5 WHERE id = 7")
         assert verify(database).returncode == 1
         subprocess.run(tool, input=documented, text=True, check=True, timeout=DEADLINE_S)
         assert client.order({"order_id": 1, "product_id": 7, "quantity": 15}).json["success"]
@@ -74,8 +64,8 @@ def test_a_documented_correction_by_hand_agrees(broker, database, client, queues
 def test_what_disagrees_is_printed_with_status_1(broker, database, client, queues):
     with Service(broker.url, database.url, queues):
         changed, right, gone = (client.add(quantity) for quantity in (5, 6, 7))
-        change(database, f"UPDATE inventory SET quantity = 8 WHERE id = {changed}")
-        change(database, f"DELETE FROM inventory WHERE id = {gone}")
+        database.execute(f"UPDATE inventory SET quantity = 8 WHERE id = {changed}")
+        database.execute(f"DELETE FROM inventory WHERE id = {gone}")
         done = verify(database)
         assert right not in (changed, gone)
     assert done.returncode == 1

@@ -9,6 +9,8 @@ import pytest
 from machine import BUILD, CHECKOUT, Machine
 
 UNIT = "inventory-service.service"
+ARCHIVE = "inventory-service-archive.service"
+TIMER = "inventory-service-archive.timer"
 SETTINGS = "/etc/inventory-service/inventory-service.toml"
 STOCK = "/var/lib/inventory-service"
 
@@ -118,7 +120,8 @@ def test_its_life_on_a_machine(machine, package, broker, tmp_path):
     assert machine.run("systemctl", "is-enabled", UNIT, check=False).stdout.strip() == "disabled"
     stat = machine.run("stat", "--format=%a %U %G", SETTINGS).stdout.strip()
     assert stat == "640 root inventory-service"
-    machine.run("systemd-analyze", "verify", "--man=no", UNIT)
+    machine.run("systemd-analyze", "verify", "--man=no", UNIT, ARCHIVE, TIMER)
+    assert machine.run("systemctl", "is-enabled", TIMER, check=False).stdout.strip() == "disabled"
 
     # A broker that is away is waited for.
     machine.run("systemctl", "enable", "--now", UNIT)
@@ -137,6 +140,10 @@ def test_its_life_on_a_machine(machine, package, broker, tmp_path):
     user = machine.run("ps", "-o", "user:32=", "-p", machine.show(UNIT, "MainPID")).stdout.strip()
     assert user == "inventory-service"
     assert machine.run("stat", "--format=%a", STOCK).stdout.strip() == "750"
+
+    # The night's work, which nobody has switched on, can be done.
+    machine.run("systemctl", "start", ARCHIVE)
+    assert machine.show(ARCHIVE, "Result") == "success"
 
     # A process that hangs is restarted.
     process = machine.show(UNIT, "MainPID")

@@ -19,6 +19,12 @@ class Sqlite:
         with contextlib.closing(sqlite3.connect(self.path)) as connection:
             return connection.execute(sql).fetchall()
 
+    def execute(self, sql):
+        """As a person would, beside a service too."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as connection:
+            connection.execute(sql)
+            connection.commit()
+
 
 # Options of a database that does not know the encoding of its text.
 ANY_BYTES = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"

@@ -137,6 +137,7 @@ const ENTRY_KINDS = {
   expiry: "Expiry",
   adjustment: "Adjustment",
   opening: "Opening",
+  balance: "Balance brought forward",
   correction: "Correction",
 };
 const KINDS_OF_ORDERS = ["order", "cancellation", "confirmation", "expiry"];

@@ -79,24 +79,24 @@ int archive(const config::Configuration& configuration, const ArchiveOptions& op
   const auto range = ledger_range(configuration);
   if (!range) return report_failure("archive: " + range.error().what);
   std::optional<ArchiveFile> file;
-  if (options.to) {
-    auto created = ArchiveFile::create(*options.to);
-    if (!created) return report_failure("archive: " + created.error());
-    file.emplace(*std::move(created));
-  }
+  const auto keep = [&](std::span<const store::LedgerRow> rows) -> ArchiveFile::Done {
+    if (!options.to) return {};
+    if (!file) {
+      auto created = ArchiveFile::create(*options.to);
+      if (!created) return std::unexpected(std::move(created.error()));
+      file.emplace(*std::move(created));
+    }
+    return file->add(rows);
+  };
   terminal::Progress progress("archiving", terminal::is_terminal(STDERR_FILENO));
   const auto archived = archive_all(
-      *archiver, options.older_than, kEntriesLookedAt,
-      [&](std::span<const store::LedgerRow> rows) {
-        return file ? file->add(rows) : std::expected<void, std::string>();
-      },
-      [&](const store::LedgerPlace& place) {
+      *archiver, options.older_than, kEntriesLookedAt, keep, [&](const store::LedgerPlace& place) {
         if (*range) progress.update_share((*range)->share_before(place.product));
       });
   progress.clear();
   if (!archived) return report_failure("archive: " + archived.error());
   fmt::print("{} entries taken out{}\n", archived->entries,
-             options.to ? " into " + terminal::printable(*options.to) : "");
+             file ? " into " + terminal::printable(file->path()) : "");
   if (archived->locked == 0) return kExitDone;
   fmt::print(stderr, "inventory-service: archive: {} that are old stay: {}\n", archived->locked,
              terminal::printable(archived->locked_error));
@@ -156,7 +156,8 @@ Command archive_command() {
           "locked; "
           "2 wrong\ncommand line or setting; 3 failed.",
       .options = {{"--older-than", "AGE", "90d: entries that were decided longer ago; required"},
-                  {"--to", "FILE", "write them there as CSV, compressed; it must not exist yet"}},
+                  {"--to", "PATH",
+                   "write them there as CSV, compressed: a new file, or a folder for it"}},
       .prepare =
           [](const Arguments& given, const config::Configuration&) {
             return prepared(read_archive(given), archive);

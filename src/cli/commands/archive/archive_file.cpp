@@ -1,6 +1,7 @@
 #include "cli/commands/archive/archive_file.h"
 
 #include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <filesystem>
 #include <stdexcept>
@@ -10,6 +11,7 @@
 #define ZLIB_CONST  // what zlib reads is const
 #include <zlib.h>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -33,6 +35,13 @@ bool sync_folder_of(const std::string& path) {
   const bool is_synced = ::fsync(descriptor) == 0;
   ::close(descriptor);
   return is_synced;
+}
+
+std::string file_in(const std::string& to) {
+  std::error_code none;  // what there is not is no folder
+  if (!std::filesystem::is_directory(to, none)) return to;
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  return std::filesystem::path(to) / fmt::format("ledger-{:%Y-%m-%dT%H%M%SZ}.csv.gz", now);
 }
 
 }  // namespace
@@ -74,7 +83,8 @@ std::string gzip(std::string_view text) {
   return bytes;
 }
 
-std::expected<ArchiveFile, std::string> ArchiveFile::create(const std::string& path) {
+std::expected<ArchiveFile, std::string> ArchiveFile::create(const std::string& to) {
+  const std::string path = file_in(to);
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
   ArchiveFile file(path, descriptor);
   if (descriptor < 0) return std::unexpected(file.failure());

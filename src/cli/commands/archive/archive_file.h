@@ -30,6 +30,7 @@ class ArchiveFile {
  public:
   using Done = std::expected<void, std::string>;
 
+  // Where `path` is a folder, a file in it that has its name of the time.
   static std::expected<ArchiveFile, std::string> create(const std::string& path);
 
   ArchiveFile(ArchiveFile&& other) noexcept;
@@ -37,6 +38,8 @@ class ArchiveFile {
   ~ArchiveFile();
 
   Done add(std::span<const store::LedgerRow> rows);
+
+  const std::string& path() const { return path_; }
 
  private:
   ArchiveFile(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}

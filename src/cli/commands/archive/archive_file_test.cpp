@@ -59,6 +59,13 @@ TEST_F(ArchiveFileTest, HoldsTheColumnsOfTheTableAndARowForEachEntry) {
   EXPECT_EQ(unpacked(), std::string(kHead) + row + row + row);
 }
 
+TEST_F(ArchiveFileTest, HasItsNameOfTheTimeInAFolder) {
+  const auto file = ArchiveFile::create(folder_);
+  ASSERT_TRUE(file) << file.error();
+  EXPECT_THAT(file->path(),
+              ::testing::MatchesRegex(folder_.string() + "/ledger-....-..-..T......Z.csv.gz"));
+}
+
 TEST_F(ArchiveFileTest, TellsNullFromEmptyAndDoublesQuotes) {
   auto row = kOrderRow;
   row[1] = "sa,\"b\"\nc";
