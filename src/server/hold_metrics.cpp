@@ -1,5 +1,6 @@
 #include "server/hold_metrics.h"
 
+#include <limits>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -66,6 +67,10 @@ void HoldMetrics::begin_to_count() {
 void HoldMetrics::show(const Counts& counts) {
   if (!counts) {
     spdlog::debug("holds cannot be counted: {}", counts.error().what);
+    last_.reset();
+    for (auto* gauge : {&held_, &due_, &overdue_}) {
+      gauge->Set(std::numeric_limits<double>::quiet_NaN());
+    }
     return;
   }
   last_ = *counts;

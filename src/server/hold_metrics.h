@@ -10,7 +10,7 @@
 //      store::kHoldsCountedMax. There is one every fifteen seconds, or fewer where they take long:
 //      counting takes at most a hundredth of the time of one session of the database.
 //
-// Errors: where they cannot be counted the last counts stay; other metrics tell of the database.
+// Errors: where they cannot be counted the gauges are NaN; other metrics tell of the database.
 
 #include <chrono>
 #include <functional>
@@ -46,7 +46,7 @@ class HoldMetrics {
   boost::asio::awaitable<void> run();
   void stop() { pause_.stop(); }
 
-  // The last count; nothing before the first.
+  // The last count; nothing before the first, and where it failed.
   const std::optional<store::HoldCounts>& last() const { return last_; }
 
  private:

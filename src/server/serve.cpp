@@ -183,6 +183,11 @@ class Service {
                           .Help("Lines of the log that what it is written to did not take.")
                           .Register(*registry_)
                           .Add({});
+    sweeper_failing_ = &prometheus::BuildGauge()
+                            .Name("inventory_sweeper_failing")
+                            .Help("1 while holds that are over are not looked for or asked for.")
+                            .Register(*registry_)
+                            .Add({});
     prometheus::BuildGauge()
         .Name("inventory_build_info")
         .Help("Always 1; its labels say what runs.")
@@ -276,11 +281,14 @@ class Service {
     for (const auto& line : lines_) {
       queues.push_back({line->queue, status_of(*line), line->delivery_limit.note()});
     }
+    return readiness_checks(queues, schema_problem_, sweeper_problem());
+  }
+
+  std::string sweeper_problem() const {
     const auto sweeping = std::ranges::find_if(lines_, [](const auto& line) {
       return line->sweeper && !line->sweeper->problem().empty();
     });
-    return readiness_checks(queues, schema_problem_,
-                            sweeping == lines_.end() ? "" : (*sweeping)->sweeper->problem());
+    return sweeping == lines_.end() ? "" : (*sweeping)->sweeper->problem();
   }
 
   std::vector<ConsoleQueue> console_queues() const {
@@ -297,6 +305,7 @@ class Service {
     for (const auto& line : lines_) {
       line->metrics.refresh(line->flow.status(), line->delivery_limit.limit(), now);
     }
+    sweeper_failing_->Set(sweeper_problem().empty() ? 0 : 1);
     lines_dropped_->Increment(static_cast<double>(log_.dropped()) - lines_dropped_->Value());
     return ops::metrics_page(metrics_);
   }
@@ -471,6 +480,7 @@ class Service {
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
       registry_, std::make_shared<ops::ProcessMetrics>()};
   prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
+  prometheus::Gauge* sweeper_failing_ = nullptr;  // of the registry
   HoldMetrics hold_metrics_{
       context_.get_executor(),
       [this] { return open_reader(configuration_.database, kHoldCountTimeout); }, clock_,

@@ -64,8 +64,10 @@ def test_without_rights_on_holds_orders_go_on(broker, granted, queues):
         service.wait_for_log("permission denied for table inventory_hold")
         status, text = service.get("/readyz")
         assert status == 503 and "[-]holds" in text
+        assert "\ninventory_sweeper_failing 1\n" in service.get("/metrics")[1]
         database.execute("GRANT SELECT, INSERT, DELETE ON inventory_hold TO service")
         wait_for(lambda: service.get("/readyz")[0] == 200, "ready")
+        assert "\ninventory_sweeper_failing 0\n" in service.get("/metrics")[1]
         held = order | {"order_id": 2, "hold_seconds": 1}
         assert client.order(held).json["success"]
     assert stock(database)[product] in (6, 10)
