@@ -14,8 +14,7 @@ class EmptyReader : public Reader {
   Result<std::vector<StoredItem>> items(domain::ProductId, std::size_t, std::size_t) override {
     return {};
   }
-  Result<std::vector<StoredItem>> find_items(const ItemSearch&, std::size_t,
-                                             std::size_t) override {
+  Result<std::vector<StoredItem>> find_items(const ItemSearch&, std::size_t, std::size_t) override {
     return {};
   }
   Result<LedgerPart> ledger(const LedgerPlace&, std::size_t) override { return {}; }
