@@ -24,17 +24,18 @@ from database import Postgres  # noqa: E402
 from servers import Server  # noqa: E402
 from service import Queues, Service  # noqa: E402
 
+TICK_S = 0.25
 ITEMS = [  # description, quantity, low_stock
     ("Blue T-shirt, size M", 120, 40),
     ("Blue T-shirt, size L", 0, 40),
     ("Socks, wool, 3 pairs", 35, 50),
-    ("Rain jacket, yellow", 900, 100),
-    ("Walking boots, size 42", 640, 50),
+    ("Rain jacket, yellow", 4_000, 100),
+    ("Walking boots, size 42", 5_400, 50),
     ("Walking boots, size 43", 48, 50),
-    ("Cap, black", 2_300, None),
+    ("Cap, black", 23_000, None),
     ("Scarf, red", 75, 20),
-    ("Gloves, leather, size 8", 410, 30),
-    ("Belt, brown", 1_200, None),
+    ("Gloves, leather, size 8", 4_100, 30),
+    ("Belt, brown", 12_000, None),
 ]
 
 
@@ -64,18 +65,21 @@ class Shop:
     def sell(self):
         """For the time that was asked for: product 1 is sold, low, delivered, sold again."""
         started = time.monotonic()
-        delivered = False
-        while (passed := time.monotonic() - started) < self.seconds:
-            share = passed / self.seconds
+        count = round(self.seconds / TICK_S)
+        for tick in range(count):
+            share = tick / count
             for _ in range(round(8 + 5 * math.sin(share * 9) + self.random.random() * 4)):
                 self.order(self.random.choice((4, 5, 7, 9, 10)), 1)
-            if self.random.random() < 150 / self.seconds * 0.25:
-                self.order(1, self.random.choice((1, 2, 3)))
-            if share > 0.6 and not delivered:
-                delivered = True
+            if self.random.random() < 60 / count:
+                self.order(1, self.random.choice((2, 3)))
+            if tick == round(count * 0.6):
                 self.adjust("D-17", 1, 80, "delivery 17")
-            self.client.connection.process_data_events(time_limit=0.25)
-            self.client.inbox.clear()
+            self.wait_until(started + (tick + 1) * TICK_S)
+
+    def wait_until(self, end):
+        while (left := end - time.monotonic()) > 0:
+            self.client.connection.process_data_events(time_limit=left)
+        self.client.inbox.clear()
 
     def close_the_day(self):
         cancelled = {"order_id": "A-17", "product_id": 1}
@@ -97,9 +101,9 @@ def take(page, service, view, shown, picture, size, scheme="light"):
 
 def take_all(page, service, output):
     output.mkdir(parents=True, exist_ok=True)
-    rates = """document.querySelector('main canvas[aria-label^="Requests per second: now"]')"""
+    counted = "document.querySelector('table') && !document.body.innerText.includes('not known')"
     rows = "document.querySelectorAll('main tbody tr').length > 5"
-    take(page, service, "#/", rates, output / "now.png", (1100, 1080))
+    take(page, service, "#/", counted, output / "now.png", (1100, 1200))
     take(page, service, "#/items/1", rows, output / "product.png", (1100, 900))
     stock = "#/stock?sort=scarcity"
     take(page, service, stock, rows, output / "stock-phone-dark.png", (400, 900), "dark")
