@@ -306,7 +306,8 @@ constexpr Setting kSettings[] = {
      .environment = "INVENTORY_HTTP_LISTEN",
      .placeholder = "HOST:PORT",
      .default_text = "127.0.0.1:9464",
-     .description = "where console, health and metrics are; port 0: any that is free; none: nowhere",
+     .description =
+         "where console, health and metrics are; port 0: any that is free; none: nowhere",
      .takes = "HOST:PORT, [IPV6-ADDRESS]:PORT or none",
      .apply = read_http_listen},
     {.name = "http-hosts",

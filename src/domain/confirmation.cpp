@@ -64,8 +64,12 @@ ConfirmationDecision decide(const Confirmation& confirmation, Books& books) {
   const bool is_unseen =
       std::ranges::any_of(outcomes, [](Outcome one) { return one == Outcome::order_not_found; });
   if (is_unseen) return {.outcome = Outcome::order_not_found};
-  const auto failed =
-      std::ranges::find_if(outcomes, [](Outcome one) { return one != Outcome::confirmed; });
+  // A cancellation speaks for all: an item that was confirmed and then cancelled keeps no other
+  // answer, and is cancelled for ever, where a hold of another one may yet expire.
+  auto failed = std::ranges::find(outcomes, Outcome::order_cancelled);
+  if (failed == outcomes.end()) {
+    failed = std::ranges::find_if(outcomes, [](Outcome one) { return one != Outcome::confirmed; });
+  }
   const bool is_confirmed = failed == outcomes.end();
   const Outcome outcome = is_confirmed ? Outcome::confirmed : *failed;
   for (std::size_t at = 0; at < items.size(); ++at) {

@@ -200,6 +200,18 @@ TEST(DecideConfirmation, FailsForAnItemThatWasConfirmedAloneAndThenCancelled) {
   EXPECT_EQ(shop.confirm(1, {{5, {}}}), once(Outcome::confirmed));
 }
 
+// Its own entry says confirmed, so none can keep what the whole was answered.
+TEST(DecideConfirmation, IsAnsweredTheSameAgainWhereAnItemWasConfirmedAloneAndThenCancelled) {
+  HoldShop shop;
+  shop.hold_all(1, {{1, 2}, {5, 1}});
+  shop.confirm(1, {{1, {}}});
+  shop.cancel(1, {{1, {}}});
+  EXPECT_EQ(shop.confirm(1, {{5, {}}, {1, {}}}).outcome, Outcome::order_cancelled);
+  shop.pass(seconds(60));
+  shop.expire(1, 5);
+  EXPECT_EQ(shop.confirm(1, {{5, {}}, {1, {}}}).outcome, Outcome::order_cancelled);
+}
+
 // Everything of one order, in one batch.
 TEST(DecideConfirmation, SeesWhatItsBatchDid) {
   HoldShop shop;

@@ -29,13 +29,21 @@ std::optional<boost::asio::ip::address> literal(const std::string& host) {
   return address;
 }
 
-// Without port, brackets, the dot at the end of a name; in small letters.
+// Without port, brackets, the dot at the end of a name; in small letters. Empty if what stands
+// where a port would is none: 127.0.0.1:80.evil.example names another host than it seems to.
 std::string bare(std::string_view host) {
-  if (host.starts_with('[')) {
-    host = host.substr(1, host.find(']') - 1);
-  } else {
-    host = host.substr(0, host.find(':'));
+  const bool is_in_brackets = host.starts_with('[');
+  const auto end = std::min(host.find(is_in_brackets ? ']' : ':'), host.size());
+  std::string_view port = host.substr(end);
+  if (is_in_brackets) {
+    if (port.empty()) return "";
+    port.remove_prefix(1);
   }
+  const bool has_port =
+      port.starts_with(':') && port.find_first_not_of("0123456789", 1) == std::string_view::npos;
+  if (!port.empty() && !has_port) return "";
+  host = host.substr(0, end);
+  if (is_in_brackets) host.remove_prefix(1);
   if (host.ends_with('.')) host.remove_suffix(1);
   std::string name(host);
   for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;

@@ -32,9 +32,35 @@ TEST(HttpHost, IsTheListenersOwnOrOneThatWasNamed) {
                              "shop.example", "Shop.Example:443", "shop.example."}) {
       EXPECT_TRUE(is_host_of(address, names, host)) << listening << " " << host;
     }
-    for (const auto* host : {"", "evil.example", "evil.example:9464", "localhost.evil.example",
-                             "127.0.0.1.evil.example", "[", "[evil]", ":9464", "notlocalhost",
-                             "a.shop.example", "shop.example.evil.example", "inventory:9464"}) {
+    for (const auto* host : {"",
+                             "evil.example",
+                             "evil.example:9464",
+                             "localhost.evil.example",
+                             "127.0.0.1.evil.example",
+                             "[",
+                             "[evil]",
+                             ":9464",
+                             "notlocalhost",
+                             "a.shop.example",
+                             "shop.example.evil.example",
+                             "inventory:9464",
+                             "127.0.0.1:9464.evil.example",
+                             "localhost:evil.example",
+                             "127.0.0.1:0x1f40",
+                             "127.0.0.1:-1",
+                             "127.0.0.1:80:80",
+                             "[::1]x",
+                             "[::1]:80.evil",
+                             "[::1]evil:80",
+                             "[[::1]]",
+                             "[evil.example]:80",
+                             "evil.example@127.0.0.1",
+                             "127.0.0.1:80@evil.example",
+                             "0177.0.0.1",
+                             "2130706433",
+                             "127.1",
+                             "127.0.0.256",
+                             "0x7f000001"}) {
       EXPECT_FALSE(is_host_of(address, names, host)) << listening << " " << host;
     }
   }

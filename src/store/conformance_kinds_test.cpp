@@ -214,7 +214,9 @@ class NaiveShop {
     };
     Outcome outcome = Outcome::confirmed;
     for (const Asked* one : items) {
-      if (outcome == Outcome::confirmed) outcome = alone(one);
+      if (outcome == Outcome::confirmed || alone(one) == Outcome::order_cancelled) {
+        outcome = alone(one);
+      }
     }
     for (Asked* one : items) {
       if (!one->confirmation && alone(one) == outcome) one->confirmation = outcome;

@@ -21,6 +21,7 @@ class Load:
         self.orders = orders
         self.replies = collections.defaultdict(list)  # by order id
         self.news = threading.Condition()
+        self.failure = None
         self.stopping = threading.Event()
         self.threads = [
             threading.Thread(target=self._again_and_again, args=(work,), daemon=True)
@@ -45,8 +46,14 @@ class Load:
     def wait_for_answers(self, count, deadline_s=3 * DEADLINE_S):
         """Waits until that many order ids are answered."""
         with self.news:
-            assert self.news.wait_for(lambda: len(self.replies) >= count, timeout=deadline_s), (
-                f"{len(self.replies)} of {count} orders were answered within {deadline_s} s"
+            self.news.wait_for(
+                lambda: len(self.replies) >= count or self.failure, timeout=deadline_s
+            )
+            if self.failure:
+                raise self.failure
+            assert len(self.replies) >= count, (
+                f"{len(self.replies)} of {count} orders were answered within {deadline_s} s; "
+                f"{sum(map(len, self.unpublished))} could not be published; {self._counts()}"
             )
 
     def wait_for_all(self):
@@ -75,6 +82,22 @@ class Load:
                 return
             except (pika.exceptions.AMQPError, OSError):
                 self.stopping.wait(0.1)  # the broker is away
+            except Exception as error:  # noqa: BLE001: raised again where it is waited for
+                with self.news:
+                    self.failure = error
+                    self.news.notify_all()
+                return
+
+    def _counts(self):
+        """What lies in the queues, for who reads why a wait failed."""
+        with pika.BlockingConnection(self.parameters) as connection:
+            channel = connection.channel()
+            counts = [
+                f"{queue} holds {method.message_count} for {method.consumer_count} consumers"
+                for queue in (self.queue, self.reply_to)
+                for method in [channel.queue_declare(queue, passive=True).method]
+            ]
+        return ", ".join(counts)
 
     def _publish(self, channel):
         channel.tx_select()

@@ -8,14 +8,12 @@ import socket
 import urllib.parse
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from browser import Page, open_browser
 from client import Client, new_id
 from database import Postgres, Sqlite
-from service import DEADLINE_S, Queues, Service, run
-from waiting import wait_for
+from service import Queues, Service, run
 
 VIEWS = ("#/", "#/stock", "#/items/1", "#/orders", "#/orders/A-17?product_id=1", "#/dead-letters")
 LONG = 10_000 * "x"
@@ -31,117 +29,10 @@ HOSTILE = {
 }
 
 
-class Page:
-    """What a person sees and does in the browser. `allowed`: what its console may hold."""
-
-    def __init__(self, driver):
-        self.driver = driver
-        self.base = None
-        self.allowed = ()
-        self.resize(1280, 900)
-        self.driver.get("about:blank")
-        self.problems()
-
-    def open(self, service, view="#/"):
-        self.base = f"http://127.0.0.1:{service.http_port}/"
-        self.driver.get("about:blank")  # another part behind the "#" alone loads nothing
-        self.driver.get(self.base + view)
-        return self
-
-    def script(self, text, *arguments):
-        return self.driver.execute_script(text, *arguments)
-
-    @property
-    def text(self):
-        return self.script("return document.body.innerText")
-
-    def texts(self, selector):
-        return self.script(
-            "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)",
-            selector,
-        )
-
-    def column(self, name):
-        return self.texts(f'main tbody [data-name="{name}"]')
-
-    def wait_for(self, condition, what):
-        try:
-            return wait_for(condition, what)
-        except AssertionError as error:
-            raise AssertionError(f"{error}; the page says:\n{self.text}") from None
-
-    def wait_for_text(self, *texts):
-        self.wait_for(lambda: all(text in self.text for text in texts), f"{texts} on the page")
-
-    def wait_for_no_text(self, text):
-        self.wait_for(lambda: text not in self.text, f"no {text!r} on the page")
-
-    def find(self, selector):
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def click(self, text, tags="a, button, summary"):
-        """The first link, button or summary with this text. By script: a row may be redrawn."""
-        found = self.script(
-            "const found = [...document.querySelectorAll(arguments[0])]"
-            "  .find((e) => e.textContent.trim() === arguments[1] && !e.disabled);"
-            "found?.click();"
-            "return Boolean(found)",
-            tags,
-            text,
-        )
-        assert found, f"nothing says {text!r}:\n{self.text}"
-
-    def type(self, selector, text):
-        element = self.find(selector)
-        element.clear()
-        element.send_keys(text)
-
-    def press(self, *keys):
-        webdriver.ActionChains(self.driver).send_keys(*keys).perform()
-
-    def focused(self):
-        return self.script(
-            "const e = document.activeElement; return e.id || e.textContent.trim() || e.tagName"
-        )
-
-    def resize(self, width, height, scheme="light"):
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-
-    def problems(self):
-        """What the browser's console holds since the last look, without what is allowed."""
-        return [
-            entry["message"]
-            for entry in self.driver.get_log("browser")
-            if not any(re.search(pattern, entry["message"]) for pattern in self.allowed)
-        ]
-
-    def is_unharmed(self):
-        harm = "return window.harmed || document.querySelector('main script, main img') !== null"
-        return not self.script(harm)
-
-
 @pytest.fixture(scope="module")
 def driver(folder):
-    options = webdriver.ChromeOptions()
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",  # tests run as root, too
-        "--disable-dev-shm-usage",
-        "--disable-gpu",
-        f"--user-data-dir={folder / 'chromium'}",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.chrome.service.Service("/usr/bin/chromedriver")
-    driver = webdriver.Chrome(service=service, options=options)
-    driver.set_script_timeout(DEADLINE_S)
-    try:
+    with open_browser(folder) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture
@@ -502,7 +393,8 @@ def test_a_service_that_is_gone_is_told_and_comes_back(broker, folder, page):
 
 
 def test_all_is_reached_by_keyboard_and_the_focus_is_seen(shop, page):
-    product = shop.add(1, description=f"word {new_id()}")
+    word = f"key{new_id()[:8]}"
+    product = shop.add(1, description=word)
     page.open(shop.service, "#/stock")
     page.wait_for_text("Page 1")
     page.press(Keys.TAB)
@@ -513,8 +405,8 @@ def test_all_is_reached_by_keyboard_and_the_focus_is_seen(shop, page):
     assert page.focused() == "search"
     outline = "return getComputedStyle(document.activeElement).outlineStyle"
     assert page.script(outline) == "solid"
-    page.press("word")
-    page.wait_for(lambda: str(product) in page.column("Product"), "found")
+    page.press(word)
+    page.wait_for(lambda: page.column("Product") == [str(product)], "found")
     assert page.focused() == "search"
     for _ in range(60):
         page.press(Keys.TAB)
@@ -602,6 +494,23 @@ def test_the_page_loads_nothing_from_outside_and_runs_nothing_inline(shop, page)
     )
     assert refused.startswith("script-src") and page.is_unharmed()
     page.allowed = (r"Content Security Policy",)  # what was just refused
+
+
+def test_with_a_token_the_browser_asks_once(broker, folder, page):
+    secret = folder / "console-token"
+    secret.write_text("s3cret")
+    options = [f"--http-token-file={secret}"]
+    with Service(broker.url, Sqlite(folder).url, Queues.fresh(), options) as service:
+        page.driver.get(f"http://anna:s3cret@127.0.0.1:{service.http_port}/")
+        page.wait_for(lambda: page.column("Condition") == 6 * ["●Consuming"], "all consume")
+        page.open(service, "#/stock")
+        page.wait_for_text("Page 1")
+        page.allowed = (r"status of 401",)
+        refused = page.driver.execute_async_script(
+            "const done = arguments[0];"
+            "fetch('/status', { credentials: 'omit' }).then(({ status }) => done(status));"
+        )
+        assert refused == 401
 
 
 def test_an_address_that_is_none_is_told(shop, page):

@@ -4,6 +4,7 @@ import json
 import re
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from client import Client, new_id
@@ -88,6 +89,43 @@ def test_items_are_read_over_http(broker, database, queues):
             read += page["items"]
             after = page["next"]
         assert read == items
+
+
+def pages(service, query):
+    """The items of all pages, three at a time."""
+    items, after = [], ""
+    while after is not None:
+        status, body = get(service, f"/items?{query}&limit=3{after and f'&after={after}'}")
+        assert status == 200, body
+        page = json.loads(body)
+        items += page["items"]
+        after = page["next"] and urllib.parse.quote(str(page["next"]))
+    return items
+
+
+def test_items_are_searched_and_sorted_over_http(broker, database, queues):
+    with Service(broker.url, database.url, queues) as service:
+        with Client(broker.url, queues) as client:
+            stock = ((5, 9), (0, None), (7, 7), (8, 2), (1, None), (0, 3), (30, 4), (2, 1))
+            for number, (quantity, low_stock) in enumerate(stock):
+                item = {"quantity": quantity, "description": f"Socks {number} 100% 'wool'"}
+                assert client.item(item | {"low_stock": low_stock}).json["success"]
+            client.add(4)
+        everything = pages(service, "sort=id")
+        ids = [item["id"] for item in everything]
+        socks = everything[:-1]
+        search = urllib.parse.quote("% 'WOOL")
+        assert pages(service, f"search={search}") == socks
+
+        def order(sort, of=f"search={search}"):
+            return [ids.index(item["id"]) for item in pages(service, f"{of}&sort={sort}")]
+
+        assert order("quantity") == [1, 5, 4, 7, 0, 2, 3, 6]
+        assert order("scarcity") == [1, 5, 0, 2, 3, 4, 6, 7]
+        assert order("quantity", "") == [1, 5, 4, 7, 8, 0, 2, 3, 6]
+        assert pages(service, "search=%25%25&sort=scarcity") == []
+        for query in ("sort=name", "search=%ff", "sort=quantity&after=7"):
+            assert get(service, f"/items?{query}")[0] == 400, query
 
 
 def test_items_are_unavailable_while_the_database_is_away(broker, folder, queues):

@@ -134,10 +134,13 @@ domain::Outcome HoldModel::expected(const std::vector<Item*>& items) const {
   if (std::ranges::all_of(items, [](const Item* item) { return item->is_confirmed; })) {
     return confirmed;
   }
+  auto answer = confirmed;
   for (const Item* const item : items) {
-    if (const auto outcome = outcome_of(*item); outcome != confirmed) return outcome;
+    const auto outcome = outcome_of(*item);
+    if (outcome == order_cancelled) return order_cancelled;  // speaks for all
+    if (answer == confirmed) answer = outcome;
   }
-  return confirmed;
+  return answer;
 }
 
 void HoldModel::decided(const domain::Confirmation& confirmation,

@@ -39,6 +39,7 @@ class Client:
         self.queues = queues
         parameters = pika.URLParameters(url)
         parameters.blocked_connection_timeout = BLOCKED_S
+        parameters.heartbeat = 0  # a test that does something else for minutes is not gone
         self.connection = pika.BlockingConnection(parameters)
         self.channel = self.connection.channel()
         self.reply_to = self.channel.queue_declare("", exclusive=True).method.queue

@@ -31,6 +31,9 @@ class Server:
         self._run("stop")
 
     def kill(self):
+        """SIGKILL, once the queues are on disk: RabbitMQ forgets those of the last moments."""
+        if self.kind == "rabbitmq":
+            self.evaluate("mnesia:sync_log()")
         self._run("kill")
 
     def vanish(self):
@@ -83,7 +86,7 @@ class Server:
         return self.start()
 
     def __exit__(self, *_):
-        self.kill()  # nobody wants its data any more
+        self._run("kill")  # nobody wants its data any more
 
     def _run(self, action, *arguments):
         script = SCRIPTS / f"private-{self.kind}"

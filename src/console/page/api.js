@@ -40,7 +40,8 @@ function refusal(response, text) {
 }
 
 async function fetchText(path, signal) {
-  const response = await fetch(path, {
+  // Not the path alone: the page's address may hold a password, which fetch() does not take.
+  const response = await fetch(location.origin + path, {
     signal,
     cache: "no-store",
     mode: "same-origin",
