@@ -2,8 +2,8 @@
 #
 #   room(NAME domain SOURCES a.cpp b.cpp TESTS a_test.cpp DEPENDS other_room Some::Library)
 #
-# Under the sanitizers the files of a target are compiled as one, which takes a third of the time: so
-# what they declare in unnamed namespaces must have different names.
+# Under the sanitizers and for a release the files of a target are compiled as one, which takes a third
+# of the time: so what they declare in unnamed namespaces must have different names.
 #
 # TESTS become the program <name>_test, one CTest entry per test case.
 
