@@ -10,6 +10,7 @@ from servers import Server
 from waiting import wait_for
 
 NAMES = ["one", "two", "three"]
+WHOLE_S = 180  # on a machine that is very busy
 
 
 class Cluster:
@@ -46,6 +47,35 @@ class Cluster:
     def __exit__(self, *_):
         self.stack.close()
 
+    def part(self, node):
+        """From here on this node and the others have no link, until the returned function is called:
+        each takes the other's secret for a wrong one."""
+        self.wait_until_whole()
+        part = (
+            "Others = nodes(), [erlang:set_cookie(Other, parted) || Other <- Others],"
+            " [erlang:disconnect_node(Other) || Other <- Others], Others"
+        )
+        others = node.evaluate(part)
+        assert others.count("@") == len(NAMES) - 1, f"{others} were not parted"
+
+        def join():
+            node.evaluate(f"[erlang:set_cookie(Other, erlang:get_cookie()) || Other <- {others}]")
+            self.wait_until_whole()
+
+        return join
+
+    def wait_until_whole(self):
+        for node in self.nodes:
+            wait_for(
+                lambda node=node: self._running(node) == len(NAMES), "all nodes are back", WHOLE_S
+            )
+
+    @staticmethod
+    def _running(node):
+        with contextlib.suppress(AssertionError, ValueError):  # it has paused
+            return int(node.evaluate("length(rabbit_nodes:all_running())"))
+        return 0
+
     def _start_epmd(self):
         epmd = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "epmd", "-address", "127.0.0.1",
@@ -62,7 +92,10 @@ def _configure(folder, cookie, name):
     cookie_file = folder / ".erlang.cookie"
     cookie_file.touch(mode=0o600)
     cookie_file.write_text(cookie)
-    lines = ["cluster_formation.peer_discovery_backend = classic_config"]
+    lines = [
+        "cluster_formation.peer_discovery_backend = classic_config",
+        "cluster_partition_handling = pause_minority",
+    ]
     # Each knows the first, which knows only itself: RabbitMQ 4 waits for all that it knows.
     lines += [
         f"cluster_formation.classic_config.nodes.{number} = {known}@127.0.0.1"

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import signal
+import threading
 import time
 
 import psycopg2
@@ -10,6 +11,7 @@ import psycopg2
 import bad_things
 import gate
 from database import Postgres
+from waiting import wait_for
 
 RECOVERY_S = 300  # until answers come again, on a machine that is very busy
 
@@ -130,6 +132,93 @@ def _primary_lost(world, _):
     assert Postgres(world.standby.url).query("SELECT pg_promote()") == [(True,)]
 
 
+# PostgreSQL under Patroni. Each ends when there are a leader and two standbys again.
+
+
+def _with_patroni(happen):
+    @contextlib.contextmanager
+    def measured(world, chance):
+        with _longest_pause(world) as pause, happen(world.patroni):
+            yield
+        name = happen.__name__.strip("_").replace("_", " ")
+        world.figures[f"longest time without an answer, ms: {name}"] += pause()
+
+    return measured
+
+
+@contextlib.contextmanager
+def _longest_pause(world):
+    """Between answers to two requests, while it lasts."""
+    longest, ended = [0.0], threading.Event()
+
+    def watch():
+        count, since = len(world.traffic.answers), time.monotonic()
+        while not ended.wait(0.05):
+            now = time.monotonic()
+            if count != (count := len(world.traffic.answers)):
+                since = now
+            longest[0] = max(longest[0], now - since)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield lambda: round(1000 * longest[0])
+    finally:
+        ended.set()
+        watcher.join()
+
+
+@contextlib.contextmanager
+def _leader_lost(patroni):
+    leader = patroni.leader()
+    leader.vanish()
+    yield
+    patroni.wait_for_leader(other_than=leader)
+    leader.patroni.start()
+    patroni.wait_until_whole()
+
+
+@contextlib.contextmanager
+def _leader_frozen(patroni):
+    """It comes back, and must find that it is the leader no more."""
+    leader = patroni.leader()
+    with leader.frozen():
+        yield
+        patroni.wait_for_leader(other_than=leader)
+    patroni.wait_until_whole()
+
+
+@contextlib.contextmanager
+def _leader_cut_off_from_etcd(patroni):
+    leader = patroni.leader()
+    for link in leader.gates:
+        link.refuse()
+        link.cut()
+    yield
+    patroni.wait_for_leader(other_than=leader)
+    for link in leader.gates:
+        link.open()
+    patroni.wait_until_whole()
+
+
+@contextlib.contextmanager
+def _leader_switched_over(patroni):
+    leader = patroni.switch_over()
+    yield
+    patroni.wait_for_leader(other_than=leader)
+    patroni.wait_until_whole()
+
+
+@contextlib.contextmanager
+def _leader_of_etcd_killed(patroni):
+    member = wait_for(patroni.etcd.leading_member, "etcd has a leader")
+    member.kill()
+    yield
+    member.start()
+    wait_for(patroni.etcd.leading_member, "etcd has a leader")
+    patroni.wait_until_whole()
+
+
 # Links
 
 
@@ -189,6 +278,22 @@ def _node(world, chance):
 
 def _standby(world, _):
     return world.standby
+
+
+@contextlib.contextmanager
+def _node_parted(world, chance):
+    join = world.cluster.part(_node(world, chance))
+    yield
+    join()
+
+
+@contextlib.contextmanager
+def _majority_frozen(world, chance):
+    world.cluster.wait_until_whole()
+    one, other = chance.sample(world.nodes, 2)
+    with one.frozen(), other.frozen():
+        yield
+    world.cluster.wait_until_whole()
 
 
 def _gate_faults(name, find):
@@ -273,10 +378,19 @@ NODES = [
     Fault("node killed", "broker", (0, 2), _killed(_node)),
     Fault("node restarted", "broker", (0, 5), _stopped(_node)),
     Fault("node frozen", "broker", (1, 8), _frozen(_node)),
+    Fault("node parted from the others", "broker", (2, 10), _node_parted),
+    Fault("majority of nodes frozen", "broker", (1, 8), _majority_frozen),
 ]
 STANDBY = [
     Fault("standby killed", "database", (0, 2), _killed(_standby)),
     Fault("standby frozen", "database", (1, 8), _frozen(_standby)),
+]
+PATRONI = [
+    Fault("leader lost", "database", (0, 3), _with_patroni(_leader_lost)),
+    Fault("leader frozen", "database", (1, 8), _with_patroni(_leader_frozen)),
+    Fault("leader cut off from etcd", "database", (1, 8), _with_patroni(_leader_cut_off_from_etcd)),
+    Fault("leader switched over", "database", (0, 1), _with_patroni(_leader_switched_over)),
+    Fault("leader of etcd killed", "database", (1, 5), _with_patroni(_leader_of_etcd_killed)),
 ]
 PRIMARY_LOST = [
     Fault("primary lost, standby promoted", "database", (0, 3), _primary_lost),

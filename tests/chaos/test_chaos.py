@@ -4,6 +4,7 @@ Each test is a scenario; a seed decides what is asked and what fails, and in whi
 """
 
 import contextlib
+import uuid
 
 import pytest
 
@@ -11,6 +12,7 @@ import faults
 from cluster import Cluster
 from database import Postgres, Sqlite
 from gate import Gate
+from patroni_cluster import PatroniCluster
 from servers import Server
 from service import Queues
 from waiting import wait_for
@@ -113,6 +115,30 @@ def test_with_a_standby_that_is_promoted(broker, folder, rounds):
             rounds.add(world.run(seed, make_faults, "with a standby"))
 
 
+def test_with_patroni(broker, folder, rounds):
+    """Failover without a hand: of two instances, one names all hosts, one goes through HAProxy."""
+
+    def make_faults(world, chance, say):
+        faults.happen(world, faults.PATRONI + faults.SERVICE[:3], chance, say)
+
+    with PatroniCluster(folder / "patroni") as patroni:
+        for seed in rounds:
+            schema = f"inventory_{uuid.uuid4().hex}"
+            search_path = f"options=-csearch_path%3D{schema}"
+            database = Postgres(f"{patroni.url}&{search_path}")
+            database.execute(f"CREATE SCHEMA {schema}")
+            world = World(
+                Queues.fresh(),
+                database,
+                [broker.url],
+                (broker.url, database.url, f"{patroni.proxy_url}?{search_path}"),
+                events=EVENTS[seed % 2],
+                broker=broker,
+                patroni=patroni,
+            )
+            rounds.add(world.run(seed, make_faults, "with patroni"))
+
+
 def replicate_synchronously(primary):
     primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
     primary.execute("SELECT pg_reload_conf()")
@@ -128,7 +154,8 @@ def test_with_a_cluster(folder, rounds):
 
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(Server("postgres", folder / "postgres-of-cluster"))
-        nodes = stack.enter_context(Cluster(folder / "cluster")).nodes
+        cluster = stack.enter_context(Cluster(folder / "cluster"))
+        nodes = cluster.nodes
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
         for seed in rounds:
             database = Postgres.new_schema(postgres.url)
@@ -140,6 +167,7 @@ def test_with_a_cluster(folder, rounds):
                 queue_type="quorum",
                 events=EVENTS[(seed + 1) % 2],
                 broker=nodes[0],
+                cluster=cluster,
                 nodes=nodes,
             )
             rounds.add(world.run(seed, make_faults, "with a cluster"))

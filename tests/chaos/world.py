@@ -29,7 +29,7 @@ class World:
         self.queues = queues
         self.database = database  # seen from outside, not through a gate
         self.broker_urls = broker_urls  # for the traffic
-        self.service_urls = service_urls  # (AMQP_URL, DATABASE_URL)
+        self.service_urls = service_urls  # (AMQP_URL, DATABASE_URL), or several, of the services in turn
         self.queue_type = parts.pop("queue_type", "classic")
         self.instances = parts.pop("instances", 2)
         self.events = parts.pop("events", None)  # levels or all, if somebody listens
@@ -44,7 +44,9 @@ class World:
         options = [f"--queue-type={self.queue_type}"]
         if self.events:
             options += [f"--events-exchange={self._exchange()}", f"--events={self.events}"]
-        service = Service(*self.service_urls, self.queues, options)
+        amqp_url, *database_urls = self.service_urls
+        database_url = database_urls[number % len(database_urls)]
+        service = Service(amqp_url, database_url, self.queues, options)
         self.services[number] = service.start()
 
     def _exchange(self):
