@@ -152,7 +152,7 @@ class PostgresReader : public Reader {
     }
     session_ = std::make_unique<Session>(loop_.get_executor(), std::move(*connected));
     session_->command(kBeginToRead);
-    session_->command(kNoTransactionTimeout);
+    session_->command(kNoTransactionTimeout.sql);
     session_->command(kTakeBytes);
     session_->command(kSettle);
     const auto begun = co_await session_->synchronize("beginning to read", deadline());
