@@ -66,6 +66,7 @@ class World {
   void harm_address();
   void fail_row();
   void lock_row();
+  void slow_row();
   void fail_items();
   std::optional<Time> bad_for();  // nothing: until the end
   void flood_perhaps(const std::function<void()>& flood);

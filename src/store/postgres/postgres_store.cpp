@@ -52,14 +52,14 @@ class PostgresStore final : public Store {
   }
 
   Task<Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, Locks locks,
+      std::span<const domain::Command> commands, Patience patience,
       std::vector<domain::StockNews>* news) override {
     if (commands.empty()) {
       co_return std::vector<domain::Decision>();
     }
     co_return co_await run<std::vector<domain::Decision>>(
-        [commands, locks, news](Session& session, Deadline deadline) {
-          return postgres::decide(session, commands, locks, news, deadline);
+        [commands, patience, news](Session& session, Deadline deadline) {
+          return postgres::decide(session, commands, patience, news, deadline);
         },
         options_.call_deadline);
   }

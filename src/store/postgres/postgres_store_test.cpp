@@ -282,14 +282,15 @@ TEST_F(PostgresStore, NamesTheProductsWhoseRowsItSkipsAndWritesNothing) {
   schema->sql("BEGIN; SELECT FROM inventory WHERE id IN (2, 4) FOR UPDATE");
   const Orders orders{order(1, 4, 1), order(1, 1, 1), order(1, 2, 1), order(1, 5, 1),
                       order(1, 3, 1)};
-  const auto error = error_of(run(decide_orders(*made, orders, Locks::skip)));
+  const auto error = error_of(run(decide_orders(*made, orders, {.locks = Locks::skip})));
   EXPECT_EQ(error.fault, Fault::locked);
   EXPECT_EQ(error.products, (std::vector<domain::ProductId>{2, 4}));
   EXPECT_THAT(error.what, HasSubstr("product 2 and 1 more"));
-  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1), order(1, 5, 1)}, Locks::skip)),
-            (Decisions{kAccepted, kNotFound}));
+  EXPECT_EQ(
+      run(decide_orders(*made, Orders{order(1, 1, 1), order(1, 5, 1)}, {.locks = Locks::skip})),
+      (Decisions{kAccepted, kNotFound}));
   schema->sql("COMMIT");
-  EXPECT_EQ(run(decide_orders(*made, orders, Locks::skip)),
+  EXPECT_EQ(run(decide_orders(*made, orders, {.locks = Locks::skip})),
             (Decisions{kAccepted, replay(kAccepted), kAccepted, replay(kNotFound), kAccepted}));
   EXPECT_EQ(schema->connections(), 1);
 }
@@ -303,7 +304,8 @@ TEST_F(PostgresStore, IsLockedWithoutAProductWhereSomebodyKeepsMoreThanARow) {
                            "INSERT INTO inventory_ledger VALUES (1, 'i1', 'accepted', 1, -1)"}) {
     schema->sql(fmt::format("BEGIN; {}", held));
     for (const auto locks : {Locks::wait, Locks::skip}) {
-      const auto error = error_of(run(decide_orders(*impatient, Orders{order(1, 1, 1)}, locks)));
+      const auto error =
+          error_of(run(decide_orders(*impatient, Orders{order(1, 1, 1)}, {.locks = locks})));
       EXPECT_EQ(error.fault, Fault::locked) << held;
       EXPECT_TRUE(error.products.empty()) << held;
     }
