@@ -19,6 +19,12 @@ class Sqlite:
         with contextlib.closing(sqlite3.connect(self.path)) as connection:
             return connection.execute(sql).fetchall()
 
+    def execute(self, sql):
+        """Also beside a service that writes."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=60)) as connection:
+            with connection:
+                connection.execute(sql)
+
 
 # Options of a database that does not know the encoding of its text.
 ANY_BYTES = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
