@@ -89,7 +89,7 @@ Task<void> BatchDecider::try_again(Events& events) {
   const auto now = clock_.steady_now();
   if (beside_.was_cut) {
     beside_max_ = std::max<std::size_t>(1, ids.size() / 2);
-  } else if (!takes_too_long(beside_)) {
+  } else if (now - beside_.since < kSearchMax) {
     beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
   }
   if (takes_long && !is_full()) backlog_.rest_until(now + kRests * (now - beside_.since));
@@ -261,13 +261,13 @@ Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Patien
 Task<BatchDecider::Outage> BatchDecider::try_halves(Trier& trier, Ids ids, store::Error error,
                                                     Patience patience, Events& events) {
   const auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
-  if (takes_too_long(trier)) {
+  if (takes_too_long(trier, error)) {
     leave(trier, ids, error);
     co_return std::nullopt;
   }
   auto outage = co_await try_parts(trier, Ids(ids.begin(), middle), patience, events);
   if (outage) co_return outage;
-  if (takes_too_long(trier)) {
+  if (takes_too_long(trier, error)) {
     leave(trier, std::span(middle, ids.end()), error);
     co_return std::nullopt;
   }
@@ -289,8 +289,11 @@ Task<BatchDecider::Outage> BatchDecider::try_others(Trier& trier, Ids ids, const
   co_return co_await try_parts(trier, std::move(others), patience, events);
 }
 
-bool BatchDecider::takes_too_long(const Trier& trier) const {
-  return clock_.steady_now() - trier.since >= kSearchMax;
+// What is refused is found once and is gone: if that is quick, a stop need not give back the rest.
+bool BatchDecider::takes_too_long(const Trier& trier, const store::Error& error) const {
+  const auto took =
+      error.fault == Fault::refused ? trier.last_took : clock_.steady_now() - trier.since;
+  return took >= kSearchMax;
 }
 
 // Something among these failed, and they are tried beside the flow, or later there.

@@ -144,7 +144,7 @@ class BatchDecider {
                           Events& events);
   Task<Outage> try_others(Trier& trier, Ids ids, const Ids& named, store::Error error,
                           store::Patience patience, Events& events);
-  bool takes_too_long(const Trier& trier) const;
+  bool takes_too_long(const Trier& trier, const store::Error& error) const;
   void leave(Trier& trier, std::span<const Id> ids, const store::Error& error);
   Choice choose() const;
   void fail(const Trier& trier, Id id, store::Error error, store::Patience patience,
