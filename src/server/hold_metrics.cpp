@@ -11,6 +11,8 @@ namespace {
 using Counts = store::Result<store::HoldCounts>;
 
 constexpr std::chrono::seconds kCountInterval{15};
+// The least time between two counts, as a multiple of what the first took.
+constexpr int kRestAfterCount = 100;
 
 prometheus::Gauge& hold_gauge(prometheus::Registry& registry, const char* name, const char* help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
@@ -29,6 +31,7 @@ HoldMetrics::HoldMetrics(const boost::asio::any_io_executor& executor, OpenReade
     : executor_(executor),
       open_(std::move(open)),
       pause_(executor, clock),
+      clock_(clock),
       held_(hold_gauge(registry, "inventory_holds_open",
                        "Holds that are open: neither confirmed, nor cancelled, nor given back.")),
       due_(hold_gauge(registry, "inventory_holds_due",
@@ -43,15 +46,17 @@ HoldMetrics::~HoldMetrics() {
 
 boost::asio::awaitable<void> HoldMetrics::run() {
   while (!pause_.is_stopping()) {
-    if (!is_counting_) begin_to_count();
+    if (!is_counting_ && clock_.steady_now() >= next_count_) begin_to_count();
     co_await pause_.wait(kCountInterval);
   }
 }
 
 void HoldMetrics::begin_to_count() {
   is_counting_ = true;
-  boost::asio::post(thread_, [this] {
-    boost::asio::post(executor_, [this, counts = count_now(open_)] {
+  boost::asio::post(thread_, [this, began = clock_.steady_now()] {
+    boost::asio::post(executor_, [this, began, counts = count_now(open_)] {
+      const auto now = clock_.steady_now();
+      next_count_ = now + kRestAfterCount * (now - began);
       is_counting_ = false;
       show(counts);
     });

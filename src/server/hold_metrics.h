@@ -5,9 +5,10 @@
 //
 // Invariants:
 //   1. The flow does not notice: holds are counted over a connection and on a thread of their own,
-//      one count at a time, every fifteen seconds.
+//      one count at a time.
 //   2. A count takes a bounded time: the reader has deadlines, and counts no more than
-//      store::kHoldsCountedMax.
+//      store::kHoldsCountedMax. There is one every fifteen seconds, or fewer where they take long:
+//      counting takes at most a hundredth of the time of one session of the database.
 //
 // Errors: where they cannot be counted the last counts stay; other metrics tell of the database.
 
@@ -51,7 +52,9 @@ class HoldMetrics {
   boost::asio::any_io_executor executor_;
   OpenReader open_;
   service::Pause pause_;
+  service::Clock& clock_;
   bool is_counting_ = false;
+  std::chrono::steady_clock::time_point next_count_ = {};
   prometheus::Gauge& held_;
   prometheus::Gauge& due_;
   prometheus::Gauge& overdue_;

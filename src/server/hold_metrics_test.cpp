@@ -4,7 +4,9 @@
 #include <atomic>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
+#include <thread>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -20,7 +22,9 @@ using Counted = store::Result<store::HoldCounts>;
 // Tells what it is to tell.
 class CountingReader : public store::Reader {
  public:
-  explicit CountingReader(Counted counts) : counts_(std::move(counts)) {}
+  explicit CountingReader(
+      Counted counts, std::function<void()> on_count = [] {})
+      : counts_(std::move(counts)), on_count_(std::move(on_count)) {}
 
   store::Result<void> begin() override { return {}; }
   store::Result<std::vector<store::Amount>> stock(domain::ProductId, std::size_t) override {
@@ -37,10 +41,14 @@ class CountingReader : public store::Reader {
                                                     std::size_t) override {
     return {};
   }
-  Counted count_holds() override { return counts_; }
+  Counted count_holds() override {
+    on_count_();
+    return counts_;
+  }
 
  private:
   Counted counts_;
+  std::function<void()> on_count_;
 };
 
 class HoldMetricsTest : public testing::Test {
@@ -60,6 +68,10 @@ class HoldMetricsTest : public testing::Test {
     clock_.on_sleep = [&] {
       if (opened >= answers.size()) metrics.stop();
     };
+    run(metrics);
+  }
+
+  void run(HoldMetrics& metrics) {
     boost::asio::co_spawn(loop_, metrics.run(), [](const std::exception_ptr& error) {
       if (error) std::rethrow_exception(error);
     });
@@ -94,6 +106,28 @@ TEST_F(HoldMetricsTest, FallToNothing) {
   count({store::HoldCounts{.open = 7, .due = 2, .overdue = std::chrono::milliseconds(1'500)},
          store::HoldCounts()});
   for (const auto& [name, value] : gauges()) EXPECT_EQ(value, 0) << name;
+}
+
+TEST_F(HoldMetricsTest, AreCountedLessOftenWhereACountTakesLong) {
+  std::atomic<int> waits = 0;
+  std::atomic<int> waits_before_second = 0;
+  std::atomic<int> opened = 0;
+  const auto take_long = [&] {
+    for (const int begun = waits; opened == 1 && waits < begun + 3;) std::this_thread::yield();
+  };
+  HoldMetrics metrics(
+      loop_.get_executor(),
+      [&] {
+        if (++opened == 2) waits_before_second = waits.load();
+        return std::make_unique<CountingReader>(store::HoldCounts(), take_long);
+      },
+      clock_, registry_);
+  clock_.on_sleep = [&] {
+    ++waits;
+    if (opened >= 2) metrics.stop();
+  };
+  run(metrics);
+  EXPECT_GE(waits_before_second, 3 * 100);
 }
 
 }  // namespace

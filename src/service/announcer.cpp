@@ -162,6 +162,7 @@ void Announcer::put_back(Token token, Parcel& parcel) {
 
 void Announcer::on_lost(amqp::Error error) {
   if (!lost_) lost_ = std::move(error);
+  on_blocked(std::nullopt);  // it may be gone before it could tell that the alarm is over
   wake_.notify();
 }
 

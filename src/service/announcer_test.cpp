@@ -209,6 +209,19 @@ TEST_F(AnnouncerTest, IsBlockedWhileTheBrokerSaysSo) {
   EXPECT_TRUE(flow_.is_consuming());
 }
 
+TEST_F(AnnouncerTest, IsNotBlockedByAConnectionThatIsGoneWhileThereIsNothingToTell) {
+  broker_.put(order(1));
+  settle();
+  broker_.announcing().on_blocked("low on memory");
+  EXPECT_EQ(flow_.status().condition, Condition::blocked);
+  broker_.announcing().on_lost({amqp::Fault::link_lost, "connection reset"});
+  EXPECT_TRUE(flow_.is_consuming());
+  broker_.put(order(2));
+  settle();
+  EXPECT_EQ(told(), (EventIds{"1-1", "1-2"}));
+  EXPECT_EQ(broker_.acknowledged(), 2U);
+}
+
 TEST_F(AnnouncerTest, DoesNotWaitWhenItIsStoppedWhileEventsAreNotTaken) {
   answer_events([&](const amqp::Message&) -> amqp::Result<Settlement> {
     flow_.stop();

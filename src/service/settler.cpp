@@ -363,6 +363,7 @@ void Settler::answered(Token token, Parcel& parcel, amqp::Settlement settlement)
       Trouble& rejecting = trouble(queue, must_arrive);
       if (std::exchange(rejecting.is_silent, false)) rejecting.since = clock_.steady_now();
       rejecting.is_sure = true;
+      rejecting.last_rejection = clock_.steady_now();
       tell_of(queue, rejecting, "rejects messages; make room there");
       put_aside(token, rejecting);
       break;

@@ -197,6 +197,7 @@ class Settler {
     // replaced.
     std::optional<TimePoint> recovering_since = std::nullopt;
     TimePoint since = {};
+    TimePoint last_rejection = {};
     std::size_t unsettled = 0;  // of its messages, under way or waiting
     std::deque<Token> waiting = {};
     TimePoint next_try = {};

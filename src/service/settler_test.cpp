@@ -136,6 +136,30 @@ TEST_F(SettlerTest, CountsHowLongAQueueRejectsFromItsFirstRejection) {
   EXPECT_EQ(broker_.acknowledged(), 1U);
 }
 
+// To try a queue again may take long, where the broker is busy: that is no rejection.
+TEST_F(SettlerTest, GivesNothingUpOfAQueueThatRejectedOnceBecauseNothingCanBePublished) {
+  bool is_full = true;
+  broker_.on_publish = [&](const amqp::Message& message) {
+    return is_full && message.routing_key == "client" ? Settlement::rejected
+                                                      : Settlement::confirmed;
+  };
+  clock_.on_sleep = [&] {
+    const auto now = clock_.steady_now().time_since_epoch();
+    if (broker_.tries("client") >= 3 && std::exchange(is_full, false)) {
+      broker_.hold_shared = std::make_unique<testing::Event>(context_.get_executor());
+      broker_.lose_link();  // what the queue did is remembered
+    } else if (now > std::chrono::seconds(20) && broker_.hold_shared) {
+      const auto held = std::exchange(broker_.hold_shared, nullptr);
+      held->notify();
+    }
+  };
+  for (int id = 0; id < 3; ++id) broker_.put(order(id), "client");
+  settle();
+  EXPECT_EQ(broker_.opened(), 2);
+  EXPECT_EQ(broker_.acknowledged(), 3U);
+  EXPECT_EQ(std::ranges::count(broker_.published(), "client", &amqp::Message::routing_key), 3);
+}
+
 // ---- queues that do not answer
 
 TEST_F(SettlerTest, AnswersOthersWhileAQueueIsSilent) {

@@ -25,11 +25,16 @@ constexpr milliseconds kSilentAfter{500};
 constexpr std::size_t kSilentUnderWayMax = 16;
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryLast{2'000};
+constexpr milliseconds kRejectionCounts = kRetryLast + kRetryLast / 2;  // for so long
 constexpr seconds kRejectedMax{10};      // then a client's reply is given up
 constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
-constexpr seconds kWitnessAfter{1};      // of silence of a queue that too much waits for
-constexpr seconds kTellAfter{2};         // of a silent queue, to people and probes
-constexpr seconds kSilentMax{30};        // then a client's reply is kept by the service
+// Silence of a queue that too much waits for. An election of a quorum queue is over by then; a
+// machine that is so busy that batches wait long for their answers gets more time.
+constexpr seconds kWitnessAfter{3};
+constexpr seconds kWitnessAfterMax{10};
+constexpr int kWitnessAfterBatches = 20;
+constexpr seconds kTellAfter{2};   // of a silent queue, to people and probes
+constexpr seconds kSilentMax{30};  // then a client's reply is kept by the service
 // Without an answer for so long, a message for a queue of the service's own is published again: the
 // answer may have been lost.
 constexpr seconds kNoAnswerMax{30};
@@ -361,10 +366,12 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
   }
   trouble.is_sure =
       trouble.is_sure || (trouble.witness != 0 && !parcels_.contains(trouble.witness));
+  // Where nothing could be published for a while, nobody knows whether the queue still rejects.
+  const bool is_known = is_silent || now - trouble.last_rejection <= kRejectionCounts;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Parcel& parcel = parcels_.at(tokens[i]);
     // A reply may have waited before for a broker that took no messages.
-    const bool is_overdue = now - std::max(parcel.since, trouble.since) >= patience;
+    const bool is_overdue = is_known && now - std::max(parcel.since, trouble.since) >= patience;
     // Of a queue that is silent and rejects by turns, neither lasts long enough.
     const bool is_ancient = now - parcel.since >= kByTurnsMax;
     const bool is_too_much = i >= share && trouble.is_sure;
@@ -376,7 +383,9 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
     }
   }
   const bool needs_witness = tokens.size() > share && !trouble.is_sure && trouble.witness == 0;
-  if (is_silent && needs_witness && now - trouble.since >= kWitnessAfter) {
+  const auto witness_after = std::clamp<TimePoint::duration>(kWitnessAfterBatches * usual_,
+                                                             kWitnessAfter, kWitnessAfterMax);
+  if (is_silent && needs_witness && now - trouble.since >= witness_after) {
     trouble.witness = tokens.back();
     keep(tokens.back());
   }

@@ -90,11 +90,8 @@ def _frozen(find):
 
 @contextlib.contextmanager
 def _memory_alarm(world, _):
-    try:
-        world.broker.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.0000001)")
+    with world.broker.memory_alarm():
         yield
-    finally:  # else everything that follows on this broker waits
-        world.broker.evaluate("vm_memory_monitor:set_vm_memory_high_watermark(0.4)")
 
 
 @contextlib.contextmanager

@@ -5,6 +5,8 @@ import dataclasses
 import datetime
 import json
 
+from traffic import identity_of
+
 EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 ELSEWHERE = "order, answered elsewhere"
 INVALID = {  # by the queue that they came to
@@ -39,25 +41,40 @@ class Books:
     stock: dict  # quantity by product
     ledger: dict  # (outcome, quantity, delta, quantity_after) by (product, identity)
     terms: dict  # of the same, where there are some
+    states: dict  # (quantity, version, level) by product
+    history: dict  # quantity by (product, version)
 
     @staticmethod
     def read(database):
         entries = database.query(
-            "SELECT product_id, identity, outcome, quantity, delta, quantity_after, terms"
+            "SELECT product_id, identity, outcome, quantity, delta, quantity_after, version, terms"
             " FROM inventory_ledger"
         )
+        items = database.query("SELECT id, quantity, version, low_stock FROM inventory")
         return Books(
-            dict(database.query("SELECT id, quantity FROM inventory")),
-            {(product, identity): tuple(rest) for product, identity, *rest, _ in entries},
+            {product: quantity for product, quantity, *_ in items},
+            {(product, identity): tuple(rest) for product, identity, *rest, _, _ in entries},
             {(product, identity): terms for product, identity, *_, terms in entries if terms},
+            {
+                product: (quantity, version, _level(quantity, low_stock))
+                for product, quantity, version, low_stock in items
+            },
+            {(product, version): after for product, *_, after, version, _ in entries},
         )
 
 
-def check(traffic, opening, books, dead_letters):
+def _level(quantity, low_stock):
+    if quantity == 0:
+        return "out"
+    return "low" if low_stock is not None and quantity <= low_stock else "in"
+
+
+def check(traffic, opening, books, dead_letters, listener=None):
     """Returns figures; raises if a promise is broken.
 
     `opening` is the stock before the traffic; `dead_letters` holds the correlation ids of those
-    that were found, by the name of their request queue among Queues.
+    that were found, by the name of their request queue among Queues. `listener` has heard all
+    events, if there were any.
     """
     sent, answers = traffic.sent, traffic.answers
     figures = collections.Counter(f"sent: {request.kind}" for request in sent.values())
@@ -99,6 +116,11 @@ def check(traffic, opening, books, dead_letters):
     broken += _not_dead_as_they_should(sent, dead_letters)
     broken += _disagreements(decided, books, opening)
     broken += _wrong_items(sent, answered, books, opening)
+    if listener:
+        untold = list(wrongly_told(listener, books))
+        broken += untold
+        figures.update(listener.figures)
+        figures["= not told, or wrongly"] = len(untold)
 
     ends = collections.Counter(outcome for outcome, *_ in books.ledger.values())
     for name, outcome in (("held", "held"), ("confirmed", "confirmed"), ("given back", "expired")):
@@ -316,3 +338,33 @@ def _wrong_items(sent, answered, books, opening):
     added = books.stock.keys() - opening.keys()
     if added != {each for of in ids.values() for each in of}:
         yield f"{len(added)} items were added, {len(ids)} were asked for"
+
+
+def wrongly_told(listener, books):
+    """Where what a listener knows is not what there is."""
+    cache = listener.cache
+    for product, state in books.states.items():
+        told = cache.newest.get(product)
+        known = told and (told["quantity"], told["version"], told["level"])
+        agrees = known == state if listener.events == "all" else known and known[2] == state[2]
+        if not agrees:
+            yield f"product {product}: {state} (quantity, version, level), and {known} was told"
+    for product, told in cache.newest.items():
+        was = books.history.get((product, told["version"]))
+        if was != told["quantity"]:
+            yield f"product {product}: {told} was told, the ledger has {was}"
+    expired = {
+        (product, identity[1:], quantity)
+        for (product, identity), (outcome, quantity, *_) in books.ledger.items()
+        if outcome == "expired"
+    }
+    told = {
+        (data["product_id"], identity_of(data["order_id"]), data["quantity"])
+        for data in cache.expired
+    }
+    yield from (f"expired, and not told: {hold}" for hold in expired - told)
+    yield from (f"told, and not expired: {hold}" for hold in told - expired)
+    added = {product: books.ledger[(product, "opening")][1] for product in books.stock}
+    told = {product: data["quantity"] for product, data in cache.added.items()}
+    yield from (f"added, and not told: {item}" for item in added.items() - told.items())
+    yield from (f"told, and not added: {item}" for item in told.items() - added.items())

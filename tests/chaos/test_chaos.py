@@ -16,6 +16,8 @@ from service import Queues
 from waiting import wait_for
 from world import World
 
+EVENTS = ("levels", "all")  # in turns
+
 
 @pytest.fixture(scope="module")
 def broker(folder):
@@ -47,6 +49,7 @@ def test_with_postgres(broker, folder, rounds):
                     through(broker_gate, broker.url, broker),
                     database.url.replace(str(postgres.port), str(database_gate.port)),
                 ),
+                events=EVENTS[seed % 2],
                 broker=broker,
                 broker_gate=broker_gate,
                 database_server=postgres,
@@ -70,6 +73,7 @@ def test_with_sqlite(broker, folder, rounds):
                 [broker.url],
                 (through(broker_gate, broker.url, broker), database.url),
                 instances=1,
+                events=EVENTS[(seed + 1) % 2],
                 broker=broker,
                 broker_gate=broker_gate,
             )
@@ -134,6 +138,7 @@ def test_with_a_cluster(folder, rounds):
                 [node.url for node in nodes],
                 (f"amqp://guest:guest@{hosts}/?heartbeat=2", database.url),
                 queue_type="quorum",
+                events=EVENTS[(seed + 1) % 2],
                 broker=nodes[0],
                 nodes=nodes,
             )

@@ -21,6 +21,11 @@ TICK_S = 0.02
 PER_TICK = 8  # at most; half on average: 200 requests a second
 
 
+def identity_of(order_id):
+    """As in the ledger."""
+    return ("i" if isinstance(order_id, int) else "s") + str(order_id)
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     kind: str
@@ -42,9 +47,8 @@ class Request:
     def keys(self):
         """(product, identity) under which the ledger keeps the decision, for each item."""
         order_id = self.order.get("order_id", self.order.get("adjustment_id"))
-        identity = ("i" if isinstance(order_id, int) else "s") + str(order_id)
         prefix = {"order": "", "cancel": "c", "confirm": "f", "adjust": "a"}[self.queue]
-        return [(product, prefix + identity) for product, _ in self.items]
+        return [(product, prefix + identity_of(order_id)) for product, _ in self.items]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,13 +250,18 @@ def _without_quantities(order):
     return {"order_id": order["order_id"], "items": items}
 
 
+def hosts_of(urls):
+    hosts = [pika.URLParameters(f"{url}?heartbeat={HEARTBEAT_S}") for url in urls]
+    for parameters in hosts:
+        parameters.stack_timeout = HEARTBEAT_S
+    return hosts
+
+
 class Traffic:
     """Publishes requests and collects the answers, in two threads, while `with` lasts."""
 
     def __init__(self, urls, queues, queue_type, requests):
-        self.hosts = [pika.URLParameters(f"{url}?heartbeat={HEARTBEAT_S}") for url in urls]
-        for parameters in self.hosts:
-            parameters.stack_timeout = HEARTBEAT_S
+        self.hosts = hosts_of(urls)
         self.queues = queues
         self.queue_type = queue_type
         self.reply_to = f"{queues.order}.answers"

@@ -10,7 +10,8 @@ import pika
 import bad_things
 import faults
 import promises
-from client import Client
+from client import Client, new_id
+from listener import Listener
 from service import Service, run
 from traffic import Requests, Traffic
 from waiting import wait_for
@@ -18,6 +19,7 @@ from waiting import wait_for
 FEW = {"products": 3, "quantity": 500}  # all want these
 MANY = {"products": 60, "quantity": 40}
 DRAIN_S = 300  # generous: the machine may be busy with other things
+HEARING_S = 60  # of what is in the queue
 
 
 class World:
@@ -30,6 +32,8 @@ class World:
         self.service_urls = service_urls  # (AMQP_URL, DATABASE_URL)
         self.queue_type = parts.pop("queue_type", "classic")
         self.instances = parts.pop("instances", 2)
+        self.events = parts.pop("events", None)  # levels or all, if somebody listens
+        self.listener = None
         self.figures = collections.Counter()
         self.services = []
         self.traffic = None
@@ -37,8 +41,14 @@ class World:
             setattr(self, name, part)
 
     def start_service(self, number):
-        service = Service(*self.service_urls, self.queues, [f"--queue-type={self.queue_type}"])
+        options = [f"--queue-type={self.queue_type}"]
+        if self.events:
+            options += [f"--events-exchange={self._exchange()}", f"--events={self.events}"]
+        service = Service(*self.service_urls, self.queues, options)
         self.services[number] = service.start()
+
+    def _exchange(self):
+        return f"{self.queues.order}.events"
 
     def assert_services_run(self):
         for number, service in enumerate(self.services):
@@ -56,6 +66,11 @@ class World:
         self.services = [None] * self.instances
         with contextlib.ExitStack() as stack:
             stack.callback(self._kill_services)
+            if self.events:
+                self.listener = Listener(
+                    self.broker_urls, self._exchange(), self.queue_type, self.events
+                )
+                stack.enter_context(self.listener)
             for number in range(self.instances):
                 self.start_service(number)
             with Client(self.broker_urls[0], self.queues) as client:
@@ -89,6 +104,7 @@ class World:
             self._wait_for_empty_queues()
             for number in range(self.instances):
                 self.stop_service(number)
+            self._wait_for_events(say)
         self._check(few | many)
         say(f"every promise held for {len(self.traffic.sent)} requests")
         self.figures["seeds"] = 1
@@ -104,8 +120,11 @@ class World:
         return requests.order_for(meeting.product)
 
     def _add(self, client, products, quantity):
+        item = {"quantity": quantity, "low_stock": quantity // 4}
         for _ in range(products):
-            client.publish(client.queues.item, {"quantity": quantity}, reply_to=client.reply_to)
+            client.publish(
+                client.queues.item, item, reply_to=client.reply_to, message_id=new_id()
+            )
         return {reply.json["id"]: quantity for reply in client.receive_all(products)}
 
     def stop_service(self, number):
@@ -122,15 +141,14 @@ class World:
 
     def _send_kept_replies_on(self, say):
         for queue in self._request_queues():
-            done = run(
-                "dead-letters",
-                "replay",
-                f"--queue={queue}.undelivered",
-                AMQP_URL=self.service_urls[0],
-            )
-            if done.returncode == 0:  # there is none where nothing was kept
-                say(f"sent on from {queue}.undelivered: {done.stdout.strip()}")
-                self.figures["rounds in which an operator sent kept replies on"] += 1
+            kept = f"{queue}.undelivered"
+            options = [*self.queues.options(), f"--queue={kept}"]
+            done = run("dead-letters", "replay", *options, AMQP_URL=self.service_urls[0])
+            if "has the service been started" in done.stderr:
+                continue  # there is none where nothing was kept
+            assert done.returncode == 0, done.stdout + done.stderr
+            say(f"sent on: {done.stdout.strip()}")
+            self.figures["rounds in which an operator sent kept replies on"] += 1
 
     def _request_queues(self):
         return [getattr(self.queues, name) for name in promises.INVALID]
@@ -171,6 +189,15 @@ class World:
                 DRAIN_S,
             )
 
+    def _wait_for_events(self, say):
+        """Each request is acknowledged, so all that is to be told is in the listener's queue."""
+        if not self.listener:
+            return
+        began = time.monotonic()
+        books = promises.Books.read(self.database)
+        self.listener.wait(lambda: not any(promises.wrongly_told(self.listener, books)), HEARING_S)
+        say(f"{self.events} was told {time.monotonic() - began:.1f} s after the services' end")
+
     def _check(self, opening):
         with Client(self.broker_urls[0]) as client:
             self._wait_for_empty_queues()  # also of what instances had in hand at their end
@@ -181,10 +208,12 @@ class World:
             }
             for queue in (*vars(self.queues).values(), *dead_queues.values(), self.traffic.reply_to):
                 client.channel.queue_delete(queue)
+            if self.listener:
+                self.listener.remove(client.channel)
         verified = run("verify", DATABASE_URL=self.database.url)
         assert verified.returncode == 0, verified.stdout + verified.stderr
         books = promises.Books.read(self.database)
-        self.figures.update(promises.check(self.traffic, opening, books, dead))
+        self.figures.update(promises.check(self.traffic, opening, books, dead, self.listener))
 
 
 def _take_all(client, queue):

@@ -106,15 +106,26 @@ def test_its_queues_are_the_programs_own():
     assert DOCUMENT["info"]["version"] == version
 
 
+def now():
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
 def test_its_examples_are_what_happens(broker, database, queues):
     """In their order, on an empty database: the first item has the id 1."""
+    held_until = {}  # by order
     with Service(broker.url, database.url, queues), Client(broker.url, queues) as client:
         for kind in KINDS:
             replies = examples(f"{kind}Reply")
             assert list(replies) == list(examples(kind))
             for name, request in examples(kind).items():
+                if name == "its-hold-is-over":
+                    until = held_until[request["payload"]["order_id"]]
+                    wait_for(lambda until=until: now() > until, "the hold is over")
                 reply = client.call(queue_of(kind, queues), request["payload"])
                 body = reply.json
+                if body.get("held_until"):
+                    until = datetime.datetime.fromisoformat(body["held_until"])
+                    held_until[body["order_id"]] = until
                 for time in ("created_at", "held_until"):
                     if body.get(time):
                         body[time] = replies[name]["payload"][time]

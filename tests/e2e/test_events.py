@@ -1,15 +1,20 @@
 """Events: who keeps the highest version of each product knows the stock, whatever happens."""
 
 import contextlib
-import json
+import dataclasses
+import datetime
 import random
+import re
 import signal
+import types
 
 import pika
 import pytest
 
+import bad_things
 from client import Client, new_id
 from database import stock
+from events import Cache
 from service import Service
 from waiting import wait_for
 
@@ -25,7 +30,7 @@ def telling(broker, database, queues, events="levels", url=None):
 
 
 class Listener(Client):
-    """Hears the events of an exchange, which exists, and keeps what is newest of each product."""
+    """Hears the events of an exchange, which exists."""
 
     def __init__(self, url, queues, keys=("#",)):
         super().__init__(url, queues)
@@ -33,25 +38,12 @@ class Listener(Client):
         for key in keys:
             self.channel.queue_bind(self.queue, exchange_of(queues), key)
         self.heard = []
-        self.newest = {}
-        self.by_id = {}
+        self.cache = Cache()
         self.channel.basic_consume(self.queue, self.hear, auto_ack=True)
 
     def hear(self, _channel, method, properties, body):
-        event = json.loads(body)
-        assert event["id"] == properties.message_id
-        assert event["specversion"] == "1.0" and event["source"] == "inventory-service"
-        assert properties.content_type == "application/cloudevents+json"
-        assert properties.delivery_mode == 2
-        told = {name: value for name, value in event.items() if name != "time"}
-        assert self.by_id.setdefault(event["id"], told) == told, "two events with one id"
-        self.heard.append((method.routing_key, event["data"]))
-        if method.routing_key.startswith("stock."):
-            data = event["data"]
-            assert method.routing_key == f"stock.{data['level']}"
-            earlier = self.newest.get(data["product_id"])
-            if earlier is None or data["version"] >= earlier["version"]:
-                self.newest[data["product_id"]] = data
+        data = self.cache.hear(method.routing_key, properties, body)
+        self.heard.append((method.routing_key, data))
 
     def wait(self, condition, what):
         def listened():
@@ -61,7 +53,7 @@ class Listener(Client):
         return wait_for(listened, what)
 
     def quantities(self):
-        return {product: data["quantity"] for product, data in self.newest.items()}
+        return {product: data["quantity"] for product, data in self.cache.newest.items()}
 
     def keys(self, product):
         return [key for key, data in self.heard if data.get("product_id") == product]
@@ -193,6 +185,106 @@ def test_where_a_queue_rejects_events_orders_are_answered_and_probes_know(
         wait_for(lambda: is_ready(service), "it is ready again")
         assert service.metrics()['inventory_events_total{routing_key="stock.out"}'] == 5
         assert service.stop() == 0
+        assert client.count(queues.order) == 0
+
+
+@contextlib.contextmanager
+def silent_queue(broker, queues):
+    """A quorum queue that is bound and neither confirms nor rejects, inside; it keeps what it got."""
+    place = types.SimpleNamespace(amqp_url=broker.url, evaluate=broker.evaluate)
+    with bad_things.SilentQuorum(place, 1) as silent:
+        [name] = silent.queues
+        with Client(broker.url, queues) as client:
+            client.channel.queue_bind(name, exchange_of(queues), "stock.out")
+        yield silent
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_where_a_queue_does_not_answer_orders_are_until_too_many_events_wait(
+    broker, database, queues
+):
+    """A batch has 500 orders at most. So 500 to 999 are answered, for 500 events may wait."""
+    with telling(broker, database, queues) as service, Client(broker.url, queues) as client:
+        for _ in range(1_200):
+            client.publish(queues.item, {"quantity": 1}, reply_to=client.reply_to)
+        products = [reply.json["id"] for reply in client.receive_all(1_200)]
+        with Listener(broker.url, queues, ["stock.out"]) as listener:
+            with silent_queue(broker, queues) as silent:
+                for product in products:
+                    client.publish(queues.order, order(product), reply_to=client.reply_to)
+                answers = client.receive_all(500)
+                why = wait_for(lambda: why_not_ready(service), "the events wait")
+                assert f"exchange {exchange_of(queues)}: a queue that is bound to it" in why
+                assert "does not answer; see whether it has a leader" in why
+                service.wait_for_log("see whether it has a leader; ")
+                # Over another connection, half a minute later, they have no answer either.
+                again = re.compile(r"bound to it does not answer; \d+ events wait")
+                wait_for(lambda: again.search(service.log), "they are published again", 120)
+                client.connection.process_data_events(time_limit=0)
+                answers += client.inbox
+                client.inbox.clear()
+                assert len(answers) < 1_000
+                silent.end()
+                answers += client.receive_all(1_200 - len(answers))
+                told = dict.fromkeys(products, 0)
+                listener.wait(lambda: listener.quantities() == told, "all is told")
+                wait_for(lambda: is_ready(service), "it is ready again")
+                assert client.count(silent.queues[0]) >= 1_200
+        assert all(answer.json["success"] for answer in answers)
+        assert service.stop() == 0
+        assert client.count(queues.order) == 0
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_where_no_queue_is_bound_nothing_waits(broker, database, queues):
+    with telling(broker, database, queues) as service, Client(broker.url, queues) as client:
+        products = [client.add(1) for _ in range(3)]
+        for product in products:
+            assert client.order(order(product)).json["success"]
+        told = 'inventory_events_total{routing_key="stock.out"}'
+        wait_for(lambda: service.metrics()[told] == 3, "the events are confirmed")
+        assert is_ready(service)
+        assert service.stop() == 0
+        assert client.count(queues.order) == 0
+
+
+def test_during_a_memory_alarm_events_wait_and_are_told_when_it_is_over(
+    own_broker, own_database, queues
+):
+    """Also those of a request that nobody is answered: of a hold that is over."""
+    with Client(own_broker.url, queues) as client:
+        client.channel.queue_declare(queues.expiry, durable=True)
+        without_expiry = dataclasses.replace(queues, expiry="none")
+        with telling(own_broker, own_database, without_expiry) as service:
+            products = [client.add(1) for _ in range(20)]
+            held = order(client.add(1)) | {"hold_seconds": 1}
+            until = datetime.datetime.fromisoformat(client.order(held).json["held_until"])
+            assert service.stop() == 0
+        # An alarm blocks clients that publish as well: these requests arrive before it.
+        for product in products:
+            client.publish(queues.order, order(product), reply_to=client.reply_to)
+        expiry = {"product_id": held["product_id"], "identity": f"s{held['order_id']}"}
+        client.publish(queues.expiry, expiry)
+        wait_for(lambda: client.count(queues.order) == len(products), "the orders have arrived")
+        wait_for(lambda: client.count(queues.expiry) == 1, "the request has arrived")
+        wait_for(lambda: datetime.datetime.now(datetime.timezone.utc) > until, "the hold is over")
+        service = telling(own_broker, own_database, queues)
+        with Listener(own_broker.url, queues) as listener:
+            with own_broker.memory_alarm(), service.running():
+                for queue in (queues.order, queues.expiry):
+                    blocked = f"{queue}: the broker takes no messages: low on memory"
+                    wait_for(lambda: blocked in (why_not_ready(service) or ""), blocked)
+                    service.wait_for_log(blocked)
+                own_broker.end_memory_alarm()
+                answers = client.receive_all(len(products))
+                assert all(reply.json["success"] and not reply.replayed for reply in answers)
+                told = dict.fromkeys(products, 0) | {held["product_id"]: 1}
+                listener.wait(lambda: listener.quantities() == told, "all is told")
+                assert "hold.expired" in [key for key, _ in listener.heard]
+                wait_for(lambda: is_ready(service), "it is ready again")
+                assert "trying again" not in service.log, "it keeps its connections"
+                assert service.stop() == 0
+        # Of expiries there may be one more that the service itself has asked for.
         assert client.count(queues.order) == 0
 
 

@@ -76,15 +76,6 @@ def ctl(broker, *arguments):
     assert done.returncode == 0, done.stdout
 
 
-@contextlib.contextmanager
-def memory_alarm(broker):
-    ctl(broker, "set_vm_memory_high_watermark", "absolute", "1MB")
-    try:
-        yield
-    finally:
-        ctl(broker, "set_vm_memory_high_watermark", "0.4")
-
-
 def sessions(database):
     """The process ids of the service's connections to PostgreSQL."""
     return [
@@ -101,7 +92,7 @@ def test_during_a_memory_alarm_answers_wait_and_go_out_when_it_is_over(own_broke
     os.kill(service.process.pid, signal.SIGSTOP)
     ids = [shirts.publish() for _ in range(100)]
     shirts.client.count(shirts.client.queues.order)
-    with memory_alarm(own_broker):
+    with own_broker.memory_alarm():
         os.kill(service.process.pid, signal.SIGCONT)
         service.wait_for_log("the broker takes no messages: low on memory")
     service.wait_for_log("the broker takes messages again")
@@ -131,7 +122,7 @@ def test_an_alarm_that_outlasts_the_consumer_timeout_costs_one_redelivery(own_br
             os.kill(service.process.pid, signal.SIGSTOP)
             ids = [shirts.publish() for _ in range(3)]
             shirts.client.count(queue)  # they have arrived
-            with memory_alarm(own_broker):
+            with own_broker.memory_alarm():
                 os.kill(service.process.pid, signal.SIGCONT)
                 service.wait_for_log("the broker takes no messages: low on memory")
                 before = service.log.count("trying again")  # it was stopped for a while

@@ -100,15 +100,6 @@ def test_before_its_first_contact_with_the_database_it_is_not_ready(broker, own_
         wait_ready(service)
 
 
-@contextlib.contextmanager
-def memory_alarm(server):
-    server.control("set_vm_memory_high_watermark", "0.0000001")
-    try:
-        yield
-    finally:
-        server.control("set_vm_memory_high_watermark", "0.4")
-
-
 def test_while_the_broker_blocks_and_while_it_drains_it_is_not_ready(own_broker, folder, queues):
     database = Sqlite(folder)
     with Client(own_broker.url, queues) as client:
@@ -118,7 +109,7 @@ def test_while_the_broker_blocks_and_while_it_drains_it_is_not_ready(own_broker,
         wait_for(lambda: client.count(queues.order) == 1, "the order is in the queue")
         # The broker blocks a connection at its first publish: the service's, with its reply.
         service = Service(own_broker.url, database.url, queues)
-        with memory_alarm(own_broker), service.running():
+        with own_broker.memory_alarm(), service.running():
             page = wait_for_failure(service, ["blocked"])
             assert f"{queues.order}: the broker takes no messages" in page
             blocked = f'inventory_blocked_seconds_total{{queue="{queues.order}"}}'
@@ -128,7 +119,7 @@ def test_while_the_broker_blocks_and_while_it_drains_it_is_not_ready(own_broker,
             service.process.send_signal(signal.SIGTERM)
             page = wait_for_failure(service, ["draining"])
             assert "finishing what is in flight" in page
-            own_broker.control("set_vm_memory_high_watermark", "0.4")
+            own_broker.end_memory_alarm()
             assert service.process.wait(timeout=DEADLINE_S) == 0
         assert client.receive().json["message"] == "Product not found"
 

@@ -51,6 +51,11 @@ def test_what_an_older_backup_misses_is_brought_over_from_the_lost_database(
             first = client.add(10)
             early = {"order_id": 1, "product_id": first, "quantity": 1}
             assert client.order(early).json["success"]
+            held = [
+                {"order_id": 4 + n, "product_id": client.add(3), "quantity": 1, "hold_seconds": 600}
+                for n in range(2)
+            ]
+            assert client.order(held[0]).json["success"]
             shell(documented("pg_dump --format=custom"), folder, DATABASE_URL=lost.url)
             second = client.add(5)
             late = [
@@ -59,17 +64,23 @@ def test_what_an_older_backup_misses_is_brought_over_from_the_lost_database(
                 {"order_id": 3, "product_id": second, "quantity": 2},
             ]
             replies = [client.order(order) for order in late]
+            assert client.call(queues.confirm, held[0]).json["success"]
+            assert client.order(held[1]).json["success"]
         for command in ("createdb", "pg_restore"):
             shell(documented(command), folder, DATABASE_URL=lost.url)
-        assert stock(restored) == {first: 9}
+        assert stock(restored)[first] == 9 and second not in stock(restored)
         psql(lost.url, r"\copy inventory TO", folder)
         psql(restored.url, "CREATE TEMP TABLE items", folder)
-        assert stock(restored) == stock(lost) == {first: 0, second: 3}
+        assert stock(restored) == stock(lost)
+        assert stock(restored)[first] == 0 and stock(restored)[second] == 3
+        holds = "SELECT product_id FROM inventory_hold"
+        assert restored.query(holds) == [(held[1]["product_id"],)], "the other is confirmed"
         assert run("verify", DATABASE_URL=restored.url).returncode == 0
         with Service(broker.url, restored.url, queues):
             for order, reply in zip(late, replies, strict=True):
                 again = client.order(order)
                 assert again.replayed and again.json == reply.json
+            assert client.call(queues.confirm, held[1]).json["success"]
             assert client.add(1) > second
 
 

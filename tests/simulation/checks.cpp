@@ -125,11 +125,19 @@ void read_into(Request& request) {
     if (message.product_id) request.products = {*message.product_id};
     request.adds_unseen = !message.error && !request.identity && !message.product_id;
   }
-  if (request.command) request.products = domain::products_of(*request.command);
+  if (request.command) {
+    request.products = domain::products_of(*request.command);
+    request.asked = EventModel::asked_by(*request.command);
+  } else if (request.identity) {
+    domain::NewItem item{};
+    item.identity = request.identity;
+    request.asked = EventModel::asked_by(item);
+  }
   if (request.undecodable) request.is_refused = true;
   if (request.is_refused) {
     request.identity.reset();
     request.command.reset();
+    request.asked.clear();
     request.adds_unseen = false;
   }
 }
@@ -167,7 +175,8 @@ Request& Checks::add(Kind kind, amqp::Properties properties, std::string body,
                   .since = scheduler_.now(),
                   .products = {},
                   .command = {},
-                  .identity = {}};
+                  .identity = {},
+                  .asked = {}};
   read_into(request);
   return requests_.emplace(number, std::move(request)).first->second;
 }
@@ -197,6 +206,9 @@ bool Checks::may_be_refused(const Request& request) const {
                    found->second.last - found->second.first >= service::kMaxInTheWay;
           }));
 }
+
+// Then they are tried again, or published again where there was no answer.
+void Checks::mark_bad_events(Time how_long) { events_bad_for_ += how_long + kKeptMax; }
 
 void Checks::on_found_locked(domain::ProductId product) {
   const Time now = scheduler_.now();
@@ -313,7 +325,7 @@ void Checks::check_wait(const Request& request) {
     return;
   }
   const auto copies = request.replies + request.undeliverable_replies;
-  if (copies > 1 + bad_queues_.size()) {
+  if (copies > 1 + bad_queues_.size() + stopped_with_events_) {
     broken("a reply is published at most once more for one bad queue",
            fmt::format("request {}: {} copies", request.number, copies));
   }
@@ -629,7 +641,7 @@ void Checks::on_given_up(const Request& request) {
 void Checks::on_acknowledge(const Request& request, Time after, bool reply_is_settled,
                             bool dead_letter_is_settled) {
   const auto how = [&] { return fmt::format("request {}: {}", request.number, request.body); };
-  if (is_calm_ && !is_bad_product(request) && after > kKeptMax) {
+  if (is_calm_ && !is_bad_product(request) && after > kKeptMax + events_bad_for_) {
     broken("what a client's queue does not take is kept or given up soon", how());
   }
   const bool is_decided =
@@ -819,6 +831,7 @@ void Checks::check_hold(const domain::LedgerEntry& one) {
 }
 
 void Checks::on_drained(const Tables& initial) {
+  events_.on_drained();
   std::set<std::string> orders;   // that were asked
   std::set<std::string> decided;  // of them, that must have been
   std::uint64_t anonymous = 0;

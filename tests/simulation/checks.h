@@ -16,6 +16,7 @@
 
 #include "amqp/message.h"
 #include "domain/command.h"
+#include "event_model.h"
 #include "hold_model.h"
 #include "scheduler.h"
 #include "service/kinds.h"
@@ -50,6 +51,7 @@ struct Request {
   std::vector<domain::ProductId> products;  // that a valid one is about
   std::optional<domain::Command> command;   // of a valid one that is not an item
   std::optional<std::string> identity;      // of a valid one, if it has one, for its products
+  std::string asked;                        // what of a valid one is the same where it comes again
   bool adds_unseen = false;                 // an item without identity or chosen id: each adds one
   unsigned replies = 0;                     // that reached a queue
   unsigned undeliverable_replies = 0;       // whose queue was gone, or kept rejecting
@@ -89,7 +91,11 @@ class Checks {
         is_clean_(is_clean),
         is_calm_(is_calm),
         model_(tables,
-               [this](std::string_view promise, std::string_view how) { broken(promise, how); }) {}
+               [this](std::string_view promise, std::string_view how) { broken(promise, how); }),
+        events_(tables, is_clean,
+                [this](std::string_view promise, std::string_view how) { broken(promise, how); }) {}
+
+  EventModel& events() { return events_; }
 
   // The first broken promise, if any.
   const std::optional<std::string>& violation() const { return violation_; }
@@ -106,6 +112,10 @@ class Checks {
   void mark_bad_queue(const std::string& queue) { bad_queues_.insert(queue); }
   void mark_bad_product(domain::ProductId product) { bad_products_.insert(product); }
   void mark_bad_items() { are_items_bad_ = true; }
+  // For so long no events are taken: meanwhile requests stay unacknowledged.
+  void mark_bad_events(Time how_long);
+  // What it has not acknowledged comes again.
+  void on_process_stopped() { stopped_with_events_ += events_bad_for_ > Time(0) ? 1 : 0; }
   void set_refused_min(Time least) { refused_min_ = least; }
   // From now on there is an instance that takes requests; or there is none.
   void set_served(bool is_served) { served_since_ = is_served ? scheduler_.now() : Time::max(); }
@@ -205,6 +215,8 @@ class Checks {
   };
   std::map<domain::ProductId, FoundLocked> found_locked_;
   bool are_items_bad_ = false;
+  Time events_bad_for_{0};  // in all
+  unsigned stopped_with_events_ = 0;
   std::uint64_t replies_ = 0;
   std::uint64_t undeliverable_replies_ = 0;
   std::uint64_t replays_ = 0;
@@ -215,6 +227,7 @@ class Checks {
   std::uint64_t outlets_ = 0;
   Time longest_wait_{0};  // of one that is not bad, in a calm world
   HoldModel model_;
+  EventModel events_;
   std::uint64_t holds_ = 0;
   std::uint64_t expired_ = 0;
   std::uint64_t confirmed_ = 0;

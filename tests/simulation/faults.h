@@ -35,6 +35,11 @@ enum class Fault : std::uint8_t {
   row_locked,       // somebody keeps it locked
   row_slow,         // a trigger sleeps for longer than a statement may take
   items_failing,    // a trigger fails for some items
+  // The exchange of events, for a while.
+  exchange_deleted,  // publishing to it closes the channel (404)
+  exchange_refused,  // publishing to it is not allowed (403)
+  listener_silent,   // a queue that is bound to it
+  listener_full,
   // Faults of single operations.
   connect_failed,
   publish_nacked,
@@ -70,6 +75,10 @@ inline constexpr std::array kFaultNames{
     std::string_view("row locked"),
     std::string_view("row slow"),
     std::string_view("items failing"),
+    std::string_view("exchange deleted"),
+    std::string_view("exchange refused"),
+    std::string_view("listener silent"),
+    std::string_view("listener full"),
     std::string_view("connecting failed"),
     std::string_view("publish nacked"),
     std::string_view("confirm missing"),
@@ -86,7 +95,7 @@ inline constexpr std::array kFaultNames{
 };
 inline constexpr std::size_t kFaultKinds = kFaultNames.size();
 inline constexpr std::size_t kPlannedFaultKinds =
-    static_cast<std::size_t>(Fault::items_failing) + 1;
+    static_cast<std::size_t>(Fault::listener_full) + 1;
 
 // What a world is like.
 enum class Weather : std::uint8_t {
@@ -99,7 +108,7 @@ constexpr bool is_order(Fault fault) {
   return fault == Fault::process_stopped || fault == Fault::process_replaced;
 }
 constexpr bool is_bad_thing(Fault fault) {
-  return (fault >= Fault::queue_silent && fault <= Fault::items_failing) ||
+  return (fault >= Fault::queue_silent && fault <= Fault::listener_full) ||
          fault == Fault::content_undecodable;
 }
 

@@ -54,6 +54,8 @@ struct Totals {
     sums.expired += outcome.expired;
     sums.confirmed += outcome.confirmed;
     sums.longest_overdue = std::max(sums.longest_overdue, outcome.longest_overdue);
+    sums.events += outcome.events;
+    sums.events_again += outcome.events_again;
     sums.steps += outcome.steps;
     sums.processes += outcome.processes;
     lasted += outcome.lasted;
@@ -147,6 +149,7 @@ int report(const Totals& totals, std::chrono::duration<double> took) {
              sums.holds, sums.confirmed, sums.expired);
   fmt::print("longest that a hold was over and not given back, in a calm world: {:.1f} s\n",
              std::chrono::duration<double>(sums.longest_overdue).count());
+  fmt::print("{} events told, {} of them once more\n", sums.events, sums.events_again);
   std::uint64_t faults = 0;
   for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
     fmt::print("  {:<24}{:>10}\n", kFaultNames[kind], sums.faults[kind]);

@@ -31,7 +31,8 @@ Process::Line::Line(Process& process, const service::KindRow& kind, const Proces
            .reply_queue = {std::string(kind.reply_queue), kind.declares_reply_queue},
            .bytes_max = kBodyBytesMax,
            .aside_max = options.aside_max,
-           .pulse = process.pulse_},
+           .pulse = process.pulse_,
+           .events = options.events},
           process.store_, process.clock_, service::Observer::none())),
       flow(process.environment_.scheduler.context().get_executor(),
            process.flow_options(kind.queue, options), broker, *handler, process.store_,
@@ -79,7 +80,8 @@ service::FlowOptions Process::flow_options(std::string_view queue,
   return {.queue = std::string(queue),
           .batch_max = options.batch_max,
           .pause_after = options.pause_after,
-          .seed = static_cast<std::uint32_t>(environment_.random.below(1'000'000))};
+          .seed = static_cast<std::uint32_t>(environment_.random.below(1'000'000)),
+          .events_exchange = options.events ? std::string(kExchange) : ""};
 }
 
 // What is left of it is destroyed in no order that a process knows: nothing may look at it any

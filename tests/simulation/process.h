@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,7 @@ struct ProcessOptions {
   milliseconds pause_after;
   std::size_t aside_max;
   std::size_t sweep_page;
+  std::optional<domain::Telling> events;  // nothing: there are none
 };
 
 class Process {
@@ -45,6 +47,14 @@ class Process {
   bool has(const LifePointer& life) const { return life_ == life; }
   bool is_consuming() const {
     return std::ranges::all_of(lines_, [](const auto& line) { return line->flow.is_consuming(); });
+  }
+  // Whether it takes requests, though perhaps nobody takes its events.
+  bool is_serving() const {
+    return std::ranges::all_of(lines_, [](const auto& line) {
+      const auto condition = line->flow.status().condition;
+      return condition == service::Condition::consuming ||
+             condition == service::Condition::rejected;
+    });
   }
   std::string describe() const;
 

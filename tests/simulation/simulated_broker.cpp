@@ -45,6 +45,7 @@ void SimulatedBroker::enqueue(const Request& request) {
   environment_.trace("broker: request {} enqueued: {}", request.number, request.body);
   ++last_place_;
   queue.ready.emplace(last_place_, Enqueued{.place = last_place_, .request = &request});
+  environment_.checks.events().on_waiting(request);
   deliver(queue);
 }
 
@@ -145,19 +146,30 @@ void SimulatedBroker::block(const OutletPointer& outlet, const std::optional<std
 
 void SimulatedBroker::handle_publish(const OutletPointer& outlet, std::uint64_t tag,
                                      const amqp::Message& message) {
-  const std::string& queue = message.routing_key;
+  const bool is_event = !message.exchange.empty();
+  const std::string queue = is_event ? std::string(kListener) : message.routing_key;
+  if (is_event) {
+    environment_.checks.events().on_published(message);
+    if (auto error = error_of_exchange()) {
+      close_for(outlet, *std::move(error));
+      return;
+    }
+  }
   if (harmful_.contains(queue)) {
-    close_for(outlet, queue);
+    close_for(outlet, {.fault = amqp::Fault::refused, .what = "INTERNAL_ERROR", .reply_code = 541},
+              queue);
     return;
   }
   const Request* const request = environment_.checks.find(message.properties);
   OutletState::Unconfirmed answer{.tag = tag,
                                   .request = request,
                                   .queue = queue,
+                                  .event = {},
                                   .is_dead_letter = queue.ends_with(".dlq"),
                                   .must_arrive = false,
                                   .is_positive = true,
                                   .is_withheld = false};
+  if (is_event) answer.event = message.properties.message_id.value_or("");
   answer.must_arrive = answer.is_dead_letter || queue.ends_with(".undelivered") ||
                        (request != nullptr && request->is_order() && queue == kOrderReplies);
   Time confirm_after = environment_.latency();
@@ -207,24 +219,68 @@ void SimulatedBroker::enqueue_reply(const OutletPointer& outlet, OutletState::Un
   }
 }
 
-// As RabbitMQ 3.10 does with some malformed direct reply-to addresses. What it confirmed and did
-// not say yet is not said any more.
-void SimulatedBroker::close_for(const OutletPointer& outlet, const std::string& address) {
-  environment_.trace("broker: closes a connection because of {}", address);
+// As RabbitMQ 3.10 does with some malformed direct reply-to addresses, and with an exchange that is
+// not there or may not be used. What it confirmed and did not say yet is not said any more.
+void SimulatedBroker::close_for(const OutletPointer& outlet, amqp::Error error,
+                                std::optional<std::string> address) {
+  environment_.trace("broker: closes a connection: {}, {}", error.what, address.value_or("events"));
   const Time arrival =
       in_order(outlet->wire.to_client, environment_.scheduler.now() + environment_.latency());
   close_at_broker(outlet);
-  environment_.scheduler.at(arrival, [this, outlet, address] {
+  environment_.scheduler.at(arrival, [this, outlet, error, address] {
     if (!outlet->is_heard()) {
       return;
     }
-    ++(*outlet->link->addresses)[address].closed;
-    outlet->lost_as = {.fault = amqp::Fault::refused, .what = "INTERNAL_ERROR", .reply_code = 541};
+    if (address) ++(*outlet->link->addresses)[*address].closed;
+    outlet->lost_as = error;
     drop_at_client(outlet);
   });
 }
 
+std::optional<amqp::Error> SimulatedBroker::error_of_exchange() const {
+  if (environment_.scheduler.now() < exchange_refused_until_) {
+    return amqp::Error{.fault = amqp::Fault::refused, .what = "ACCESS_REFUSED", .reply_code = 403};
+  }
+  if (!has_exchange_) {
+    return amqp::Error{
+        .fault = amqp::Fault::refused, .what = "NOT_FOUND - no exchange", .reply_code = 404};
+  }
+  return std::nullopt;
+}
+
+amqp::Result<void> SimulatedBroker::declare_exchange() {
+  const Time now = environment_.scheduler.now();
+  if (is_declaration_refused_ && now < exchange_refused_until_) {
+    return std::unexpected(*error_of_exchange());
+  }
+  has_exchange_ = now >= exchange_gone_until_;
+  return {};
+}
+
+void SimulatedBroker::delete_exchange(Time until) {
+  environment_.trace("broker: the exchange is deleted");
+  has_exchange_ = false;
+  exchange_gone_until_ = until;
+}
+
+void SimulatedBroker::refuse_exchange(Time until, bool is_declaration_refused) {
+  environment_.trace("broker: the exchange may not be used");
+  exchange_refused_until_ = until;
+  is_declaration_refused_ = is_declaration_refused;
+}
+
+void SimulatedBroker::end_bad_events() {
+  exchange_gone_until_ = exchange_refused_until_ = Time(0);
+  full_until_.erase(std::string(kListener));
+  answer(std::string(kListener));
+}
+
 bool SimulatedBroker::route(const amqp::Message& message) {
+  if (!message.exchange.empty()) {
+    environment_.trace("broker: event {}: {}", message.routing_key, message.body);
+    environment_.checks.events().on_told(message.properties.message_id.value_or(""));
+    return true;
+  }
   const bool has_queue = queues_.contains(message.routing_key);
   environment_.trace("broker: {} for {}: {}", has_queue ? "message" : "no queue, message",
                      message.routing_key, message.body);
@@ -270,6 +326,7 @@ void SimulatedBroker::answer(const std::string& queue) {
 }
 
 void SimulatedBroker::end_bad_things() {
+  end_bad_events();
   harmful_.clear();
   full_until_.clear();
   while (!silent_.empty()) {
@@ -314,6 +371,7 @@ void SimulatedBroker::handle_confirm(const OutletPointer& outlet, std::uint64_t 
     if (one.is_positive && one.request != nullptr) {
       (one.is_dead_letter ? link.settled_dead_letters : link.settled_replies).insert(one.request);
     }
+    if (one.is_positive && one.event) environment_.checks.events().on_confirmed(*one.event);
     Address& address = (*link.addresses)[one.queue];
     if (!one.is_positive && !address.rejecting_since) {
       address.rejecting_since = environment_.scheduler.now();
@@ -339,6 +397,7 @@ void SimulatedBroker::close_at_broker(const LinkPointer& link) {
   std::erase(queue.consumers, link);
   for (auto& [tag, message] : link->unacknowledged) {
     message.redelivered = true;
+    environment_.checks.events().on_waiting(*message.request);
     queue.ready.emplace(message.place, message);
   }
   link->unacknowledged.clear();

@@ -12,6 +12,9 @@
 // And one client's bad doing: queues that are silent, and then a connection that is not read any
 // more once it has so many messages without an answer for one of them (credit flow); queues that
 // reject; addresses on which the broker closes the connection.
+//
+// And the exchange of events, to which one queue is bound that wants them all. It may be gone, or
+// not allowed, and that queue may be silent or reject, as any other.
 
 #include <cstdint>
 #include <deque>
@@ -27,6 +30,8 @@
 #include "service/broker.h"
 
 namespace inventory::simulation {
+
+inline constexpr std::string_view kListener = "a listener's queue";  // bound to the exchange
 
 // One direction of a connection keeps its order.
 struct Wire {
@@ -102,6 +107,7 @@ struct OutletState {
     std::uint64_t tag;
     const Request* request;
     std::string queue;
+    std::optional<std::string> event;  // its id
     bool is_dead_letter;
     bool must_arrive;  // in a queue that the service declares
     bool is_positive;
@@ -133,6 +139,9 @@ class SimulatedBroker {
   void remove(const std::string& queue) { queues_.erase(queue); }
   bool has(const std::string& queue) const { return queues_.contains(queue); }
 
+  // The exchange of events.
+  amqp::Result<void> declare_exchange();
+
   // A client's message: from now on it must be answered.
   void enqueue(const Request& request);
 
@@ -162,6 +171,10 @@ class SimulatedBroker {
   void fill(const std::string& queue, Time until) { full_until_[queue] = until; }
   void harm(const std::string& address) { harmful_.insert(address); }
   void stop_harming(const std::string& address) { harmful_.erase(address); }
+  // The exchange is deleted, as often as it is declared; it may not be used, perhaps not declared.
+  void delete_exchange(Time until);
+  void refuse_exchange(Time until, bool is_declaration_refused);
+  void end_bad_events();
   void end_bad_things();
 
   // Whether all requests are acknowledged, or all but those that may wait.
@@ -190,7 +203,9 @@ class SimulatedBroker {
   bool is_read(const OutletState& outlet) const;
   void read_on(const OutletPointer& outlet);
   void handle_publish(const OutletPointer& outlet, std::uint64_t tag, const amqp::Message& message);
-  void close_for(const OutletPointer& outlet, const std::string& address);
+  void close_for(const OutletPointer& outlet, amqp::Error error,
+                 std::optional<std::string> address = std::nullopt);
+  std::optional<amqp::Error> error_of_exchange() const;
   void block(const OutletPointer& outlet, const std::optional<std::string>& reason);
   void enqueue_reply(const OutletPointer& outlet, OutletState::Unconfirmed& answer,
                      const amqp::Message& message);
@@ -207,6 +222,10 @@ class SimulatedBroker {
   std::map<std::string, Time> full_until_;
   std::map<std::string, std::vector<Held>> silent_;
   std::set<std::string> harmful_;
+  bool has_exchange_ = false;
+  Time exchange_gone_until_{0};
+  Time exchange_refused_until_{0};
+  bool is_declaration_refused_ = false;
   std::size_t unanswered_max_;  // of one silent queue, then a connection is not read
   std::uint64_t last_place_ = 0;
   std::uint64_t starts_ = 1;

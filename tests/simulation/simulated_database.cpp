@@ -61,6 +61,7 @@ void SimulatedDatabase::commit(const TransactionPointer& transaction) {
   }
   Tables& tables = environment_.tables;
   std::set<domain::ProductId> touched;
+  auto seen = seen_by(*transaction);
   for (const auto& [product, stock] : transaction->changed_stock) {
     tables.items.at(product).quantity = stock.quantity;
     auto& version = tables.versions[product];
@@ -77,6 +78,7 @@ void SimulatedDatabase::commit(const TransactionPointer& transaction) {
     added.quantity = stock.quantity;
     tables.versions[item.id] = stock.version;
     touched.insert(item.id);
+    seen[item.id] = std::nullopt;
   }
   for (const auto& answer : transaction->new_requests) {
     if (!tables.requests.emplace(answer.identity, answer).second) {
@@ -100,12 +102,28 @@ void SimulatedDatabase::commit(const TransactionPointer& transaction) {
     environment_.checks.on_decision(command, transaction->decisions[at], is_serial,
                                     transaction->began);
   }
+  environment_.checks.events().on_committed(transaction->commands, transaction->decisions, seen,
+                                            *transaction->session->life);
   end(transaction, Transaction::State::committed);
   environment_.checks.on_commit(touched);
   if (transaction->arrivals != nullptr) {
     environment_.checks.on_decided(*transaction->arrivals, transaction->epoch,
                                    transaction->new_entries);
   }
+}
+
+// The stock of the products that it has locked.
+std::map<domain::ProductId, std::optional<domain::Stock>> SimulatedDatabase::seen_by(
+    const Transaction& transaction) const {
+  const Tables& tables = environment_.tables;
+  std::map<domain::ProductId, std::optional<domain::Stock>> seen;
+  for (const auto& [product, item] : tables.items) {
+    if (!transaction.locks.contains(item_lock(product))) continue;
+    const auto version = tables.versions.find(product);
+    seen[product] = {item.quantity, version == tables.versions.end() ? 0 : version->second,
+                     item.low_stock};
+  }
+  return seen;
 }
 
 void SimulatedDatabase::write_holds(const Transaction& transaction) {

@@ -105,6 +105,8 @@ class SimulatedDatabase {
 
  private:
   Task<void> hold(std::string name, Time how_long);
+  std::map<domain::ProductId, std::optional<domain::Stock>> seen_by(
+      const Transaction& transaction) const;
   void write_holds(const Transaction& transaction);
   void end(const TransactionPointer& transaction, Transaction::State state);
   void check_for_deadlock(const Transaction& transaction);

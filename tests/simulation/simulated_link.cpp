@@ -90,7 +90,7 @@ Task<amqp::Result<void>> SimulatedOutlet::ensure_exchange(std::string name) {
   if (environment_.faults.strikes(Fault::connect_failed)) {
     co_return std::unexpected(error(amqp::Fault::refused, "exchange " + name));
   }
-  co_return amqp::Result<void>();
+  co_return broker_.declare_exchange();
 }
 
 Task<void> SimulatedOutlet::close() {
@@ -210,6 +210,9 @@ void SimulatedLink::acknowledge(std::uint64_t delivery_tag) {
 
 void SimulatedLink::see_acknowledged(const LinkState::InHand& one) {
   environment_.trace("{}: request {} acknowledged", state_->queue, one.request->number);
+  // Else the broker has it for another link by now.
+  if (state_->wire.broker_has_it)
+    environment_.checks.events().on_acknowledged(*one.request, *state_->life);
   bool reply_is_settled =
       !one.request->is_replied_to() || state_->settled_replies.contains(one.request);
   if (!reply_is_settled && may_be_given_up(one)) {

@@ -170,7 +170,8 @@ Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transact
     const auto& tables = database_.tables();
     const auto version = tables.versions.find(product);
     books.found(product, {tables.items.at(product).quantity,
-                          version == tables.versions.end() ? 0 : version->second});
+                          version == tables.versions.end() ? 0 : version->second,
+                          tables.items.at(product).low_stock});
   }
   if (!skipped.empty()) {
     environment_.trace("database: {} rows are locked, product {} the first", skipped.size(),

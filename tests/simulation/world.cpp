@@ -14,6 +14,12 @@ constexpr Time kCalmMax = seconds(60);  // half a minute, in a process that may 
 constexpr Time kStopMax = seconds(120);
 constexpr Time kHoldMax = seconds(60);  // those that last longer are left open
 constexpr Time kShutdownBudget = seconds(20);
+constexpr Time kEventsBadMax = seconds(60);
+
+std::optional<domain::Telling> draw_telling(Random& random) {
+  if (random.chance(250)) return std::nullopt;
+  return random.chance(500) ? domain::Telling::levels : domain::Telling::all;
+}
 
 }  // namespace
 
@@ -24,6 +30,9 @@ World::World(std::uint64_t seed, bool is_traced)
     const auto id = database_.draw_id();
     const auto stock = static_cast<domain::Quantity>(random.below(12));
     environment_.tables.items[id] = {id, stock, std::nullopt, {}};
+    if (random.chance(500)) {
+      environment_.tables.items[id].low_stock = static_cast<domain::Quantity>(random.below(6));
+    }
     environment_.tables.ledger[{id, std::string(domain::kOpening)}] = {
         .key = {id, std::string(domain::kOpening)},
         .outcome = domain::Outcome::opening,
@@ -46,7 +55,9 @@ World::World(std::uint64_t seed, bool is_traced)
               .batch_max = std::array{1U, 2U, 5U, 50U}[random.below(4)],
               .pause_after = random.chance(500) ? seconds(60) : seconds(5),
               .aside_max = !is_calm && random.chance(200) ? random.between(1, 10) : 1'500,
-              .sweep_page = std::array{1U, 3U, 1'000U}[random.below(3)]};
+              .sweep_page = std::array{1U, 3U, 1'000U}[random.below(3)],
+              .events = draw_telling(random)};
+  environment_.checks.events().set_telling(options_.events);
   if (options_.aside_max >= 1'500) {
     environment_.checks.set_refused_min(service::kFailingMax);
   } else {
@@ -83,6 +94,7 @@ Outcome World::run() {
   environment_.scheduler.at(faults_end, [this] {
     environment_.trace("world: nothing fails any more");
     environment_.faults.end();
+    if (environment_.faults.is_calm()) broker_.end_bad_events();
   });
   run_until([&] { return environment_.scheduler.now() >= faults_end; }, faults_max);
   if (has_room_) {
@@ -130,6 +142,8 @@ Outcome World::run() {
           .expired = checks.expired(),
           .confirmed = checks.confirmed(),
           .longest_overdue = checks.longest_overdue(),
+          .events = checks.events().told(),
+          .events_again = checks.events().told_again(),
           .steps = steps,
           .processes = begun_,
           .faults = environment_.faults.counts(),
@@ -211,7 +225,7 @@ void World::start_process() {
 // Looks again and again while no process takes requests.
 void World::see_served() {
   const bool is_served = std::ranges::any_of(processes_, [](const auto& process) {
-    return process->is_alive() && !process->is_stopping() && process->is_consuming();
+    return process->is_alive() && !process->is_stopping() && process->is_serving();
   });
   if (is_served != is_served_) environment_.checks.set_served(is_served);
   is_served_ = is_served;
@@ -223,6 +237,7 @@ void World::see_served() {
 // Ends in order, or is killed when its time is over. In a clean world it has all the time.
 void World::stop_process(Process& process, bool is_replaced) {
   process.stop();
+  environment_.checks.on_process_stopped();
   if (environment_.faults.is_calm()) see_served();
   if (is_replaced) {
     is_alone_ = false;
@@ -325,6 +340,11 @@ void World::strike(Fault fault) {
       return slow_row();
     case Fault::items_failing:
       return fail_items();
+    case Fault::exchange_deleted:
+    case Fault::exchange_refused:
+    case Fault::listener_silent:
+    case Fault::listener_full:
+      return strike_events(fault);
     default:
       break;  // strikes single operations
   }
@@ -451,6 +471,32 @@ void World::fail_items() {
   environment_.checks.mark_bad_items();
   if (const auto how_long = bad_for()) {
     environment_.scheduler.after(*how_long, [this] { database_.set_items_failing(false); });
+  }
+}
+
+// In a calm world not again before all that had to wait has been told.
+void World::strike_events(Fault fault) {
+  const Time now = environment_.scheduler.now();
+  const bool is_calm = environment_.faults.is_calm();
+  if (!options_.events || (is_calm && now < events_bad_until_ + kCalmMax)) return;
+  Random& random = environment_.random;
+  const Time how_long = random_time(random.chance(500) ? seconds(5) : kEventsBadMax);
+  const Time until = now + how_long;
+  const std::string listener(kListener);
+  events_bad_until_ = until;
+  environment_.checks.mark_bad_events(how_long);
+  switch (fault) {
+    case Fault::exchange_deleted:
+      return broker_.delete_exchange(random.chance(500) ? until : now);
+    case Fault::exchange_refused:
+      return broker_.refuse_exchange(until, random.chance(500));
+    case Fault::listener_full:
+      environment_.trace("broker: the listener's queue is full");
+      return broker_.fill(listener, until);
+    default:
+      environment_.trace("broker: the listener's queue is silent");
+      broker_.silence(listener);
+      environment_.scheduler.at(until, [this, listener] { broker_.answer(listener); });
   }
 }
 

@@ -34,6 +34,8 @@ struct Outcome {
   std::uint64_t expired = 0;
   std::uint64_t confirmed = 0;
   Time longest_overdue{0};
+  std::uint64_t events = 0;
+  std::uint64_t events_again = 0;
   std::uint64_t steps = 0;
   std::uint64_t processes = 0;
   FaultCounts faults{};
@@ -68,6 +70,7 @@ class World {
   void lock_row();
   void slow_row();
   void fail_items();
+  void strike_events(Fault fault);
   std::optional<Time> bad_for();  // nothing: until the end
   void flood_perhaps(const std::function<void()>& flood);
   void see_others_answered();
@@ -93,6 +96,7 @@ class World {
   // Whether there is room in hand for all that is bad, so that some of it may stay for ever.
   bool has_room_ = false;
   unsigned floods_left_ = 3;
+  Time events_bad_until_{0};
   std::vector<std::unique_ptr<Process>> processes_;
   std::uint64_t begun_ = 0;
   bool is_closing_ = false;

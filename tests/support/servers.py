@@ -46,6 +46,21 @@ class Server:
         finally:
             _signal(processes, signal.SIGCONT)
 
+    @contextlib.contextmanager
+    def memory_alarm(self):
+        """RabbitMQ takes no messages, and does again afterwards."""
+        try:
+            self._set_memory("0.0000001")
+            yield
+        finally:  # else everything that follows on this broker waits
+            self.end_memory_alarm()
+
+    def end_memory_alarm(self):
+        self._set_memory("0.4")
+
+    def _set_memory(self, share):
+        self.evaluate(f"vm_memory_monitor:set_vm_memory_high_watermark({share})")
+
     def _freeze(self):
         """Returns the ids of the processes. Parents first: they have no more children then."""
         found = [int((self.folder / f"{self.kind}.pid").read_text().split()[0])]

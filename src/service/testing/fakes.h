@@ -120,6 +120,11 @@ class FakeBroker : public Broker {
     for (FakeOutlet* const outlet : outlets_) outlet->events.on_blocked(reason);
   }
 
+  // What is told by the connection over which events are published.
+  const OutletEvents& announcing() const {
+    return (*std::ranges::find_if(outlets_, &FakeOutlet::has_declared_exchange))->events;
+  }
+
   // The silent queue answers for all that was sent to it.
   void answer(const std::string& queue, amqp::Settlement settlement) {
     silent.erase(queue);
@@ -138,6 +143,7 @@ class FakeBroker : public Broker {
   std::set<std::string> silent;
   // So many messages without an answer, and an outlet's further ones are not looked at.
   std::size_t unanswered_max = 1'000'000;
+  std::unique_ptr<Event> hold_shared;  // a shared connection opens when this is notified and gone
 
   // What was published and confirmed, in order.
   const std::vector<amqp::Message>& published() const { return published_; }
@@ -184,12 +190,14 @@ class FakeBroker : public Broker {
     Task<amqp::Result<void>> ensure_queue(std::string) override { co_return amqp::Result<void>(); }
     Task<amqp::Result<void>> ensure_exchange(std::string) override {
       ++broker_.exchanges_declared_;
+      has_declared_exchange = true;
       if (broker_.exchange_error) co_return std::unexpected(*broker_.exchange_error);
       co_return amqp::Result<void>();
     }
     Task<void> close() override { co_return; }
 
     OutletEvents events;
+    bool has_declared_exchange = false;
 
    private:
     std::unexpected<amqp::Error> lose(amqp::Error error) {
@@ -204,8 +212,11 @@ class FakeBroker : public Broker {
    public:
     explicit FakeLink(FakeBroker& broker) : broker_(broker) {}
 
-    Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection,
+    Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection sort,
                                                             OutletEvents events) override {
+      while (sort == Connection::shared && broker_.hold_shared) {
+        co_await broker_.hold_shared->wait();
+      }
       ++broker_.outlets_opened_;
       co_return std::make_unique<FakeOutlet>(broker_, std::move(events));
     }

@@ -1,0 +1,41 @@
+"""What one who listens to the service's events knows (docs/contract.md, Events)."""
+
+import json
+
+KEYS = ("stock.*", "hold.expired", "item.added")
+
+
+class Cache:
+    """Keeps of each product what has the highest version, and which holds and items it heard of.
+
+    Raises where an event is not as the contract says. An event may come several times.
+    """
+
+    def __init__(self):
+        self.newest = {}  # data by product
+        self.expired = []  # data of each hold
+        self.added = {}  # data by product
+        self.by_id = {}  # (routing key, event without its time) by id
+
+    def hear(self, key, properties, body):
+        event = json.loads(body)
+        assert event["id"] == properties.message_id
+        assert event["specversion"] == "1.0" and event["source"] == "inventory-service"
+        assert properties.content_type == "application/cloudevents+json"
+        assert properties.delivery_mode == 2
+        del event["time"]
+        if event["id"] in self.by_id:
+            assert self.by_id[event["id"]] == (key, event), "two events with one id"
+            return event["data"]
+        self.by_id[event["id"]] = (key, event)
+        data = event["data"]
+        if key == "hold.expired":
+            self.expired.append(data)
+        elif key == "item.added":
+            self.added[data["id"]] = data
+        else:
+            assert key == f"stock.{data['level']}"
+            earlier = self.newest.get(data["product_id"])
+            if earlier is None or data["version"] > earlier["version"]:
+                self.newest[data["product_id"]] = data
+        return data
