@@ -1,6 +1,7 @@
 #include "server/console.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <unistd.h>
 #include <utility>
@@ -33,9 +34,9 @@ std::vector<std::string> with_dead_letters(const std::vector<std::string>& queue
 }
 
 std::string host_name() {
-  std::string name(256, '\0');
+  std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "";
-  return terminal::printable(name.c_str());
+  return terminal::printable(name.data());
 }
 
 json::value milliseconds_json(const std::optional<double>& seconds) {

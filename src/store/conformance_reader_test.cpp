@@ -128,6 +128,7 @@ TEST_P(Conformance, FindsItemsByTheirDescription) {
   EXPECT_THAT(found(*reader, {.text = "%"}), ElementsAre(id(1)));
   EXPECT_THAT(found(*reader, {.text = "_"}), ElementsAre(id(2)));
   EXPECT_THAT(found(*reader, {.text = "\\"}), ElementsAre(id(2)));
+  EXPECT_THAT(found(*reader, {.text = "RMEL"}), ElementsAre(id(4)));
   EXPECT_THAT(found(*reader, {.text = "Ärmel <B>'\""}), ElementsAre(id(4)));
   EXPECT_THAT(found(*reader, {.text = "' OR 1=1 --"}), IsEmpty());
   EXPECT_EQ(found(*reader, {}).size(), 5U);

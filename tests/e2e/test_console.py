@@ -1,6 +1,7 @@
 """The console in a real browser, against the real service."""
 
 import contextlib
+import dataclasses
 import json
 import re
 import shlex
@@ -143,6 +144,7 @@ def test_stock_is_searched_sorted_and_paged(shop, page):
     page.open(shop.service, "#/stock")
     page.wait_for_text("Page 1")
     page.type("#search", word.upper())
+    page.wait_for(lambda: word.upper() in page.driver.current_url, "it is searched")
     page.wait_for(
         lambda: page.column("Description") == [f"{word} {n}" for n in range(50)], "the first page"
     )
@@ -302,6 +304,22 @@ def test_what_clients_wrote_is_text_wherever_it_is_shown(shop, page, text):
     seen = re.sub("[\x00-\x1f\x7f-\x9f\u200b\u202e]", lambda m: f"\\u{ord(m[0]):04x}", text)
     page.wait_for(lambda: page.texts(".description") == [seen], "the description")
     assert seen in "".join(page.column("Id"))
+
+
+def test_names_of_queues_are_text_too(broker, folder, page):
+    """Settings refuse control characters in them, and nothing else."""
+    prefix = f"<img src=x onerror='window.harmed=1'> \"$(id)\" \u202e{new_id()[:8]}"
+    queues = Queues(*(f"{prefix}.{field.default}" for field in dataclasses.fields(Queues)))
+    with Service(broker.url, Sqlite(folder).url, queues) as service:
+        with Client(broker.url, queues) as client:
+            client.order({"order_id": 1, "product_id": 1, "quantity": "two"})
+            page.open(service)
+            page.wait_for(lambda: page.column("Dead letters")[:1] == ["1"], "the letter is counted")
+            assert page.column("Waiting") == 6 * ["0"]
+            page.open(service, "#/dead-letters")
+            page.wait_for(lambda: page.texts(".letters summary"), "the letter")
+            assert page.is_unharmed()
+            assert "\u202e" not in "".join(page.texts("body"))
 
 
 def test_an_order_id_that_is_a_path_leads_to_its_order(shop, page):

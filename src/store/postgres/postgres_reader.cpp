@@ -51,7 +51,8 @@ CROSS JOIN LATERAL (
   FROM inventory_hold WHERE product_id = counted.id) AS holds
 WHERE total <= $3::bigint OR row_number = 1 ORDER BY id)sql"};
 
-// $6: a pattern, or empty. An index is of use only in the order of ids.
+// $6: a pattern, or empty. An index is of use only in the order of ids. For a pattern of ASCII the
+// collation "C" knows enough of letters, and takes half the time.
 std::string found_items_sql(ItemOrder order) {
   static constexpr std::string_view kQuantity =
       "coalesce(quantity::bigint, '-9223372036854775808'::bigint)";
@@ -77,7 +78,10 @@ FROM (
       created_at IS NOT NULL AS has_time, low_stock::bigint, version::bigint,
       coalesce(octet_length(description::text), 0)::bigint AS bytes, {0} AS place
     FROM inventory
-    WHERE {1} AND ($6::text = '' OR description::text ILIKE $6::text)
+    WHERE {1} AND ($6::text = '' OR
+      CASE WHEN octet_length($6::text) = char_length($6::text)
+        THEN description::text ILIKE $6::text COLLATE "C"
+        ELSE description::text ILIKE $6::text END)
     ORDER BY {2} LIMIT $3::bigint) AS page) AS counted
 CROSS JOIN LATERAL (
   SELECT least(coalesce(sum(quantity), 0), 9223372036854775807)::bigint AS held
