@@ -119,8 +119,10 @@ std::optional<std::string> bytes_of(std::string_view hex) {
   bytes.reserve(hex.size() / 2);
   for (; !hex.empty(); hex.remove_prefix(2)) {
     unsigned char byte = 0;
-    const auto [end, error] = std::from_chars(hex.data(), hex.data() + 2, byte, 16);
-    if (error != std::errc() || end != hex.data() + 2) return std::nullopt;
+    const std::string digits(hex.substr(0, 2));
+    const char* const digits_end = digits.data() + digits.size();
+    const auto [end, error] = std::from_chars(digits.data(), digits_end, byte, 16);
+    if (error != std::errc() || end != digits_end) return std::nullopt;
     bytes += static_cast<char>(byte);
   }
   return bytes;
@@ -169,7 +171,7 @@ std::optional<store::EntryPlace> read_place(std::string_view text) {
   const auto time = take();
   const auto version = take();
   const auto is_change = take();
-  if (!time || time->empty() || !is_change) return std::nullopt;
+  if (!time || time->empty() || !version || !is_change) return std::nullopt;
   const auto number = config::parse_integer(*version);
   if (!number || (*is_change != "0" && *is_change != "1")) return std::nullopt;
   return store::EntryPlace{.time = std::string(*time),

@@ -42,7 +42,7 @@ json::value legible_or_null(const std::optional<std::string>& bytes) {
 // The first bytes of a text, without a character that they cut.
 std::string_view beginning_of(std::string_view text, std::size_t bytes_max) {
   if (text.size() <= bytes_max) return text;
-  std::size_t end = bytes_max;
+  const std::size_t end = bytes_max;
   for (std::size_t back = 1; back <= 3 && back <= end; ++back) {
     const std::size_t size = terminal::utf8_character_size(text.substr(end - back));
     if (size > back) return text.substr(0, end - back);

@@ -190,7 +190,7 @@ def test_an_order_of_long_ago_is_found_among_many(broker, postgres, queues):
         assert states == ["cancelled", "held"]
         plan = database.query(
             "EXPLAIN (FORMAT JSON) SELECT * FROM inventory_ledger"
-            f" WHERE product_id = {product} ORDER BY decided_at DESC LIMIT 100"
+            f" WHERE product_id + 0 = {product} ORDER BY decided_at DESC LIMIT 100"
         )
         assert "inventory_ledger_decided_at" in json.dumps(plan)
 

@@ -170,7 +170,7 @@ std::expected<LedgerOptions, std::string> read_ledger(const Arguments& given) {
   if (!options.search.ids.empty() && (before || *limit)) {
     return Wrong("of an order all entries are printed: --before and --limit go without --order-id");
   }
-  if (*limit) options.limit = static_cast<std::size_t>(**limit);
+  if (const auto& count = *limit) options.limit = static_cast<std::size_t>(*count);
   if (before) {
     auto place = server::read_place(*before);
     if (!place) return Wrong("--before takes what an earlier page ended with");

@@ -35,11 +35,12 @@ std::string columns() {
       fmt::format(kPlace, kIdentityShown), kTextShown);
 }
 
-// The bound on the time beside that on the place is what an index is read by.
+// The bound on the time beside that on the place is what an index is read by; `product_id + 0` is
+// what it is on, so that no other statement is led to it (migrations/0002).
 const Statement& entries() {
   static const auto kSql = fmt::format(R"sql(
 SELECT {0} FROM inventory_ledger
-WHERE product_id = $1::bigint AND decided_at <= $2::timestamptz AND
+WHERE product_id + 0 = $1::bigint AND decided_at <= $2::timestamptz AND
   ({1}) < ($2::timestamptz, $3::bigint, $4::bigint, $5::text)
 ORDER BY {2} LIMIT $6::bigint)sql",
                                        columns(), fmt::format(kPlace, kIdentityShown),
@@ -96,6 +97,7 @@ Entries read_rows(const PGresult* rows) {
 
 std::vector<std::string> read_texts(const PGresult* rows) {
   std::vector<std::string> texts;
+  texts.reserve(static_cast<std::size_t>(PQntuples(rows)));
   for (int row = 0; row < PQntuples(rows); ++row) {
     texts.push_back(read_text(rows, row, 0).value_or(""));
   }

@@ -21,8 +21,8 @@
 namespace inventory::store::sqlite {
 namespace {
 
-constexpr int kRecoveryWaitMs = 2'000;      // while a service recovers a log that a crash left
-constexpr int kStepsBetweenLooks = 10'000;  // of a statement, at the clock: some 100 us
+constexpr int kRecoveryWaitMs = 2'000;   // while a service recovers a log that a crash left
+constexpr int kStepsOfAReader = 10'000;  // of a statement, between looks at the clock: 100 us
 
 // A row at a time: what one holds may be large, and nothing here may hold several of them.
 std::string items_sql(std::string_view where) {
@@ -183,7 +183,7 @@ class SqliteReader : public Reader {
     sqlite3_busy_timeout(handle, kRecoveryWaitMs);
     if (deadline_) {
       until_ = std::chrono::steady_clock::now() + *deadline_;
-      sqlite3_progress_handler(handle, kStepsBetweenLooks, &SqliteReader::is_late, this);
+      sqlite3_progress_handler(handle, kStepsOfAReader, &SqliteReader::is_late, this);
     }
     // A transaction sees the file as it is at its first read.
     for (const char* sql : {"BEGIN", "SELECT count(*) FROM inventory_migration"}) {

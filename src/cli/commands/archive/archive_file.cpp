@@ -50,13 +50,14 @@ std::string csv_line(const store::LedgerRow& row) {
   std::string line;
   for (std::size_t column = 0; column < row.size(); ++column) {
     if (column > 0) line += ',';
-    if (!row[column]) continue;
+    const auto& value = row[column];
+    if (!value) continue;
     if (!is_text(column)) {
-      line += *row[column];
+      line += *value;
       continue;
     }
     line += '"';
-    for (const char character : *row[column]) {
+    for (const char character : *value) {
       line += character;
       if (character == '"') line += '"';
     }
