@@ -64,7 +64,7 @@ class CountedQueues : public QueueCounter {
 };
 
 class QueueWatchTest : public ::testing::Test {
- protected:
+ public:
   QueueWatchTest() {
     broker_.queues = {{"a", {1, 10}}, {"b", {2, 20}}, {"c", {3, 30}}};
     boost::asio::co_spawn(context_, watch_.run(), [this](const std::exception_ptr& error) {
@@ -80,6 +80,7 @@ class QueueWatchTest : public ::testing::Test {
     EXPECT_EQ(broker_.open, 0);
   }
 
+ protected:
   amqp::Task<amqp::Result<std::unique_ptr<QueueCounter>>> open() {
     ++broker_.opened;
     if (!broker_.is_there) co_return std::unexpected(amqp::Error{amqp::Fault::link_lost, "away"});

@@ -17,7 +17,7 @@ namespace {
 using namespace std::string_literals;
 
 constexpr domain::Timestamp kFailedAt{std::chrono::seconds(1'000'000)};
-constexpr const char* kTime = "1970-01-12T13:46:40.000000+00:00";
+constexpr const char* kFailedAtText = "1970-01-12T13:46:40.000000+00:00";
 
 amqp::Properties with_ids(const std::optional<std::string>& message_id,
                           const std::optional<std::string>& correlation_id = std::nullopt) {
@@ -62,7 +62,7 @@ TEST_F(RecentLettersTest, TellWhatALetterIs) {
   add("{\"a\":\n1}", with_headers(headers, with_ids("m", "c")));
   const auto letter = newest();
   EXPECT_EQ(letter.at("queue"), "orders.dlq");
-  EXPECT_EQ(letter.at("at"), kTime);
+  EXPECT_EQ(letter.at("at"), kFailedAtText);
   EXPECT_EQ(letter.at("reason"), "invalid");
   EXPECT_EQ(letter.at("message"), "order_id is missing");
   EXPECT_EQ(letter.at("message_id"), "m");
@@ -145,23 +145,23 @@ TEST_F(RecentLettersTest, TellOfALetterWithoutHeaders) {
 
 TEST(ReplayCommand, NamesAnIdInQuotes) {
   const std::string begin = "inventory-service dead-letters replay --queue=orders ";
-  EXPECT_EQ(replay_command("orders", "it's $(reboot)", "c", kTime),
+  EXPECT_EQ(replay_command("orders", "it's $(reboot)", "c", kFailedAtText),
             begin + R"(--id='it'\''s $(reboot)')");
-  EXPECT_EQ(replay_command("orders", "-rf", "c", kTime), begin + "--id=-rf");
-  EXPECT_EQ(replay_command("orders", "", "c d", kTime), begin + "--id='c d'");
-  EXPECT_EQ(replay_command("a b", std::nullopt, "c", kTime),
+  EXPECT_EQ(replay_command("orders", "-rf", "c", kFailedAtText), begin + "--id=-rf");
+  EXPECT_EQ(replay_command("orders", "", "c d", kFailedAtText), begin + "--id='c d'");
+  EXPECT_EQ(replay_command("a b", std::nullopt, "c", kFailedAtText),
             "inventory-service dead-letters replay --queue='a b' --id=c");
 }
 
 TEST(ReplayCommand, NamesTheTimeWhereNoIdCanStandOnACommandLine) {
-  const std::string by_time =
-      "inventory-service dead-letters replay --queue=orders --failed-at=" + std::string(kTime);
-  EXPECT_EQ(replay_command("orders", "a\nb", "\xFF", kTime), by_time);
-  EXPECT_EQ(replay_command("orders", std::nullopt, std::nullopt, kTime), by_time);
-  EXPECT_EQ(replay_command("orders", "\x1b[201~", "c", kTime),
+  const std::string by_time = "inventory-service dead-letters replay --queue=orders --failed-at=" +
+                              std::string(kFailedAtText);
+  EXPECT_EQ(replay_command("orders", "a\nb", "\xFF", kFailedAtText), by_time);
+  EXPECT_EQ(replay_command("orders", std::nullopt, std::nullopt, kFailedAtText), by_time);
+  EXPECT_EQ(replay_command("orders", "\x1b[201~", "c", kFailedAtText),
             "inventory-service dead-letters replay --queue=orders --id=c");
   EXPECT_EQ(replay_command("orders", std::nullopt, std::nullopt, ""), std::nullopt);
-  EXPECT_EQ(replay_command("a\u202E", "m", std::nullopt, kTime), std::nullopt);
+  EXPECT_EQ(replay_command("a\u202E", "m", std::nullopt, kFailedAtText), std::nullopt);
 }
 
 }  // namespace

@@ -96,6 +96,7 @@ TEST_P(Conformance, AddsUpTheLedgerOfARangeOfProducts) {
 
 std::vector<domain::ProductId> ids_of(const std::vector<StoredItem>& items) {
   std::vector<domain::ProductId> ids;
+  ids.reserve(items.size());
   for (const StoredItem& item : items) ids.push_back(item.id);
   return ids;
 }
@@ -395,7 +396,7 @@ TEST_P(Conformance, FindsAnOrderWhateverTheTypeOfItsIdWithAllOfItsLines) {
   second.line = domain::OrderId("ü");
   domain::Order other = order("x42", shirt, 5);  // its identity ends like that of the second
   other.line = domain::OrderId(1);
-  domain::Order elsewhere = order("42", sock, 6);
+  const domain::Order elsewhere = order("42", sock, 6);
   decide({order(42, shirt, 1), holding(7, shirt, 1), first, second, other, elsewhere,
           order("s42", shirt, 1), order("i42", shirt, 1)});
   const std::vector<domain::Command> commands{

@@ -42,7 +42,7 @@ TEST(Stock, PrintsNoFormulaAndNothingThatATerminalObeysInARow) {
 }
 
 TEST(Stock, PrintsAFileThatImportTakes) {
-  store::StoredItem item{.id = 7, .quantity = 10, .description = "=1,\"\n"};
+  const store::StoredItem item{.id = 7, .quantity = 10, .description = "=1,\"\n"};
   const auto file = std::string(kStocktakeHead) + "\n" + csv_line(item) + "9\n";
   const auto read = read_request_file(file, "stock.csv");
   ASSERT_TRUE(read && read->rows.size() == 1);

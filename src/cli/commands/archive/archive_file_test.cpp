@@ -20,7 +20,7 @@ const store::LedgerRow kOrderRow{
     "8", "3",   std::nullopt, std::nullopt, std::nullopt};
 
 class ArchiveFileTest : public ::testing::Test {
- protected:
+ public:
   ArchiveFileTest() {
     std::string name = std::filesystem::temp_directory_path() / "inventory-archive-XXXXXX";
     if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder could be made");
@@ -28,6 +28,7 @@ class ArchiveFileTest : public ::testing::Test {
   }
   ~ArchiveFileTest() override { std::filesystem::remove_all(folder_); }
 
+ protected:
   std::string path() const { return folder_ / "ledger.csv.gz"; }
 
   // As zcat reads it: all its members.

@@ -88,7 +88,6 @@ TEST(Archive, LeavesOnlyTheProductThatSomebodyKeepsLocked) {
 
 TEST(Archive, GivesUpWhereManyProductsAreLocked) {
   std::vector<store::LedgerPlace> page;
-  MemoryArchiver archiver({});
   for (domain::ProductId product = 1; product <= 20; ++product) page.push_back({product, "i1"});
   MemoryArchiver full({page});
   for (domain::ProductId product = 1; product <= 20; ++product) full.locked.insert(product);
