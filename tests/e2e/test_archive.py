@@ -70,12 +70,13 @@ def test_what_is_old_goes_into_the_file_and_the_stock_stays(
         assert identities(database, product) == {"opening", "balance", "i3", "i4"}
         kept = read_file(path)
         assert [row["identity"] for row in kept] == ["ci2", "i2", 'sa"1']
-        assert all(row["decided_at"] == OLD for row in kept)
+        assert all(row["decided_at"] == f"{OLD}+00" for row in kept)
         assert sum(int(row["delta"]) for row in kept) == -2
         assert_agrees(database)
 
-        again = archive(database, f"--to={path}")
+        again = archive(database, f"--to={tmp_path}")
         assert again.returncode == 0 and again.stdout == "0 entries taken out\n"
+        assert list(tmp_path.iterdir()) == [path], "no file without entries"
 
         # An order whose hold is open is as it was; one that was taken out is new again.
         assert client.order(held).replayed
@@ -84,7 +85,7 @@ def test_what_is_old_goes_into_the_file_and_the_stock_stays(
         assert stock(database) == {product: 1}
         assert_agrees(database)
         ledger = run("ledger", f"--product-id={product}", DATABASE_URL=database.url).stdout
-        assert re.search(r"balance +brought_forward +-2 +-2 ", ledger), ledger
+        assert re.search(r"balance +brought forward +-2 +-2 ", ledger), ledger
 
 
 def test_a_file_that_is_there_is_not_touched_and_nothing_is_taken_out(

@@ -41,6 +41,13 @@ def psql(url, first_words, folder):
     )
 
 
+def age(database):
+    """Orders that are called so were decided long ago."""
+    database.execute(
+        "UPDATE inventory_ledger SET decided_at = '2020-01-01' WHERE identity LIKE 'sold %'"
+    )
+
+
 def test_what_an_older_backup_misses_is_brought_over_from_the_lost_database(
     broker, postgres, folder, queues
 ):
@@ -56,7 +63,14 @@ def test_what_an_older_backup_misses_is_brought_over_from_the_lost_database(
                 for n in range(2)
             ]
             assert client.order(held[0]).json["success"]
+            old = [{"order_id": f"old {n}", "product_id": client.add(7), "quantity": 2} for n in range(2)]
+            assert client.order(old[0]).json["success"]
+            age(lost)
             shell(documented("pg_dump --format=custom"), folder, DATABASE_URL=lost.url)
+            # One was in the backup before it was archived, one never was.
+            assert client.order(old[1]).json["success"]
+            age(lost)
+            assert run("archive", "--older-than=1d", DATABASE_URL=lost.url).returncode == 0
             second = client.add(5)
             late = [
                 {"order_id": 2, "product_id": first, "quantity": 9},

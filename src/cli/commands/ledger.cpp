@@ -49,6 +49,7 @@ std::string id_text(const store::StoredEntry& entry) {
 }
 
 std::string outcome_text(const store::StoredEntry& entry) {
+  if (entry.outcome == "brought_forward") return "brought forward";
   const auto outcome = domain::find_outcome(entry.outcome);
   return outcome ? std::string(domain::row_of(*outcome).text) : terminal::printable(entry.outcome);
 }

@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
 
 #include "store/postgres/binary_array.h"
 #include "store/postgres/connect.h"
@@ -40,7 +41,9 @@ ORDER BY product_id, identity OFFSET $3::bigint - 1 LIMIT 1)sql"};
 constexpr Statement kFindOld{"archive_find", R"sql(
 SELECT key.product_id::bigint, key.identity::text, entry.product_id::text, entry.identity::text,
   entry.outcome::text, entry.quantity::text, entry.delta::text,
-  to_char(entry.decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),
+  CASE WHEN isfinite(entry.decided_at)
+    THEN to_char(entry.decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'
+    ELSE entry.decided_at::text END,
   entry.quantity_after::text, entry.version::text, entry.reason::text, entry.terms::text,
   entry.message_hash::text
 FROM (
@@ -56,7 +59,8 @@ FROM (
       WHERE hold.product_id = first.product_id AND hold.identity = first.identity) AND
     (outcome <> 'held' OR EXISTS (SELECT FROM inventory_ledger AS ending
       WHERE ending.product_id = first.product_id AND ending.identity IN
-        ('c' || first.identity, 'f' || first.identity, 'x' || first.identity))) AND
+        ('c' || first.identity, 'f' || first.identity, 'x' || first.identity) AND
+        ending.outcome IN ('cancelled', 'confirmed', 'expired'))) AND
     NOT EXISTS (SELECT FROM inventory_ledger AS young
       WHERE young.product_id = first.product_id AND young.identity IN
         ('c' || first.identity, 'f' || first.identity, 'x' || first.identity) AND
@@ -72,7 +76,8 @@ ORDER BY key.product_id, key.identity, entry.identity)sql"};
 constexpr Statement kLockArchived{"archive_lock", R"sql(
 SELECT FROM inventory WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE)sql"};
 
-// A statement of its own after the lock: its snapshot sees what was asked meanwhile.
+// A statement of its own after the lock: its snapshot sees what was asked meanwhile. Returns how
+// many entries are gone, and a product whose balance is not what was written, if there is one.
 constexpr Statement kTakeOut{"archive_take_out", R"sql(
 WITH old AS (
   SELECT key.product_id, key.identity
@@ -97,8 +102,15 @@ carried AS (
   ON CONFLICT (product_id, identity) DO UPDATE SET
     quantity = balance.quantity + excluded.quantity, delta = balance.delta + excluded.delta,
     decided_at = greatest(balance.decided_at, excluded.decided_at)
-  RETURNING 1)
-SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM carried))sql"};
+  RETURNING product_id, delta)
+SELECT (SELECT count(*) FROM gone), (
+  SELECT min(due.product_id)
+  FROM (SELECT product_id, sum(delta) AS delta FROM gone
+    GROUP BY product_id HAVING sum(delta) <> 0) AS due
+  LEFT JOIN inventory_ledger AS before ON
+    before.product_id = due.product_id AND before.identity = 'balance'
+  LEFT JOIN carried ON carried.product_id = due.product_id
+  WHERE carried.delta IS DISTINCT FROM coalesce(before.delta, 0) + due.delta)::bigint)sql"};
 
 PostgresOptions for_archiving(PostgresOptions options) {
   options.lock_timeout = kArchiveLockTimeout;
@@ -191,24 +203,39 @@ class PostgresArchiver : public Archiver {
     session_->execute(kBegin, {});
     session_->execute(kLockArchived, {products.bytes()});
     session_->execute(kTakeOut, {products.bytes(), identities.bytes(), binary_bigint(age_)});
-    session_->commit();
-    const auto done =
-        co_await session_->synchronize("taking entries out of the ledger", deadline());
-    if (!done) {
-      // The transaction is open still, unless the connection is gone.
-      if (!session_->lost() && !session_->idle()) {
-        session_->command("ROLLBACK");
-        const auto rolled_back = co_await session_->synchronize("rolling back", deadline());
-        if (!rolled_back) co_return std::unexpected(rolled_back.error());
-      }
-      co_return std::unexpected(done.error());
+    const auto taken = co_await session_->synchronize(kTakingOut, deadline());
+    if (!taken) co_return co_await roll_back(taken.error());
+    if (const auto wrong = read_bigint(taken->at(2).get(), 0, 1)) {
+      co_return co_await roll_back(not_carried(*wrong));
     }
-    co_return static_cast<std::size_t>(read_bigint(done->at(2).get(), 0, 0).value_or(0));
+    session_->commit();
+    const auto committed = co_await session_->synchronize(kTakingOut, deadline());
+    if (!committed) co_return co_await roll_back(committed.error());
+    co_return static_cast<std::size_t>(read_bigint(taken->at(2).get(), 0, 0).value_or(0));
+  }
+
+  // The transaction is open still, unless the connection is gone.
+  Task<Result<std::size_t>> roll_back(Error error) {
+    if (!session_->lost() && !session_->idle()) {
+      session_->command("ROLLBACK");
+      const auto rolled_back = co_await session_->synchronize("rolling back", deadline());
+      if (!rolled_back) co_return std::unexpected(rolled_back.error());
+    }
+    co_return std::unexpected(std::move(error));
+  }
+
+  Error not_carried(domain::ProductId product) const {
+    return {
+        Fault::failing,
+        fmt::format("PostgreSQL {}: table inventory_ledger, product {}: the balance is not what "
+                    "was written; does a trigger change it?",
+                    session_->where(), product)};
   }
 
   Deadline deadline() const { return std::chrono::steady_clock::now() + options_.call_deadline; }
 
   static constexpr const char* kFinding = "looking for old entries";
+  static constexpr const char* kTakingOut = "taking entries out of the ledger";
 
   boost::asio::io_context loop_{1};
   PostgresOptions options_;

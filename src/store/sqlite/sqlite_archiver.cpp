@@ -30,7 +30,8 @@ WHERE (product_id, identity) > (?1, ?2) AND (?3 IS NULL OR (product_id, identity
       parent.identity = substr(first.identity, 2))) AND
   (outcome <> 'held' OR EXISTS (SELECT 1 FROM inventory_ledger AS ending
     WHERE ending.product_id = first.product_id AND ending.identity IN
-      ('c' || first.identity, 'f' || first.identity, 'x' || first.identity)))
+      ('c' || first.identity, 'f' || first.identity, 'x' || first.identity) AND
+      ending.outcome IN ('cancelled', 'confirmed', 'expired')))
 ORDER BY product_id, identity
 )sql";
 
@@ -41,10 +42,21 @@ SELECT NOT EXISTS (SELECT 1 FROM inventory_hold WHERE product_id = ?1 AND identi
 )sql";
 
 constexpr std::string_view kRead = R"sql(
-SELECT product_id, identity, outcome, quantity, delta, decided_at, quantity_after, version, reason,
-  terms, message_hash
+SELECT product_id, identity, outcome, quantity, delta, decided_at || '+00', quantity_after, version,
+  reason, terms, message_hash
 FROM inventory_ledger WHERE product_id = ?1 AND identity IN (?2, 'c' || ?2, 'f' || ?2, 'x' || ?2)
 ORDER BY identity
+)sql";
+
+// What the group did to the stock, and what was carried before.
+constexpr std::string_view kSums = R"sql(
+SELECT coalesce(sum(delta), 0), (SELECT coalesce(max(delta), 0) FROM inventory_ledger
+  WHERE product_id = ?1 AND identity = 'balance')
+FROM inventory_ledger WHERE product_id = ?1 AND identity IN (?2, 'c' || ?2, 'f' || ?2, 'x' || ?2)
+)sql";
+
+constexpr std::string_view kBalanceNow = R"sql(
+SELECT delta FROM inventory_ledger WHERE product_id = ?1 AND identity = 'balance'
 )sql";
 
 constexpr std::string_view kCarry = R"sql(
@@ -135,8 +147,9 @@ class SqliteArchiver : public Archiver {
 
  private:
   std::vector<std::pair<Statement*, std::string_view>> statements() {
-    return {{&page_end_, kPageEnd}, {&find_keys_, kFindKeys}, {&is_old_, kIsOld},
-            {&read_, kRead},        {&carry_, kCarry},        {&take_out_, kTakeOut}};
+    return {{&page_end_, kPageEnd}, {&find_keys_, kFindKeys},    {&is_old_, kIsOld},
+            {&read_, kRead},        {&carry_, kCarry},           {&take_out_, kTakeOut},
+            {&sums_, kSums},        {&balance_now_, kBalanceNow}};
   }
 
   Result<bool> check(const LedgerPlace& key) {
@@ -155,6 +168,31 @@ class SqliteArchiver : public Archiver {
     }
   }
 
+  // A trigger may swallow or change what is written: then nothing goes.
+  Result<void> carry(const LedgerPlace& key) {
+    const std::string_view identity = key.identity;
+    domain::Quantity sum = 0;
+    domain::Quantity before = 0;
+    auto read = sums_.each(
+        kTakingOut,
+        [&](const Statement& row) {
+          sum = row.integer(0);
+          before = row.integer(1);
+        },
+        key.product, identity);
+    if (!read || sum == 0) return read;
+    if (auto carried = carry_.run(kTakingOut, key.product, identity); !carried) return carried;
+    std::optional<domain::Quantity> now;
+    read = balance_now_.each(
+        kTakingOut, [&](const Statement& row) { now = row.integer(0); }, key.product);
+    if (!read || now == before + sum) return read;
+    return std::unexpected(
+        Error{Fault::failing,
+              fmt::format("SQLite database {}: table inventory_ledger, product {}: the balance is "
+                          "not what was written; does a trigger change it?",
+                          path_, key.product)});
+  }
+
   Result<std::size_t> take_out_in_transaction(std::span<const LedgerPlace> keys) {
     std::size_t gone = 0;
     for (const LedgerPlace& key : keys) {
@@ -162,9 +200,7 @@ class SqliteArchiver : public Archiver {
       if (!is_old) return std::unexpected(is_old.error());
       if (!*is_old) continue;
       const std::string_view identity = key.identity;
-      if (auto carried = carry_.run(kTakingOut, key.product, identity); !carried) {
-        return std::unexpected(std::move(carried.error()));
-      }
+      if (auto carried = carry(key); !carried) return std::unexpected(std::move(carried.error()));
       auto taken =
           take_out_.each(kTakingOut, [&](const Statement&) { ++gone; }, key.product, identity);
       if (!taken) return std::unexpected(std::move(taken.error()));
@@ -179,6 +215,8 @@ class SqliteArchiver : public Archiver {
   Statement find_keys_;
   Statement is_old_;
   Statement read_;
+  Statement sums_;
+  Statement balance_now_;
   Statement carry_;
   Statement take_out_;
 };

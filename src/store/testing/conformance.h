@@ -69,6 +69,9 @@ class TestDatabase {
   // Runs SQL that every adapter understands; throws where it fails.
   virtual void execute(const std::string& sql) = 0;
 
+  // Makes a trigger by which updates of the ledger do nothing.
+  virtual void swallow_updates_of_the_ledger() = 0;
+
   // Makes such a trigger.
   virtual void meddle_with_updates(Meddling meddling, domain::ProductId product) = 0;
 };

@@ -78,14 +78,17 @@ int archive(const config::Configuration& configuration, const ArchiveOptions& op
   const auto archiver = server::open_archiver(configuration.database);
   const auto range = ledger_range(configuration);
   if (!range) return report_failure("archive: " + range.error().what);
+  // At once, so that a wrong path shows on the first night, and not on the first that has work.
   std::optional<ArchiveFile> file;
+  if (options.to) {
+    auto created = ArchiveFile::create(*options.to);
+    if (!created) return report_failure("archive: " + created.error());
+    file.emplace(*std::move(created));
+  }
+  bool is_kept = false;
   const auto keep = [&](std::span<const store::LedgerRow> rows) -> ArchiveFile::Done {
-    if (!options.to) return {};
-    if (!file) {
-      auto created = ArchiveFile::create(*options.to);
-      if (!created) return std::unexpected(std::move(created.error()));
-      file.emplace(*std::move(created));
-    }
+    if (!file) return {};
+    is_kept = true;
     return file->add(rows);
   };
   terminal::Progress progress("archiving", terminal::is_terminal(STDERR_FILENO));
@@ -94,9 +97,10 @@ int archive(const config::Configuration& configuration, const ArchiveOptions& op
         if (*range) progress.update_share((*range)->share_before(place.product));
       });
   progress.clear();
+  if (file && !is_kept) file->remove();
   if (!archived) return report_failure("archive: " + archived.error());
   fmt::print("{} entries taken out{}\n", archived->entries,
-             file ? " into " + terminal::printable(file->path()) : "");
+             is_kept ? " into " + terminal::printable(file->path()) : "");
   if (archived->locked == 0) return kExitDone;
   fmt::print(stderr, "inventory-service: archive: {} that are old stay: {}\n", archived->locked,
              terminal::printable(archived->locked_error));
@@ -133,7 +137,9 @@ std::expected<ArchiveOptions, std::string> read_archive(const Arguments& given) 
   const auto older_than = read_duration("--older-than", *age);
   if (!older_than) return Wrong(older_than.error());
   if (*older_than < kArchiveAgeMin) return Wrong("--older-than takes at least 1d");
-  return ArchiveOptions{.older_than = *older_than, .to = given.option("--to")};
+  const auto to = given.option("--to");
+  if (to && to->empty()) return Wrong("--to takes a path");
+  return ArchiveOptions{.older_than = *older_than, .to = to};
 }
 
 Command archive_command() {
@@ -151,7 +157,7 @@ Command archive_command() {
           "The "
           "file holds\nevery entry that is taken out before it goes; it may hold some that "
           "stay.\n\n"
-          "Example:\n  inventory-service archive --older-than 90d --to ledger-2026-11.csv.gz\n\n"
+          "Example:\n  inventory-service archive --older-than 90d --to ledger-2026-11-30.csv.gz\n\n"
           "Exit codes: 0 all that is old is out; 1 some stays, since somebody keeps its row "
           "locked; "
           "2 wrong\ncommand line or setting; 3 failed.",

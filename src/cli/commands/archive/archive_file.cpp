@@ -102,6 +102,8 @@ ArchiveFile::~ArchiveFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
+void ArchiveFile::remove() const { ::unlink(path_.c_str()); }
+
 ArchiveFile::Done ArchiveFile::add(std::span<const store::LedgerRow> rows) {
   std::string lines;
   for (const store::LedgerRow& row : rows) lines += csv_line(row);

@@ -41,6 +41,9 @@ class ArchiveFile {
 
   const std::string& path() const { return path_; }
 
+  // Of a file without entries.
+  void remove() const;
+
  private:
   ArchiveFile(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
 

@@ -70,6 +70,12 @@ void PostgresTestDatabase::make_python_table() {
       "created_at TIMESTAMP WITHOUT TIME ZONE, PRIMARY KEY (id))");
 }
 
+void PostgresTestDatabase::swallow_updates_of_the_ledger() {
+  sql("CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; "
+      "CREATE TRIGGER swallowing BEFORE UPDATE ON inventory_ledger FOR EACH ROW EXECUTE FUNCTION "
+      "swallow()");
+}
+
 void PostgresTestDatabase::meddle_with_updates(conformance::Meddling meddling,
                                                domain::ProductId product) {
   using conformance::Meddling;

@@ -30,6 +30,7 @@ class PostgresTestDatabase : public conformance::TestDatabase {
   domain::Quantity ledger_sum(domain::ProductId product) override;
   void make_python_table() override;
   void execute(const std::string& statements) override { sql(statements); }
+  void swallow_updates_of_the_ledger() override;
   void meddle_with_updates(conformance::Meddling meddling, domain::ProductId product) override;
 
   // The schema, and the application_name of the connections that options() leads to.

@@ -55,6 +55,12 @@ void SqliteTestDatabase::make_python_table() {
 
 void SqliteTestDatabase::execute(const std::string& sql) { query(sql); }
 
+void SqliteTestDatabase::swallow_updates_of_the_ledger() {
+  execute(
+      "CREATE TRIGGER swallowing BEFORE UPDATE ON inventory_ledger BEGIN SELECT RAISE(IGNORE); "
+      "END");
+}
+
 void SqliteTestDatabase::meddle_with_updates(conformance::Meddling meddling,
                                              domain::ProductId product) {
   using conformance::Meddling;

@@ -35,6 +35,7 @@ class SqliteTestDatabase : public conformance::TestDatabase {
   domain::Quantity ledger_sum(domain::ProductId product) override;
   void make_python_table() override;
   void execute(const std::string& sql) override;
+  void swallow_updates_of_the_ledger() override;
   void meddle_with_updates(conformance::Meddling meddling, domain::ProductId product) override;
 
   // Makes this a copy of another database as a crash at this moment would leave it: the file and
