@@ -36,7 +36,7 @@ BASELINES = (
 
 # How often each experiment's runs take turns, times --repeat.
 ROUNDS = {"baseline": 2, "throughput": 5, "kinds": 3, "batch": 2, "latency": 5, "isolation": 3,
-          "ledger": 3,
+          "ledger": 3, "archive": 3,
           "holds": 5}
 
 
@@ -545,6 +545,45 @@ class Memory:
                 return
 
 
+def archive(servers, options):
+    """A ledger of old entries is taken out, by itself; and beside orders, which are held against
+    orders without it."""
+    rows = options.ledger_rows // 3
+    load = closed(options, products=PRODUCTS)
+    with database(servers, "old", PRODUCTS, rows, "1 year"):
+        results = rounds(options, "archive", {
+            "orders": lambda: on_postgres(servers, load, "old", **tuning(options)),
+            "orders, archive beside": lambda: beside_archive(servers, options, load),
+        })
+        url = servers.copy_database("old")
+        started = time.monotonic()
+        done = servers.archive(url).wait()
+        seconds = time.monotonic() - started
+        servers.drop_database(url)
+    if done != 0:
+        raise Failed(f"archive: status {done}")
+    say(f"{rows} entries taken out in {seconds:.1f} s, {rows / seconds:.0f} in a second")
+    return {"rows": rows, "seconds": round(seconds, 2), "results": results}
+
+
+def beside_archive(servers, options, load):
+    url = servers.copy_database("old")
+    queue = servers.fresh_name()
+    try:
+        with servers.service(url, queue, **tuning(options)) as program:
+            archiving = servers.archive(url)
+            try:
+                result = servers.measure(program, queue, **load)
+                if archiving.poll() is not None and not options.quick:
+                    raise Failed("archive ended before the orders: --ledger-rows is too small")
+            finally:
+                archiving.terminate()
+                archiving.wait()
+            return result
+    finally:
+        servers.drop_database(url)
+
+
 ALL = {
     "baseline": find_baseline,
     "throughput": throughput,
@@ -554,6 +593,7 @@ ALL = {
     "latency": latency,
     "isolation": isolation,
     "ledger": ledger,
+    "archive": archive,
     "backlog": backlog,
     "start": start,
     "memory": memory,

@@ -126,8 +126,8 @@ class Servers:
     def database_url(self, name):
         return self.postgres.url.rsplit("/", 1)[0] + "/" + name
 
-    def make_database(self, name, products, ledger_rows=0):
-        """A migrated database with that many products, and orders of earlier times."""
+    def make_database(self, name, products, ledger_rows=0, age="0"):
+        """A migrated database with that many products, and orders of so long ago."""
         with self.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
         self.migrate(self.database_url(name))
@@ -143,8 +143,10 @@ class Servers:
                 cursor.execute(
                     f"SET maintenance_work_mem = '1GB';"
                     f"ALTER TABLE inventory_ledger DROP CONSTRAINT inventory_ledger_pkey;"
-                    f"INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta)"
-                    f" SELECT 1 + n % {products}, 's' || gen_random_uuid(), 'accepted', 1, -1"
+                    f"INSERT INTO inventory_ledger"
+                    f" (product_id, identity, outcome, quantity, delta, decided_at)"
+                    f" SELECT 1 + n % {products}, 's' || gen_random_uuid(), 'accepted', 1, -1,"
+                    f" now() - interval '{age}'"
                     f" FROM generate_series(1, {ledger_rows}) AS n;"
                     f"ALTER TABLE inventory_ledger ADD PRIMARY KEY (product_id, identity)"
                 )
@@ -237,6 +239,14 @@ class Servers:
         return Program(
             arguments, {"AMQP_URL": self.rabbitmq.url, "DATABASE_URL": database_url},
             "ready: consuming", self.folder / f"{queue}.log",
+        )
+
+    def archive(self, database_url):
+        """The command, which has begun."""
+        return subprocess.Popen(
+            [self.programs / "inventory-service", "archive", "--older-than=90d"],
+            env={"PATH": os.environ["PATH"], "DATABASE_URL": database_url},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )
 
     def baseline(self, queue, queue_type="classic", prefetch=2000, batch_max=500, lanes=1):
