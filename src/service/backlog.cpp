@@ -12,7 +12,7 @@ struct Waits {
   milliseconds first;
   milliseconds last;
 };
-constexpr Waits kLocked{milliseconds(50), milliseconds(1'000)};
+constexpr Waits kLocked{milliseconds(50), milliseconds(5'000)};
 constexpr Waits kFailing{milliseconds(250), milliseconds(15'000)};
 
 milliseconds wait_after(store::Fault fault, int failures) {
@@ -64,14 +64,14 @@ void Backlog::give_up(Id id, TimePoint now) {
       if (request.products != given_up.mapped().products) failure.same_since = now;
       failure.next_try = now;
       failure.count = 0;
-      failure.patience = std::min(failure.patience, kPatienceEnough);
       request.failure = std::move(failure);
     }
     return;
   }
 }
 
-void Backlog::failed(Id id, store::Error error, TimePoint now, Try tried) {
+void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::duration took,
+                     TimePoint others_passed) {
   auto& failure = requests_.at(id).failure;
   if (!failure) {
     failure = Failure{.error = error,
@@ -83,14 +83,10 @@ void Backlog::failed(Id id, store::Error error, TimePoint now, Try tried) {
   }
   if (failure->error.fault != error.fault) failure->same_since = now;
   failure->last = now;
-  failure->others_passed = tried.others_passed;
+  failure->others_passed = others_passed;
   ++failure->count;
   failure->next_try =
-      now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 4 * tried.took);
-  const auto patience = tried.patience > milliseconds(0) ? tried.patience : kPatienceLast;
-  failure->takes_long = error.fault == store::Fault::failing && tried.took >= patience;
-  failure->was_hurried = failure->takes_long && patience < kPatienceEnough;
-  if (failure->takes_long) failure->patience = std::min(2 * failure->patience, kPatienceLast);
+      now + std::max<TimePoint::duration>(wait_after(error.fault, failure->count), 4 * took);
   failure->error = std::move(error);
 }
 
@@ -109,8 +105,7 @@ void Backlog::suspect(std::span<const Id> ids, const store::Error& error, TimePo
                                 .began = now,
                                 .same_since = now,
                                 .last = now,
-                                .next_try = now,
-                                .takes_long = true};
+                                .next_try = now};
     }
     add_to(before, request.products);
   }
@@ -150,21 +145,10 @@ Backlog::Due Backlog::candidates() const {
   return candidates;
 }
 
-Backlog::TimePoint Backlog::due_at(const Failure& failure) const {
-  return failure.patience > kPatienceFirst ? std::max(failure.next_try, rested_) : failure.next_try;
-}
-
 Backlog::Due Backlog::due(TimePoint now) const {
   Due due = candidates();
-  std::erase_if(due.again, [&](Id id) { return due_at(*requests_.at(id).failure) > now; });
+  std::erase_if(due.again, [&](Id id) { return requests_.at(id).failure->next_try > now; });
   return due;
-}
-
-bool Backlog::has_slow() const {
-  return std::ranges::any_of(requests_, [](const auto& one) {
-    const auto& failure = one.second.failure;
-    return failure && failure->takes_long;
-  });
 }
 
 std::vector<Backlog::Id> Backlog::unblocked(std::span<const Id> ids) const {
@@ -214,7 +198,7 @@ std::optional<Backlog::TimePoint> Backlog::next_try() const {
   std::optional<TimePoint> next;
   for (const Id id : candidates().again) {
     const Failure* const one = failure(id);
-    if (one != nullptr) next = std::min(next.value_or(due_at(*one)), due_at(*one));
+    if (one != nullptr) next = std::min(next.value_or(one->next_try), one->next_try);
   }
   return next;
 }

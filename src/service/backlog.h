@@ -10,12 +10,10 @@
 //   2. Of several products, a request that has failed holds up only those that its error names: it
 //      is for one of them that it waits, and the others are not to wait with it. Where the error
 //      names none it holds up nobody, and who asks for the one that fails will fail by himself.
-//   3. A request that failed by itself is tried again with a wait that doubles: from 50 ms to 1 s
+//   3. A request that failed by itself is tried again with a wait that doubles: from 50 ms to 5 s
 //      where somebody kept a lock, from 250 ms to 15 s otherwise; but at least 4 times as long as
 //      the try took.
-//   4. A try may take 50 ms at first. Whatever uses that up has twice as long the next time, up to
-//      0.8 s, and is tried alone, where nothing else is due.
-//   5. One that is taken, to be tried, is in no other hand.
+//   4. One that is taken, to be tried, is in no other hand.
 
 #include <chrono>
 #include <cstddef>
@@ -32,12 +30,6 @@
 
 namespace inventory::service {
 
-// How long a statement may take where requests are tried that were put aside: at first, at most,
-// and the least that counts where a request is in the way of others.
-inline constexpr std::chrono::milliseconds kPatienceFirst{50};
-inline constexpr std::chrono::milliseconds kPatienceLast{800};
-inline constexpr std::chrono::milliseconds kPatienceEnough{400};
-
 class Backlog {
  public:
   using Id = std::uint64_t;  // grows in the order of arrival
@@ -53,16 +45,6 @@ class Backlog {
     TimePoint others_passed = TimePoint::min();  // as was known when it failed last
     TimePoint next_try;
     int count = 0;  // 0: it is to be tried by itself, and may be sound
-    std::chrono::milliseconds patience = kPatienceFirst;  // with the next try
-    bool takes_long = false;                              // it uses that up, or may
-    bool was_hurried = false;                             // the last time: it may pass with more
-  };
-
-  // What a try was like.
-  struct Try {
-    TimePoint::duration took{};
-    std::chrono::milliseconds patience{0};  // that it had with a statement; 0: all there is
-    TimePoint others_passed{};              // when others have passed last, if any
   };
 
   // Behind those that are here.
@@ -73,8 +55,10 @@ class Backlog {
   // failed since it came: what it waited for failed all the while.
   void give_up(Id id, TimePoint now);
 
-  // It was tried alone and failed, or the error names its product.
-  void failed(Id id, store::Error error, TimePoint now, Try tried);
+  // It was tried alone and failed after so long, or the error names its product. Others, if any,
+  // have passed last at `others_passed`.
+  void failed(Id id, store::Error error, TimePoint now, TimePoint::duration took,
+              TimePoint others_passed);
 
   // It is to be tried again without waiting any longer.
   void hurry(Id id, TimePoint now);
@@ -85,12 +69,6 @@ class Backlog {
   // They are being tried; until they are given back.
   void take(std::span<const Id> ids);
   void give_back(std::span<const Id> ids);
-
-  // Until then nothing is due that has used up its time.
-  void rest_until(TimePoint when) { rested_ = when; }
-
-  // Whether a request is here that takes long, or may.
-  bool has_slow() const;
 
   // Those that failed before and may be tried again, and those that may be tried first, each in the
   // order of arrival, without those that are taken.
@@ -119,10 +97,7 @@ class Backlog {
   bool is_taken(Id id) const { return requests_.at(id).is_taken; }
 
   std::size_t size() const { return requests_.size(); }
-  void clear() {
-    requests_.clear();
-    rested_ = TimePoint::min();
-  }
+  void clear() { requests_.clear(); }
 
  private:
   using Products = std::set<domain::ProductId>;
@@ -141,10 +116,8 @@ class Backlog {
   };
 
   Due candidates() const;
-  TimePoint due_at(const Failure& failure) const;
 
   std::map<Id, Request> requests_;
-  TimePoint rested_ = TimePoint::min();
   Id next_id_ = 1;
 };
 

@@ -22,12 +22,7 @@ class BacklogTest : public ::testing::Test {
     return backlog_.add(std::move(products), kBegin);
   }
   void fail(Backlog::Id id, Backlog::TimePoint now = kBegin, Fault fault = Fault::failing) {
-    backlog_.failed(id, {fault, "no"}, now, {});
-  }
-
-  void take_long(Backlog::Id id, milliseconds patience) {
-    backlog_.failed(id, {Fault::failing, "a statement takes too long"}, kBegin,
-                    {.took = patience, .patience = patience});
+    backlog_.failed(id, {fault, "no"}, now, {}, {});
   }
 
   Backlog backlog_;
@@ -66,9 +61,9 @@ TEST_F(BacklogTest, HoldsUpOnlyTheProductsThatAnErrorOfSeveralNames) {
   const auto basket = add({1, 2});
   const auto one = add({1});
   const auto two = add({2});
-  backlog_.failed(basket, {Fault::locked, "somebody else holds it", {2}}, kBegin, {});
+  backlog_.failed(basket, {Fault::locked, "somebody else holds it", {2}}, kBegin, {}, {});
   EXPECT_EQ(backlog_.due(kBegin).first, Ids{one});
-  backlog_.failed(basket, {Fault::failing, "a trigger says no"}, kBegin, {});
+  backlog_.failed(basket, {Fault::failing, "a trigger says no"}, kBegin, {}, {});
   EXPECT_EQ(backlog_.due(kBegin).first, (Ids{one, two}));
   EXPECT_EQ(backlog_.due(kBegin + seconds(60)).again, Ids{basket});
 }
@@ -96,50 +91,13 @@ TEST_F(BacklogTest, WaitsLongerAfterEachFailureAndLessForALock) {
     fail(locked, kBegin, Fault::locked);
   }
   EXPECT_EQ(wait(failing), seconds(15));
-  EXPECT_EQ(wait(locked), seconds(1));
+  EXPECT_EQ(wait(locked), seconds(5));
 }
 
 TEST_F(BacklogTest, TriesWhatTakesLongSeldom) {
   const auto slow = add({1});
-  take_long(slow, seconds(15));
+  backlog_.failed(slow, {Fault::failing, "a statement takes too long"}, kBegin, seconds(15), {});
   EXPECT_EQ(backlog_.next_try(), kBegin + seconds(60));
-}
-
-TEST_F(BacklogTest, HasMorePatienceEachTimeThatItIsUsedUp) {
-  const auto slow = add({1});
-  EXPECT_FALSE(backlog_.has_slow());
-  std::vector<milliseconds> patience;
-  std::vector<bool> was_hurried;
-  for (int i = 0; i < 6; ++i) {
-    take_long(slow, i == 0 ? kPatienceFirst : patience.back());
-    patience.push_back(backlog_.failure(slow)->patience);
-    was_hurried.push_back(backlog_.failure(slow)->was_hurried);
-  }
-  EXPECT_EQ(patience, (std::vector{milliseconds(100), milliseconds(200), milliseconds(400),
-                                   milliseconds(800), kPatienceLast, kPatienceLast}));
-  EXPECT_EQ(was_hurried, (std::vector{true, true, true, false, false, false}));
-  EXPECT_TRUE(backlog_.has_slow());
-  backlog_.failed(slow, {Fault::failing, "no"}, kBegin,
-                  {.took = milliseconds(1), .patience = kPatienceLast});
-  EXPECT_FALSE(backlog_.has_slow());
-  EXPECT_EQ(backlog_.failure(slow)->patience, kPatienceLast);
-  const auto locked = add({2});
-  backlog_.failed(locked, {Fault::locked, "no"}, kBegin,
-                  {.took = seconds(1), .patience = kPatienceFirst});
-  EXPECT_EQ(backlog_.failure(locked)->patience, kPatienceFirst);
-}
-
-TEST_F(BacklogTest, RestsFromWhatTakesLongAndFromNothingElse) {
-  const auto slow = add({1});
-  const auto quick = add({2});
-  take_long(slow, kPatienceFirst);
-  fail(quick);
-  backlog_.rest_until(kBegin + seconds(9));
-  EXPECT_EQ(backlog_.due(kBegin + seconds(8)).again, Ids{quick});
-  EXPECT_EQ(backlog_.next_try(), kBegin + milliseconds(250));
-  backlog_.remove(quick);
-  EXPECT_EQ(backlog_.next_try(), kBegin + seconds(9));
-  EXPECT_EQ(backlog_.due(kBegin + seconds(9)).again, Ids{slow});
 }
 
 TEST_F(BacklogTest, GivesOutOnceWhatIsTakenAndNothingBehindIt) {

@@ -11,33 +11,20 @@
 namespace inventory::service {
 namespace {
 
-using std::chrono::milliseconds;
 using store::Fault;
 using store::Locks;
-using store::Patience;
 
 constexpr std::chrono::seconds kSuspicionAfter{10};
 constexpr std::chrono::seconds kOutagePause{1};
 constexpr std::chrono::seconds kLookPause{1};
-// For so long the cause of a failure is looked for while others wait: in the flow for the next
-// batch, beside it for the answers. The rest is tried beside the flow, by half as many at a time.
-constexpr milliseconds kSearchMax{50};
-// How long a statement may take where a cause is looked for, or something is known to take long: a
-// little longer than a lock is waited for.
-constexpr milliseconds kHurried{300};
-// What takes long is tried beside the others, but the database may have to share its processors.
-constexpr int kRests = 3;
+// What took so long to fail is not taken apart while others wait: a batch beside the flow, and
+// there by half as many a call, until few enough are tried.
+constexpr std::chrono::milliseconds kSlowFailure{200};
 // So many conflicts in a row are no chance: something in the batch always meets one.
 constexpr int kConflictsInARowMax = 8;
 // Each so many failures on a lock it is awaited instead of skipped: other instances may be
 // queueing for it.
 constexpr int kPatientFailure = 8;
-
-// Whether it is likely to pass by itself, so that what waits behind it need not be tried, and could
-// not be in time.
-bool may_pass_soon(const Backlog::Failure& failure) {
-  return failure.error.fault == Fault::locked || failure.takes_long;
-}
 
 // Whether an error is about some of the requests, rather than about the database.
 bool concerns_requests(Fault fault) {
@@ -48,11 +35,16 @@ bool has_written_stock(const domain::Decision& decision) {
   return !domain::is_replayed(decision) && row_of(domain::outcome_of(decision)).writes_stock;
 }
 
+// Whether these failed so slowly that others should not wait until the cause is found.
+bool is_slow(std::chrono::steady_clock::duration took, std::size_t requests) {
+  return requests > 1 && took >= kSlowFailure;
+}
+
 }  // namespace
 
 Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
     std::span<const domain::Command> requests, std::vector<domain::StockNews>& news) {
-  return decide(batch_, requests, {}, news);
+  return decide(batch_, requests, Locks::wait, news);
 }
 
 BatchDecider::Id BatchDecider::keep(domain::Command request) {
@@ -66,15 +58,14 @@ Task<std::optional<store::Error>> BatchDecider::work_off(std::optional<store::Er
   has_outage_ = failed && !concerns_requests(failed->fault);
   if (has_outage_) co_return failed;
   const bool is_locked = failed && failed->fault == Fault::locked;
-  if (failed && !is_locked && batch_.last_took >= kSearchMax) leave(batch_, ids, *failed);
+  if (failed && !is_locked && is_slow(batch_.last_took, ids.size())) {
+    backlog_.suspect(ids, *failed, clock_.steady_now());
+  }
   batch_.is_split = batch_.conflicts >= kConflictsInARowMax;
   for (;;) {
     const Ids first = backlog_.due(clock_.steady_now()).first;
     if (first.empty()) break;
-    const bool is_hurried = failed || backlog_.has_slow();
-    const Patience patience{.locks = is_locked ? Locks::skip : Locks::wait,
-                            .statement_max = is_hurried ? kHurried : milliseconds(0)};
-    auto outage = co_await try_all(batch_, first, patience, events);
+    auto outage = co_await try_all(batch_, first, is_locked ? Locks::skip : Locks::wait, events);
     has_outage_ = outage.has_value();
     if (outage) co_return outage;
   }
@@ -84,50 +75,24 @@ Task<std::optional<store::Error>> BatchDecider::work_off(std::optional<store::Er
 }
 
 Task<void> BatchDecider::try_again(Events& events) {
-  const auto [ids, patience, takes_long] = choose();
-  const auto outage = co_await try_all(beside_, ids, patience, events);
-  const auto now = clock_.steady_now();
-  if (beside_.was_cut) {
-    beside_max_ = std::max<std::size_t>(1, ids.size() / 2);
-  } else if (now - beside_.since < kSearchMax) {
-    beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
+  auto due = backlog_.due(clock_.steady_now());
+  const bool again = due.first.empty();  // those have only waited behind one that is decided now
+  Ids ids = std::move(again ? due.again : due.first);
+  if (ids.size() > beside_max_) {
+    // What is only suspected is first: it may be sound, and what fails must not keep it waiting.
+    std::ranges::sort(ids, {}, [this](Id id) {
+      const auto* failure = backlog_.failure(id);
+      return failure == nullptr ? std::tuple(0, Backlog::TimePoint(), id)
+                                : std::tuple(failure->count, failure->next_try, id);
+    });
+    ids.resize(beside_max_);
+    std::ranges::sort(ids);
   }
-  if (takes_long && !is_full()) backlog_.rest_until(now + kRests * (now - beside_.since));
-  if (outage) not_before_ = now + kOutagePause;  // work_off() will meet it, too
+  beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
+  const auto outage = co_await try_all(beside_, ids, again ? locks_for(ids) : Locks::wait, events);
+  if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // work_off() will meet it, too
   co_await look_at_others();
   refuse_overdue(events);
-}
-
-// What is only suspected is first: it may be sound, and what fails must not keep it waiting. What
-// takes long is tried alone.
-BatchDecider::Choice BatchDecider::choose() const {
-  auto due = backlog_.due(clock_.steady_now());
-  Choice choice{.patience = {.locks = Locks::wait, .statement_max = kHurried}};
-  if (!due.first.empty()) {  // those have only waited behind one that is decided now
-    choice.ids = std::move(due.first);
-    choice.ids.resize(std::min(choice.ids.size(), beside_max_));
-    return choice;
-  }
-  if (due.again.empty()) return choice;
-  std::ranges::sort(due.again, {}, [this](Id id) {
-    const auto& failure = *backlog_.failure(id);
-    return std::tuple(failure.patience, failure.count, failure.next_try, id);
-  });
-  const auto least = backlog_.failure(due.again.front())->patience;
-  choice.takes_long = least > kPatienceFirst;
-  const std::size_t count_max = choice.takes_long ? 1 : beside_max_;
-  for (const Id id : due.again) {
-    if (choice.ids.size() == count_max || backlog_.failure(id)->patience > least) break;
-    choice.ids.push_back(id);
-  }
-  std::ranges::sort(choice.ids);
-  const bool is_patient = std::ranges::any_of(choice.ids, [this](Id id) {
-    const auto& failure = *backlog_.failure(id);
-    return failure.error.fault == Fault::locked && failure.count > 0 &&
-           failure.count % kPatientFailure == 0;
-  });
-  if (!is_patient) choice.patience = {.locks = Locks::skip, .statement_max = least};
-  return choice;
 }
 
 Task<void> BatchDecider::look_at_others() {
@@ -189,10 +154,10 @@ void BatchDecider::forget() {
 }
 
 Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
-    Trier& trier, std::span<const domain::Command> requests, Patience patience,
+    Trier& trier, std::span<const domain::Command> requests, Locks locks,
     std::vector<domain::StockNews>& news) {
   const auto since = clock_.steady_now();
-  auto decisions = co_await store_.decide(requests, patience, wants_news_ ? &news : nullptr);
+  auto decisions = co_await store_.decide(requests, locks, wants_news_ ? &news : nullptr);
   const auto now = clock_.steady_now();
   std::optional<Fault> fault;
   if (!decisions) fault = decisions.error().fault;
@@ -207,20 +172,27 @@ Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
   co_return decisions;
 }
 
+Locks BatchDecider::locks_for(const Ids& ids) const {
+  const bool is_patient = std::ranges::any_of(ids, [this](Id id) {
+    const auto* failure = backlog_.failure(id);
+    return failure->error.fault == Fault::locked && failure->count > 0 &&
+           failure->count % kPatientFailure == 0;
+  });
+  return is_patient ? Locks::wait : Locks::skip;
+}
+
 // Afterwards each is decided, refused, put aside, or waits behind one that is; unless there is an
 // outage.
-Task<BatchDecider::Outage> BatchDecider::try_all(Trier& trier, const Ids& ids, Patience patience,
+Task<BatchDecider::Outage> BatchDecider::try_all(Trier& trier, const Ids& ids, Locks locks,
                                                  Events& events) {
-  trier.since = clock_.steady_now();
-  trier.was_cut = false;
   backlog_.take(ids);
-  auto outage = co_await try_parts(trier, ids, patience, events);
+  auto outage = co_await try_parts(trier, ids, locks, events);
   backlog_.give_back(ids);
   co_return outage;
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): halves, so it is as deep as a batch has binary digits
-Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Patience patience,
+Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Locks locks,
                                                    Events& events) {
   ids = backlog_.unblocked(ids);
   if (ids.empty()) co_return std::nullopt;
@@ -228,7 +200,7 @@ Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Patien
   requests.reserve(ids.size());
   for (const Id id : ids) requests.push_back(requests_.at(id));
   std::vector<domain::StockNews> news;
-  auto decisions = co_await decide(trier, requests, patience, news);
+  auto decisions = co_await decide(trier, requests, locks, news);
   if (decisions) {
     const std::size_t first = events.size();
     for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -244,85 +216,59 @@ Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Patien
       error.fault == Fault::retryable && (trier.is_beside || trier.is_split);
   if (!concerns_requests(error.fault) && !always_conflicts) co_return std::move(error);
   if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
-    co_return co_await try_others(trier, std::move(ids), named, std::move(error), patience, events);
+    co_return co_await try_others(trier, std::move(ids), named, std::move(error), locks, events);
   }
-  if (error.fault == Fault::locked && patience.locks == Locks::wait) {
-    patience.locks = Locks::skip;
-    co_return co_await try_parts(trier, std::move(ids), patience, events);
+  if (error.fault == Fault::locked && locks == Locks::wait) {
+    co_return co_await try_parts(trier, std::move(ids), Locks::skip, events);
+  }
+  if (is_slow(trier.last_took, ids.size())) {
+    beside_max_ = ids.size() / 2;
+    backlog_.suspect(ids, error, clock_.steady_now());
+    co_return std::nullopt;
   }
   if (ids.size() == 1) {
-    fail(trier, ids.front(), std::move(error), patience, events);
+    fail(ids.front(), std::move(error), trier.last_took, events);
     co_return std::nullopt;
   }
-  co_return co_await try_halves(trier, std::move(ids), std::move(error), patience, events);
-}
-
-// NOLINTNEXTLINE(misc-no-recursion): see try_parts
-Task<BatchDecider::Outage> BatchDecider::try_halves(Trier& trier, Ids ids, store::Error error,
-                                                    Patience patience, Events& events) {
   const auto middle = ids.begin() + static_cast<std::ptrdiff_t>(ids.size() / 2);
-  if (takes_too_long(trier, error)) {
-    leave(trier, ids, error);
-    co_return std::nullopt;
-  }
-  auto outage = co_await try_parts(trier, Ids(ids.begin(), middle), patience, events);
+  auto outage = co_await try_parts(trier, Ids(ids.begin(), middle), locks, events);
   if (outage) co_return outage;
-  if (takes_too_long(trier, error)) {
-    leave(trier, std::span(middle, ids.end()), error);
-    co_return std::nullopt;
-  }
-  co_return co_await try_parts(trier, Ids(middle, ids.end()), patience, events);
+  co_return co_await try_parts(trier, Ids(middle, ids.end()), locks, events);
 }
 
 // For each product that an error names, its first request fails; the others wait behind it.
 // NOLINTNEXTLINE(misc-no-recursion): see try_parts
 Task<BatchDecider::Outage> BatchDecider::try_others(Trier& trier, Ids ids, const Ids& named,
-                                                    store::Error error, Patience patience,
+                                                    store::Error error, Locks locks,
                                                     Events& events) {
   for (const Id id : named) {
     if (!backlog_.unblocked(std::span(&id, 1)).empty()) {
-      fail(trier, id, error, patience, events);
+      fail(id, error, trier.last_took, events);
     }
   }
   Ids others;
   std::ranges::set_difference(ids, named, std::back_inserter(others));
-  co_return co_await try_parts(trier, std::move(others), patience, events);
+  co_return co_await try_parts(trier, std::move(others), locks, events);
 }
 
-// What is refused is found once and is gone: if that is quick, a stop need not give back the rest.
-bool BatchDecider::takes_too_long(const Trier& trier, const store::Error& error) const {
-  const auto took =
-      error.fault == Fault::refused ? trier.last_took : clock_.steady_now() - trier.since;
-  return took >= kSearchMax;
-}
-
-// Something among these failed, and they are tried beside the flow, or later there.
-void BatchDecider::leave(Trier& trier, std::span<const Id> ids, const store::Error& error) {
-  backlog_.suspect(backlog_.unblocked(ids), error, clock_.steady_now());
-  trier.was_cut = true;
-}
-
-void BatchDecider::fail(const Trier& trier, Id id, store::Error error, Patience patience,
+void BatchDecider::fail(Id id, store::Error error, std::chrono::steady_clock::duration took,
                         Events& events) {
   if (error.fault == Fault::refused) {
     refuse(id, std::move(error.what), "invalid", events);
     return;
   }
   events.push_back({id, PutAside{error.what}});
-  backlog_.failed(id, std::move(error), clock_.steady_now(),
-                  {.took = trier.last_took,
-                   .patience = patience.statement_max,
-                   .others_passed = pulse_->stock_written()});
+  backlog_.failed(id, std::move(error), clock_.steady_now(), took, pulse_->stock_written());
 }
 
 std::optional<Backlog::TimePoint> BatchDecider::is_overdue_since(
     const Backlog::Failure& failure) const {
-  if (failure.was_hurried) return std::nullopt;
   // A lock or a conflict passes by itself.
   const bool is_failing = failure.error.fault == Fault::failing;
-  const bool has_failed_enough =
-      may_pass_soon(failure) ? failure.last - failure.same_since >= kMaxInTheWay : is_failing;
-  const bool is_in_the_way = is_full() && has_failed_enough;
+  const bool is_locked = failure.error.fault == Fault::locked;
+  const bool is_in_the_way =
+      is_full() &&
+      (is_failing || (is_locked && failure.last - failure.same_since >= kLockedMaxInTheWay));
   if (is_in_the_way) return failure.began;
   const bool is_overdue =
       clock_.steady_now() - failure.first >= (is_failing ? kFailingMax : kLockedMax);
@@ -338,7 +284,7 @@ void BatchDecider::refuse_overdue(Events& events) {
     const bool has_just_failed = failure->count > 0 && failure->next_try > now;
     if (has_just_failed && have_passed && !backlog_.is_taken(id)) {
       overdue.emplace_back(id, failure->error.what);
-      if (is_full() && may_pass_soon(*failure)) {
+      if (is_full() && failure->error.fault == Fault::locked) {
         make_room(id, failure->error.what, overdue);
       }
     }

@@ -12,8 +12,6 @@
 //      it is tried again.
 //   3. Nobody waits for what was put aside: it is tried in transactions of its own, beside the
 //      others. Only where as much is put aside as should be, others are slower, for seconds.
-//   4. What fails slowly is found beside the flow, and each try may take little: what is sound has
-//      passed before anything has been tried for long. What takes long has a quarter of that time.
 //
 // Threads: one executor. work_off() and try_again() may run at the same time, each once.
 
@@ -43,9 +41,8 @@ namespace inventory::service {
 // may take longer; both are well below RabbitMQ's consumer timeout of 30 minutes.
 inline constexpr std::chrono::minutes kFailingMax{3};
 inline constexpr std::chrono::minutes kLockedMax{10};
-// The same for what is locked or takes long, where as many are put aside as may be, and others wait
-// for that.
-inline constexpr std::chrono::seconds kMaxInTheWay{5};
+// The same where as many are put aside as may be, and others wait for that.
+inline constexpr std::chrono::seconds kLockedMaxInTheWay{5};
 
 class BatchDecider {
  public:
@@ -115,40 +112,24 @@ class BatchDecider {
   void forget();
 
  private:
-  using TimePoint = std::chrono::steady_clock::time_point;
-
   // Who tries: work_off() or, beside it, try_again().
   struct Trier {
     bool is_beside = false;
     int conflicts = 0;      // since it has passed last
     bool is_split = false;  // to find the request that always meets a conflict
-    TimePoint since{};      // of all that it tries now,
-    bool was_cut = false;   // of which some was left, for it took too long
-    TimePoint::duration last_took{};
+    std::chrono::steady_clock::duration last_took{};
   };
   using Outage = std::optional<store::Error>;
 
-  // What try_again() tries next.
-  struct Choice {
-    Ids ids = {};
-    store::Patience patience;
-    bool takes_long = false;
-  };
-
   Task<store::Result<std::vector<domain::Decision>>> decide(
-      Trier& trier, std::span<const domain::Command> requests, store::Patience patience,
+      Trier& trier, std::span<const domain::Command> requests, store::Locks locks,
       std::vector<domain::StockNews>& news);
-  Task<Outage> try_all(Trier& trier, const Ids& ids, store::Patience patience, Events& events);
-  Task<Outage> try_parts(Trier& trier, Ids ids, store::Patience patience, Events& events);
-  Task<Outage> try_halves(Trier& trier, Ids ids, store::Error error, store::Patience patience,
-                          Events& events);
+  Task<Outage> try_all(Trier& trier, const Ids& ids, store::Locks locks, Events& events);
+  Task<Outage> try_parts(Trier& trier, Ids ids, store::Locks locks, Events& events);
   Task<Outage> try_others(Trier& trier, Ids ids, const Ids& named, store::Error error,
-                          store::Patience patience, Events& events);
-  bool takes_too_long(const Trier& trier, const store::Error& error) const;
-  void leave(Trier& trier, std::span<const Id> ids, const store::Error& error);
-  Choice choose() const;
-  void fail(const Trier& trier, Id id, store::Error error, store::Patience patience,
-            Events& events);
+                          store::Locks locks, Events& events);
+  store::Locks locks_for(const Ids& ids) const;
+  void fail(Id id, store::Error error, std::chrono::steady_clock::duration took, Events& events);
   // Since when others must have passed, so that one that has failed may be refused: because it is
   // overdue or in the way. Nothing: it may wait.
   std::optional<Backlog::TimePoint> is_overdue_since(const Backlog::Failure& failure) const;
@@ -173,8 +154,8 @@ class BatchDecider {
   Trier beside_{.is_beside = true};
   std::size_t beside_max_ = store::kBatchMax;  // to be tried at once
   bool has_outage_ = false;
-  TimePoint not_before_{};  // of try_again()
-  TimePoint next_look_{};   // at others
+  std::chrono::steady_clock::time_point not_before_{};  // of try_again()
+  std::chrono::steady_clock::time_point next_look_{};   // at others
 };
 
 }  // namespace inventory::service

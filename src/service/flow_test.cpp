@@ -319,7 +319,7 @@ TEST_F(FlowTest, GivesABatchBackThatKeepsMeetingConflictsWhenItIsStopped) {
 TEST_F(FlowTest, EndsWithWhatIsThrownBesideItsBatches) {
   store_.tables.stock[2].quantity = 1;
   store_.failing = {2};
-  store_.on_failing = [this](store::Patience) {
+  store_.on_failing = [this] {
     if (store_.calls() > 3) throw std::logic_error("a bug");
   };
   broker_.put(R"({"order_id":1,"product_id":2,"quantity":1})");

@@ -377,7 +377,7 @@ TEST_P(Conformance, DecidesRequestsOfAllKindsAsANaiveModelDoesOneAfterTheOther) 
       std::vector<Command> commands;
       for (auto size = random.below(25) + 1; size > 0; --size) commands.push_back(random.one());
       const auto locks = random.below(2) == 0 ? Locks::wait : Locks::skip;
-      const auto decided = run(store_->decide(commands, {.locks = locks}));
+      const auto decided = run(store_->decide(commands, locks));
       ASSERT_TRUE(decided) << decided.error().what;
       for (std::size_t i = 0; i < commands.size(); ++i) {
         ASSERT_EQ(without_time((*decided)[i]), model.decide(commands[i]))

@@ -270,24 +270,6 @@ TEST_P(Conformance, FailsForAProductWhoseRowATriggerHoldsAndForNoOther) {
   EXPECT_EQ(decide(all), (OrderDecisions{replay(kAccepted), kAccepted, replay(kAccepted)}));
 }
 
-TEST_P(Conformance, EndsABatchWhoseStatementsTakeTooLongAndDecidesOthers) {
-  migrate();
-  const auto shirt = product(10);
-  const auto sock = product(10);
-  database_->meddle_with_updates(Meddling::stall, shirt);
-  const std::vector orders{order(1, sock, 1), order(2, shirt, 1)};
-  for (const auto locks : {Locks::wait, Locks::skip}) {
-    const Patience little{.locks = locks, .statement_max = std::chrono::milliseconds(50)};
-    expect_failing(*database_, run(decide_orders(*store_, orders, little)), {}, shirt);
-    EXPECT_EQ(database_->on_hand(sock), 10);
-  }
-  const auto failed = run(decide_orders(*store_, orders));  // with all the time that there is
-  expect_failing(*database_, failed, {}, shirt);
-  const Patience enough{.statement_max = std::chrono::minutes(1)};
-  EXPECT_EQ(run(decide_orders(*store_, std::span(orders).first(1), enough)),
-            OrderDecisions{kAccepted});
-}
-
 TEST_P(Conformance, TriesAnotherProductAndWritesNothing) {
   migrate();
   const auto shirt = product(10);
@@ -328,8 +310,7 @@ TEST_P(Conformance, NamesTheProductWhoseUpdateATriggerOverwrites) {
   database_->meddle_with_updates(Meddling::overwrite, shirt);
   const std::vector orders{order(1, shirt, 6)};
   expect_failing(*database_, run(decide_orders(*store_, orders)), {shirt}, shirt);
-  expect_failing(*database_, run(decide_orders(*store_, orders, {.locks = Locks::skip})), {shirt},
-                 shirt);
+  expect_failing(*database_, run(decide_orders(*store_, orders, Locks::skip)), {shirt}, shirt);
 }
 
 TEST_P(Conformance, NamesTheRowOfALedgerThatNoOrderCanHave) {
@@ -381,11 +362,11 @@ TEST_P(Conformance, DecidesAlikeWhetherItWaitsForLocksOrSkips) {
   migrate();
   const auto shirt = product(3);
   const std::vector orders{order(1, shirt, 2), order(2, shirt, 2), order(3, shirt + 1, 1)};
-  const auto decided = run(decide_orders(*store_, orders, {.locks = Locks::skip}));
+  const auto decided = run(decide_orders(*store_, orders, Locks::skip));
   ASSERT_TRUE(decided) << decided.error().what;
   EXPECT_EQ(*decided, (OrderDecisions{kAccepted, kNotEnough, kNotFound}));
   EXPECT_EQ(database_->on_hand(shirt), 1);
-  const auto again = run(decide_orders(*store_, orders, {.locks = Locks::skip}));
+  const auto again = run(decide_orders(*store_, orders, Locks::skip));
   ASSERT_TRUE(again) << again.error().what;
   EXPECT_EQ(*again, (OrderDecisions{replay(kAccepted), replay(kNotEnough), replay(kNotFound)}));
 }

@@ -16,7 +16,6 @@
 // Errors:   values of store::Error; the connection is made again by the next call that needs it.
 // Limits:   a batch is at most kBatchMax requests.
 
-#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -36,15 +35,8 @@ inline constexpr std::size_t kBatchMax = 10'000;
 // What a batch does where somebody else holds a row that it needs.
 enum class Locks {
   wait,  // for some moments; then the batch fails with `locked`
-  skip,  // not at all: the batch fails with `locked` at once and names the products
-};
-
-// How long a batch waits for what is in its way.
-struct Patience {
-  Locks locks = Locks::wait;
-  // How long a statement may take, or on SQLite all of them; then the batch is `failing`. Zero: as
-  // long as the adapter has it.
-  std::chrono::milliseconds statement_max{0};
+  skip,  // not at all: the batch fails with `locked` at once and names the products. Nor does it
+         // wait long for a statement: the cause of a failure is being looked for
 };
 
 template <class T>
@@ -74,7 +66,7 @@ class Store {
   // `news`, unless it is null, gets what there is to tell of the stock (domain/news.h), where a
   // value is returned. `commands` and `news` outlive the call.
   virtual Task<Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, Patience patience = {},
+      std::span<const domain::Command> commands, Locks locks = Locks::wait,
       std::vector<domain::StockNews>* news = nullptr) = 0;
 
   // Whether a product beside these can be sold: decides an order for one, and takes that back.

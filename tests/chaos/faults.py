@@ -349,7 +349,6 @@ CLIENTS = [
 ROWS = [
     Fault("row locked", "database", (1, 8), _bad(bad_things.Locked)),
     Fault("product poisoned", "database", (1, 8), _bad(bad_things.Poisoned)),
-    Fault("product slow", "database", (1, 8), _bad(bad_things.Slow)),
 ]
 SERVICE = [
     Fault("service killed", "service", (0, 2), _service_killed),

@@ -203,7 +203,7 @@ bool Checks::may_be_refused(const Request& request) const {
          (refused_min_ == Time(0) && std::ranges::any_of(request.products, [this](auto product) {
             const auto found = found_locked_.find(product);
             return found != found_locked_.end() &&
-                   found->second.last - found->second.first >= service::kMaxInTheWay;
+                   found->second.last - found->second.first >= service::kLockedMaxInTheWay;
           }));
 }
 

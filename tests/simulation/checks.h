@@ -75,10 +75,10 @@ struct Arrivals {
 
 // How long a request may wait for its answer that is not bad itself, in a calm world. A process
 // that is stopped waits 5 s for what is under way, and the next may be stopped as well before it
-// gets that far; each meets a row that is slow for three seconds; silence is noticed after half a
-// second, and a lock is waited for a quarter, again and again. Well below the half minute in which
-// nothing would move were it to wait for a silent queue, and the minutes of a row that fails.
-inline constexpr Time kAnswerMax = seconds(15);
+// gets that far; silence is noticed after half a second, and a lock is waited for a quarter, again
+// and again. Well below the half minute in which nothing would move were it to wait for a silent
+// queue, and the minutes of a row that fails.
+inline constexpr Time kAnswerMax = seconds(10);
 
 // How long a hold may be over before it is given back, in a calm world, while an instance runs.
 inline constexpr Time kGiveBackMax = seconds(5);

@@ -33,7 +33,6 @@ enum class Fault : std::uint8_t {
   address_harmful,  // the broker closes the connection (541) on what is published to it
   row_failing,      // a trigger fails for its product
   row_locked,       // somebody keeps it locked
-  row_slow,         // a trigger sleeps for longer than a statement may take
   items_failing,    // a trigger fails for some items
   // The exchange of events, for a while.
   exchange_deleted,  // publishing to it closes the channel (404)
@@ -57,41 +56,23 @@ enum class Fault : std::uint8_t {
 };
 
 inline constexpr std::array kFaultNames{
-    std::string_view("process killed"),
-    std::string_view("process stopped"),
-    std::string_view("process replaced"),
-    std::string_view("consuming link lost"),
-    std::string_view("publishing link lost"),
-    std::string_view("consumer cancelled"),
-    std::string_view("broker down"),
-    std::string_view("memory alarm"),
-    std::string_view("own queue deleted"),
-    std::string_view("client left"),
-    std::string_view("database down"),
-    std::string_view("queue silent"),
-    std::string_view("queue full"),
-    std::string_view("address harmful"),
-    std::string_view("row failing"),
-    std::string_view("row locked"),
-    std::string_view("row slow"),
-    std::string_view("items failing"),
-    std::string_view("exchange deleted"),
-    std::string_view("exchange refused"),
-    std::string_view("listener silent"),
-    std::string_view("listener full"),
-    std::string_view("connecting failed"),
-    std::string_view("publish nacked"),
-    std::string_view("confirm missing"),
-    std::string_view("confirm late"),
-    std::string_view("request lost"),
-    std::string_view("database refused"),
-    std::string_view("database link lost"),
-    std::string_view("database conflict"),
-    std::string_view("database unavailable"),
-    std::string_view("database slow"),
-    std::string_view("commit in doubt"),
-    std::string_view("content undecodable"),
-    std::string_view("killed in a sweep"),
+    std::string_view("process killed"),       std::string_view("process stopped"),
+    std::string_view("process replaced"),     std::string_view("consuming link lost"),
+    std::string_view("publishing link lost"), std::string_view("consumer cancelled"),
+    std::string_view("broker down"),          std::string_view("memory alarm"),
+    std::string_view("own queue deleted"),    std::string_view("client left"),
+    std::string_view("database down"),        std::string_view("queue silent"),
+    std::string_view("queue full"),           std::string_view("address harmful"),
+    std::string_view("row failing"),          std::string_view("row locked"),
+    std::string_view("items failing"),        std::string_view("exchange deleted"),
+    std::string_view("exchange refused"),     std::string_view("listener silent"),
+    std::string_view("listener full"),        std::string_view("connecting failed"),
+    std::string_view("publish nacked"),       std::string_view("confirm missing"),
+    std::string_view("confirm late"),         std::string_view("request lost"),
+    std::string_view("database refused"),     std::string_view("database link lost"),
+    std::string_view("database conflict"),    std::string_view("database unavailable"),
+    std::string_view("database slow"),        std::string_view("commit in doubt"),
+    std::string_view("content undecodable"),  std::string_view("killed in a sweep"),
 };
 inline constexpr std::size_t kFaultKinds = kFaultNames.size();
 inline constexpr std::size_t kPlannedFaultKinds =

@@ -208,15 +208,6 @@ void SimulatedDatabase::set_failing(domain::ProductId product, bool is_failing) 
   }
 }
 
-void SimulatedDatabase::set_slow(domain::ProductId product, bool is_slow) {
-  environment_.trace("database: product {} {}", product, is_slow ? "is slow" : "is quick again");
-  if (is_slow) {
-    slow_.insert(product);
-  } else {
-    slow_.erase(product);
-  }
-}
-
 void SimulatedDatabase::keep_locked(domain::ProductId product, Time how_long) {
   boost::asio::co_spawn(environment_.scheduler.context(), hold(item_lock(product), how_long),
                         boost::asio::detached);
@@ -234,7 +225,6 @@ Task<void> SimulatedDatabase::hold(std::string name, Time how_long) {
 
 void SimulatedDatabase::end_bad_things() {
   failing_.clear();
-  slow_.clear();
   are_items_failing_ = false;
   may_hold_ = false;
   const auto open = open_;

@@ -6,8 +6,7 @@
 // for which one transaction waits until the other ends; lock timeouts; a server that goes on with
 // a transaction, and keeps its locks, for a while after its client is gone; COMMIT as something
 // that the server does between the client's question and the answer. And bad rows: triggers that
-// fail for a product or for some items, or sleep for longer than a statement may take, and rows
-// that somebody else keeps locked.
+// fail for a product or for some items, and rows that somebody else keeps locked.
 //
 // There is no CHECK (quantity >= 0): the checks are to see it.
 
@@ -93,10 +92,8 @@ class SimulatedDatabase {
 
   // One row's doing.
   void set_failing(domain::ProductId product, bool is_failing);
-  void set_slow(domain::ProductId product, bool is_slow);
   void set_items_failing(bool are_failing) { are_items_failing_ = are_failing; }
   bool is_failing(domain::ProductId product) const { return failing_.contains(product); }
-  bool is_slow(domain::ProductId product) const { return slow_.contains(product); }
   bool are_items_failing() const { return are_items_failing_; }
   void keep_locked(domain::ProductId product, Time how_long);  // by somebody else
   void end_bad_things();
@@ -117,7 +114,6 @@ class SimulatedDatabase {
   std::map<std::string, Transaction*> locks_;
   bool is_up_ = true;
   std::set<domain::ProductId> failing_;
-  std::set<domain::ProductId> slow_;
   bool are_items_failing_ = false;
   LifePointer others_ = std::make_shared<Life>();  // of those who keep rows locked
   bool may_hold_ = true;

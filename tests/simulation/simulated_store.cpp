@@ -16,7 +16,6 @@ using store::Fault::retryable;
 using store::Fault::unavailable;
 
 constexpr Time kLockTimeout = milliseconds(250);
-constexpr Time kStatementTimeout = seconds(3);
 
 // While it lives, a call that is cancelled drops the connection, and so its transaction.
 class DropsIfCancelled {
@@ -54,7 +53,7 @@ Task<store::Result<void>> SimulatedStore::ready() {
 }
 
 Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
-    std::span<const domain::Command> commands, store::Patience patience,
+    std::span<const domain::Command> commands, store::Locks locks,
     std::vector<domain::StockNews>* news) {
   const auto transaction = co_await begin();
   if (!transaction) {
@@ -68,7 +67,7 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
   }
   const domain::Needs needs = domain::needs_of(commands);
   domain::Books books(needs);
-  if (auto locked = co_await lock_items(*transaction, needs, patience.locks, books); !locked) {
+  if (auto locked = co_await lock_items(*transaction, needs, locks, books); !locked) {
     co_return std::unexpected(locked.error());
   }
   if (auto done = co_await step(*transaction, "reading earlier decisions"); !done) {
@@ -83,7 +82,7 @@ Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
   if (books.is_torn()) {
     co_return fail(*transaction, retryable, "an item was added between a batch's statements");
   }
-  if (auto written = co_await write(*transaction, books.take_changes(), patience); !written) {
+  if (auto written = co_await write(*transaction, books.take_changes()); !written) {
     co_return std::unexpected(written.error());
   }
   (*transaction)->commands.assign(commands.begin(), commands.end());
@@ -110,10 +109,6 @@ Task<store::Result<void>> SimulatedStore::try_another(std::span<const domain::Pr
   const auto other = others[environment_.random.between(0, others.size() - 1)];
   if (auto locked = co_await lock(*transaction, item_lock(other)); !locked) {
     co_return std::unexpected(locked.error());
-  }
-  if (database_.is_slow(other)) {
-    const auto failed = co_await take_too_long(*transaction, other, {});
-    co_return std::unexpected(failed.error());
   }
   if (database_.is_failing(other)) {
     co_return fail(*transaction, failing, fmt::format("a trigger fails for product {}", other));
@@ -200,12 +195,11 @@ void SimulatedStore::read(const domain::Needs& needs, domain::Books& books) {
 }
 
 Task<store::Result<void>> SimulatedStore::write(TransactionPointer transaction,
-                                                const domain::Changes& changes,
-                                                store::Patience patience) {
+                                                const domain::Changes& changes) {
   transaction->changed_stock.insert(changes.stock.begin(), changes.stock.end());
   transaction->opened = changes.opened;
   transaction->closed = changes.closed;
-  if (auto written = co_await write_entries(transaction, changes, patience); !written) {
+  if (auto written = co_await write_entries(transaction, changes); !written) {
     co_return written;
   }
   for (const auto& added : changes.items) {
@@ -233,8 +227,7 @@ Task<store::Result<void>> SimulatedStore::write(TransactionPointer transaction,
 }
 
 Task<store::Result<void>> SimulatedStore::write_entries(TransactionPointer transaction,
-                                                        const domain::Changes& changes,
-                                                        store::Patience patience) {
+                                                        const domain::Changes& changes) {
   const auto& ledger = database_.tables().ledger;
   for (const auto& entry : changes.entries) {
     const auto& [product, identity] = entry.key;
@@ -244,9 +237,6 @@ Task<store::Result<void>> SimulatedStore::write_entries(TransactionPointer trans
     }
     if (identity.starts_with(fmt::format("s{}", kPoison))) {
       co_return fail(transaction, store::Fault::refused, "the database refuses " + identity);
-    }
-    if (database_.is_slow(product)) {
-      co_return co_await take_too_long(transaction, product, patience);
     }
     if (database_.is_failing(product)) {
       const bool is_named = environment_.random.chance(500);
@@ -267,19 +257,6 @@ Task<store::Result<void>> SimulatedStore::write_entries(TransactionPointer trans
     transaction->new_entries[entry.key] = entry;
   }
   co_return store::Result<void>();
-}
-
-// A trigger sleeps until the statement is cancelled. The locks are kept meanwhile.
-Task<store::Result<void>> SimulatedStore::take_too_long(TransactionPointer transaction,
-                                                        domain::ProductId product,
-                                                        store::Patience patience) {
-  const bool is_limited = patience.statement_max > milliseconds(0);
-  co_await environment_.scheduler.sleep(
-      life_, is_limited ? Time(patience.statement_max) : kStatementTimeout);
-  if (!transaction->session->is_open || !transaction->is_open()) {
-    co_return fail(transaction, link_lost, "the connection is lost while a trigger sleeps");
-  }
-  co_return fail(transaction, failing, fmt::format("product {}: statement timeout", product));
 }
 
 Task<store::Result<std::shared_ptr<Session>>> SimulatedStore::connect() {

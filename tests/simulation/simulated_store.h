@@ -29,7 +29,7 @@ class SimulatedStore : public store::Store {
   Task<store::Result<int>> migrate() override { co_return 0; }
   Task<store::Result<void>> ready() override;
   Task<store::Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, store::Patience patience,
+      std::span<const domain::Command> commands, store::Locks locks,
       std::vector<domain::StockNews>* news) override;
   Task<store::Result<void>> try_another(std::span<const domain::ProductId> products) override;
   Task<store::Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
@@ -44,12 +44,9 @@ class SimulatedStore : public store::Store {
   Task<store::Result<void>> lock_items(TransactionPointer transaction, const domain::Needs& needs,
                                        store::Locks locks, domain::Books& books);
   void read(const domain::Needs& needs, domain::Books& books);
-  Task<store::Result<void>> write(TransactionPointer transaction, const domain::Changes& changes,
-                                  store::Patience patience);
+  Task<store::Result<void>> write(TransactionPointer transaction, const domain::Changes& changes);
   Task<store::Result<void>> write_entries(TransactionPointer transaction,
-                                          const domain::Changes& changes, store::Patience patience);
-  Task<store::Result<void>> take_too_long(TransactionPointer transaction, domain::ProductId product,
-                                          store::Patience patience);
+                                          const domain::Changes& changes);
   void end(const TransactionPointer& transaction);
   std::unexpected<store::Error> fail(const TransactionPointer& transaction, store::Fault fault,
                                      std::string what,

@@ -336,8 +336,6 @@ void World::strike(Fault fault) {
       return fail_row();
     case Fault::row_locked:
       return lock_row();
-    case Fault::row_slow:
-      return slow_row();
     case Fault::items_failing:
       return fail_items();
     case Fault::exchange_deleted:
@@ -450,18 +448,6 @@ void World::lock_row() {
   const domain::ProductId product = environment_.random.pick(bad_products_);
   environment_.checks.mark_bad_product(product);
   database_.keep_locked(product, bad_for().value_or(seconds(100'000)));
-  flood_perhaps([&] { clients_->flood(product); });
-}
-
-void World::slow_row() {
-  if (bad_products_.empty()) return;
-  const domain::ProductId product = environment_.random.pick(bad_products_);
-  database_.set_slow(product, true);
-  environment_.checks.mark_bad_product(product);
-  if (const auto how_long = bad_for()) {
-    environment_.scheduler.after(*how_long,
-                                 [this, product] { database_.set_slow(product, false); });
-  }
   flood_perhaps([&] { clients_->flood(product); });
 }
 

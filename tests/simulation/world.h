@@ -68,7 +68,6 @@ class World {
   void harm_address();
   void fail_row();
   void lock_row();
-  void slow_row();
   void fail_items();
   void strike_events(Fault fault);
   std::optional<Time> bad_for();  // nothing: until the end

@@ -20,10 +20,10 @@ class Sqlite:
             return connection.execute(sql).fetchall()
 
     def execute(self, sql):
-        """Also beside a service that writes."""
-        with contextlib.closing(sqlite3.connect(self.path, timeout=60)) as connection:
-            with connection:
-                connection.execute(sql)
+        """As a person would, beside a service too."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as connection:
+            connection.execute(sql)
+            connection.commit()
 
 
 # Options of a database that does not know the encoding of its text.

@@ -312,7 +312,7 @@ class FakeStore : public store::Store {
   }
 
   Task<store::Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, store::Patience patience,
+      std::span<const domain::Command> commands, store::Locks locks,
       std::vector<domain::StockNews>* news) override {
     ++calls_;
     was_asked_for_news |= news != nullptr;
@@ -329,7 +329,7 @@ class FakeStore : public store::Store {
       }
       for (const domain::ProductId product : domain::products_of(command)) {
         if (failing.contains(product)) {
-          on_failing(patience);
+          on_failing();
           co_return std::unexpected(store::Error{store::Fault::failing, "a trigger says no"});
         }
         if (conflicting.contains(product)) {
@@ -345,10 +345,10 @@ class FakeStore : public store::Store {
       co_await hold->wait();
     }
     if (!skipped.empty()) {
-      if (patience.locks == store::Locks::wait) ++waits_for_locks_;
-      co_return std::unexpected(store::Error{
-          store::Fault::locked, "locked",
-          patience.locks == store::Locks::skip ? skipped : std::vector<domain::ProductId>()});
+      if (locks == store::Locks::wait) ++waits_for_locks_;
+      co_return std::unexpected(
+          store::Error{store::Fault::locked, "locked",
+                       locks == store::Locks::skip ? skipped : std::vector<domain::ProductId>()});
     }
     co_return tables.decide(commands, nullptr, news);
   }
@@ -398,7 +398,7 @@ class FakeStore : public store::Store {
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
   std::set<domain::ProductId> conflicting;
   std::set<domain::ProductId> locked;  // which somebody keeps locked
-  std::function<void(store::Patience)> on_failing = [](store::Patience) {};
+  std::function<void()> on_failing = [] {};
   std::set<domain::ProductId> held;  // whose orders take until `hold` is notified
   std::unique_ptr<Event> hold;
 

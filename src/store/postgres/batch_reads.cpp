@@ -110,10 +110,10 @@ WHERE $1::bigint > nextval(pg_get_serial_sequence('inventory', 'id')))sql"};
 // Of the transaction's beginning, as the column decided_at has it.
 constexpr Statement kReadTime{"read_time", "SELECT now() AT TIME ZONE 'UTC'"};
 
-// Until the transaction ends. In milliseconds.
-constexpr Statement kLimitStatements{"limit_statements",
-                                     "SELECT set_config('statement_timeout', $1::text, true)"};
-constexpr Statement kLimitLocks{"limit_locks", "SELECT set_config('lock_timeout', '20ms', true)"};
+// Until the transaction ends.
+constexpr Statement kHurry{"hurry",
+                           "SELECT set_config('statement_timeout', '250ms', true), "
+                           "set_config('lock_timeout', '20ms', true)"};
 
 std::string number_text(std::optional<std::int64_t> number) {
   return number ? std::to_string(*number) : "NULL";
@@ -191,15 +191,10 @@ void fill_requests(const PGresult* rows, domain::Books& books, Unreadable& unrea
 
 }  // namespace
 
-BatchReads::BatchReads(Session& session, const domain::Needs& needs, Patience patience)
+BatchReads::BatchReads(Session& session, const domain::Needs& needs, Locks locks)
     : session_(session), needs_(needs) {
   const auto checks = binary_boolean(session.checks_writes());
-  const bool skips_locked = patience.locks == Locks::skip;
-  if (patience.statement_max > std::chrono::milliseconds(0)) {
-    const auto limit = std::to_string(patience.statement_max.count());
-    execute(kLimitStatements, {limit});
-  }
-  if (skips_locked) execute(kLimitLocks, {});
+  if (locks == Locks::skip) execute(kHurry, {});
   if (needs.ids_beyond > 0) {
     execute(kLockSequence, {});
     execute(kMoveSequence, {binary_bigint(needs.ids_beyond)});
@@ -209,7 +204,7 @@ BatchReads::BatchReads(Session& session, const domain::Needs& needs, Patience pa
   BinaryArray items(Element::bigint, needs.products.size());
   for (const auto product : needs.products) items.add(product);
   if (!needs.products.empty()) {
-    items_ = execute(skips_locked ? kLockFreeItems : kLockItems, {items.bytes()});
+    items_ = execute(locks == Locks::skip ? kLockFreeItems : kLockItems, {items.bytes()});
   }
   if (!needs.entries.empty()) {
     BinaryArray products(Element::bigint, needs.entries.size());
@@ -229,7 +224,7 @@ BatchReads::BatchReads(Session& session, const domain::Needs& needs, Patience pa
     ids_ = execute(kDrawIds, {binary_bigint(static_cast<std::int64_t>(needs.fresh_ids))});
   }
   if (needs.now) now_ = execute(kReadTime, {});
-  if (items_ && skips_locked) {
+  if (items_ && locks == Locks::skip) {
     skipped_ = execute(kFindItems, {items.bytes()});
   }
 }

@@ -17,7 +17,7 @@ namespace inventory::store::postgres {
 class BatchReads {
  public:
   // Queues the statements, behind BEGIN.
-  BatchReads(Session& session, const domain::Needs& needs, Patience patience);
+  BatchReads(Session& session, const domain::Needs& needs, Locks locks);
 
   // Tells the books what was found. `results` are the segment's.
   // Errors: locked with products, where Locks::skip skipped some; failing with products, where rows

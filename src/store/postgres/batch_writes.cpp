@@ -85,23 +85,6 @@ WHERE {} AND {})sql",
 constexpr Statement kFireDeferred{"fire_deferred", "SET CONSTRAINTS ALL IMMEDIATE"};
 constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
 
-// A trigger may change what the session is set to, for the next transactions as well: the schema
-// that names are looked up in, the role, how long a statement may take, what a COMMIT waits for. Or
-// it leaves temporary tables, which hide others of the same names, and locks that others wait for.
-// The session is as it was connected again before the check and COMMIT. A rollback does the same,
-// but for locks (postgres_store.cpp).
-constexpr Statement kResetSettings{"reset_settings", "RESET ALL"};
-constexpr Statement kResetUser{"reset_user", "RESET SESSION AUTHORIZATION"};
-constexpr Statement kResetRole{"reset_role", "RESET ROLE"};
-constexpr Statement kDiscardTables{"discard_tables", "DISCARD TEMP"};
-
-void queue_reset(Session& session) {
-  for (const auto& statement : {kResetUser, kResetRole, kResetSettings, kKeepCommits,
-                                kNoTransactionTimeout, kDiscardTables, kReleaseLocks}) {
-    session.execute(statement, {});
-  }
-}
-
 // Not descriptions and times: a trigger of the owner's may trim or date them.
 const Statement& check_writes() {
   static const auto kSql = fail_for(R"sql(
@@ -320,7 +303,6 @@ void queue_writes(Session& session, const domain::Changes& changes, Ending endin
       quantities.add(stock.quantity);
     }
     session.execute(kFireDeferred, {});
-    queue_reset(session);
     session.execute(
         check_writes(),
         {ids.bytes(), quantities.bytes(), entries.products.bytes(), entries.identities.bytes(),

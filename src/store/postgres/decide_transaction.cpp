@@ -19,12 +19,12 @@ constexpr auto* kTryingAnother = "trying whether another product can be sold";
 
 Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
-                                                   Patience patience,
+                                                   Locks locks,
                                                    std::vector<domain::StockNews>* news,
                                                    Ending ending, Deadline deadline) {
   const domain::Needs needs = domain::needs_of(commands);
   session.execute(kBegin, {});
-  const BatchReads reads(session, needs, patience);
+  const BatchReads reads(session, needs, locks);
   const auto read = co_await session.synchronize("locking items for a batch", deadline);
   if (!read) {
     co_return std::unexpected(read.error());
@@ -81,18 +81,18 @@ Task<Result<domain::Command>> draw_trial(Session& session,
 
 Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
-                                                   Patience patience,
+                                                   Locks locks,
                                                    std::vector<domain::StockNews>* news,
                                                    Deadline deadline) {
-  co_return co_await decide(session, commands, patience, news, Ending::commit, deadline);
+  co_return co_await decide(session, commands, locks, news, Ending::commit, deadline);
 }
 
 Task<Result<void>> try_another(Session& session, std::span<const domain::ProductId> products,
                                Deadline deadline) {
   const auto trial = co_await draw_trial(session, products, deadline);
   if (!trial) co_return std::unexpected(trial.error());
-  const auto decided =
-      co_await decide(session, std::span(&*trial, 1), {}, nullptr, Ending::roll_back, deadline);
+  const auto decided = co_await decide(session, std::span(&*trial, 1), Locks::wait, nullptr,
+                                       Ending::roll_back, deadline);
   co_return decided ? check_trial(decided->front()) : std::unexpected(decided.error());
 }
 

@@ -14,7 +14,7 @@ namespace inventory::store::postgres {
 // Leaves the transaction open where it returns an error, unless the session is lost.
 Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
-                                                   Patience patience,
+                                                   Locks locks,
                                                    std::vector<domain::StockNews>* news,
                                                    Deadline deadline);
 

@@ -17,6 +17,12 @@
 namespace inventory::store::postgres {
 namespace {
 
+// A decision that was answered must outlive the server: a role or database may default to off.
+// Other values promise at least that much, and are the operator's choice.
+constexpr const char* kKeepCommits =
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') = 'off'";
+
 // What keeps a schema from being read or migrated is of no request, and holds up all of them.
 template <class T>
 Result<T> of_the_database(Result<T> result) {
@@ -52,14 +58,14 @@ class PostgresStore final : public Store {
   }
 
   Task<Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, Patience patience,
+      std::span<const domain::Command> commands, Locks locks,
       std::vector<domain::StockNews>* news) override {
     if (commands.empty()) {
       co_return std::vector<domain::Decision>();
     }
     co_return co_await run<std::vector<domain::Decision>>(
-        [commands, patience, news](Session& session, Deadline deadline) {
-          return postgres::decide(session, commands, patience, news, deadline);
+        [commands, locks, news](Session& session, Deadline deadline) {
+          return postgres::decide(session, commands, locks, news, deadline);
         },
         options_.call_deadline);
   }
@@ -105,8 +111,8 @@ class PostgresStore final : public Store {
     }
     auto session = std::make_unique<Session>(executor_, std::move(*connected));
     const auto set_up = of_the_database(co_await session->script(
-        "setting up the session",
-        fmt::format("{}; {}", kKeepCommits.sql, kNoTransactionTimeout.sql), deadline));
+        "setting up the session", fmt::format("{}; {}", kKeepCommits, kNoTransactionTimeout),
+        deadline));
     if (!set_up) {
       co_return std::unexpected(set_up.error());
     }
@@ -146,7 +152,6 @@ class PostgresStore final : public Store {
     }
     if (error && !session->lost()) {
       session->command("ROLLBACK");
-      session->command(kReleaseLocks.sql);
       co_await session->synchronize("rolling back", deadline);
     }
     if (session->idle()) {

@@ -41,8 +41,7 @@ struct PostgresOptions {
   // out soon which row somebody keeps.
   std::chrono::milliseconds lock_timeout{250};
   std::chrono::milliseconds migrate_lock_timeout{5'000};
-  // A statement, unless the batch says less. With Locks::skip a lock that cannot be skipped is
-  // waited for 20 ms.
+  // A statement; with Locks::skip 250 ms, and 20 ms a lock.
   std::chrono::milliseconds statement_timeout{3'000};
   std::chrono::milliseconds idle_in_transaction_session_timeout{15'000};
 

@@ -282,15 +282,14 @@ TEST_F(PostgresStore, NamesTheProductsWhoseRowsItSkipsAndWritesNothing) {
   schema->sql("BEGIN; SELECT FROM inventory WHERE id IN (2, 4) FOR UPDATE");
   const Orders orders{order(1, 4, 1), order(1, 1, 1), order(1, 2, 1), order(1, 5, 1),
                       order(1, 3, 1)};
-  const auto error = error_of(run(decide_orders(*made, orders, {.locks = Locks::skip})));
+  const auto error = error_of(run(decide_orders(*made, orders, Locks::skip)));
   EXPECT_EQ(error.fault, Fault::locked);
   EXPECT_EQ(error.products, (std::vector<domain::ProductId>{2, 4}));
   EXPECT_THAT(error.what, HasSubstr("product 2 and 1 more"));
-  EXPECT_EQ(
-      run(decide_orders(*made, Orders{order(1, 1, 1), order(1, 5, 1)}, {.locks = Locks::skip})),
-      (Decisions{kAccepted, kNotFound}));
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1), order(1, 5, 1)}, Locks::skip)),
+            (Decisions{kAccepted, kNotFound}));
   schema->sql("COMMIT");
-  EXPECT_EQ(run(decide_orders(*made, orders, {.locks = Locks::skip})),
+  EXPECT_EQ(run(decide_orders(*made, orders, Locks::skip)),
             (Decisions{kAccepted, replay(kAccepted), kAccepted, replay(kNotFound), kAccepted}));
   EXPECT_EQ(schema->connections(), 1);
 }
@@ -304,8 +303,7 @@ TEST_F(PostgresStore, IsLockedWithoutAProductWhereSomebodyKeepsMoreThanARow) {
                            "INSERT INTO inventory_ledger VALUES (1, 'i1', 'accepted', 1, -1)"}) {
     schema->sql(fmt::format("BEGIN; {}", held));
     for (const auto locks : {Locks::wait, Locks::skip}) {
-      const auto error =
-          error_of(run(decide_orders(*impatient, Orders{order(1, 1, 1)}, {.locks = locks})));
+      const auto error = error_of(run(decide_orders(*impatient, Orders{order(1, 1, 1)}, locks)));
       EXPECT_EQ(error.fault, Fault::locked) << held;
       EXPECT_TRUE(error.products.empty()) << held;
     }
@@ -567,124 +565,6 @@ TEST_F(PostgresStore, ReadsBesideARowThatItCannotReadAndNamesIt) {
   EXPECT_EQ(error.fault, Fault::failing);
   EXPECT_THAT(error.what,
               HasSubstr("table inventory_ledger, product_id 2, identity i7: delta is NULL"));
-}
-
-// What a trigger of the operator's may set for good: a setting, and its value.
-class SessionState : public PostgresStore,
-                     public testing::WithParamInterface<std::pair<const char*, const char*>> {};
-
-TEST_P(SessionState, IsAsItWasConnectedForTheNextBatch) {
-  put_item(1, 10);
-  schema->sql(fmt::format(
-      "CREATE TABLE seen (value text);"
-      "CREATE FUNCTION meddling() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen "
-      "VALUES (current_setting('{0}')); PERFORM set_config('{0}', '{1}', false); RETURN NULL; END "
-      "$$; CREATE TRIGGER meddling AFTER INSERT ON inventory_ledger FOR EACH ROW EXECUTE FUNCTION "
-      "meddling()",
-      GetParam().first, GetParam().second));
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 1, 1)})), Decisions{kAccepted});
-  }
-  EXPECT_EQ(schema->sql("SELECT count(value) FROM seen"), "3");
-  EXPECT_EQ(schema->sql("SELECT count(DISTINCT value) FROM seen"), "1");
-  EXPECT_EQ(sums_are_quantities(), "t");
-  EXPECT_EQ(schema->connections(), 1);
-}
-
-INSTANTIATE_TEST_SUITE_P(PostgresStore, SessionState,
-                         testing::Values(std::pair("search_path", "nowhere"),
-                                         std::pair("statement_timeout", "1min"),
-                                         std::pair("lock_timeout", "7s"),
-                                         std::pair("enable_indexscan", "off"),
-                                         std::pair("default_transaction_read_only", "on"),
-                                         std::pair("role", "pg_monitor"),
-                                         std::pair("session_authorization", "pg_monitor")));
-
-TEST_F(PostgresStore, CommitsDurablyThoughATriggerDoesNotWantTo) {
-  put_item(1, 10);
-  schema->sql(
-      "CREATE TABLE seen (value text);"
-      "CREATE FUNCTION hurry() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen "
-      "VALUES "
-      "(current_setting('synchronous_commit')); SET synchronous_commit = off; RETURN NULL; END $$;"
-      "CREATE TRIGGER hurry AFTER INSERT ON inventory_ledger FOR EACH ROW EXECUTE FUNCTION "
-      "hurry()");
-  const auto odd = store(schema->options("-c synchronous_commit=off"));
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(run(decide_orders(*odd, Orders{order(i, 1, 1)})), Decisions{kAccepted});
-  }
-  EXPECT_EQ(schema->sql("SELECT string_agg(value, ' ') FROM seen"), "on on on");
-}
-
-// Whether it decides or fails.
-TEST_F(PostgresStore, KeepsNoLockThatATriggerHasTakenForTheSession) {
-  for (const int id : {1, 2}) put_item(id, 10);
-  schema->sql(
-      "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
-      "pg_advisory_lock(1); IF NEW.id = 2 THEN RAISE 'on hold'; END IF; RETURN NEW; END $$; CREATE "
-      "TRIGGER keep BEFORE UPDATE ON inventory FOR EACH ROW EXECUTE FUNCTION keep()");
-  auto other = store(schema->options());
-  for (int i = 0; i < 3; ++i) {
-    for (const auto* one : {&made, &other}) {
-      EXPECT_EQ(error_of(run(decide_orders(**one, Orders{order(i, 2, 1)}))).fault, Fault::failing);
-      const auto decided = run(decide_orders(**one, Orders{order(i, 1, 1)}));
-      EXPECT_TRUE(decided) << decided.error().what;
-    }
-  }
-}
-
-TEST_F(PostgresStore, KeepsNoTableThatATriggerHasMadeForTheSession) {
-  put_item(1, 10);
-  schema->sql(
-      "CREATE FUNCTION make() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE made "
-      "(id bigint); RETURN NEW; END $$; CREATE TRIGGER make BEFORE UPDATE ON inventory FOR EACH "
-      "ROW EXECUTE FUNCTION make()");
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 1, 1)})), Decisions{kAccepted});
-  }
-  EXPECT_EQ(schema->connections(), 1);
-}
-
-// They would hold what is written, which ends with the session.
-TEST_F(PostgresStore, FailsForAProductWhoseTriggerHidesTheLedgerBehindATemporaryTable) {
-  for (const int id : {1, 2}) put_item(id, 10);
-  schema->sql(
-      "CREATE FUNCTION hide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 2 THEN "
-      "CREATE TEMP TABLE inventory_ledger (LIKE inventory_ledger INCLUDING ALL); END IF; RETURN "
-      "NEW; END $$; CREATE TRIGGER hide BEFORE UPDATE ON inventory FOR EACH ROW EXECUTE FUNCTION "
-      "hide()");
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(error_of(run(decide_orders(*made, Orders{order(i, 2, 1)}))).fault, Fault::failing);
-    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 1, 1)})), Decisions{kAccepted});
-  }
-  EXPECT_EQ(schema->on_hand(2), 10);
-}
-
-// Not even where the next statement is prepared after that.
-TEST_F(PostgresStore, FailsForTheProductWhoseTriggerMovesTheTablesOutOfSight) {
-  for (const int id : {1, 2}) put_item(id, 10);
-  schema->sql(
-      "CREATE FUNCTION hide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 2 THEN "
-      "PERFORM set_config('search_path', 'nowhere', false); END IF; RETURN NEW; END $$; CREATE "
-      "TRIGGER hide BEFORE UPDATE ON inventory FOR EACH ROW EXECUTE FUNCTION hide()");
-  for (int i = 0; i < 3; ++i) {
-    const auto error = error_of(run(decide_orders(*made, Orders{order(i, 1, 1), order(i, 2, 1)})));
-    EXPECT_EQ(error.fault, Fault::failing) << error.what;
-    EXPECT_THAT(error.what, HasSubstr("inventory_ledger"));
-    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 1, 1)})), Decisions{kAccepted});
-  }
-}
-
-// Which is not undone by a rollback.
-TEST_F(PostgresStore, TakesAnotherSessionWhereATriggerHasDroppedThePreparedStatements) {
-  for (const int id : {1, 2}) put_item(id, 10);
-  schema->sql(
-      "CREATE FUNCTION drop_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 2 THEN "
-      "DEALLOCATE ALL; END IF; RETURN NEW; END $$; CREATE TRIGGER drop_all BEFORE UPDATE ON "
-      "inventory FOR EACH ROW EXECUTE FUNCTION drop_all()");
-  const auto error = error_of(run(decide_orders(*made, Orders{order(1, 1, 1), order(1, 2, 1)})));
-  EXPECT_EQ(error.fault, Fault::failing) << error.what;
-  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1)})), Decisions{kAccepted});
 }
 
 // A plan that grew old in one session is no fault of a request's, and of no other session's.

@@ -25,7 +25,7 @@ constexpr std::chrono::milliseconds kIdleBeforeCheckpoint{500};
 class SqliteStore : public Store {
  public:
   SqliteStore(asio::any_io_executor executor, SqliteOptions options)
-      : executor_(std::move(executor)), path_(options.path), session_(std::move(options)) {}
+      : executor_(std::move(executor)), path_(options.path), session_(std::move(options.path)) {}
 
   ~SqliteStore() override {
     closing_ = true;
@@ -47,12 +47,10 @@ class SqliteStore : public Store {
   }
 
   Task<Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, Patience patience,
+      std::span<const domain::Command> commands, Locks /*locks*/,
       std::vector<domain::StockNews>* news) override {
     return on_thread<Result<std::vector<domain::Decision>>>(
-        [commands, patience, news](Session& session) {
-          return session.decide(commands, patience.statement_max, news);
-        });
+        [commands, news](Session& session) { return session.decide(commands, news); });
   }
 
   Task<Result<void>> try_another(std::span<const domain::ProductId> products) override {

@@ -457,27 +457,6 @@ TEST_F(SqliteStore, IsUnavailableSoonWhereATriggerCannotBeRun) {
   EXPECT_EQ(decide(orders), OrderDecisions{kAccepted});
 }
 
-// All wait for it: there is one thread.
-TEST_F(SqliteStore, InterruptsATriggerThatTakesTooLong) {
-  migrate();
-  const auto shirt = product(10);
-  database_->meddle_with_updates(conformance::Meddling::stall, shirt);
-  store_.reset();
-  store_ =
-      make_sqlite_store(loop_.get_executor(),
-                        {.path = file().path(), .statements_max = std::chrono::milliseconds(20)});
-  const std::vector orders{order(1, shirt, 1)};
-  const auto failed = run(decide_orders(*store_, orders));
-  ASSERT_FALSE(failed);
-  EXPECT_EQ(failed.error().fault, Fault::failing);
-  EXPECT_THAT(failed.error().what, HasSubstr("interrupted (code 9); it takes too long"));
-  const auto tried = run(store_->try_another(std::vector<domain::ProductId>()));
-  ASSERT_FALSE(tried);
-  EXPECT_EQ(tried.error().fault, Fault::failing) << tried.error().what;
-  file().execute("DROP TRIGGER meddling");
-  EXPECT_EQ(decide(orders), OrderDecisions{kAccepted});
-}
-
 // A file with an earlier version of the schema, as the program of then left it.
 void make_file_of_version(int version, const std::string& path) {
   std::string sql;

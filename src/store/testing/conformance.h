@@ -33,12 +33,7 @@ namespace inventory::store::conformance {
 inline constexpr std::int64_t kMax = 9'007'199'254'740'991;  // 2^53 - 1: the contract's largest
 
 // What a trigger of the operator's does to updates of a product's row.
-enum class Meddling {
-  refuse,
-  swallow,
-  overwrite,
-  stall,  // for longer than any test takes
-};
+enum class Meddling { refuse, swallow, overwrite };
 
 // TestDatabase: one database of an adapter, and a way to look into it beside the store.
 class TestDatabase {

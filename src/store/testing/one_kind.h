@@ -14,9 +14,9 @@ namespace inventory::store {
 // Starts when it is awaited; `requests` outlive it.
 template <class DecisionOfKind, class Kind>
 Task<Result<std::vector<DecisionOfKind>>> decide_kind(Store& store, std::span<const Kind> requests,
-                                                      Patience patience) {
+                                                      Locks locks) {
   const std::vector<domain::Command> commands(requests.begin(), requests.end());
-  auto decisions = co_await store.decide(commands, patience);
+  auto decisions = co_await store.decide(commands, locks);
   if (!decisions) co_return std::unexpected(std::move(decisions.error()));
   std::vector<DecisionOfKind> result;
   result.reserve(decisions->size());
@@ -27,13 +27,13 @@ Task<Result<std::vector<DecisionOfKind>>> decide_kind(Store& store, std::span<co
 }
 
 inline Task<Result<std::vector<domain::OrderDecision>>> decide_orders(
-    Store& store, std::span<const domain::Order> orders, Patience patience = {}) {
-  return decide_kind<domain::OrderDecision>(store, orders, patience);
+    Store& store, std::span<const domain::Order> orders, Locks locks = Locks::wait) {
+  return decide_kind<domain::OrderDecision>(store, orders, locks);
 }
 
 inline Task<Result<std::vector<domain::ItemDecision>>> add_items(
     Store& store, std::span<const domain::NewItem> requests) {
-  return decide_kind<domain::ItemDecision>(store, requests, {});
+  return decide_kind<domain::ItemDecision>(store, requests, Locks::wait);
 }
 
 }  // namespace inventory::store

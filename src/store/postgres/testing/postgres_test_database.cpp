@@ -81,7 +81,6 @@ void PostgresTestDatabase::meddle_with_updates(conformance::Meddling meddling,
   using conformance::Meddling;
   const auto* const done = meddling == Meddling::refuse    ? "RAISE EXCEPTION 'on hold'"
                            : meddling == Meddling::swallow ? "RETURN NULL"
-                           : meddling == Meddling::stall   ? "PERFORM pg_sleep(60)"
                                                            : "NEW.quantity := OLD.quantity";
   sql(
       fmt::format("CREATE FUNCTION meddling() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "

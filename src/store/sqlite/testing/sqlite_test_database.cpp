@@ -64,24 +64,15 @@ void SqliteTestDatabase::swallow_updates_of_the_ledger() {
 void SqliteTestDatabase::meddle_with_updates(conformance::Meddling meddling,
                                              domain::ProductId product) {
   using conformance::Meddling;
-  const auto done = [&]() -> std::string {
-    switch (meddling) {
-      case Meddling::refuse:
-        return "SELECT RAISE(ABORT, 'on hold')";
-      case Meddling::swallow:
-        return "SELECT RAISE(IGNORE)";
-      case Meddling::overwrite:
-        return fmt::format("UPDATE inventory SET quantity = OLD.quantity WHERE id = {}", product);
-      case Meddling::stall:
-        return "SELECT count(*) FROM (WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + "
-               "1 "
-               "FROM numbers) SELECT n FROM numbers)";
-    }
-    return {};
-  };
+  const bool overwrites = meddling == Meddling::overwrite;
+  const auto done =
+      overwrites
+          ? fmt::format("UPDATE inventory SET quantity = OLD.quantity WHERE id = {}", product)
+      : meddling == Meddling::swallow ? "SELECT RAISE(IGNORE)"
+                                      : "SELECT RAISE(ABORT, 'on hold')";
   execute(
       fmt::format("CREATE TRIGGER meddling {} UPDATE ON inventory WHEN NEW.id = {} BEGIN {}; END",
-                  meddling == Meddling::overwrite ? "AFTER" : "BEFORE", product, done()));
+                  overwrites ? "AFTER" : "BEFORE", product, done));
 }
 
 void SqliteTestDatabase::copy_as_after_a_crash(const SqliteTestDatabase& other) {
