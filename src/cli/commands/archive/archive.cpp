@@ -1,6 +1,9 @@
 #include "cli/commands/archive/archive.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -19,6 +22,11 @@ namespace {
 
 // So many entries are looked at for one transaction: its locks are held for some milliseconds.
 constexpr std::size_t kEntriesLookedAt = 1'000;
+
+// Between two pages it rests for so many times as long as the last one took, at most for a second,
+// so that services go on beside it.
+constexpr int kRests = 3;
+constexpr std::chrono::milliseconds kRestMax{1'000};
 
 // Somebody keeps this many products of one page: it is no single row any more.
 constexpr std::size_t kLockedProductsMax = 10;
@@ -93,8 +101,13 @@ int archive(const config::Configuration& configuration, const ArchiveOptions& op
   };
   terminal::Progress progress("archiving", terminal::is_terminal(STDERR_FILENO));
   const auto archived = archive_all(
-      *archiver, options.older_than, kEntriesLookedAt, keep, [&](const store::LedgerPlace& place) {
+      *archiver, options.older_than, kEntriesLookedAt, keep,
+      [&, began = std::chrono::steady_clock::now()](const store::LedgerPlace& place) mutable {
         if (*range) progress.update_share((*range)->share_before(place.product));
+        const auto took = std::chrono::steady_clock::now() - began;
+        std::this_thread::sleep_for(
+            std::min<std::chrono::steady_clock::duration>(kRests * took, kRestMax));
+        began = std::chrono::steady_clock::now();
       });
   progress.clear();
   if (file && !is_kept) file->remove();
