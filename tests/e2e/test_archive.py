@@ -184,6 +184,29 @@ def test_beside_orders_and_killed_again_and_again(broker, database, queues, tmp_
     assert {f"sold-{number:04}" for number in range(600)} <= taken
 
 
+@pytest.mark.parametrize("trouble", ["RAISE 'on hold'", "PERFORM pg_sleep(60)"])
+def test_a_product_whose_trigger_fails_or_sleeps_costs_itself(
+    broker, postgres, client, queues, trouble
+):
+    database = Postgres.new_schema(postgres.url)
+    with Service(broker.url, database.url, queues):
+        shirt, hat = client.add(10), client.add(10)
+        for product in (shirt, hat):
+            assert client.order({"order_id": 1, "product_id": product, "quantity": 1}).json["success"]
+        years_pass(database)
+        database.execute(
+            "CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF OLD.product_id = {shirt} THEN {trouble}; END IF; RETURN OLD; END $$;"
+            "CREATE TRIGGER trouble BEFORE DELETE ON inventory_ledger FOR EACH ROW"
+            " EXECUTE FUNCTION trouble()"
+        )
+        done = archive(database)
+        assert (done.returncode, done.stdout) == (1, "1 entries taken out\n")
+        assert "1 that are old stay: " in done.stderr
+        assert "i1" in identities(database, shirt) and "i1" not in identities(database, hat)
+        assert_agrees(database)
+
+
 def test_a_row_that_somebody_keeps_costs_its_own_product(broker, postgres, client, queues):
     database = Postgres.new_schema(postgres.url)
     with Service(broker.url, database.url, queues):

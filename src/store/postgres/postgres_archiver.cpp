@@ -72,6 +72,9 @@ CROSS JOIN LATERAL (
     (key.identity, 'c' || key.identity, 'f' || key.identity, 'x' || key.identity)) AS entry
 ORDER BY key.product_id, key.identity, entry.identity)sql"};
 
+// While rows are locked, services wait: for no longer than for a batch of their own.
+constexpr const char* kLimitStatement = "SET LOCAL statement_timeout = '3s'";
+
 // In the order of ids, as services do (batch_reads.cpp).
 constexpr Statement kLockArchived{"archive_lock", R"sql(
 SELECT FROM inventory WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE)sql"};
@@ -201,17 +204,18 @@ class PostgresArchiver : public Archiver {
       identities.add(std::string_view(key.identity));
     }
     session_->execute(kBegin, {});
+    session_->command(kLimitStatement);
     session_->execute(kLockArchived, {products.bytes()});
     session_->execute(kTakeOut, {products.bytes(), identities.bytes(), binary_bigint(age_)});
     const auto taken = co_await session_->synchronize(kTakingOut, deadline());
     if (!taken) co_return co_await roll_back(taken.error());
-    if (const auto wrong = read_bigint(taken->at(2).get(), 0, 1)) {
+    if (const auto wrong = read_bigint(taken->back().get(), 0, 1)) {
       co_return co_await roll_back(not_carried(*wrong));
     }
     session_->commit();
     const auto committed = co_await session_->synchronize(kTakingOut, deadline());
     if (!committed) co_return co_await roll_back(committed.error());
-    co_return static_cast<std::size_t>(read_bigint(taken->at(2).get(), 0, 0).value_or(0));
+    co_return static_cast<std::size_t>(read_bigint(taken->back().get(), 0, 0).value_or(0));
   }
 
   // The transaction is open still, unless the connection is gone.

@@ -28,8 +28,8 @@ constexpr std::size_t kEntriesLookedAt = 1'000;
 constexpr int kRests = 3;
 constexpr std::chrono::milliseconds kRestMax{1'000};
 
-// Somebody keeps this many products of one page: it is no single row any more.
-constexpr std::size_t kLockedProductsMax = 10;
+// So many products of one page are locked or fail: it is no single row any more.
+constexpr std::size_t kStayingProductsMax = 10;
 
 using Keys = std::span<const store::LedgerPlace>;
 
@@ -40,18 +40,23 @@ Keys of_one_product(Keys keys) {
   return keys.first(count);
 }
 
-// Product by product, so that a row that somebody keeps costs its own product only.
+// Whether another product may pass: somebody keeps a row, or a trigger fails for it.
+bool may_be_of_a_product(store::Fault fault) {
+  return fault == store::Fault::locked || fault == store::Fault::failing ||
+         fault == store::Fault::refused || fault == store::Fault::retryable;
+}
+
+// Product by product, so that one that is locked or fails costs itself only.
 store::Result<void> take_out_singly(store::Archiver& archiver, Keys keys, Archived& archived) {
-  std::size_t locked_products = 0;
+  std::size_t staying = 0;
   while (!keys.empty()) {
     const Keys some = of_one_product(keys);
     const auto gone = archiver.take_out(some);
     if (gone) {
       archived.entries += *gone;
-    } else if (gone.error().fault == store::Fault::locked &&
-               ++locked_products < kLockedProductsMax) {
-      archived.locked += some.size();
-      archived.locked_error = gone.error().what;
+    } else if (may_be_of_a_product(gone.error().fault) && ++staying < kStayingProductsMax) {
+      archived.stayed += some.size();
+      archived.error = gone.error().what;
     } else {
       return std::unexpected(gone.error());
     }
@@ -66,11 +71,8 @@ store::Result<void> take_out(store::Archiver& archiver, Keys keys, Archived& arc
     archived.entries += *gone;
     return {};
   }
-  const auto fault = gone.error().fault;
-  if (fault == store::Fault::locked || fault == store::Fault::retryable) {
-    return take_out_singly(archiver, keys, archived);
-  }
-  return std::unexpected(gone.error());
+  if (!may_be_of_a_product(gone.error().fault)) return std::unexpected(gone.error());
+  return take_out_singly(archiver, keys, archived);
 }
 
 store::Result<std::optional<store::LedgerRange>> ledger_range(
@@ -80,8 +82,8 @@ store::Result<std::optional<store::LedgerRange>> ledger_range(
   return reader->ledger_range();
 }
 
-// Returns the exit status: kExitDone; kExitNo if something that is old stays, since somebody keeps
-// its row; kExitFailed.
+// Returns the exit status: kExitDone; kExitNo if something that is old stays, since it is locked or
+// fails; kExitFailed.
 int archive(const config::Configuration& configuration, const ArchiveOptions& options) {
   const auto archiver = server::open_archiver(configuration.database);
   const auto range = ledger_range(configuration);
@@ -114,9 +116,9 @@ int archive(const config::Configuration& configuration, const ArchiveOptions& op
   if (!archived) return report_failure("archive: " + archived.error());
   fmt::print("{} entries taken out{}\n", archived->entries,
              is_kept ? " into " + terminal::printable(file->path()) : "");
-  if (archived->locked == 0) return kExitDone;
-  fmt::print(stderr, "inventory-service: archive: {} that are old stay: {}\n", archived->locked,
-             terminal::printable(archived->locked_error));
+  if (archived->stayed == 0) return kExitDone;
+  fmt::print(stderr, "inventory-service: archive: {} that are old stay: {}\n", archived->stayed,
+             terminal::printable(archived->error));
   return kExitNo;
 }
 
@@ -161,19 +163,19 @@ Command archive_command() {
       .summary = "Take old entries out of the ledger",
       .description =
           "What they did to the stock is carried into one entry for each product, so that verify "
-          "still agrees.\nOrders whose hold is open stay, and those about which something was "
-          "asked "
-          "since. An order id that was\ntaken out is new again: an order that is sent twice, so "
-          "far "
-          "apart, is decided twice.\n\n"
+          "still agrees.\n"
+          "Orders whose hold is open stay, and those about which something was asked since. An "
+          "order id that\n"
+          "was taken out is new again: an order that is sent twice, so far apart, is decided "
+          "twice.\n\n"
           "May run beside services, and may be stopped or killed at any time and started again. "
           "The "
-          "file holds\nevery entry that is taken out before it goes; it may hold some that "
-          "stay.\n\n"
+          "file holds\n"
+          "every entry that is taken out before it goes; it may hold some that stay.\n\n"
           "Example:\n  inventory-service archive --older-than 90d --to ledger-2026-11-30.csv.gz\n\n"
-          "Exit codes: 0 all that is old is out; 1 some stays, since somebody keeps its row "
-          "locked; "
-          "2 wrong\ncommand line or setting; 3 failed.",
+          "Exit codes: 0 all that is old is out; 1 some stays, since it is locked or fails; 2 "
+          "wrong "
+          "command\nline or setting; 3 failed.",
       .options = {{"--older-than", "AGE", "90d: entries that were decided longer ago; required"},
                   {"--to", "PATH",
                    "write them there as CSV, compressed: a new file, or a folder for it"}},

@@ -32,6 +32,9 @@ class MemoryArchiver : public store::Archiver {
   store::Result<std::size_t> take_out(std::span<const store::LedgerPlace> keys) override {
     if (fails_with) return std::unexpected(store::Error{*fails_with, "it failed"});
     for (const auto& key : keys) {
+      if (failing.contains(key.product)) {
+        return std::unexpected(store::Error{store::Fault::failing, "a trigger fails"});
+      }
       if (locked.contains(key.product)) {
         return std::unexpected(store::Error{store::Fault::locked, "somebody keeps a row"});
       }
@@ -41,6 +44,7 @@ class MemoryArchiver : public store::Archiver {
   }
 
   std::set<domain::ProductId> locked;
+  std::set<domain::ProductId> failing;
   std::optional<store::Fault> fails_with;
   std::vector<domain::ProductId> gone;
 
@@ -82,8 +86,18 @@ TEST(Archive, LeavesOnlyTheProductThatSomebodyKeepsLocked) {
   const auto run = run_archive(archiver);
   ASSERT_TRUE(run.archived) << run.archived.error();
   EXPECT_THAT(archiver.gone, ElementsAre(1, 3));
-  EXPECT_EQ(run.archived->locked, 2U);
-  EXPECT_EQ(run.archived->locked_error, "somebody keeps a row");
+  EXPECT_EQ(run.archived->stayed, 2U);
+  EXPECT_EQ(run.archived->error, "somebody keeps a row");
+}
+
+TEST(Archive, LeavesOnlyTheProductThatFails) {
+  MemoryArchiver archiver({{{1, "i1"}, {2, "i1"}, {3, "i1"}}, {{4, "i1"}}});
+  archiver.failing = {2};
+  const auto run = run_archive(archiver);
+  ASSERT_TRUE(run.archived) << run.archived.error();
+  EXPECT_THAT(archiver.gone, ElementsAre(1, 3, 4));
+  EXPECT_EQ(run.archived->stayed, 1U);
+  EXPECT_EQ(run.archived->error, "a trigger fails");
 }
 
 TEST(Archive, GivesUpWhereManyProductsAreLocked) {
