@@ -57,6 +57,7 @@ store::Result<void> take_out_singly(store::Archiver& archiver, Keys keys, Archiv
     } else if (may_be_of_a_product(gone.error().fault) && ++staying < kStayingProductsMax) {
       archived.stayed += some.size();
       archived.error = gone.error().what;
+      archived.has_failed |= gone.error().fault != store::Fault::locked;
     } else {
       return std::unexpected(gone.error());
     }
@@ -143,6 +144,8 @@ std::expected<Archived, std::string> archive_all(
     place = old->next;
     if (place) progress(*place);
   }
+  // A right that is missing, say: it is no single product's.
+  if (archived.has_failed && archived.entries == 0) return std::unexpected(archived.error);
   return archived;
 }
 

@@ -10,9 +10,11 @@
 namespace inventory::cli {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // Pages of keys, a row for each; some products are locked, by somebody who keeps them.
 class MemoryArchiver : public store::Archiver {
@@ -63,8 +65,11 @@ Run run_archive(MemoryArchiver& archiver, std::expected<void, std::string> keep 
   run.archived = archive_all(
       archiver, std::chrono::hours(24), 10,
       [&](std::span<const store::LedgerRow> rows) {
-        EXPECT_EQ(run.kept.size(), archiver.gone.size()) << "kept before it goes";
-        for (const auto& row : rows) run.kept.push_back(*row.front());
+        for (const auto& row : rows) {
+          run.kept.push_back(*row.front());
+          EXPECT_THAT(archiver.gone, Not(Contains(std::stoll(run.kept.back()))))
+              << "kept before it goes";
+        }
         return keep;
       },
       [](const store::LedgerPlace&) {});
@@ -98,6 +103,12 @@ TEST(Archive, LeavesOnlyTheProductThatFails) {
   EXPECT_THAT(archiver.gone, ElementsAre(1, 3, 4));
   EXPECT_EQ(run.archived->stayed, 1U);
   EXPECT_EQ(run.archived->error, "a trigger fails");
+}
+
+TEST(Archive, FailsWhereNothingPasses) {
+  MemoryArchiver archiver({{{1, "i1"}}, {{2, "i1"}}});
+  archiver.failing = {1, 2};
+  EXPECT_EQ(run_archive(archiver).archived.error(), "a trigger fails");
 }
 
 TEST(Archive, GivesUpWhereManyProductsAreLocked) {
