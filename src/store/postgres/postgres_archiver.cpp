@@ -3,12 +3,10 @@
 #include <limits>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
 #include <fmt/format.h>
 
 #include "store/postgres/binary_array.h"
+#include "store/postgres/blocking_loop.h"
 #include "store/postgres/connect.h"
 #include "store/postgres/schema.h"
 #include "store/postgres/session.h"
@@ -129,32 +127,24 @@ class PostgresArchiver : public Archiver {
 
   Result<void> begin(std::chrono::seconds age) override {
     age_ = age.count();
-    return run(connect_and_check());
+    return loop_.run(connect_and_check());
   }
 
   Result<OldEntries> find(const LedgerPlace& after, std::size_t count) override {
-    return run(find_old(after, static_cast<std::int64_t>(count)));
+    return loop_.run(find_old(after, static_cast<std::int64_t>(count)));
   }
 
   Result<std::size_t> take_out(std::span<const LedgerPlace> keys) override {
-    return run(take_out_old(keys));
+    return loop_.run(take_out_old(keys));
   }
 
  private:
-  template <class T>
-  T run(Task<T> task) {
-    auto result = boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);
-    loop_.restart();
-    loop_.run();
-    return result.get();
-  }
-
   Task<Result<void>> connect_and_check() {
     session_.reset();
-    auto connected = co_await connect(loop_.get_executor(), info_,
+    auto connected = co_await connect(loop_.executor(), info_,
                                       std::chrono::steady_clock::now() + options_.connect_timeout);
     if (!connected) co_return std::unexpected(std::move(connected.error()));
-    session_ = std::make_unique<Session>(loop_.get_executor(), std::move(*connected));
+    session_ = std::make_unique<Session>(loop_.executor(), std::move(*connected));
     if (auto ready = co_await check_ready(*session_, deadline()); !ready) co_return ready;
     session_->command(kArchiveSettings);
     const auto set = co_await session_->synchronize("beginning to archive", deadline());
@@ -241,7 +231,7 @@ class PostgresArchiver : public Archiver {
   static constexpr const char* kFinding = "looking for old entries";
   static constexpr const char* kTakingOut = "taking entries out of the ledger";
 
-  boost::asio::io_context loop_{1};
+  BlockingLoop loop_;
   PostgresOptions options_;
   ConnectionInfo info_;
   std::int64_t age_ = 0;  // seconds

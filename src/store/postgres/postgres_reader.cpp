@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
 #include <fmt/format.h>
 
 #include "store/item_search.h"
 #include "store/postgres/binary_array.h"
+#include "store/postgres/blocking_loop.h"
 #include "store/postgres/connect.h"
 #include "store/postgres/connection_info.h"
 #include "store/postgres/session.h"
@@ -169,59 +167,52 @@ class PostgresReader : public Reader {
         call_deadline_(call_deadline),
         info_(for_reading(std::move(options), call_deadline)) {}
 
-  Result<void> begin() override { return run(begin_or_connect()); }
+  Result<void> begin() override { return loop_.run(begin_or_connect()); }
 
   void end() override {
-    if (session_ && !run(roll_back())) session_.reset();
+    if (session_ && !loop_.run(roll_back())) session_.reset();
   }
 
   Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
-    return run(read_stock(after, static_cast<std::int64_t>(count)));
+    return loop_.run(read_stock(after, static_cast<std::int64_t>(count)));
   }
 
   Result<std::vector<StoredItem>> items(domain::ProductId after, std::size_t count,
                                         std::size_t bytes_max) override {
-    return run(
+    return loop_.run(
         read_items(after, static_cast<std::int64_t>(count), static_cast<std::int64_t>(bytes_max)));
   }
 
   Result<std::vector<StoredItem>> find_items(const ItemSearch& search, std::size_t count,
                                              std::size_t bytes_max) override {
-    return run(read_found_items(search, static_cast<std::int64_t>(count),
-                                static_cast<std::int64_t>(bytes_max)));
+    return loop_.run(read_found_items(search, static_cast<std::int64_t>(count),
+                                      static_cast<std::int64_t>(bytes_max)));
   }
 
-  Result<std::optional<LedgerRange>> ledger_range() override { return run(read_ledger_range()); }
+  Result<std::optional<LedgerRange>> ledger_range() override {
+    return loop_.run(read_ledger_range());
+  }
 
   Result<LedgerPart> ledger(const LedgerPlace& after, std::size_t count) override {
-    return run(read_ledger(after, static_cast<std::int64_t>(count)));
+    return loop_.run(read_ledger(after, static_cast<std::int64_t>(count)));
   }
 
   Result<std::vector<OpenHold>> holds(const LedgerPlace& after, std::size_t count) override {
-    return run(read_holds(after, static_cast<std::int64_t>(count)));
+    return loop_.run(read_holds(after, static_cast<std::int64_t>(count)));
   }
 
-  Result<HoldCounts> count_holds() override { return run(read_hold_counts()); }
+  Result<HoldCounts> count_holds() override { return loop_.run(read_hold_counts()); }
 
   Result<std::vector<StoredEntry>> entries(domain::ProductId product, const EntryPlace& before,
                                            std::size_t count) override {
-    return run(stored_entries(*session_, product, before, count, deadline()));
+    return loop_.run(stored_entries(*session_, product, before, count, deadline()));
   }
 
   Result<std::vector<StoredEntry>> entries_of_order(const OrderSearch& search) override {
-    return run(stored_entries_of_order(*session_, search, deadline()));
+    return loop_.run(stored_entries_of_order(*session_, search, deadline()));
   }
 
  private:
-  // Runs the event loop until the call has its result.
-  template <class T>
-  T run(Task<T> task) {
-    auto result = boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);
-    loop_.restart();
-    loop_.run();
-    return result.get();
-  }
-
   // A connection that was kept may have ended meanwhile, which is found out by using it.
   Task<Result<void>> begin_or_connect() {
     if (session_ && session_->idle()) {
@@ -231,12 +222,12 @@ class PostgresReader : public Reader {
       }
     }
     session_.reset();
-    auto connected = co_await connect(loop_.get_executor(), info_,
+    auto connected = co_await connect(loop_.executor(), info_,
                                       std::chrono::steady_clock::now() + connect_timeout_);
     if (!connected) {
       co_return std::unexpected(std::move(connected.error()));
     }
-    session_ = std::make_unique<Session>(loop_.get_executor(), std::move(*connected));
+    session_ = std::make_unique<Session>(loop_.executor(), std::move(*connected));
     co_return co_await begin_on_session();
   }
 
@@ -427,7 +418,7 @@ class PostgresReader : public Reader {
 
   static constexpr const char* kAddingUp = "adding up the ledger";
 
-  boost::asio::io_context loop_{1};
+  BlockingLoop loop_;
   std::chrono::milliseconds connect_timeout_;
   std::chrono::milliseconds call_deadline_;
   ConnectionInfo info_;
