@@ -15,6 +15,7 @@ import psycopg2
 import yaml
 
 from gate import Gate
+from servers import freeze, signal_all
 from waiting import wait_for
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "deploy/patroni"
@@ -25,12 +26,6 @@ STARTED_S = 180  # all of it, on a machine that is very busy
 def _free_port():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
-
-
-def _signal(processes, number):
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, number)
 
 
 class Process:
@@ -121,29 +116,24 @@ class Member:
         settings["watchdog"]["mode"] = "off"  # this machine is needed
         (self.folder / "patroni.yml").write_text(yaml.safe_dump(settings))
 
-    def processes(self):
-        """Patroni's and PostgreSQL's; parents stand still, so that they have no more children."""
-        found = [self.patroni.process.pid]
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            found.append(int((self.folder / "data/postmaster.pid").read_text().split()[0]))
-        for process in found:
-            _signal([process], signal.SIGSTOP)
-            for task in pathlib.Path(f"/proc/{process}/task").glob("*/children"):
-                with contextlib.suppress(OSError):  # it has just ended
-                    found += map(int, task.read_text().split())
-        return found
+    def _freeze(self):
+        """Patroni and PostgreSQL, which is no child of Patroni's."""
+        processes = [self.patroni.process.pid]
+        with contextlib.suppress(OSError, IndexError, ValueError):  # it does not run
+            processes.append(int((self.folder / "data/postmaster.pid").read_text().split()[0]))
+        return freeze(processes)
 
     def vanish(self):
-        _signal(self.processes(), signal.SIGKILL)
+        signal_all(self._freeze(), signal.SIGKILL)
         self.patroni.process.wait()
 
     @contextlib.contextmanager
     def frozen(self):
-        processes = self.processes()
+        processes = self._freeze()
         try:
             yield
         finally:
-            _signal(processes, signal.SIGCONT)
+            signal_all(processes, signal.SIGCONT)
 
     def is_leader(self):
         with contextlib.suppress(OSError):

@@ -118,6 +118,7 @@ def test_a_disk_that_is_full_takes_nothing_out(broker, postgres, client, queues,
     )
     assert limited.returncode == 3, limited.stdout
     assert "File too large" in limited.stderr
+    assert not list(tmp_path.iterdir()), "nothing is in the way of the next try"
     assert identities(database, product) == {"opening", "i1"}
 
 

@@ -38,7 +38,7 @@ class Server:
 
     def vanish(self):
         """All its processes are gone at once (SIGKILL), as if the machine were lost."""
-        _signal(self._freeze(), signal.SIGKILL)
+        signal_all(self._freeze(), signal.SIGKILL)
 
     @contextlib.contextmanager
     def frozen(self):
@@ -47,7 +47,7 @@ class Server:
         try:
             yield
         finally:
-            _signal(processes, signal.SIGCONT)
+            signal_all(processes, signal.SIGCONT)
 
     @contextlib.contextmanager
     def memory_alarm(self):
@@ -65,14 +65,7 @@ class Server:
         self.evaluate(f"vm_memory_monitor:set_vm_memory_high_watermark({share})")
 
     def _freeze(self):
-        """Returns the ids of the processes. Parents first: they have no more children then."""
-        found = [int((self.folder / f"{self.kind}.pid").read_text().split()[0])]
-        for process in found:
-            _signal([process], signal.SIGSTOP)
-            for task in pathlib.Path(f"/proc/{process}/task").glob("*/children"):
-                with contextlib.suppress(OSError):  # it has just ended
-                    found += map(int, task.read_text().split())
-        return found
+        return freeze([int((self.folder / f"{self.kind}.pid").read_text().split()[0])])
 
     def control(self, *command):
         """rabbitmqctl."""
@@ -102,7 +95,19 @@ class Server:
         return done.stdout
 
 
-def _signal(processes, number):
+def freeze(processes):
+    """Returns their ids and those of all below them, which stand still (SIGSTOP). Parents first: they
+    have no more children then."""
+    found = list(processes)
+    for process in found:
+        signal_all([process], signal.SIGSTOP)
+        for task in pathlib.Path(f"/proc/{process}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # it has just ended
+                found += map(int, task.read_text().split())
+    return found
+
+
+def signal_all(processes, number):
     for process in processes:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, number)

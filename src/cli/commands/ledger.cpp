@@ -186,12 +186,11 @@ Command ledger_command() {
       .summary = "Print what became of a product, or of an order, the newest first",
       .description =
           "Each decision with the id that its sender gave (42 is a number, \"42\" a string), by "
-          "how "
-          "much it changed\nthe stock, and what was left. With --order-id only those of that "
-          "order, "
-          "with all of its lines, and\nwhether it is held, and until when. Changes nothing, and "
-          "may "
-          "run beside a service or against a standby.\n\n"
+          "how much it changed\n"
+          "the stock, and what was left. With --order-id only those of that order, with all of its "
+          "lines, and\n"
+          "whether it is held, and until when. Changes nothing, and may run beside a service or "
+          "against a standby.\n\n"
           "Examples:\n  inventory-service ledger --product-id 1\n"
           "  inventory-service ledger --product-id 1 --order-id A-17 --json\n\n"
           "Exit codes: 0 printed; 1 there is no such entry; 2 wrong command line or setting; 3 "

@@ -90,9 +90,10 @@ std::expected<ArchiveFile, std::string> ArchiveFile::create(const std::string& t
   ArchiveFile file(path, descriptor);
   if (descriptor < 0) return std::unexpected(file.failure());
   auto written = file.write(gzip(fmt::format("{}\n", fmt::join(store::kLedgerColumns, ","))));
-  if (!written) return std::unexpected(std::move(written.error()));
-  if (!sync_folder_of(path)) return std::unexpected(file.failure());
-  return file;
+  if (written && !sync_folder_of(path)) written = std::unexpected(file.failure());
+  if (written) return file;
+  file.remove();  // else it is in the way of the next try
+  return std::unexpected(std::move(written.error()));
 }
 
 ArchiveFile::ArchiveFile(ArchiveFile&& other) noexcept
