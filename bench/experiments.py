@@ -35,7 +35,7 @@ BASELINES = (
 )
 
 # How often each experiment's runs take turns, times --repeat.
-ROUNDS = {"baseline": 2, "throughput": 5, "kinds": 3, "batch": 2, "latency": 5, "isolation": 3,
+ROUNDS = {"baseline": 2, "throughput": 5, "kinds": 3, "events": 5, "batch": 2, "latency": 5, "isolation": 3,
           "ledger": 3, "archive": 3,
           "holds": 5}
 
@@ -158,6 +158,18 @@ def throughput(servers, options):
             "baseline quorum": lambda: baseline(servers, load, "quorum"),
             "service quorum": lambda: on_postgres(
                 servers, load, queue_type="quorum", **tuning(options)),
+        })
+
+
+def events(servers, options):
+    """Saturated: orders for one product, with events and without."""
+    load, settings = closed(options, products=1), tuning(options)
+    told = {"off": None, "levels": "levels", "all": "all"}
+    with database(servers, "products", PRODUCTS):
+        return rounds(options, "events", {
+            f"events {name}": lambda events=events: on_postgres(
+                servers, load, events=events, **settings)
+            for name, events in told.items()
         })
 
 
@@ -588,6 +600,7 @@ ALL = {
     "baseline": find_baseline,
     "throughput": throughput,
     "kinds": kinds,
+    "events": events,
     "holds": holds,
     "batch": batch,
     "latency": latency,

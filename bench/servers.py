@@ -224,7 +224,9 @@ class Servers:
 
     # Programs
 
-    def service(self, database_url, queue, queue_type="classic", prefetch=None, batch_max=None):
+    def service(self, database_url, queue, queue_type="classic", prefetch=None, batch_max=None,
+                events=None):
+        """events: "levels" or "all", to an exchange of its own."""
         arguments = [
             self.programs / "inventory-service", "serve", f"--order-queue={queue}",
             f"--item-queue={queue}.items", f"--order-response-queue={queue}.responses",
@@ -236,6 +238,8 @@ class Servers:
             arguments.append(f"--prefetch={prefetch}")
         if batch_max:
             arguments.append(f"--batch-max={batch_max}")
+        if events:
+            arguments += [f"--events-exchange={queue}.events", f"--events={events}"]
         return Program(
             arguments, {"AMQP_URL": self.rabbitmq.url, "DATABASE_URL": database_url},
             "ready: consuming", self.folder / f"{queue}.log",
