@@ -221,6 +221,16 @@ class Slow(Poisoned):
     does = "PERFORM pg_sleep(60)"
 
 
+class ChangedSession(Poisoned):
+    """A trigger changes what the session is set to, for those who come after."""
+
+    does = (
+        "PERFORM set_config(split_part(setting, ' ', 1), split_part(setting, ' ', 2), false) FROM"
+        " unnest(ARRAY['search_path nowhere', 'statement_timeout 1', 'role pg_monitor'])"
+        " WITH ORDINALITY AS one (setting, number) WHERE number = 1 + NEW.id % 3"
+    )
+
+
 class LockedBehind(Poisoned):
     """A trigger waits for a lock that SKIP LOCKED does not see."""
 
@@ -302,6 +312,7 @@ KINDS = {
     "locked row": Locked,
     "slow row": Slow,
     "row that waits for a lock": LockedBehind,
+    "changed session": ChangedSession,
     "wrong ledger row": WrongLedgerRow,
     "undefined flag": UndefinedFlag,
 }

@@ -85,6 +85,20 @@ WHERE {} AND {})sql",
 constexpr Statement kFireDeferred{"fire_deferred", "SET CONSTRAINTS ALL IMMEDIATE"};
 constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
 
+// A trigger may change what the session is set to, for the next transactions as well: the schema
+// that names are looked up in, the role, how long a statement may take, what a COMMIT waits for.
+// It is as it was connected again before the check and COMMIT; a rollback does the same.
+constexpr Statement kResetSettings{"reset_settings", "RESET ALL"};
+constexpr Statement kResetUser{"reset_user", "RESET SESSION AUTHORIZATION"};
+constexpr Statement kResetRole{"reset_role", "RESET ROLE"};
+
+void queue_reset(Session& session) {
+  for (const auto& statement :
+       {kResetUser, kResetRole, kResetSettings, kKeepCommits, kNoTransactionTimeout}) {
+    session.execute(statement, {});
+  }
+}
+
 // Not descriptions and times: a trigger of the owner's may trim or date them.
 const Statement& check_writes() {
   static const auto kSql = fail_for(R"sql(
@@ -303,6 +317,7 @@ void queue_writes(Session& session, const domain::Changes& changes, Ending endin
       quantities.add(stock.quantity);
     }
     session.execute(kFireDeferred, {});
+    queue_reset(session);
     session.execute(
         check_writes(),
         {ids.bytes(), quantities.bytes(), entries.products.bytes(), entries.identities.bytes(),

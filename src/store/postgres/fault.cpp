@@ -41,8 +41,9 @@ bool is_of_the_data(const ServerError& error) {
          sqlstate == "23514" || sqlstate == "23505" || sqlstate == "23P01";
 }
 
-// Out of disk, memory or connections; stopping; read-only; a session whose state is not ours any
-// more; tables whose rows are hidden. Not among them, because one row can cause it:
+// Out of disk, memory or connections; stopping; read-only; a plan that has grown old; tables whose
+// rows are hidden. Not among them, because one row can cause it:
+//   26000  a prepared statement is gone: a trigger may drop them;
 //   53400  a limit of one statement's (temp_file_limit);
 //   57014  a statement that takes too long, in a trigger perhaps, or that a person cancelled;
 //   58...  a file that cannot be read, of which one block may be bad, or a trigger's library. What
@@ -51,7 +52,6 @@ bool is_of_the_server(const ServerError& error) {
   const auto sqlstate = error.sqlstate;
   return (sqlstate.starts_with("53") && sqlstate != "53400") ||
          (sqlstate.starts_with("57") && sqlstate != "57014") || sqlstate.starts_with("25") ||
-         sqlstate == "26000" ||
          (sqlstate == "42501" && error.source_file == kSourceOfRowSecurity) ||
          (sqlstate == "0A000" && error.source_file == "plancache.c") || sqlstate == "54000";
 }
@@ -91,7 +91,7 @@ Fault fault_of(const ServerError& error) {
 }
 
 bool may_be_of_the_session(std::string_view sqlstate) {
-  return sqlstate.starts_with("0A") || sqlstate.starts_with("XX") ||
+  return sqlstate.starts_with("0A") || sqlstate.starts_with("XX") || sqlstate == "26000" ||
          (sqlstate.starts_with("42") && sqlstate != "42501");
 }
 

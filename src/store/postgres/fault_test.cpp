@@ -61,8 +61,8 @@ TEST(FaultOf, DoesNotBlameABatchForALimitOfTheDatabase) {
 }
 
 TEST(FaultOf, HoldsUpEverybodyForTheServerAsAWholeAndTheSessionOnly) {
-  for (const auto* sqlstate : {"25000", "25006", "25P02", "53000", "53100", "53200", "53300",
-                               "57000", "57P01", "57P03", "26000"}) {
+  for (const auto* sqlstate :
+       {"25000", "25006", "25P02", "53000", "53100", "53200", "53300", "57000", "57P01", "57P03"}) {
     EXPECT_EQ(of(sqlstate), Fault::unavailable) << sqlstate;
   }
   EXPECT_EQ(from("plancache.c", "0A000"), Fault::unavailable);
@@ -71,10 +71,10 @@ TEST(FaultOf, HoldsUpEverybodyForTheServerAsAWholeAndTheSessionOnly) {
 
 TEST(FaultOf, LeavesEverythingElseToTheRequestsThatMeetIt) {
   for (const auto* sqlstate :
-       {"P0001", "23000", "23001", "23502", "23503", "2200H", "42501", "42P01",
-        "42883", "3F000", "0A000", "55000", "55006", "57014", "53400", "58030",
-        "58P01", "54001", "08006", "08001", "21000", "2F003", "38000", "39P01",
-        "HV000", "44000", "F0000", "XX000", "XX001", "XX002", "ABCDE", "99999"}) {
+       {"P0001", "23000", "23001", "23502", "23503", "2200H", "42501", "42P01", "42883",
+        "3F000", "0A000", "55000", "55006", "57014", "53400", "58030", "58P01", "54001",
+        "08006", "08001", "21000", "2F003", "38000", "39P01", "HV000", "44000", "F0000",
+        "26000", "XX000", "XX001", "XX002", "ABCDE", "99999"}) {
     EXPECT_EQ(of(sqlstate), Fault::failing) << sqlstate;
   }
 }

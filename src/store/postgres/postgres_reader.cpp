@@ -233,7 +233,7 @@ class PostgresReader : public Reader {
 
   Task<Result<void>> begin_on_session() {
     session_->command(kBeginToRead);
-    session_->command(kNoTransactionTimeout);
+    session_->command(kNoTransactionTimeout.sql);
     session_->command(kTakeBytes);
     session_->command(kSettle);
     const auto begun = co_await session_->synchronize("beginning to read", deadline());

@@ -17,12 +17,6 @@
 namespace inventory::store::postgres {
 namespace {
 
-// A decision that was answered must outlive the server: a role or database may default to off.
-// Other values promise at least that much, and are the operator's choice.
-constexpr const char* kKeepCommits =
-    "SELECT set_config('synchronous_commit', 'on', false) "
-    "WHERE current_setting('synchronous_commit') = 'off'";
-
 // What keeps a schema from being read or migrated is of no request, and holds up all of them.
 template <class T>
 Result<T> of_the_database(Result<T> result) {
@@ -111,8 +105,8 @@ class PostgresStore final : public Store {
     }
     auto session = std::make_unique<Session>(executor_, std::move(*connected));
     const auto set_up = of_the_database(co_await session->script(
-        "setting up the session", fmt::format("{}; {}", kKeepCommits, kNoTransactionTimeout),
-        deadline));
+        "setting up the session",
+        fmt::format("{}; {}", kKeepCommits.sql, kNoTransactionTimeout.sql), deadline));
     if (!set_up) {
       co_return std::unexpected(set_up.error());
     }

@@ -567,6 +567,70 @@ TEST_F(PostgresStore, ReadsBesideARowThatItCannotReadAndNamesIt) {
               HasSubstr("table inventory_ledger, product_id 2, identity i7: delta is NULL"));
 }
 
+// A trigger of the operator's sets what a session has, for good.
+class SessionState : public PostgresStore, public testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+    PostgresStore::SetUp();
+    if (schema) {
+      for (const int id : {1, 2}) put_item(id, 10);
+      schema->sql(
+          fmt::format("CREATE FUNCTION meddling() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
+                      "NEW.product_id = 2 THEN {}; END IF; RETURN NULL; END $$; CREATE TRIGGER "
+                      "meddling AFTER INSERT ON inventory_ledger FOR EACH ROW EXECUTE FUNCTION "
+                      "meddling()",
+                      GetParam()));
+    }
+  }
+};
+
+TEST_P(SessionState, IsAsItWasConnectedForTheNextBatch) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 2, 1)})), Decisions{kAccepted});
+    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 1, 1)})), Decisions{kAccepted});
+  }
+  EXPECT_EQ(stock(1), "7");
+  EXPECT_EQ(sums_are_quantities(), "t");
+  EXPECT_EQ(schema->connections(), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(PostgresStore, SessionState,
+                         testing::Values("PERFORM set_config('search_path', 'nowhere', false)",
+                                         "PERFORM set_config('statement_timeout', '1', false)",
+                                         "PERFORM set_config('lock_timeout', '1', false)",
+                                         "PERFORM set_config('enable_indexscan', 'off', false)",
+                                         "SET default_transaction_read_only = on",
+                                         "SET ROLE pg_monitor",
+                                         "SET SESSION AUTHORIZATION pg_monitor"));
+
+TEST_F(PostgresStore, CommitsDurablyThoughATriggerDoesNotWantTo) {
+  put_item(1, 10);
+  schema->sql(
+      "CREATE TABLE seen (value text);"
+      "CREATE FUNCTION hurry() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen "
+      "VALUES "
+      "(current_setting('synchronous_commit')); SET synchronous_commit = off; RETURN NULL; END $$;"
+      "CREATE TRIGGER hurry AFTER INSERT ON inventory_ledger FOR EACH ROW EXECUTE FUNCTION "
+      "hurry()");
+  const auto odd = store(schema->options("-c synchronous_commit=off"));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(run(decide_orders(*odd, Orders{order(i, 1, 1)})), Decisions{kAccepted});
+  }
+  EXPECT_EQ(schema->sql("SELECT string_agg(value, ' ') FROM seen"), "on on on");
+}
+
+// Which is not undone by a rollback.
+TEST_F(PostgresStore, TakesAnotherSessionWhereATriggerHasDroppedThePreparedStatements) {
+  for (const int id : {1, 2}) put_item(id, 10);
+  schema->sql(
+      "CREATE FUNCTION drop_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 2 THEN "
+      "DEALLOCATE ALL; END IF; RETURN NEW; END $$; CREATE TRIGGER drop_all BEFORE UPDATE ON "
+      "inventory FOR EACH ROW EXECUTE FUNCTION drop_all()");
+  const auto error = error_of(run(decide_orders(*made, Orders{order(1, 1, 1), order(1, 2, 1)})));
+  EXPECT_EQ(error.fault, Fault::failing) << error.what;
+  EXPECT_EQ(run(decide_orders(*made, Orders{order(1, 1, 1)})), Decisions{kAccepted});
+}
+
 // A plan that grew old in one session is no fault of a request's, and of no other session's.
 TEST_F(PostgresStore, TakesAnotherSessionWhereAPlanHasGrownOld) {
   put_item(1, 10);

@@ -268,9 +268,9 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
     return error;
   }
   // No row has been looked at: a table is missing, or a standby takes no transaction that writes.
-  const bool is_before_rows =
-      failed.part == Part::prepare ||
-      (failed.name != nullptr && std::string_view(failed.name) == kBegin.name);
+  // But what was prepared is gone (26000) where a trigger has dropped it, with an earlier row.
+  const bool is_begin = failed.name != nullptr && std::string_view(failed.name) == kBegin.name;
+  const bool is_before_rows = failed.part == Part::prepare || (is_begin && sqlstate != "26000");
   if (is_before_rows && (fault == Fault::failing || fault == Fault::refused)) {
     fault = Fault::unavailable;
   }

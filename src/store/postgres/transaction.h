@@ -17,11 +17,18 @@ inline constexpr Statement kBegin{"begin", "BEGIN ISOLATION LEVEL READ COMMITTED
 // could be repeated that a failover then loses: one whose own COMMIT was cut off while it waited.
 inline constexpr Statement kTakeTransactionId{"take_transaction_id", "SELECT txid_current()"};
 
+// A decision that was answered must outlive the server: a role or database may default to off.
+// Other values promise at least that much, and are the operator's choice.
+inline constexpr Statement kKeepCommits{"keep_commits",
+                                        "SELECT set_config('synchronous_commit', 'on', false) "
+                                        "WHERE current_setting('synchronous_commit') = 'off'"};
+
 // From PostgreSQL 17 on a role may have a limit for whole transactions. A migration or a look at a
 // large ledger would end at it each time. Calls have deadlines of their own.
-inline constexpr const char* kNoTransactionTimeout =
+inline constexpr Statement kNoTransactionTimeout{
+    "no_transaction_timeout",
     "SELECT set_config('transaction_timeout', '0', false) "
-    "WHERE current_setting('transaction_timeout', true) IS NOT NULL";
+    "WHERE current_setting('transaction_timeout', true) IS NOT NULL"};
 
 // The tables that every batch writes to, and those of one that adds items: for write_check.h.
 inline constexpr std::string_view kStockTables =
