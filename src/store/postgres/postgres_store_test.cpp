@@ -567,41 +567,36 @@ TEST_F(PostgresStore, ReadsBesideARowThatItCannotReadAndNamesIt) {
               HasSubstr("table inventory_ledger, product_id 2, identity i7: delta is NULL"));
 }
 
-// A trigger of the operator's sets what a session has, for good.
-class SessionState : public PostgresStore, public testing::WithParamInterface<const char*> {
- protected:
-  void SetUp() override {
-    PostgresStore::SetUp();
-    if (schema) {
-      for (const int id : {1, 2}) put_item(id, 10);
-      schema->sql(
-          fmt::format("CREATE FUNCTION meddling() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF "
-                      "NEW.product_id = 2 THEN {}; END IF; RETURN NULL; END $$; CREATE TRIGGER "
-                      "meddling AFTER INSERT ON inventory_ledger FOR EACH ROW EXECUTE FUNCTION "
-                      "meddling()",
-                      GetParam()));
-    }
-  }
-};
+// What a trigger of the operator's may set for good: a setting, and its value.
+class SessionState : public PostgresStore,
+                     public testing::WithParamInterface<std::pair<const char*, const char*>> {};
 
 TEST_P(SessionState, IsAsItWasConnectedForTheNextBatch) {
+  put_item(1, 10);
+  schema->sql(fmt::format(
+      "CREATE TABLE seen (value text);"
+      "CREATE FUNCTION meddling() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen "
+      "VALUES (current_setting('{0}')); PERFORM set_config('{0}', '{1}', false); RETURN NULL; END "
+      "$$; CREATE TRIGGER meddling AFTER INSERT ON inventory_ledger FOR EACH ROW EXECUTE FUNCTION "
+      "meddling()",
+      GetParam().first, GetParam().second));
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 2, 1)})), Decisions{kAccepted});
     EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 1, 1)})), Decisions{kAccepted});
   }
-  EXPECT_EQ(stock(1), "7");
+  EXPECT_EQ(schema->sql("SELECT count(value) FROM seen"), "3");
+  EXPECT_EQ(schema->sql("SELECT count(DISTINCT value) FROM seen"), "1");
   EXPECT_EQ(sums_are_quantities(), "t");
   EXPECT_EQ(schema->connections(), 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(PostgresStore, SessionState,
-                         testing::Values("PERFORM set_config('search_path', 'nowhere', false)",
-                                         "PERFORM set_config('statement_timeout', '1', false)",
-                                         "PERFORM set_config('lock_timeout', '1', false)",
-                                         "PERFORM set_config('enable_indexscan', 'off', false)",
-                                         "SET default_transaction_read_only = on",
-                                         "SET ROLE pg_monitor",
-                                         "SET SESSION AUTHORIZATION pg_monitor"));
+                         testing::Values(std::pair("search_path", "nowhere"),
+                                         std::pair("statement_timeout", "1min"),
+                                         std::pair("lock_timeout", "7s"),
+                                         std::pair("enable_indexscan", "off"),
+                                         std::pair("default_transaction_read_only", "on"),
+                                         std::pair("role", "pg_monitor"),
+                                         std::pair("session_authorization", "pg_monitor")));
 
 TEST_F(PostgresStore, CommitsDurablyThoughATriggerDoesNotWantTo) {
   put_item(1, 10);
@@ -617,6 +612,21 @@ TEST_F(PostgresStore, CommitsDurablyThoughATriggerDoesNotWantTo) {
     EXPECT_EQ(run(decide_orders(*odd, Orders{order(i, 1, 1)})), Decisions{kAccepted});
   }
   EXPECT_EQ(schema->sql("SELECT string_agg(value, ' ') FROM seen"), "on on on");
+}
+
+// Not even where the next statement is prepared after that.
+TEST_F(PostgresStore, FailsForTheProductWhoseTriggerMovesTheTablesOutOfSight) {
+  for (const int id : {1, 2}) put_item(id, 10);
+  schema->sql(
+      "CREATE FUNCTION hide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 2 THEN "
+      "PERFORM set_config('search_path', 'nowhere', false); END IF; RETURN NEW; END $$; CREATE "
+      "TRIGGER hide BEFORE UPDATE ON inventory FOR EACH ROW EXECUTE FUNCTION hide()");
+  for (int i = 0; i < 3; ++i) {
+    const auto error = error_of(run(decide_orders(*made, Orders{order(i, 1, 1), order(i, 2, 1)})));
+    EXPECT_EQ(error.fault, Fault::failing) << error.what;
+    EXPECT_THAT(error.what, HasSubstr("inventory_ledger"));
+    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 1, 1)})), Decisions{kAccepted});
+  }
 }
 
 // Which is not undone by a rollback.

@@ -123,6 +123,7 @@ Task<Result<Results>> Session::synchronize(const char* doing, Deadline deadline)
     co_return results;
   }
   queued_.clear();
+  in_transaction_ = PQtransactionStatus(connection_.get()) == PQTRANS_INTRANS;
   const bool committed = std::exchange(committing_, false) && results;
   if (committed && not_replicated_) {
     co_return std::unexpected(Error{
@@ -268,9 +269,11 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
     return error;
   }
   // No row has been looked at: a table is missing, or a standby takes no transaction that writes.
-  // But what was prepared is gone (26000) where a trigger has dropped it, with an earlier row.
+  // Later a row's trigger may have set where tables are looked for, or how long that may take; and
+  // one of an earlier batch may have dropped what was prepared (26000).
   const bool is_begin = failed.name != nullptr && std::string_view(failed.name) == kBegin.name;
-  const bool is_before_rows = failed.part == Part::prepare || (is_begin && sqlstate != "26000");
+  const bool is_before_rows =
+      !in_transaction_ && sqlstate != "26000" && (failed.part == Part::prepare || is_begin);
   if (is_before_rows && (fault == Fault::failing || fault == Fault::refused)) {
     fault = Fault::unavailable;
   }

@@ -102,6 +102,7 @@ class Session {
 
   // The segment that is being queued or is under way.
   std::vector<Queued> queued_;
+  bool in_transaction_ = false;  // which earlier segments have begun
   bool committing_ = false;
   bool not_replicated_ = false;  // the server gave up waiting for a standby
 
