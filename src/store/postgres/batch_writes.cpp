@@ -86,15 +86,18 @@ constexpr Statement kFireDeferred{"fire_deferred", "SET CONSTRAINTS ALL IMMEDIAT
 constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
 
 // A trigger may change what the session is set to, for the next transactions as well: the schema
-// that names are looked up in, the role, how long a statement may take, what a COMMIT waits for.
-// It is as it was connected again before the check and COMMIT; a rollback does the same.
+// that names are looked up in, the role, how long a statement may take, what a COMMIT waits for. Or
+// it leaves temporary tables, which hide others of the same names, and locks that others wait for.
+// The session is as it was connected again before the check and COMMIT. A rollback does the same,
+// but for locks (postgres_store.cpp).
 constexpr Statement kResetSettings{"reset_settings", "RESET ALL"};
 constexpr Statement kResetUser{"reset_user", "RESET SESSION AUTHORIZATION"};
 constexpr Statement kResetRole{"reset_role", "RESET ROLE"};
+constexpr Statement kDiscardTables{"discard_tables", "DISCARD TEMP"};
 
 void queue_reset(Session& session) {
-  for (const auto& statement :
-       {kResetUser, kResetRole, kResetSettings, kKeepCommits, kNoTransactionTimeout}) {
+  for (const auto& statement : {kResetUser, kResetRole, kResetSettings, kKeepCommits,
+                                kNoTransactionTimeout, kDiscardTables, kReleaseLocks}) {
     session.execute(statement, {});
   }
 }

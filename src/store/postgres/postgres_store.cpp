@@ -146,6 +146,7 @@ class PostgresStore final : public Store {
     }
     if (error && !session->lost()) {
       session->command("ROLLBACK");
+      session->command(kReleaseLocks.sql);
       co_await session->synchronize("rolling back", deadline);
     }
     if (session->idle()) {

@@ -614,6 +614,50 @@ TEST_F(PostgresStore, CommitsDurablyThoughATriggerDoesNotWantTo) {
   EXPECT_EQ(schema->sql("SELECT string_agg(value, ' ') FROM seen"), "on on on");
 }
 
+// Whether it decides or fails.
+TEST_F(PostgresStore, KeepsNoLockThatATriggerHasTakenForTheSession) {
+  for (const int id : {1, 2}) put_item(id, 10);
+  schema->sql(
+      "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+      "pg_advisory_lock(1); IF NEW.id = 2 THEN RAISE 'on hold'; END IF; RETURN NEW; END $$; CREATE "
+      "TRIGGER keep BEFORE UPDATE ON inventory FOR EACH ROW EXECUTE FUNCTION keep()");
+  auto other = store(schema->options());
+  for (int i = 0; i < 3; ++i) {
+    for (const auto* one : {&made, &other}) {
+      EXPECT_EQ(error_of(run(decide_orders(**one, Orders{order(i, 2, 1)}))).fault, Fault::failing);
+      const auto decided = run(decide_orders(**one, Orders{order(i, 1, 1)}));
+      EXPECT_TRUE(decided) << decided.error().what;
+    }
+  }
+}
+
+TEST_F(PostgresStore, KeepsNoTableThatATriggerHasMadeForTheSession) {
+  put_item(1, 10);
+  schema->sql(
+      "CREATE FUNCTION make() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN CREATE TEMP TABLE made "
+      "(id bigint); RETURN NEW; END $$; CREATE TRIGGER make BEFORE UPDATE ON inventory FOR EACH "
+      "ROW EXECUTE FUNCTION make()");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 1, 1)})), Decisions{kAccepted});
+  }
+  EXPECT_EQ(schema->connections(), 1);
+}
+
+// They would hold what is written, which ends with the session.
+TEST_F(PostgresStore, FailsForAProductWhoseTriggerHidesTheLedgerBehindATemporaryTable) {
+  for (const int id : {1, 2}) put_item(id, 10);
+  schema->sql(
+      "CREATE FUNCTION hide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.id = 2 THEN "
+      "CREATE TEMP TABLE inventory_ledger (LIKE inventory_ledger INCLUDING ALL); END IF; RETURN "
+      "NEW; END $$; CREATE TRIGGER hide BEFORE UPDATE ON inventory FOR EACH ROW EXECUTE FUNCTION "
+      "hide()");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(error_of(run(decide_orders(*made, Orders{order(i, 2, 1)}))).fault, Fault::failing);
+    EXPECT_EQ(run(decide_orders(*made, Orders{order(i, 1, 1)})), Decisions{kAccepted});
+  }
+  EXPECT_EQ(schema->on_hand(2), 10);
+}
+
 // Not even where the next statement is prepared after that.
 TEST_F(PostgresStore, FailsForTheProductWhoseTriggerMovesTheTablesOutOfSight) {
   for (const int id : {1, 2}) put_item(id, 10);

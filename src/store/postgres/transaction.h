@@ -30,6 +30,9 @@ inline constexpr Statement kNoTransactionTimeout{
     "SELECT set_config('transaction_timeout', '0', false) "
     "WHERE current_setting('transaction_timeout', true) IS NOT NULL"};
 
+// Those at session level, which only a trigger takes. They outlast COMMIT and ROLLBACK.
+inline constexpr Statement kReleaseLocks{"release_locks", "SELECT pg_advisory_unlock_all()"};
+
 // The tables that every batch writes to, and those of one that adds items: for write_check.h.
 inline constexpr std::string_view kStockTables =
     "to_regclass('inventory'), to_regclass('inventory_ledger')";
