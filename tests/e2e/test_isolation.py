@@ -11,7 +11,7 @@ import pytest
 
 import bad_things
 from client import Client
-from database import Postgres, stock
+from database import Postgres, Sqlite, stock
 from service import Queues, Service
 from waiting import wait_for
 
@@ -19,6 +19,7 @@ DELIVERY_LIMIT = 20
 GOOD = 60  # orders of others, sent at once
 PREFETCH = 2_000
 SMALL_PREFETCH = 100
+TINY_PREFETCH = 10
 LOCKED_S = 8  # longer than a locked row may be in the way of others
 
 
@@ -342,3 +343,53 @@ def test_a_silent_client_with_more_requests_than_the_prefetch_holds_up_nobody(br
             assert letter.headers["original-queue"] == meeting.reply_to
         assert shop.metric("inventory_reconnects_total") == 0
         shop.assert_nothing_is_dead()
+
+
+@pytest.mark.parametrize("kind", ["silent classic queue", "silent quorum queue"])
+def test_silent_queues_hold_up_nobody_where_the_prefetch_is_smaller_than_their_number(
+    broker, postgres, kind
+):
+    with Shop(broker, postgres, "quorum", 1) as shop:
+        assert shop.services.pop().stop() == 0
+        shop.options = [f"--prefetch={TINY_PREFETCH}"]
+        shop.services.append(shop.start())
+        with bad_things.KINDS[kind](shop, 2 * TINY_PREFETCH) as bad:
+            meetings = bad.meetings()
+            own, good = [], []
+            for _ in range(3):
+                for meeting in meetings:
+                    order = bad_things.Meeting(shop.product, meeting.reply_to)
+                    own.append(shop.send(order))
+                    good += shop.send_good(2)
+            shop.wait_for_answers(good)
+            shop.ask_one_by_one()
+            shop.assert_ready()
+            bad.end()
+            listen_to_clients(shop, meetings)
+            shop.wait_for_answers(own)
+            shop.wait_until_all_is_acknowledged()
+        assert shop.metric("inventory_replies_kept_total") > 0
+        assert shop.metric("inventory_reconnects_total") == 0
+        shop.assert_nothing_is_dead()
+
+
+def test_a_trigger_without_an_end_holds_up_nobody_on_sqlite(broker, folder, queues, client):
+    database = Sqlite(folder)
+    with Service(broker.url, database.url, queues):
+        bad = [client.add(10) for _ in range(5)]
+        good = client.add(1_000)
+        numbers = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)"
+        trigger = (
+            f"CREATE TRIGGER endless BEFORE UPDATE ON inventory WHEN NEW.id <> {good}"
+            f" BEGIN SELECT count(*) FROM ({numbers} SELECT n FROM numbers); END"
+        )
+        database.execute(trigger)
+        for product in bad:
+            order = {"order_id": f"bad {product}", "product_id": product, "quantity": 1}
+            client.publish(queues.order, order, reply_to=client.reply_to)
+        for number in range(20):
+            order = {"order_id": number, "product_id": good, "quantity": 1}
+            assert client.order(order).json["success"]
+        assert not client.inbox
+        database.execute("DROP TRIGGER endless")
+        assert all(reply.json["success"] for reply in client.receive_all(len(bad)))

@@ -20,6 +20,10 @@ constexpr std::string_view kCacheSize = "-32768";  // KiB, by SQLite's conventio
 // when a checkpoint is due in the middle of work: cutting it each time would cost a sync.
 constexpr std::string_view kLogBytesKept = "134217728";
 
+// Some tenths of a millisecond, in which a statement that is not interrupted looks at the clock
+// once.
+constexpr int kStepsBetweenLooks = 10'000;
+
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& file, Missing missing) {
@@ -85,6 +89,14 @@ Result<void> Connection::configure() {
   if (auto done = execute(settings.c_str(), "setting it up"); !done) {
     return done;
   }
+  sqlite3_progress_handler(
+      database, kStepsBetweenLooks,
+      [](void* self) {
+        const bool is_late =
+            std::chrono::steady_clock::now() > static_cast<Connection*>(self)->deadline_;
+        return is_late ? 1 : 0;
+      },
+      this);
   // Called after each commit with the number of pages in the log.
   sqlite3_wal_hook(
       database,
@@ -125,6 +137,10 @@ Result<void> Connection::commit() {
   }
   rollback();
   return std::unexpected(std::move(error));
+}
+
+void Connection::interrupt_after(std::chrono::milliseconds limit) {
+  deadline_ = std::chrono::steady_clock::now() + limit;
 }
 
 void Connection::rollback() {

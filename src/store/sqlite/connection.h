@@ -48,6 +48,11 @@ class Connection {
   // Ends a transaction, if there is one, without a trace.
   void rollback();
 
+  // Statements that run after so long end with SQLITE_INTERRUPT, and so does the transaction; until
+  // never_interrupt(). For none of them may run for ever: all wait for it.
+  void interrupt_after(std::chrono::milliseconds limit);
+  void never_interrupt() { deadline_ = std::chrono::steady_clock::time_point::max(); }
+
   // Pages in the write-ahead log that no checkpoint has copied.
   int log_pages() const { return log_pages_; }
 
@@ -66,6 +71,7 @@ class Connection {
   Result<void> execute(const char* sql, const char* doing);
 
   std::string file_;
+  std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
   int log_pages_ = 1;  // not known: a crash may have left a log
   std::unique_ptr<sqlite3, Close> handle_;
 };

@@ -29,6 +29,8 @@ std::string_view hint_of(int extended_code, std::string_view text) {
       return "; the file is damaged: restore it from a backup";
     case SQLITE_NOTADB:
       return "; the file is something else than a SQLite database";
+    case SQLITE_INTERRUPT:
+      return "; it takes too long, in a trigger perhaps";
     case SQLITE_FULL:
       return "; make room and the same requests will pass";
     default:
@@ -55,6 +57,7 @@ Fault fault_of(int extended_code, std::string_view text) {
     case SQLITE_LOCKED:
       return Fault::retryable;
     case SQLITE_ERROR:
+    case SQLITE_INTERRUPT:  // what takes too long (connection.h)
       return Fault::failing;
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:

@@ -32,7 +32,7 @@ TEST(Fault, IsUnavailableWhereTheFileCannotBeUsed) {
 
 TEST(Fault, IsOfTheRequestsThatMeetItWhereTheOwnersSqlFails) {
   for (const int code : {SQLITE_CONSTRAINT_TRIGGER, SQLITE_CONSTRAINT_FOREIGNKEY,
-                         SQLITE_CONSTRAINT_NOTNULL, SQLITE_ERROR}) {
+                         SQLITE_CONSTRAINT_NOTNULL, SQLITE_ERROR, SQLITE_INTERRUPT}) {
     EXPECT_EQ(fault_of(code, ""), Fault::failing) << code;
   }
 }

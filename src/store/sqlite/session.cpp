@@ -1,5 +1,6 @@
 #include "store/sqlite/session.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -61,6 +62,14 @@ std::invoke_result_t<Work> Session::in_trial(Work work) {
   return result;
 }
 
+template <class Work>
+std::invoke_result_t<Work> Session::limited(std::chrono::milliseconds limit, Work work) {
+  connection_->interrupt_after(std::min(limit, statements_max_));
+  auto result = work();
+  connection_->never_interrupt();
+  return result;
+}
+
 // Beside whoever has the file open: over a connection of its own, without the instance's lock.
 Result<MigrationPlan> Session::plan_migration() const {
   std::error_code failure;
@@ -90,6 +99,7 @@ Result<void> Session::ready() {
 }
 
 Result<std::vector<domain::Decision>> Session::decide(std::span<const domain::Command> commands,
+                                                      std::chrono::milliseconds limit,
                                                       std::vector<domain::StockNews>* news) {
   if (commands.size() > kBatchMax) {
     return std::unexpected(too_many(path_, commands.size()));
@@ -97,14 +107,16 @@ Result<std::vector<domain::Decision>> Session::decide(std::span<const domain::Co
   if (auto opened = open(); !opened) {
     return failed(opened.error());
   }
-  return in_transaction([&] { return tables_->decide(commands, news); });
+  return in_transaction(
+      [&] { return limited(limit, [&] { return tables_->decide(commands, news); }); });
 }
 
 Result<void> Session::try_another(std::span<const domain::ProductId> products) {
   if (auto opened = open(); !opened) {
     return failed(opened.error());
   }
-  return in_trial([&] { return tables_->try_another(products); });
+  return in_trial(
+      [&] { return limited(statements_max_, [&] { return tables_->try_another(products); }); });
 }
 
 Result<std::vector<domain::Hold>> Session::due_holds(const std::optional<domain::Hold>& after,
@@ -112,7 +124,8 @@ Result<std::vector<domain::Hold>> Session::due_holds(const std::optional<domain:
   if (auto opened = open(); !opened) {
     return failed(opened.error());
   }
-  return in_transaction([&] { return tables_->due_holds(after, count); });
+  return in_transaction(
+      [&] { return limited(statements_max_, [&] { return tables_->due_holds(after, count); }); });
 }
 
 bool Session::wants_checkpoint() const { return connection_ && connection_->log_pages() > 0; }

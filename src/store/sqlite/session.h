@@ -7,6 +7,7 @@
 // Threads: one, the store's own.
 // Errors:  see Store; the text names the file and what was being done.
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,18 +18,22 @@
 #include "store/migration_plan.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/instance_lock.h"
+#include "store/sqlite/sqlite_store.h"
 #include "store/sqlite/tables.h"
 
 namespace inventory::store::sqlite {
 
 class Session {
  public:
-  explicit Session(std::string path) : path_(std::move(path)) {}
+  explicit Session(SqliteOptions options)
+      : path_(std::move(options.path)), statements_max_(options.statements_max) {}
 
   Result<MigrationPlan> plan_migration() const;
   Result<int> migrate();
   Result<void> ready();
+  // Statements take no longer together than the options say, or `limit` if that is less.
   Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands,
+                                               std::chrono::milliseconds limit,
                                                std::vector<domain::StockNews>* news);
   Result<void> try_another(std::span<const domain::ProductId> products);
 
@@ -55,11 +60,16 @@ class Session {
   template <class Work>
   std::invoke_result_t<Work> in_trial(Work work);
 
+  // The same within a transaction: interrupts what takes longer.
+  template <class Work>
+  std::invoke_result_t<Work> limited(std::chrono::milliseconds limit, Work work);
+
   // Rolls back, closes the file where it does not work, and hands the error on.
   std::unexpected<Error> failed(Error error);
   void close();
 
   std::string path_;
+  std::chrono::milliseconds statements_max_;
   std::optional<InstanceLock> lock_;
   std::unique_ptr<Connection> connection_;
   std::optional<Tables> tables_;  // only while the schema is current; ends before the connection

@@ -22,10 +22,13 @@ namespace asio = boost::asio;
 // So long without work means that nobody is likely to wait for the checkpoint that follows.
 constexpr std::chrono::milliseconds kIdleBeforeCheckpoint{500};
 
+// With Locks::skip, as in PostgreSQL: what failed before is tried while others wait.
+constexpr std::chrono::milliseconds kHurry{250};
+
 class SqliteStore : public Store {
  public:
   SqliteStore(asio::any_io_executor executor, SqliteOptions options)
-      : executor_(std::move(executor)), path_(options.path), session_(std::move(options.path)) {}
+      : executor_(std::move(executor)), path_(options.path), session_(std::move(options)) {}
 
   ~SqliteStore() override {
     closing_ = true;
@@ -47,10 +50,13 @@ class SqliteStore : public Store {
   }
 
   Task<Result<std::vector<domain::Decision>>> decide(
-      std::span<const domain::Command> commands, Locks /*locks*/,
+      std::span<const domain::Command> commands, Locks locks,
       std::vector<domain::StockNews>* news) override {
+    const auto limit = locks == Locks::skip ? kHurry : std::chrono::milliseconds::max();
     return on_thread<Result<std::vector<domain::Decision>>>(
-        [commands, news](Session& session) { return session.decide(commands, news); });
+        [commands, limit, news](Session& session) {
+          return session.decide(commands, limit, news);
+        });
   }
 
   Task<Result<void>> try_another(std::span<const domain::ProductId> products) override {

@@ -457,6 +457,33 @@ TEST_F(SqliteStore, IsUnavailableSoonWhereATriggerCannotBeRun) {
   EXPECT_EQ(decide(orders), OrderDecisions{kAccepted});
 }
 
+// All wait for it: there is one thread.
+TEST_F(SqliteStore, InterruptsATriggerThatTakesTooLong) {
+  migrate();
+  const auto shirt = product(10);
+  file().execute(
+      fmt::format("CREATE TRIGGER endless BEFORE UPDATE ON inventory WHEN NEW.id = {} BEGIN SELECT "
+                  "count(*) FROM (WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 "
+                  "FROM numbers) SELECT n FROM numbers); END",
+                  shirt));
+  store_.reset();
+  store_ =
+      make_sqlite_store(loop_.get_executor(),
+                        {.path = file().path(), .statements_max = std::chrono::milliseconds(20)});
+  const std::vector orders{order(1, shirt, 1)};
+  for (const auto locks : {Locks::wait, Locks::skip}) {
+    const auto failed = run(decide_orders(*store_, orders, locks));
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().fault, Fault::failing);
+    EXPECT_THAT(failed.error().what, HasSubstr("interrupted (code 9); it takes too long"));
+  }
+  const auto tried = run(store_->try_another(std::vector<domain::ProductId>()));
+  ASSERT_FALSE(tried);
+  EXPECT_EQ(tried.error().fault, Fault::failing) << tried.error().what;
+  file().execute("DROP TRIGGER endless");
+  EXPECT_EQ(decide(orders), OrderDecisions{kAccepted});
+}
+
 // A file with an earlier version of the schema, as the program of then left it.
 void make_file_of_version(int version, const std::string& path) {
   std::string sql;
