@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kLookPause{1};
 // there by half as many a call, until few enough are tried.
 constexpr std::chrono::milliseconds kSlowFailure{200};
 // So many conflicts in a row are no chance: something in the batch always meets one.
-constexpr int kConflictsInARowMax = 8;
+constexpr int kConflictsInARowMax = 4;
 // Each so many failures on a lock it is awaited instead of skipped: other instances may be
 // queueing for it.
 constexpr int kPatientFailure = 8;
@@ -65,7 +65,7 @@ Task<std::optional<store::Error>> BatchDecider::work_off(std::optional<store::Er
   for (;;) {
     const Ids first = backlog_.due(clock_.steady_now()).first;
     if (first.empty()) break;
-    auto outage = co_await try_all(batch_, first, is_locked ? Locks::skip : Locks::wait, events);
+    auto outage = co_await try_all(batch_, first, is_locked ? Locks::skip : usual_locks(), events);
     has_outage_ = outage.has_value();
     if (outage) co_return outage;
   }
@@ -172,6 +172,14 @@ Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
   co_return decisions;
 }
 
+// Where somebody keeps a row, a lock that is not to be had is likely to be kept, too.
+Locks BatchDecider::usual_locks() const {
+  const bool is_one_kept = std::ranges::any_of(backlog_.failures(), [](const auto& one) {
+    return one.second->error.fault == Fault::locked;
+  });
+  return is_one_kept ? Locks::wait_briefly : Locks::wait;
+}
+
 Locks BatchDecider::locks_for(const Ids& ids) const {
   const bool is_patient = std::ranges::any_of(ids, [this](Id id) {
     const auto* failure = backlog_.failure(id);
@@ -218,7 +226,7 @@ Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Locks 
   if (const auto named = backlog_.for_products(ids, error.products); !named.empty()) {
     co_return co_await try_others(trier, std::move(ids), named, std::move(error), locks, events);
   }
-  if (error.fault == Fault::locked && locks == Locks::wait) {
+  if (error.fault == Fault::locked && locks != Locks::skip) {
     co_return co_await try_parts(trier, std::move(ids), Locks::skip, events);
   }
   if (is_slow(trier.last_took, ids.size())) {

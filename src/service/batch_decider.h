@@ -128,6 +128,7 @@ class BatchDecider {
   Task<Outage> try_parts(Trier& trier, Ids ids, store::Locks locks, Events& events);
   Task<Outage> try_others(Trier& trier, Ids ids, const Ids& named, store::Error error,
                           store::Locks locks, Events& events);
+  store::Locks usual_locks() const;
   store::Locks locks_for(const Ids& ids) const;
   void fail(Id id, store::Error error, std::chrono::steady_clock::duration took, Events& events);
   // Since when others must have passed, so that one that has failed may be refused: because it is

@@ -218,9 +218,13 @@ TEST_F(HandlerTest, WaitsForALockOnceAndThenSkipsWhatSomebodyKeepsLocked) {
     EXPECT_EQ(answer(orders_, {order_for(id, 1)}).size(), 1U);
   }
   EXPECT_EQ(store_.waits_for_locks(), waits);
+  store_.locked = {2, 3};
+  EXPECT_EQ(answer(orders_, {order_for(8, 1), order_for(9, 3)}).size(), 1U);
+  EXPECT_EQ(store_.waits_for_locks(), waits) << "others wait for each row that somebody keeps";
+  EXPECT_EQ(store_.brief_waits_for_locks(), 1);
   store_.locked.clear();
   clock_.pass(std::chrono::seconds(5));
-  EXPECT_EQ(answer(orders_, {}).size(), 1U);
+  EXPECT_EQ(answer(orders_, {}).size(), 2U);
 }
 
 // Another instance may be the next in the queue for it, each time.

@@ -34,9 +34,13 @@ inline constexpr std::size_t kBatchMax = 10'000;
 
 // What a batch does where somebody else holds a row that it needs.
 enum class Locks {
-  wait,  // for some moments; then the batch fails with `locked`
-  skip,  // not at all: the batch fails with `locked` at once and names the products. Nor does it
-         // wait long for a statement: the cause of a failure is being looked for
+  // For some moments; then the batch fails with `locked`.
+  wait,
+  // The same, but for no longer than another instance needs to commit.
+  wait_briefly,
+  // Not at all: the batch fails with `locked` at once and names the products. Nor does it wait long
+  // for a statement: the cause of a failure is being looked for.
+  skip,
 };
 
 template <class T>

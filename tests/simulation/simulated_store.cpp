@@ -16,6 +16,7 @@ using store::Fault::retryable;
 using store::Fault::unavailable;
 
 constexpr Time kLockTimeout = milliseconds(250);
+constexpr Time kBriefLockTimeout = milliseconds(10);
 
 // While it lives, a call that is cancelled drops the connection, and so its transaction.
 class DropsIfCancelled {
@@ -159,7 +160,7 @@ Task<store::Result<void>> SimulatedStore::lock_items(TransactionPointer transact
       environment_.checks.on_found_locked(product);
       continue;
     }
-    if (auto locked = co_await lock(transaction, item_lock(product)); !locked) {
+    if (auto locked = co_await lock(transaction, item_lock(product), locks); !locked) {
       co_return std::unexpected(locked.error());
     }
     const auto& tables = database_.tables();
@@ -309,8 +310,10 @@ Task<store::Result<void>> SimulatedStore::step(TransactionPointer transaction, c
   co_return store::Result<void>();
 }
 
-Task<store::Result<void>> SimulatedStore::lock(TransactionPointer transaction, std::string name) {
-  if (!co_await database_.lock(transaction, name, kLockTimeout)) {
+Task<store::Result<void>> SimulatedStore::lock(TransactionPointer transaction, std::string name,
+                                               store::Locks locks) {
+  const Time at_most = locks == store::Locks::wait_briefly ? kBriefLockTimeout : kLockTimeout;
+  if (!co_await database_.lock(transaction, name, at_most)) {
     co_return transaction->is_open()
         ? fail(transaction, store::Fault::locked, name + ": lock timeout")
         : fail(transaction, link_lost, name + ": the connection is lost");

@@ -39,7 +39,8 @@ class SimulatedStore : public store::Store {
   Task<store::Result<std::shared_ptr<Session>>> connect();
   Task<store::Result<TransactionPointer>> begin();
   Task<store::Result<void>> step(TransactionPointer transaction, const char* what);
-  Task<store::Result<void>> lock(TransactionPointer transaction, std::string name);
+  Task<store::Result<void>> lock(TransactionPointer transaction, std::string name,
+                                 store::Locks locks = store::Locks::wait);
   Task<store::Result<void>> commit(TransactionPointer transaction);
   Task<store::Result<void>> lock_items(TransactionPointer transaction, const domain::Needs& needs,
                                        store::Locks locks, domain::Books& books);

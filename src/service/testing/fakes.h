@@ -346,6 +346,7 @@ class FakeStore : public store::Store {
     }
     if (!skipped.empty()) {
       if (locks == store::Locks::wait) ++waits_for_locks_;
+      if (locks == store::Locks::wait_briefly) ++brief_waits_for_locks_;
       co_return std::unexpected(
           store::Error{store::Fault::locked, "locked",
                        locks == store::Locks::skip ? skipped : std::vector<domain::ProductId>()});
@@ -388,6 +389,7 @@ class FakeStore : public store::Store {
   int trials() const { return trials_; }
   int calls() const { return calls_; }
   int waits_for_locks() const { return waits_for_locks_; }
+  int brief_waits_for_locks() const { return brief_waits_for_locks_; }
 
   domain::MemoryTables tables;
   std::deque<store::Fault> faults;
@@ -411,6 +413,7 @@ class FakeStore : public store::Store {
   int trials_ = 0;
   int calls_ = 0;
   int waits_for_locks_ = 0;
+  int brief_waits_for_locks_ = 0;
 };
 
 }  // namespace inventory::service::testing

@@ -113,7 +113,11 @@ constexpr Statement kReadTime{"read_time", "SELECT now() AT TIME ZONE 'UTC'"};
 // Until the transaction ends.
 constexpr Statement kHurry{"hurry",
                            "SELECT set_config('statement_timeout', '250ms', true), "
-                           "set_config('lock_timeout', '20ms', true)"};
+                           "set_config('lock_timeout', '5ms', true)"};
+
+// A row that somebody keeps is known by then.
+constexpr Statement kHurryForLocks{"hurry_for_locks",
+                                   "SELECT set_config('lock_timeout', '10ms', true)"};
 
 std::string number_text(std::optional<std::int64_t> number) {
   return number ? std::to_string(*number) : "NULL";
@@ -195,6 +199,7 @@ BatchReads::BatchReads(Session& session, const domain::Needs& needs, Locks locks
     : session_(session), needs_(needs) {
   const auto checks = binary_boolean(session.checks_writes());
   if (locks == Locks::skip) execute(kHurry, {});
+  if (locks == Locks::wait_briefly) execute(kHurryForLocks, {});
   if (needs.ids_beyond > 0) {
     execute(kLockSequence, {});
     execute(kMoveSequence, {binary_bigint(needs.ids_beyond)});

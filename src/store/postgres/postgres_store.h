@@ -37,11 +37,11 @@ struct PostgresOptions {
 
   // What the server is told. These must be shorter than call_deadline, so that it is the server
   // that gives up first: then the outcome is known. migrate() is bound by the lock timeout only.
-  // A lock: enough for instances that take turns at a row, each for a commit; short enough to find
-  // out soon which row somebody keeps.
+  // A lock (with Locks::wait_briefly 10 ms): enough for instances that take turns at a row, each
+  // for a commit; short enough to find out soon which row somebody keeps.
   std::chrono::milliseconds lock_timeout{250};
   std::chrono::milliseconds migrate_lock_timeout{5'000};
-  // A statement; with Locks::skip 250 ms, and 20 ms a lock.
+  // A statement; with Locks::skip 250 ms, and 5 ms a lock.
   std::chrono::milliseconds statement_timeout{3'000};
   std::chrono::milliseconds idle_in_transaction_session_timeout{15'000};
 
