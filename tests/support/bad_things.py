@@ -321,8 +321,8 @@ KINDS = {
 class All:
     """Some of each kind."""
 
-    def __init__(self, place, count):
-        self.kinds = [kind(place, count) for kind in KINDS.values()]
+    def __init__(self, place, count, kinds=None):
+        self.kinds = [kind(place, count) for kind in kinds or KINDS.values()]
         self.loses_replies = True
         self.stack = contextlib.ExitStack()
 
