@@ -392,7 +392,7 @@ def beside(servers, load, kind, **settings):
     try:
         with servers.service(url, queue, **settings) as program, kind(place, count) as bad:
             with BadOrders(place, queue, bad.meetings()) as orders:
-                result = servers.measure(program, queue, **load)
+                result = servers.measure(program, queue, may_repeat=True, **load)
             result["bad_orders"] = orders.sent
             return result
     finally:

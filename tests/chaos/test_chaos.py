@@ -4,6 +4,8 @@ Each test is a scenario; a seed decides what is asked and what fails, and in whi
 """
 
 import contextlib
+import os
+import types
 import uuid
 
 import pytest
@@ -14,7 +16,8 @@ from database import Postgres, Sqlite
 from gate import Gate
 from patroni_cluster import PatroniCluster
 from servers import Server
-from service import Queues
+from service import Queues, Service
+from traffic import RequestsOfVersion1
 from waiting import wait_for
 from world import World
 
@@ -58,6 +61,49 @@ def test_with_postgres(broker, folder, rounds):
                 database_gate=database_gate,
             )
             rounds.add(world.run(seed, make_faults, "with postgres"))
+
+
+VERSION_1 = os.environ.get("INVENTORY_TEST_VERSION_1")
+
+
+@pytest.mark.skipif(not VERSION_1, reason="INVENTORY_TEST_VERSION_1 names no program of 1.0")
+def test_with_an_upgrade(broker, folder, rounds):
+    """One instance of 1.0 after the other becomes one of now, under load, while others fail."""
+    with Server("postgres", folder / "postgres-of-upgrade") as postgres:
+        for seed in rounds:
+            are_new = set()
+
+            def make_service(number, amqp_url, database_url, queues, options):
+                if number in are_new:
+                    return Service(amqp_url, database_url, queues, options)
+                known = types.SimpleNamespace(options=lambda: queues.options()[:4])
+                return Service(amqp_url, database_url, known, options, VERSION_1)
+
+            def make_faults(world, chance, say):
+                faults.happen(world, faults.SERVICE[:3], chance, say)
+                for number in range(world.instances):
+                    world.stop_service(number)
+                    are_new.add(number)
+                    world.start_service(number)
+                    world.traffic.wait_for_answers(100, faults.RECOVERY_S)
+                    say(f"service {number} is of now")
+                    faults.happen(world, faults.SERVICE[:3], chance, say)
+                for service in world.services:
+                    service.wait_ready()
+                world.traffic.requests.knows_all = True
+                faults.happen(world, faults.SERVICE[:3], chance, say)
+
+            database = Postgres.new_schema(postgres.url)
+            world = World(
+                Queues.fresh(),
+                database,
+                [broker.url],
+                (broker.url, database.url),
+                requests=RequestsOfVersion1,
+                make_service=make_service,
+                broker=broker,
+            )
+            rounds.add(world.run(seed, make_faults, "with an upgrade"))
 
 
 def test_with_sqlite(broker, folder, rounds):

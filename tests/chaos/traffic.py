@@ -243,6 +243,23 @@ class Requests:
         return request
 
 
+class RequestsOfVersion1(Requests):
+    """What 1.0 knows, until `knows_all`."""
+
+    knows_all = False
+
+    def next(self):
+        while True:
+            request = super().next()
+            if self.knows_all or self._is_known(request):
+                return request
+
+    @staticmethod
+    def _is_known(request):
+        is_order = request.order is None or not {"items", "hold_seconds"} & request.order.keys()
+        return request.queue in ("order", "item") and is_order
+
+
 def _without_quantities(order):
     if "items" not in order:
         return {"order_id": order["order_id"], "product_id": order["product_id"]}

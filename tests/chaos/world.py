@@ -33,6 +33,8 @@ class World:
         self.queue_type = parts.pop("queue_type", "classic")
         self.instances = parts.pop("instances", 2)
         self.events = parts.pop("events", None)  # levels or all, if somebody listens
+        self.requests = parts.pop("requests", Requests)
+        self.make_service = parts.pop("make_service", lambda _, *arguments: Service(*arguments))
         self.listener = None
         self.figures = collections.Counter()
         self.services = []
@@ -46,7 +48,7 @@ class World:
             options += [f"--events-exchange={self._exchange()}", f"--events={self.events}"]
         amqp_url, *database_urls = self.service_urls
         database_url = database_urls[number % len(database_urls)]
-        service = Service(amqp_url, database_url, self.queues, options)
+        service = self.make_service(number, amqp_url, database_url, self.queues, options)
         self.services[number] = service.start()
 
     def _exchange(self):
@@ -85,7 +87,9 @@ class World:
             self.requests_of_faults = Requests(
                 random.Random(f"faults {name} {seed}"), list(few), list(many)
             )
-            requests = Requests(random.Random(f"requests {name} {seed}"), list(few), list(many))
+            requests = self.requests(
+                random.Random(f"requests {name} {seed}"), list(few), list(many)
+            )
             self.traffic = Traffic(self.broker_urls, self.queues, self.queue_type, requests)
             stack.enter_context(self.traffic)
             self.traffic.wait_for_answers(100, faults.RECOVERY_S)

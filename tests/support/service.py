@@ -74,10 +74,10 @@ class Service:
 
     started = []  # for the report of a failed test
 
-    def __init__(self, amqp_url, database_url, queues, options=()):
+    def __init__(self, amqp_url, database_url, queues, options=(), program=PROGRAM):
         # It does not outlive the tests, however they end.
         tied = ["setpriv", "--pdeathsig", "KILL"]
-        self.command = [*tied, PROGRAM, "serve", *queues.options(), *options]
+        self.command = [*tied, program, "serve", *queues.options(), *options]
         self.environment = environment(
             AMQP_URL=amqp_url, DATABASE_URL=database_url, INVENTORY_HTTP_LISTEN="127.0.0.1:0"
         )
