@@ -1,6 +1,7 @@
 #include "service/backlog.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace inventory::service {
@@ -112,7 +113,10 @@ void Backlog::suspect(std::span<const Id> ids, const store::Error& error, TimePo
 }
 
 void Backlog::take(std::span<const Id> ids) {
-  for (const Id id : ids) requests_.at(id).is_taken = true;
+  for (const Id id : ids) {
+    assert(!requests_.at(id).is_taken);  // nobody else is trying it
+    requests_.at(id).is_taken = true;
+  }
 }
 
 void Backlog::give_back(std::span<const Id> ids) {
@@ -152,6 +156,7 @@ Backlog::Due Backlog::due(TimePoint now) const {
 }
 
 std::vector<Backlog::Id> Backlog::unblocked(std::span<const Id> ids) const {
+  assert(std::ranges::is_sorted(ids));
   std::vector<Id> unblocked;
   Products blocked;
   auto asked = ids.begin();

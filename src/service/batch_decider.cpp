@@ -1,6 +1,7 @@
 #include "service/batch_decider.h"
 
 #include <algorithm>
+#include <cassert>
 #include <iterator>
 #include <tuple>
 #include <utility>
@@ -164,6 +165,7 @@ Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
   observer_.transaction(now - since, fault);
   trier.last_took = now - since;
   if (decisions) {
+    assert(decisions->size() == requests.size());  // one each, in their order
     pulse_->beat(now, std::ranges::any_of(*decisions, has_written_stock));
     trier.conflicts = 0;
   } else if (fault == Fault::retryable) {
@@ -313,6 +315,7 @@ void BatchDecider::make_room(Id id, const std::string& why,
 }
 
 void BatchDecider::refuse(Id id, std::string why, std::string_view reason, Events& events) {
+  assert(requests_.contains(id));  // it is refused once
   events.push_back({id, Refused{std::move(why), reason}});
   if (backlog_.failure(id) != nullptr) {
     backlog_.give_up(id, clock_.steady_now());

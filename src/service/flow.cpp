@@ -1,6 +1,7 @@
 #include "service/flow.h"
 
 #include <algorithm>
+#include <cassert>
 #include <iterator>
 #include <utility>
 
@@ -161,6 +162,7 @@ Task<std::optional<Status>> Flow::open() {
   auto link = co_await broker_.open();
   if (!link) co_return not_ready(link.error());
   link_ = std::move(*link);
+  assert(acknowledger_.in_hand() == 0);  // nothing is kept from an earlier link
   if (pause_.is_stopping()) {
     link_->stop_receiving();
   }
@@ -268,6 +270,7 @@ Task<std::optional<std::vector<amqp::Delivery>>> Flow::receive(Status& why) {
     }
     co_return std::nullopt;
   }
+  assert(deliveries->size() <= count);
   for (const amqp::Delivery& delivery : *deliveries) acknowledger_.received(delivery.delivery_tag);
   if (!deliveries->empty()) observer_.received(deliveries->size());
   co_return std::move(*deliveries);
@@ -316,6 +319,7 @@ void Flow::on_settled(const SettledRequest& request) {
 
 void Flow::acknowledge() {
   if (settled_.delivered.empty()) return;
+  assert(link_);  // they are of its deliveries
   const auto due = acknowledger_.take();
   if (due.up_to) link_->acknowledge_up_to(*due.up_to);
   for (const std::uint64_t delivery_tag : due.alone) link_->acknowledge(delivery_tag);

@@ -1,5 +1,6 @@
 #include "store/postgres/session.h"
 
+#include <cassert>
 #include <utility>
 
 #include <fmt/format.h>
@@ -107,6 +108,7 @@ void Session::execute(const Statement& statement,
 }
 
 void Session::commit() {
+  assert(!committing_);  // it comes last in its segment
   execute(kCommit, {});
   committing_ = true;
 }
@@ -134,6 +136,7 @@ Task<Result<Results>> Session::synchronize(const char* doing, Deadline deadline)
 }
 
 Task<Result<Results>> Session::script(const char* doing, std::string sql, Deadline deadline) {
+  assert(queued_.empty() && !committing_);  // one segment or script at a time
   // Several statements at once are for the simple protocol, which pipeline mode excludes.
   if (PQexitPipelineMode(connection_.get()) == 0) {
     co_return std::unexpected(lose(doing, PQerrorMessage(connection_.get())));
@@ -222,6 +225,7 @@ Task<Result<Results>> Session::read_segment(const char* doing, Deadline deadline
     }
     switch (PQresultStatus(result->get())) {
       case PGRES_PIPELINE_SYNC:
+        assert(at + 1 == queued_.size());  // each part has had its result
         co_return results;
       case PGRES_FATAL_ERROR:
         results = std::unexpected(server_error(doing, result->get(), queued_[at]));
