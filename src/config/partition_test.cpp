@@ -1,0 +1,71 @@
+#include "config/partition.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "domain/partition.h"
+
+namespace inventory::config {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::expected<LoadedConfiguration, std::string> load(FlagValues flags) {
+  return load_configuration(
+      flags, [](const auto&) { return std::optional<std::string>(); }, std::nullopt);
+}
+
+Configuration in(std::uint32_t number, FlagValues flags) {
+  flags.emplace("partition", "all/16");
+  return in_partition(load(std::move(flags))->configuration, number);
+}
+
+TEST(Partition, HoldsEachProductOnce) {
+  for (const domain::ProductId product : {-17, -1, 0, 1, 15, 16, 35}) {
+    int holders = 0;
+    for (std::uint32_t number = 0; number < 16; ++number) {
+      holders += domain::Partition{number, 16}.holds(product) ? 1 : 0;
+    }
+    EXPECT_EQ(holders, 1) << product;
+  }
+  EXPECT_EQ(domain::partition_of(35, 16), 3U);
+  EXPECT_EQ(domain::partition_of(-1, 16), 15U);
+}
+
+TEST(Partition, IsANumberOfACountOrAllOfThem) {
+  const auto read = [](const char* text) {
+    return load({{"partition", text}})->configuration.partitions;
+  };
+  EXPECT_EQ(read("none"), std::nullopt);
+  EXPECT_EQ(read("3/16"), (Partitions{.count = 16, .number = 3}));
+  EXPECT_EQ(read("0/1"), (Partitions{.count = 1, .number = 0}));
+  EXPECT_EQ(read("all/1024"), (Partitions{.count = 1024}));
+  for (const char* wrong : {"", "3", "16/16", "0/0", "all/1025", "-1/16", "3/", "/16", "3/16/2"}) {
+    const auto loaded = load({{"partition", wrong}});
+    ASSERT_FALSE(loaded) << wrong;
+    EXPECT_THAT(loaded.error(), ::testing::StartsWith("partition (flag --partition) takes NUMBER"));
+  }
+}
+
+TEST(Partition, HasQueuesForRequestsOfItsOwn) {
+  const auto three = in(3, {{"adjust-queue", "none"}});
+  EXPECT_THAT(three.request_queues(),
+              ElementsAre("order_validate.3", "inventory_new_item.3", "order_cancel.3",
+                          "order_confirm.3", "order_validate.expiry.3"));
+  EXPECT_EQ(three.order_response_queue, "order_validate_response");
+  EXPECT_EQ(three.partitions, (Partitions{.count = 16, .number = 3}));
+}
+
+TEST(Partition, HasASchemaAndPerhapsADatabaseOfItsOwn) {
+  const auto shared = in(3, {{"database-url", "postgresql://u@h/d"}});
+  EXPECT_EQ(shared.database, DatabaseUrl(PostgresUrl{"postgresql://u@h/d", "inventory_3"}));
+  const auto own = in(12, {{"database-url", "postgresql://u@h{partition}/d{partition}"},
+                           {"read-database-url", "sqlite:read-{partition}.db"}});
+  EXPECT_EQ(own.database, DatabaseUrl(PostgresUrl{"postgresql://u@h12/d12", "inventory_12"}));
+  EXPECT_EQ(own.read_database, DatabaseUrl(SqlitePath{"read-12.db"}));
+}
+
+}  // namespace
+}  // namespace inventory::config
