@@ -9,6 +9,7 @@
 
 #include "cli/arguments.h"
 #include "cli/exit_status.h"
+#include "cli/partitions.h"
 #include "config/database_url.h"
 #include "server/migration_text.h"
 #include "server/open_store.h"
@@ -51,7 +52,8 @@ store::Task<int> carry_out(store::Store& store, const config::Configuration& con
 // reason logged.
 int migrate(const config::Configuration& configuration, const MigrateOptions& options) {
   boost::asio::io_context context{1};
-  const auto store = server::open_store(context.get_executor(), configuration.database);
+  const auto store =
+      server::open_store(context.get_executor(), configuration.database, owner_of(configuration));
   int exit_status = kExitFailed;
   boost::asio::co_spawn(context, carry_out(*store, configuration, options.dry_run),
                         [&](const std::exception_ptr& error, int status) {
@@ -60,6 +62,11 @@ int migrate(const config::Configuration& configuration, const MigrateOptions& op
                         });
   context.run();
   return exit_status;
+}
+
+int migrate_each(const config::Configuration& configuration, const MigrateOptions& options) {
+  return for_each_partition(
+      configuration, [&](const config::Configuration& one) { return migrate(one, options); });
 }
 
 }  // namespace
@@ -77,7 +84,7 @@ Command migrate_command() {
           "command\nline or setting; 3 failed.",
       .options = {{"--dry-run", "", "print what it would do, and do nothing"}},
       .prepare = [](const Arguments& given, const config::Configuration&) -> Prepared {
-        return prepared<MigrateOptions>(MigrateOptions{given.flag("--dry-run")}, migrate);
+        return prepared<MigrateOptions>(MigrateOptions{given.flag("--dry-run")}, migrate_each);
       },
   };
 }

@@ -17,13 +17,14 @@
 #include "store/migration_plan.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/instance_lock.h"
+#include "store/sqlite/sqlite_store.h"
 #include "store/sqlite/tables.h"
 
 namespace inventory::store::sqlite {
 
 class Session {
  public:
-  explicit Session(std::string path) : path_(std::move(path)) {}
+  explicit Session(SqliteOptions options) : path_(std::move(options.path)), owner_(options.owner) {}
 
   Result<MigrationPlan> plan_migration() const;
   Result<int> migrate();
@@ -60,6 +61,7 @@ class Session {
   void close();
 
   std::string path_;
+  TablesOwner owner_;
   std::optional<InstanceLock> lock_;
   std::unique_ptr<Connection> connection_;
   std::optional<Tables> tables_;  // only while the schema is current; ends before the connection

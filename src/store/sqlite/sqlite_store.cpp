@@ -25,7 +25,7 @@ constexpr std::chrono::milliseconds kIdleBeforeCheckpoint{500};
 class SqliteStore : public Store {
  public:
   SqliteStore(asio::any_io_executor executor, SqliteOptions options)
-      : executor_(std::move(executor)), path_(options.path), session_(std::move(options.path)) {}
+      : executor_(std::move(executor)), path_(options.path), session_(std::move(options)) {}
 
   ~SqliteStore() override {
     closing_ = true;

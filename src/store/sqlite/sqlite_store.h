@@ -25,11 +25,13 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "store/store.h"
+#include "store/tables_owner.h"
 
 namespace inventory::store::sqlite {
 
 struct SqliteOptions {
   std::string path;  // of the database file; migrate() makes it where it is missing
+  TablesOwner owner = {};
 };
 
 std::unique_ptr<Store> make_sqlite_store(boost::asio::any_io_executor executor,
