@@ -359,9 +359,13 @@ def test_a_running_undivided_instance_decides_nothing_after_the_move(broker, que
     assert client.inbox == []
 
 
-def test_a_move_is_offered_where_it_can_be_done(folder):
+def test_a_move_is_offered_where_it_can_be_done(folder, postgres):
     for url in (f"sqlite:{folder}/x-{{partition}}.db", "postgresql://h/d{partition}"):
         done = command("migrate", "--from-undivided", database=url)
         assert done.returncode == 2 and "within one PostgreSQL database" in done.stderr
+    empty = Postgres.new_database(postgres.url)
+    done = command("migrate", "--from-undivided", database=empty.url)
+    assert done.returncode == 3 and "there is no undivided stock" in done.stderr
+    assert empty.query("SELECT to_regnamespace('inventory_0')") == [(None,)]
     done = command("migrate", "--from-undivided", database="postgresql://h/d", partition="3/4")
     assert done.returncode == 2 and "goes with --partition all/COUNT" in done.stderr

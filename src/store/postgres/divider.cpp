@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "store/postgres/adoption.h"
 #include "store/postgres/blocking_loop.h"
 #include "store/postgres/connect.h"
 #include "store/postgres/schema.h"
@@ -108,7 +109,26 @@ class PostgresDivider : public Divider {
     session_ = std::make_unique<Session>(loop_.executor(), std::move(*connected));
     const auto set = co_await script("setting up the session", kNoTransactionTimeout);
     if (!set) co_return std::unexpected(set.error());
-    co_return Result<void>();
+    co_return co_await check_undivided();
+  }
+
+  // That there is an undivided stock, or was, before anything is made.
+  Task<Result<void>> check_undivided() {
+    const auto there = co_await script(kLooking, fmt::format("SELECT {}", kHasVersions));
+    if (!there) co_return std::unexpected(there.error());
+    if (std::string_view(PQgetvalue(there->back().get(), 0, 0)) != "t") {
+      co_return std::unexpected(Error{
+          Fault::unavailable, fmt::format("PostgreSQL {}: there is no undivided stock of this "
+                                          "service where search_path leads",
+                                          session_->where())});
+    }
+    const auto read = co_await script(kLooking, kReadOwner);
+    if (!read) co_return std::unexpected(read.error());
+    const PGresult* rows = read->back().get();
+    const bool was_moved =
+        PQntuples(rows) > 0 && std::string_view(PQgetvalue(rows, 0, 0)).starts_with(kMovedInto);
+    if (was_moved) co_return Result<void>();
+    co_return co_await check_to_be_moved(rows);
   }
 
   Task<Result<bool>> look(std::string schema, domain::Partition partition) {
@@ -148,7 +168,7 @@ class PostgresDivider : public Divider {
     if (PQntuples(rows) > 0 && PQgetvalue(rows, 0, 0) == moved_name(count)) {
       co_return Result<void>();
     }
-    if (auto ready = co_await check_ready_in_transaction(rows); !ready) co_return ready;
+    if (auto ready = co_await check_to_be_moved(rows); !ready) co_return ready;
     const auto renamed = co_await script(
         kMoving, fmt::format("{}; INSERT INTO inventory_migration (version, name) VALUES (0, '{}')",
                              kRename, moved_name(count)));
@@ -156,7 +176,7 @@ class PostgresDivider : public Divider {
     co_return Result<void>();
   }
 
-  Task<Result<void>> check_ready_in_transaction(const PGresult* owner) {
+  Task<Result<void>> check_to_be_moved(const PGresult* owner) {
     if (auto wrong = check_owner(*session_, {}, owner)) co_return std::unexpected(*wrong);
     const auto version = co_await script(
         kMoving,
@@ -213,7 +233,7 @@ class PostgresDivider : public Divider {
 
   static constexpr std::chrono::hours kDeadline{24};
   static constexpr const char* kMoving = "moving the stock into partitions";
-  static constexpr const char* kLooking = "looking at a partition's tables";
+  static constexpr const char* kLooking = "looking at the tables";
 
   BlockingLoop loop_;
   PostgresOptions options_;
