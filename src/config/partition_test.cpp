@@ -82,6 +82,18 @@ TEST(Partition, NeedsAFileOfItsOwn) {
             "(default)");
 }
 
+TEST(Partition, HasRoomForItsNumberBehindTheNamesOfQueues) {
+  const auto with_queue = [](std::size_t bytes) {
+    return load({{"partition", "0/1024"},
+                 {"database-url", "postgresql://u@h/d"},
+                 {"adjust-queue", std::string(bytes, 'a')}});
+  };
+  EXPECT_TRUE(with_queue(246));
+  ASSERT_FALSE(with_queue(247));
+  EXPECT_THAT(with_queue(247).error(),
+              ::testing::StartsWith("adjust-queue (flag --adjust-queue) takes a shorter name"));
+}
+
 TEST(Partition, IsThatOfTheProducts) {
   const auto undivided = load({})->configuration;
   EXPECT_EQ(in_partition_of(undivided, {5})->order_queue, "order_validate");
