@@ -6,10 +6,12 @@
 #include <fstream>
 #include <system_error>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 
 #include "config/credentials.h"
+#include "config/partition.h"
 #include "config/settings.h"
 #include "config/settings_file.h"
 #include "contract/queues.h"
@@ -171,6 +173,9 @@ Applied apply(const Setting& setting, const Found& found, Configuration& configu
   return std::unexpected(std::move(line));
 }
 
+constexpr std::array<std::string_view, 6> kRequestQueues{
+    "order-queue", "item-queue", "cancel-queue", "confirm-queue", "adjust-queue", "expiry-queue"};
+
 // Checks that need more than one setting.
 class TogetherCheck {
  public:
@@ -201,6 +206,41 @@ class TogetherCheck {
                                         "({})",
                                         one.setting->name, one.source));
         }
+      }
+    }
+    return {};
+  }
+
+  // Files are not shared: each partition needs one of its own.
+  Applied partitions(const Configuration& configuration) const {
+    const SettingInForce& partition = get("partition");
+    for (const auto& [name, database] :
+         {std::pair("database-url", &configuration.database),
+          std::pair("read-database-url", &configuration.read_database)}) {
+      const auto* sqlite = std::get_if<SqlitePath>(database);
+      const auto& text = sqlite != nullptr ? sqlite->path : std::get<PostgresUrl>(*database).url;
+      const bool has_place = text.find(kPartitionPlaceholder) != std::string::npos;
+      const SettingInForce& url = get(name);
+      if (has_place && !configuration.partitions) {
+        return wrong(url, fmt::format("no {} without a partition ({})", kPartitionPlaceholder,
+                                      partition.source));
+      }
+      if (sqlite != nullptr && !has_place && configuration.partitions &&
+          configuration.partitions->count > 1) {
+        return wrong(url,
+                     fmt::format("a file for each partition ({}): write {} in its name: "
+                                 "sqlite:inventory-{}.db",
+                                 partition.source, kPartitionPlaceholder, kPartitionPlaceholder));
+      }
+    }
+    for (const std::string_view name : kRequestQueues) {
+      const SettingInForce& queue = get(name);
+      if (!configuration.partitions || queue.text == "none") continue;
+      const auto last = contract::partition_queue(queue.text, configuration.partitions->count - 1);
+      if (contract::dead_letter_queue(last).size() > contract::kQueueNameBytesMax) {
+        return wrong(queue, fmt::format("a shorter name, so that the last partition ({}) has room "
+                                        "for its number behind it",
+                                        partition.source));
       }
     }
     return {};
@@ -298,7 +338,8 @@ std::expected<LoadedConfiguration, std::string> load_configuration(
     loaded.in_force.push_back({&setting, std::move(found->text), std::move(found->source)});
   }
   const TogetherCheck check(loaded.in_force);
-  for (const Applied& checked : {check.queues(), check.tls(loaded.configuration)}) {
+  for (const Applied& checked :
+       {check.queues(), check.tls(loaded.configuration), check.partitions(loaded.configuration)}) {
     if (!checked) return std::unexpected(checked.error());
   }
   return loaded;

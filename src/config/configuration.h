@@ -31,6 +31,14 @@
 
 namespace inventory::config {
 
+// How products are shared out, and which share is meant.
+struct Partitions {
+  std::uint32_t count = 1;                             // 1 to domain::kPartitionsMax
+  std::optional<std::uint32_t> number = std::nullopt;  // below count; nothing: all of them
+
+  friend bool operator==(const Partitions&, const Partitions&) = default;
+};
+
 struct Configuration {
   amqp::Endpoint amqp_endpoint;
   amqp::TlsOptions amqp_tls;  // set with amqps:// only; certificate and key together or neither
@@ -50,6 +58,10 @@ struct Configuration {
   // queue unless a name was given.
   std::string expiry_queue;
   amqp::QueueType queue_type{};
+
+  // Nothing: products are not shared out. Names of queues and databases are those of all
+  // partitions; partition.h has those of one.
+  std::optional<Partitions> partitions;
 
   std::string events_exchange;  // 1 to 255 bytes; empty: there are no events
   domain::Telling events{};     // which changes of stock are told

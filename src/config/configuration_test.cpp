@@ -106,6 +106,7 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
       {"adjust-queue", "none"},
       {"order-response-queue", "or"},
       {"item-response-queue", "ir"},
+      {"partition", "3/16"},
       {"queue-type", "quorum"},
       {"events-exchange", "e"},
       {"events", "all"},
@@ -138,6 +139,7 @@ TEST(Configuration, ReadsEverySettingFromEverySource) {
     EXPECT_EQ(read.amqp_endpoint.vhost, "v");
     EXPECT_EQ(read.database, DatabaseUrl(PostgresUrl{"postgresql://u:p@h/d"}));
     EXPECT_EQ(read.read_database, DatabaseUrl(PostgresUrl{"postgresql://r:p@standby/d"}));
+    EXPECT_EQ(read.partitions, (Partitions{.count = 16, .number = 3}));
     EXPECT_EQ(read.order_queue, "o");
     EXPECT_EQ(read.item_queue, "i");
     EXPECT_EQ(read.cancel_queue, "c");

@@ -21,7 +21,8 @@ struct SqlitePath {
 };
 
 struct PostgresUrl {
-  std::string url;  // one that PQconninfoParse takes, beginning with postgresql://
+  std::string url;          // one that PQconninfoParse takes, beginning with postgresql://
+  std::string schema = {};  // where the tables are; empty: where the URL's search_path leads
 
   friend bool operator==(const PostgresUrl&, const PostgresUrl&) = default;
 };

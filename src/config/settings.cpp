@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "contract/queues.h"
+#include "domain/partition.h"
 #include "store/store.h"
 #include "terminal/utf8.h"
 
@@ -129,6 +130,22 @@ Applied read_http_hosts(std::string_view text, Configuration& configuration) {
   return {};
 }
 
+Applied read_partition(std::string_view text, Configuration& configuration) {
+  configuration.partitions.reset();
+  if (text == "none") return {};
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return std::unexpected("");
+  const std::string_view number = text.substr(0, slash);
+  Partitions partitions;
+  auto read = read_number<std::uint32_t>(text.substr(slash + 1), 1, domain::kPartitionsMax,
+                                         partitions.count);
+  if (read && number != "all") {
+    read = read_number<std::uint32_t>(number, 0, partitions.count - 1, partitions.number.emplace());
+  }
+  if (read) configuration.partitions = partitions;
+  return read;
+}
+
 constexpr Setting kSettings[] = {
     {.name = "amqp-url",
      .environment = "AMQP_URL",
@@ -218,6 +235,13 @@ constexpr Setting kSettings[] = {
      .takes = kTakesQueueName,
      .apply = [](std::string_view text,
                  Configuration& to) { return read_queue_name(text, to.item_response_queue); }},
+    {.name = "partition",
+     .environment = "INVENTORY_PARTITION",
+     .placeholder = "N/COUNT",
+     .default_text = "none",
+     .description = "which share of the products, as in 3/16; all/16: each; none: undivided",
+     .takes = "NUMBER/COUNT, all/COUNT or none, with a COUNT from 1 to 1024",
+     .apply = read_partition},
     {.name = "queue-type",
      .environment = "INVENTORY_QUEUE_TYPE",
      .placeholder = "TYPE",

@@ -3,6 +3,7 @@
 // Queues: the names of those that belong to a request queue (docs/contract.md), in one place.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,11 @@ inline std::string dead_letter_queue(std::string_view request_queue) {
 // What keeps the replies to its requests that their clients' queues did not take.
 inline std::string kept_queue(std::string_view request_queue) {
   return std::string(request_queue) += kKeptSuffix;
+}
+
+// Where requests go that are for one partition of the products.
+inline std::string partition_queue(std::string_view request_queue, std::uint32_t number) {
+  return (std::string(request_queue) += '.') += std::to_string(number);
 }
 
 // Where the service asks itself to give back what holds took that are over, unless a setting says

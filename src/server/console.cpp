@@ -119,10 +119,12 @@ std::string Console::status_json() {
   watch_.look();
   const auto checks = sources_.checks();
   json::object status;
-  status["instance"] = {{"version", INVENTORY_VERSION},
-                        {"host", host_name()},
-                        {"pid", getpid()},
-                        {"started_at", contract::format_timestamp(started_at_)}};
+  status["instance"] = {
+      {"version", INVENTORY_VERSION},
+      {"host", host_name()},
+      {"pid", getpid()},
+      {"started_at", contract::format_timestamp(started_at_)},
+      {"partition", sources_.partition.empty() ? json::value() : json::value(sources_.partition)}};
   status["now"] = contract::format_timestamp(clock_.now());
   status["ready"] = ops::is_ready(checks);
   json::array& checks_json = status["checks"].emplace_array();

@@ -49,6 +49,7 @@ struct ConsoleSources {
   std::function<std::vector<ops::HealthCheck>()> checks;
   std::function<std::vector<ConsoleQueue>()> queues;
   std::function<std::optional<store::HoldCounts>()> holds;
+  std::string partition = {};  // "3 of 16"; empty: the stock is undivided
 };
 
 class Console {

@@ -9,12 +9,14 @@
 namespace inventory::server {
 
 std::unique_ptr<store::Reader> open_reader(const config::DatabaseUrl& database,
+                                           const store::TablesOwner& owner,
                                            std::optional<std::chrono::milliseconds> deadline) {
   if (const auto* sqlite = std::get_if<config::SqlitePath>(&database)) {
-    return store::sqlite::make_sqlite_reader(sqlite->path, deadline);
+    return store::sqlite::make_sqlite_reader({.path = sqlite->path, .owner = owner}, deadline);
   }
-  store::postgres::PostgresOptions options{.connection_string =
-                                               std::get<config::PostgresUrl>(database).url};
+  const auto& postgres = std::get<config::PostgresUrl>(database);
+  store::postgres::PostgresOptions options{
+      .connection_string = postgres.url, .schema = postgres.schema, .owner = owner};
   if (!deadline) {
     return store::postgres::make_postgres_reader(std::move(options));
   }

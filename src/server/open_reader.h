@@ -8,12 +8,14 @@
 
 #include "config/database_url.h"
 #include "store/reader.h"
+#include "store/tables_owner.h"
 
 namespace inventory::server {
 
-// Does not connect yet: begin() does. deadline: of connecting and of each call; in SQLite, of all
-// calls of a begin(). Without it the adapter's own.
+// Does not connect yet: begin() does. owner: whose tables they are. deadline: of connecting and of
+// each call; in SQLite, of all calls of a begin(). Without it the adapter's own.
 std::unique_ptr<store::Reader> open_reader(const config::DatabaseUrl& database,
+                                           const store::TablesOwner& owner,
                                            std::optional<std::chrono::milliseconds> deadline = {});
 
 }  // namespace inventory::server

@@ -8,11 +8,13 @@
 
 #include "config/database_url.h"
 #include "store/store.h"
+#include "store/tables_owner.h"
 
 namespace inventory::server {
 
-// Does not connect yet: the first call that needs the database does.
+// Does not connect yet: the first call that needs the database does. owner: whose tables they are.
 std::unique_ptr<store::Store> open_store(const boost::asio::any_io_executor& executor,
-                                         const config::DatabaseUrl& database);
+                                         const config::DatabaseUrl& database,
+                                         const store::TablesOwner& owner);
 
 }  // namespace inventory::server

@@ -29,6 +29,7 @@
 #include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
 
+#include "config/partition.h"
 #include "ops/health.h"
 #include "ops/http_listener.h"
 #include "ops/logging.h"
@@ -132,7 +133,8 @@ struct Line {
              .aside_max = std::max<std::size_t>(1, configuration.prefetch / 2),
              .pulse = std::move(pulse),
              .events = configuration.events_exchange.empty() ? std::nullopt
-                                                             : std::optional(configuration.events)},
+                                                             : std::optional(configuration.events),
+             .partition = config::partition_of(configuration)},
             store, clock, metrics)),
         flow(executor,
              {.queue = queue,
@@ -171,11 +173,14 @@ struct Line {
 // Service: everything that runs on the event loop of `serve`.
 class Service {
  public:
-  Service(const config::Configuration& configuration, const std::string& http_token,
-          const ops::BackgroundLog& log)
+  // `whole`: the configuration of all partitions, of which `configuration` is that of one; without
+  // partitions the same.
+  Service(const config::Configuration& configuration, const config::Configuration& whole,
+          const std::string& http_token, const ops::BackgroundLog& log)
       : configuration_(configuration),
+        whole_(whole),
         log_(log),
-        store_(open_store(context_.get_executor(), configuration.database)),
+        store_(open_store(context_.get_executor(), configuration.database, owner_)),
         signals_(context_, SIGTERM, SIGINT),
         stopped_(context_, boost::asio::steady_timer::time_point::max()) {
     lines_dropped_ = &prometheus::BuildCounter()
@@ -194,6 +199,15 @@ class Service {
         .Register(*registry_)
         .Add({{"version", INVENTORY_VERSION}})
         .Set(1);
+    if (const auto& partition = owner_.partition) {
+      prometheus::BuildGauge()
+          .Name("inventory_partition_info")
+          .Help("Always 1; its labels say which share of the products this is.")
+          .Register(*registry_)
+          .Add({{"partition", std::to_string(partition->number)},
+                {"count", std::to_string(partition->count)}})
+          .Set(1);
+    }
     for (const service::KindRow& kind : service::kinds()) add_line(kind);
     if (configuration.http_listen) {
       http_.emplace(context_.get_executor(), *configuration.http_listen, routes(),
@@ -204,6 +218,10 @@ class Service {
   int run() {
     spdlog::info("inventory-service {} on {} and {}", INVENTORY_VERSION,
                  configuration_.amqp_endpoint.display(), config::display(configuration_.database));
+    if (owner_.partition) {
+      spdlog::info("{}: the products whose id mod {} is {}", store::display(*owner_.partition),
+                   owner_.partition->count, owner_.partition->number);
+    }
     if (http_ && configuration_.read_database != configuration_.database) {
       spdlog::info("http: items and the ledger are read from {}",
                    config::display(configuration_.read_database));
@@ -224,7 +242,7 @@ class Service {
     const std::string& queue = configuration_.*settings->queue;
     if (queue.empty()) return;  // switched off
     const std::string reply_queue = settings->reply_queue == nullptr
-                                        ? queue + "_response"
+                                        ? whole_.*settings->queue + "_response"
                                         : configuration_.*settings->reply_queue;
     lines_.push_back(std::make_unique<Line>(
         context_.get_executor(), configuration_, kind, queue,
@@ -281,7 +299,15 @@ class Service {
     for (const auto& line : lines_) {
       queues.push_back({line->queue, status_of(*line), line->delivery_limit.note()});
     }
-    return readiness_checks(queues, schema_problem_, sweeper_problem());
+    auto checks = readiness_checks(queues, schema_problem_, sweeper_problem());
+    if (owner_.partition) checks.push_back({"partition", "", partition_text()});
+    return checks;
+  }
+
+  // "3 of 16"; empty of an undivided stock.
+  std::string partition_text() const {
+    const auto& partition = owner_.partition;
+    return partition ? fmt::format("{} of {}", partition->number, partition->count) : "";
   }
 
   std::string sweeper_problem() const {
@@ -463,15 +489,18 @@ class Service {
   }
 
   const config::Configuration& configuration_;
+  const config::Configuration& whole_;
+  const store::TablesOwner owner_{.partition = config::partition_of(configuration_)};
   const ops::BackgroundLog& log_;
   boost::asio::io_context context_{1};
   std::unique_ptr<store::Store> store_;
-  PageReader page_reader_{context_.get_executor(), [this] {
-                            return open_reader(configuration_.read_database, kPageReadTimeout);
-                          }};
+  PageReader page_reader_{
+      context_.get_executor(),
+      [this] { return open_reader(configuration_.read_database, owner_, kPageReadTimeout); }};
   PageReader search_reader_{
       context_.get_executor(),
-      [this] { return open_reader(configuration_.read_database, kSearchTimeout); }, kSearchTimeout};
+      [this] { return open_reader(configuration_.read_database, owner_, kSearchTimeout); },
+      kSearchTimeout};
   ItemPages item_pages_{page_reader_, search_reader_};
   LedgerPages ledger_pages_{page_reader_};
   service::SystemClock clock_;
@@ -483,7 +512,7 @@ class Service {
   prometheus::Gauge* sweeper_failing_ = nullptr;  // of the registry
   HoldMetrics hold_metrics_{
       context_.get_executor(),
-      [this] { return open_reader(configuration_.database, kHoldCountTimeout); }, clock_,
+      [this] { return open_reader(configuration_.database, owner_, kHoldCountTimeout); }, clock_,
       *registry_};
   Console console_{context_.get_executor(),
                    clock_,
@@ -491,7 +520,8 @@ class Service {
                    configuration_.request_queues(),
                    {.checks = [this] { return health_checks(); },
                     .queues = [this] { return console_queues(); },
-                    .holds = [this] { return hold_metrics_.last(); }}};
+                    .holds = [this] { return hold_metrics_.last(); },
+                    .partition = partition_text()}};
   std::vector<std::unique_ptr<Line>> lines_;  // one for each kind of request
   std::optional<ops::HttpListener> http_;
   boost::asio::signal_set signals_;
@@ -510,7 +540,8 @@ class Service {
 
 int serve(const config::Configuration& configuration, const std::string& http_token) {
   const ops::BackgroundLog log(configuration.log_level, configuration.log_format);
-  return Service(configuration, http_token, log).run();
+  const auto mine = config::in_each_partition(configuration);
+  return Service(mine.front(), configuration, http_token, log).run();
 }
 
 }  // namespace inventory::server

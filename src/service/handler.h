@@ -31,8 +31,10 @@
 
 #include "amqp/message.h"
 #include "contract/event.h"
+#include "contract/partition_text.h"
 #include "contract/request_error.h"
 #include "domain/command.h"
+#include "domain/partition.h"
 #include "log/fields.h"
 #include "log/limit.h"
 #include "service/answer.h"
@@ -90,6 +92,8 @@ struct HandlerOptions {
   std::size_t aside_max = 1'000;   // put aside, with those that wait behind them: then it is full
   std::shared_ptr<Pulse> pulse = std::make_shared<Pulse>();  // of the store: all its handlers'
   std::optional<domain::Telling> events = std::nullopt;      // nothing: nobody is told of stock
+  // Requests about products of others are invalid; nothing: the stock is undivided.
+  std::optional<domain::Partition> partition = std::nullopt;
 };
 
 template <class Kind>
@@ -118,8 +122,14 @@ class BatchHandler : public Handler {
       if (const auto error = error_of(delivery, messages.back())) {
         answered.answers.push_back(invalid_answer(delivery, messages.back(), *error));
       } else {
+        auto request = Kind::command(messages.back(), delivery, clock_.now());
+        if (const auto elsewhere = why_elsewhere(request); !elsewhere.empty()) {
+          answered.answers.push_back(invalid_answer(
+              delivery, messages.back(), {contract::RequestError::Reason::invalid, elsewhere}));
+          continue;
+        }
         places.push_back(messages.size() - 1);
-        requests.push_back(Kind::command(messages.back(), delivery, clock_.now()));
+        requests.push_back(std::move(request));
       }
     }
     std::optional<store::Error> failed;
@@ -191,6 +201,12 @@ class BatchHandler : public Handler {
     }
     const auto* error = Kind::error(message);
     return error == nullptr ? std::nullopt : std::optional(*error);
+  }
+
+  // Why it is for another partition; empty if it is not.
+  std::string why_elsewhere(const domain::Command& request) const {
+    if (!options_.partition) return "";
+    return contract::why_not_in(*options_.partition, domain::products_of(request));
   }
 
   // Answers what was decided or refused, and puts all answers in the order of arrival.

@@ -1,10 +1,12 @@
 #include "cli/commands/add.h"
 
+#include <random>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "cli/options.h"
+#include "cli/partitions.h"
 #include "cli/request_client.h"
 #include "contract/json_object.h"
 #include "contract/limits.h"
@@ -19,6 +21,24 @@ using contract::kDescriptionBytesMax;
 int add(const config::Configuration& configuration, const AddOptions& options) {
   return ask(configuration, new_request(configuration.item_queue, item_request(options)),
              options.timeout);
+}
+
+std::vector<domain::ProductId> added_products(const AddOptions& options) {
+  return options.product_id ? std::vector{*options.product_id} : std::vector<domain::ProductId>();
+}
+
+Prepared prepare_add(const Arguments& given, const config::Configuration& configuration) {
+  auto options = read_add(given);
+  const auto& partitions = configuration.partitions;
+  if (!options || options->product_id || !partitions || partitions->number) {
+    return prepared_for(std::move(options), configuration, added_products, add);
+  }
+  // Any partition can take it.
+  std::uniform_int_distribution<std::uint32_t> draw(0, partitions->count - 1);
+  std::random_device random;
+  config::Configuration drawn = configuration;
+  drawn.partitions->number = draw(random);
+  return prepared_for(std::move(options), drawn, added_products, add);
 }
 
 }  // namespace
@@ -61,8 +81,7 @@ Command add_command() {
                   {"--product-id", "N", "the item's id; one that is free if not given"},
                   {"--low-stock", "N", "at and below this quantity, stock is called low"},
                   timeout_option("the reply")},
-      .prepare = [](const Arguments& given,
-                    const config::Configuration&) { return prepared(read_add(given), add); },
+      .prepare = prepare_add,
   };
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cli/options.h"
+#include "cli/partitions.h"
 #include "cli/request_client.h"
 #include "config/integer.h"
 #include "contract/adjustment_message.h"
@@ -25,6 +26,10 @@ int adjust(const config::Configuration& configuration, const AdjustOptions& opti
   return ask(configuration,
              same_request(configuration.adjust_queue, adjustment_request(options.adjustment)),
              options.timeout);
+}
+
+std::vector<domain::ProductId> adjusted_products(const AdjustOptions& options) {
+  return {options.adjustment.product};
 }
 
 Read read_terms(const Arguments& given, domain::Adjustment& to) {
@@ -53,7 +58,7 @@ Read read_terms(const Arguments& given, domain::Adjustment& to) {
 Prepared prepare_adjust(const Arguments& given, const config::Configuration& configuration) {
   if (configuration.adjust_queue.empty())
     return Wrong("--adjust-queue is none: it is switched off");
-  return prepared(read_adjust(given), adjust);
+  return prepared_for(read_adjust(given), configuration, adjusted_products, adjust);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "cli/commands/order_request.h"
 #include "cli/options.h"
+#include "cli/partitions.h"
 #include "cli/request_client.h"
 
 namespace inventory::cli {
@@ -15,7 +16,8 @@ int cancel(const config::Configuration& configuration, const OrderRequest& reque
 Prepared prepare_cancel(const Arguments& given, const config::Configuration& configuration) {
   if (configuration.cancel_queue.empty())
     return Wrong("--cancel-queue is none: it is switched off");
-  return prepared(read_order_request(given, Quantities::optional), cancel);
+  return prepared_for(read_order_request(given, Quantities::optional), configuration,
+                      ordered_products, cancel);
 }
 
 }  // namespace

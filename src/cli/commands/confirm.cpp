@@ -2,6 +2,7 @@
 
 #include "cli/commands/order_request.h"
 #include "cli/options.h"
+#include "cli/partitions.h"
 #include "cli/request_client.h"
 
 namespace inventory::cli {
@@ -15,7 +16,8 @@ int confirm(const config::Configuration& configuration, const OrderRequest& requ
 Prepared prepare_confirm(const Arguments& given, const config::Configuration& configuration) {
   if (configuration.confirm_queue.empty())
     return Wrong("--confirm-queue is none: it is switched off");
-  return prepared(read_order_request(given, Quantities::optional), confirm);
+  return prepared_for(read_order_request(given, Quantities::optional), configuration,
+                      ordered_products, confirm);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "cli/exit_status.h"
 #include "cli/options.h"
+#include "cli/partitions.h"
 #include "contract/limits.h"
 #include "contract/timestamp.h"
 #include "server/open_reader.h"
@@ -111,10 +112,14 @@ int print_order(store::Reader& reader, const LedgerOptions& options) {
 // Returns the exit status: kExitDone; kExitNo if there is no such entry; kExitFailed without
 // database.
 int ledger(const config::Configuration& configuration, const LedgerOptions& options) {
-  const auto reader = server::open_reader(configuration.database);
+  const auto reader = server::open_reader(configuration.database, owner_of(configuration));
   if (const auto begun = reader->begin(); !begun) return report_failure(begun.error().what);
   return options.search.ids.empty() ? print_product(*reader, options)
                                     : print_order(*reader, options);
+}
+
+std::vector<domain::ProductId> ledger_products(const LedgerOptions& options) {
+  return {options.search.product};
 }
 
 // The ids that an option may mean; none where it is not given.
@@ -202,8 +207,10 @@ Command ledger_command() {
                   {"--before", "PLACE", "only older ones: a place that was printed"},
                   {"--json", "",
                    "a JSON object each, in a line; of an order, one for each line of it"}},
-      .prepare = [](const Arguments& given,
-                    const config::Configuration&) { return prepared(read_ledger(given), ledger); },
+      .prepare =
+          [](const Arguments& given, const config::Configuration& configuration) {
+            return prepared_for(read_ledger(given), configuration, ledger_products, ledger);
+          },
   };
 }
 

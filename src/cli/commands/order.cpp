@@ -1,6 +1,7 @@
 #include "cli/commands/order.h"
 
 #include "cli/commands/order_request.h"
+#include "cli/partitions.h"
 #include "cli/request_client.h"
 
 namespace inventory::cli {
@@ -29,8 +30,9 @@ Command order_command() {
           "answer in time.",
       .options = order_request_options(Quantities::required),
       .prepare =
-          [](const Arguments& given, const config::Configuration&) {
-            return prepared(read_order_request(given, Quantities::required), order);
+          [](const Arguments& given, const config::Configuration& configuration) {
+            return prepared_for(read_order_request(given, Quantities::required), configuration,
+                                ordered_products, order);
           },
   };
 }

@@ -142,6 +142,13 @@ std::string body_of(const OrderRequest& request) {
   return json += ']' + end;
 }
 
+std::vector<domain::ProductId> ordered_products(const OrderRequest& request) {
+  std::vector<domain::ProductId> products;
+  products.reserve(request.items.size());
+  for (const RequestedItem& item : request.items) products.push_back(item.product);
+  return products;
+}
+
 std::vector<Option> order_request_options(Quantities quantities) {
   const bool is_new = quantities == Quantities::required;
   const auto ids = fmt::format(

@@ -34,6 +34,7 @@ std::expected<OrderRequest, std::string> read_order_request(const Arguments& giv
                                                             Quantities quantities);
 
 std::string body_of(const OrderRequest& request);
+std::vector<domain::ProductId> ordered_products(const OrderRequest& request);
 
 // --product-id, --quantity, --item, --order-id, --line-id, --hold of a new order, --timeout.
 std::vector<Option> order_request_options(Quantities quantities);

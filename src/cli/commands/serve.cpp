@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "server/serve.h"
 
 namespace inventory::cli {
@@ -16,6 +18,11 @@ Command serve_command() {
           "Exit codes: 0 stopped when asked to; 1 stopped at once, by a second signal;\n"
           "2 wrong command line or setting; 3 failed.",
       .prepare = [](const Arguments&, const config::Configuration& configuration) -> Prepared {
+        if (configuration.partitions && !configuration.partitions->number) {
+          return std::unexpected(fmt::format(
+              "--partition all/{0} is of several; serve takes one of them, such as 0/{0}",
+              configuration.partitions->count));
+        }
         auto token = config::read_http_token(configuration.http_token_file);
         if (!token) return std::unexpected(std::move(token.error()));
         return [token = *std::move(token)](const config::Configuration& in_force) {

@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
+#include <iterator>
+#include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "cli/commands/import/request_file.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
+#include "cli/partitions.h"
 #include "contract/limits.h"
 #include "contract/timestamp.h"
 #include "server/item_json.h"
@@ -21,6 +26,8 @@ namespace {
 
 constexpr std::size_t kItemsAtOnce = 1'000;
 constexpr std::size_t kBytesAtOnce = 1 << 20;
+constexpr std::size_t kItemsOfAPart = 200;  // of one of several partitions
+constexpr std::size_t kBytesOfAPart = 1 << 16;
 
 std::string table_line(const store::StoredItem& item) {
   std::string time(19, ' ');
@@ -44,17 +51,70 @@ std::string head_of(const StockOptions& options) {
                                    "CREATED (UTC)", "DESCRIPTION");
 }
 
+// The items of all partitions that are meant, in the order of ids.
+class StockReader {
+ public:
+  store::Result<void> begin(const config::Configuration& configuration) {
+    for (const config::Configuration& one : config::in_each_partition(configuration)) {
+      Part& part = parts_.emplace_back();
+      part.reader = server::open_reader(one.database, owner_of(one));
+      if (auto begun = part.reader->begin(); !begun) return begun;
+    }
+    return {};
+  }
+
+  // At most `count` of them, as Reader::items() has them.
+  store::Result<std::vector<store::StoredItem>> items(domain::ProductId after, std::size_t count) {
+    if (parts_.size() == 1) return parts_.front().reader->items(after, count, kBytesAtOnce);
+    std::vector<store::StoredItem> merged;
+    while (merged.size() < count) {
+      Part* first = nullptr;
+      for (Part& part : parts_) {
+        if (auto filled = fill(part, after); !filled) return std::unexpected(filled.error());
+        if (part.items.empty()) continue;
+        if (first == nullptr || part.items.front().id < first->items.front().id) first = &part;
+      }
+      if (first == nullptr) break;
+      after = first->items.front().id;
+      merged.push_back(std::move(first->items.front()));
+      first->items.pop_front();
+    }
+    return merged;
+  }
+
+ private:
+  struct Part {
+    std::unique_ptr<store::Reader> reader;
+    std::deque<store::StoredItem> items;  // that were read and are not merged yet
+    bool is_read = false;
+  };
+
+  // What was read is behind `after`, as are all that are still to be read of it.
+  static store::Result<void> fill(Part& part, domain::ProductId after) {
+    if (!part.items.empty() || part.is_read) return {};
+    auto items = part.reader->items(after, kItemsOfAPart, kBytesOfAPart);
+    if (!items) return std::unexpected(std::move(items.error()));
+    part.is_read = items->empty();
+    std::ranges::move(*items, std::back_inserter(part.items));
+    return {};
+  }
+
+  std::vector<Part> parts_;
+};
+
 // Returns the exit status: kExitDone; kExitNo if there is no such product; kExitFailed without
 // database.
 int stock(const config::Configuration& configuration, const StockOptions& options) {
-  const auto reader = server::open_reader(configuration.database);
-  if (const auto begun = reader->begin(); !begun) return report_failure(begun.error().what);
+  StockReader reader;
+  if (const auto begun = reader.begin(configuration); !begun) {
+    return report_failure(begun.error().what);
+  }
   domain::ProductId after = options.product_id ? *options.product_id - 1 : options.after;
   std::size_t left = options.product_id ? 1 : options.limit;
   bool is_first = true;
   while (left > 0) {
     const std::size_t count = std::min(left, kItemsAtOnce);
-    const auto items = reader->items(after, count, kBytesAtOnce);
+    const auto items = reader.items(after, count);
     if (!items) return report_failure(items.error().what);
     for (const store::StoredItem& item : *items) {
       if (options.product_id && item.id != *options.product_id) break;
@@ -74,6 +134,18 @@ int stock(const config::Configuration& configuration, const StockOptions& option
     return kExitNo;
   }
   return kExitDone;
+}
+
+std::vector<domain::ProductId> stock_products(const StockOptions& options) {
+  return {*options.product_id};
+}
+
+Prepared prepare_stock(const Arguments& given, const config::Configuration& configuration) {
+  auto options = read_stock(given);
+  if (options && options->product_id) {
+    return prepared_for(std::move(options), configuration, stock_products, stock);
+  }
+  return prepared(std::move(options), stock);
 }
 
 }  // namespace
@@ -129,8 +201,7 @@ Command stock_command() {
                   {"--limit", "N", "at most so many"},
                   {"--json", "", "a JSON object each, in a line"},
                   {"--csv", "", "a file to count with, which import takes"}},
-      .prepare = [](const Arguments& given,
-                    const config::Configuration&) { return prepared(read_stock(given), stock); },
+      .prepare = prepare_stock,
   };
 }
 

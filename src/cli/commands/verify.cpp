@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "cli/exit_status.h"
+#include "cli/partitions.h"
 #include "domain/hold.h"
 #include "server/open_reader.h"
 #include "terminal/printable.h"
@@ -219,7 +220,7 @@ namespace {
 // Prints what disagrees, and the counts in a last line. Returns the exit status: kExitDone if all
 // agree, kExitNo if anything disagrees, kExitFailed with the reason on standard error.
 int verify(const config::Configuration& configuration) {
-  const auto reader = server::open_reader(configuration.database);
+  const auto reader = server::open_reader(configuration.database, owner_of(configuration));
   terminal::Progress progress("comparing", terminal::is_terminal(STDERR_FILENO));
   const auto print = [&](const auto& what) {
     progress.clear();
@@ -240,6 +241,10 @@ int verify(const config::Configuration& configuration) {
   return compared->agrees() ? kExitDone : kExitNo;
 }
 
+int verify_each(const config::Configuration& configuration) {
+  return for_each_partition(configuration, verify);
+}
+
 }  // namespace
 
 Command verify_command() {
@@ -251,7 +256,9 @@ Command verify_command() {
           "Example:\n  inventory-service verify --database-url sqlite:inventory.db\n\n"
           "Exit codes: 0 all agrees; 1 something disagrees, one line each; 2 wrong command line or "
           "setting;\n3 could not be done.",
-      .prepare = [](const Arguments&, const config::Configuration&) -> Prepared { return verify; },
+      .prepare = [](const Arguments&, const config::Configuration&) -> Prepared {
+        return verify_each;
+      },
   };
 }
 

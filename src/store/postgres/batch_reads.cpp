@@ -76,20 +76,23 @@ WHERE {0})sql",
   return kStatement;
 }
 
-// Ids that no item has, from the sequence that id owns, whatever its name. Where rows with ids of
-// their own were copied in, the sequence is behind them: as many more are drawn as could be in the
-// way, which brings it beyond them; a batch draws 100,000 more at most. Ids of a batch that fails
-// are not used again.
+// Ids that no item has, from the sequence that id owns, whatever its name; of a partition ($3 of
+// $2) the one that is its own in the block of $2 ids where the sequence's value lies. Where rows
+// with ids of their own were copied in, the sequence is behind them: as many more are drawn as
+// could be in the way, which brings it beyond them; a batch draws 100,000 more at most. Ids of a
+// batch that fails are not used again.
 constexpr Statement kDrawIds{"draw_ids", R"sql(
 WITH first AS MATERIALIZED (
-  SELECT nextval(pg_get_serial_sequence('inventory', 'id')) AS id
+  SELECT value - value % $2::bigint + $3::bigint AS id
+  FROM nextval(pg_get_serial_sequence('inventory', 'id')) AS value
 ), drawn AS MATERIALIZED (
   SELECT id FROM first
   UNION ALL
-  SELECT nextval(pg_get_serial_sequence('inventory', 'id'))
-  FROM generate_series(2, $1::bigint + (
-    SELECT count(*) FROM (SELECT FROM inventory WHERE id >= (SELECT id FROM first) LIMIT 100000)
-      AS ahead))
+  SELECT value - value % $2::bigint + $3::bigint
+  FROM (SELECT nextval(pg_get_serial_sequence('inventory', 'id')) AS value
+    FROM generate_series(2, $1::bigint + (
+      SELECT count(*) FROM (SELECT FROM inventory WHERE id >= (SELECT id FROM first) LIMIT 100000)
+        AS ahead))) AS more
 )
 SELECT id FROM drawn WHERE NOT EXISTS (SELECT FROM inventory WHERE inventory.id = drawn.id)
 ORDER BY id LIMIT $1::bigint)sql"};
@@ -195,7 +198,8 @@ void fill_requests(const PGresult* rows, domain::Books& books, Unreadable& unrea
 
 }  // namespace
 
-BatchReads::BatchReads(Session& session, const domain::Needs& needs, Locks locks)
+BatchReads::BatchReads(Session& session, const domain::Needs& needs, Locks locks,
+                       domain::Partition partition)
     : session_(session), needs_(needs) {
   const auto checks = binary_boolean(session.checks_writes());
   if (locks == Locks::skip) execute(kHurry, {});
@@ -226,7 +230,8 @@ BatchReads::BatchReads(Session& session, const domain::Needs& needs, Locks locks
     requests_ = execute(read_requests(), {identities.bytes(), checks});
   }
   if (needs.fresh_ids > 0) {
-    ids_ = execute(kDrawIds, {binary_bigint(static_cast<std::int64_t>(needs.fresh_ids))});
+    ids_ = execute(kDrawIds, {binary_bigint(static_cast<std::int64_t>(needs.fresh_ids)),
+                              binary_bigint(partition.count), binary_bigint(partition.number)});
   }
   if (needs.now) now_ = execute(kReadTime, {});
   if (items_ && locks == Locks::skip) {

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "domain/books.h"
+#include "domain/partition.h"
 #include "store/postgres/session.h"
 #include "store/store.h"
 
@@ -17,7 +18,8 @@ namespace inventory::store::postgres {
 class BatchReads {
  public:
   // Queues the statements, behind BEGIN.
-  BatchReads(Session& session, const domain::Needs& needs, Locks locks);
+  BatchReads(Session& session, const domain::Needs& needs, Locks locks,
+             domain::Partition partition);
 
   // Tells the books what was found. `results` are the segment's.
   // Errors: locked with products, where Locks::skip skipped some; failing with products, where rows

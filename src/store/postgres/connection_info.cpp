@@ -112,15 +112,18 @@ std::vector<Host> read_hosts(const Keywords& keywords) {
 // Every statement looks rows up by their keys. The planner would rather read all of a table of some
 // thousand items for a batch of one. Where it has no other way, that counts as so much that it
 // would compile the plan first, which takes longer than the plan.
+//
+// A schema of its own is all of search_path: tables of the same names elsewhere are others'.
 std::string session_settings(const PostgresOptions& options) {
   return fmt::format(
-      " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
-      " -c enable_mergejoin=off -c lock_timeout={} -c statement_timeout={}"
-      " -c idle_in_transaction_session_timeout={} -c TimeZone=UTC -c row_security=off"
-      " -c client_min_messages=warning -c standard_conforming_strings=on"
-      " -c quote_all_identifiers=off -c jit=off -c log_parameter_max_length_on_error=0",
-      options.lock_timeout.count(), options.statement_timeout.count(),
-      options.idle_in_transaction_session_timeout.count());
+             " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
+             " -c enable_mergejoin=off -c lock_timeout={} -c statement_timeout={}"
+             " -c idle_in_transaction_session_timeout={} -c TimeZone=UTC -c row_security=off"
+             " -c client_min_messages=warning -c standard_conforming_strings=on"
+             " -c quote_all_identifiers=off -c jit=off -c log_parameter_max_length_on_error=0",
+             options.lock_timeout.count(), options.statement_timeout.count(),
+             options.idle_in_transaction_session_timeout.count()) +
+         (options.schema.empty() ? "" : " -c search_path=" + options.schema);
 }
 
 }  // namespace

@@ -21,10 +21,11 @@ Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
                                                    Locks locks,
                                                    std::vector<domain::StockNews>* news,
-                                                   Ending ending, Deadline deadline) {
+                                                   domain::Partition partition, Ending ending,
+                                                   Deadline deadline) {
   const domain::Needs needs = domain::needs_of(commands);
   session.execute(kBegin, {});
-  const BatchReads reads(session, needs, locks);
+  const BatchReads reads(session, needs, locks, partition);
   const auto read = co_await session.synchronize("locking items for a batch", deadline);
   if (!read) {
     co_return std::unexpected(read.error());
@@ -83,15 +84,15 @@ Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
                                                    Locks locks,
                                                    std::vector<domain::StockNews>* news,
-                                                   Deadline deadline) {
-  co_return co_await decide(session, commands, locks, news, Ending::commit, deadline);
+                                                   domain::Partition partition, Deadline deadline) {
+  co_return co_await decide(session, commands, locks, news, partition, Ending::commit, deadline);
 }
 
 Task<Result<void>> try_another(Session& session, std::span<const domain::ProductId> products,
                                Deadline deadline) {
   const auto trial = co_await draw_trial(session, products, deadline);
   if (!trial) co_return std::unexpected(trial.error());
-  const auto decided = co_await decide(session, std::span(&*trial, 1), Locks::wait, nullptr,
+  const auto decided = co_await decide(session, std::span(&*trial, 1), Locks::wait, nullptr, {},
                                        Ending::roll_back, deadline);
   co_return decided ? check_trial(decided->front()) : std::unexpected(decided.error());
 }

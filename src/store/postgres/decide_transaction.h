@@ -11,12 +11,13 @@
 
 namespace inventory::store::postgres {
 
-// Leaves the transaction open where it returns an error, unless the session is lost.
+// `partition`: whose ids new items get. Leaves the transaction open where it returns an error,
+// unless the session is lost.
 Task<Result<std::vector<domain::Decision>>> decide(Session& session,
                                                    std::span<const domain::Command> commands,
                                                    Locks locks,
                                                    std::vector<domain::StockNews>* news,
-                                                   Deadline deadline);
+                                                   domain::Partition partition, Deadline deadline);
 
 // See Store::try_another(). The same of the transaction.
 Task<Result<void>> try_another(Session& session, std::span<const domain::ProductId> products,

@@ -145,7 +145,8 @@ class PostgresArchiver : public Archiver {
                                       std::chrono::steady_clock::now() + options_.connect_timeout);
     if (!connected) co_return std::unexpected(std::move(connected.error()));
     session_ = std::make_unique<Session>(loop_.executor(), std::move(*connected));
-    if (auto ready = co_await check_ready(*session_, deadline()); !ready) co_return ready;
+    if (auto ready = co_await check_ready(*session_, options_.owner, deadline()); !ready)
+      co_return ready;
     session_->command(kArchiveSettings);
     const auto set = co_await session_->synchronize("beginning to archive", deadline());
     if (!set) co_return std::unexpected(set.error());

@@ -10,6 +10,7 @@
 #include "store/postgres/blocking_loop.h"
 #include "store/postgres/connect.h"
 #include "store/postgres/connection_info.h"
+#include "store/postgres/schema.h"
 #include "store/postgres/session.h"
 #include "store/postgres/stored_entries.h"
 #include "store/postgres/transaction.h"
@@ -24,9 +25,6 @@ constexpr const char* kBeginToRead = "BEGIN ISOLATION LEVEL REPEATABLE READ READ
 constexpr const char* kTakeBytes =
     "SELECT set_config('client_encoding', 'SQL_ASCII', true) "
     "WHERE getdatabaseencoding() = 'SQL_ASCII'";
-
-// A transaction sees the database as it is at its first statement.
-constexpr const char* kSettle = "SELECT count(*) FROM inventory_migration";
 
 constexpr Statement kStock{"stock", R"sql(
 SELECT id::bigint, quantity::bigint FROM inventory WHERE id > $1 ORDER BY id LIMIT $2)sql"};
@@ -165,6 +163,7 @@ class PostgresReader : public Reader {
   PostgresReader(PostgresOptions options, std::chrono::milliseconds call_deadline)
       : connect_timeout_(options.connect_timeout),
         call_deadline_(call_deadline),
+        owner_(options.owner),
         info_(for_reading(std::move(options), call_deadline)) {}
 
   Result<void> begin() override { return loop_.run(begin_or_connect()); }
@@ -235,7 +234,7 @@ class PostgresReader : public Reader {
     session_->command(kBeginToRead);
     session_->command(kNoTransactionTimeout.sql);
     session_->command(kTakeBytes);
-    session_->command(kSettle);
+    session_->command(kReadOwner);  // a transaction sees what is there at its first statement
     const auto begun = co_await session_->synchronize("beginning to read", deadline());
     if (!begun) {
       Error error = begun.error();
@@ -243,6 +242,9 @@ class PostgresReader : public Reader {
         error.fault = Fault::unavailable;  // no row has been looked at
       }
       co_return std::unexpected(std::move(error));
+    }
+    if (auto wrong = check_owner(*session_, owner_, begun->back().get())) {
+      co_return std::unexpected(*std::move(wrong));
     }
     co_return Result<void>();
   }
@@ -421,6 +423,7 @@ class PostgresReader : public Reader {
   BlockingLoop loop_;
   std::chrono::milliseconds connect_timeout_;
   std::chrono::milliseconds call_deadline_;
+  TablesOwner owner_;
   ConnectionInfo info_;
   std::unique_ptr<Session> session_;
 };

@@ -18,7 +18,7 @@ namespace inventory::store::postgres {
 inline constexpr std::chrono::minutes kReaderCallDeadline{10};
 
 // Throws std::invalid_argument if the connection string cannot be read; its text does not hold it.
-// Of the options, the connection string and the connect timeout count.
+// Of the options, the connection string, the tables and the connect timeout count.
 std::unique_ptr<Reader> make_postgres_reader(
     PostgresOptions options, std::chrono::milliseconds call_deadline = kReaderCallDeadline);
 

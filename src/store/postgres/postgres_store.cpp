@@ -32,23 +32,33 @@ Result<T> of_the_database(Result<T> result) {
 class PostgresStore final : public Store {
  public:
   PostgresStore(boost::asio::any_io_executor executor, PostgresOptions options)
-      : executor_(std::move(executor)), options_(std::move(options)), info_(options_) {}
+      : executor_(std::move(executor)),
+        options_(std::move(options)),
+        info_(options_),
+        wanted_{.schema = options_.schema, .owner = options_.owner} {}
 
   Task<Result<MigrationPlan>> plan_migration() override {
-    co_return of_the_database(
-        co_await run<MigrationPlan>(&postgres::plan_migration, options_.migrate_deadline));
+    co_return of_the_database(co_await run<MigrationPlan>(
+        [this](Session& session, Deadline deadline) {
+          return postgres::plan_migration(session, wanted_, deadline);
+        },
+        options_.migrate_deadline));
   }
 
   Task<Result<int>> migrate() override {
     co_return of_the_database(co_await run<int>(
         [this](Session& session, Deadline deadline) {
-          return postgres::migrate(session, options_.migrate_lock_timeout, deadline);
+          return postgres::migrate(session, wanted_, options_.migrate_lock_timeout, deadline);
         },
         options_.migrate_deadline));
   }
 
   Task<Result<void>> ready() override {
-    co_return of_the_database(co_await run<void>(&check_ready, options_.call_deadline));
+    co_return of_the_database(co_await run<void>(
+        [this](Session& session, Deadline deadline) {
+          return check_ready(session, wanted_.owner, deadline);
+        },
+        options_.call_deadline));
   }
 
   Task<Result<std::vector<domain::Decision>>> decide(
@@ -58,8 +68,8 @@ class PostgresStore final : public Store {
       co_return std::vector<domain::Decision>();
     }
     co_return co_await run<std::vector<domain::Decision>>(
-        [commands, locks, news](Session& session, Deadline deadline) {
-          return postgres::decide(session, commands, locks, news, deadline);
+        [this, commands, locks, news](Session& session, Deadline deadline) {
+          return postgres::decide(session, commands, locks, news, partition(), deadline);
         },
         options_.call_deadline);
   }
@@ -82,6 +92,11 @@ class PostgresStore final : public Store {
   }
 
  private:
+  // An undivided stock is the only one.
+  domain::Partition partition() const {
+    return options_.owner.partition.value_or(domain::Partition());
+  }
+
   // Runs `work` over an idle connection or a new one. A connection that the server closed while it
   // was idle is replaced once, without an error: nothing can have been committed over it.
   // `work` is a plain function that starts a coroutine; the frame here keeps it alive.
@@ -157,6 +172,7 @@ class PostgresStore final : public Store {
   boost::asio::any_io_executor executor_;
   PostgresOptions options_;
   ConnectionInfo info_;
+  WantedTables wanted_;
   std::vector<std::unique_ptr<Session>> idle_;  // no more than calls ever overlapped
 };
 

@@ -21,6 +21,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "store/store.h"
+#include "store/tables_owner.h"
 
 namespace inventory::store::postgres {
 
@@ -28,6 +29,11 @@ struct PostgresOptions {
   // As libpq reads it: a URL or keywords. PG* variables fill in what it leaves open. With several
   // hosts, the one that accepts writes is chosen unless target_session_attrs says otherwise.
   std::string connection_string;
+
+  // Where the tables are, a lower-case name that needs no quotes; migrate() makes it where it is
+  // missing. Empty: where search_path leads.
+  std::string schema = {};
+  TablesOwner owner = {};
 
   // target_session_attrs where the connection string names several hosts and does not say.
   std::string session_attrs = "read-write";

@@ -68,7 +68,7 @@ Error newer(const Session& session, int version) {
 }
 
 // 0 if nothing was ever migrated.
-Task<Result<int>> applied_version(Session& session, Deadline deadline) {
+Task<Result<int>> applied_version(Session& session, const TablesOwner& owner, Deadline deadline) {
   constexpr auto* kDoing = "reading the schema's version";
   const auto table =
       co_await session.script(kDoing, fmt::format("SELECT {}::int", kHasVersions), deadline);
@@ -78,9 +78,13 @@ Task<Result<int>> applied_version(Session& session, Deadline deadline) {
   if (read_int(table->back()) == 0) {
     co_return 0;
   }
-  const auto version = co_await session.script(kDoing, kReadVersion, deadline);
+  const auto version =
+      co_await session.script(kDoing, fmt::format("{}; {}", kReadOwner, kReadVersion), deadline);
   if (!version) {
     co_return std::unexpected(version.error());
+  }
+  if (const auto wrong = check_owner(session, owner, version->front().get())) {
+    co_return std::unexpected(*wrong);
   }
   co_return read_int(version->back());
 }
@@ -93,8 +97,23 @@ Error not_adoptable(const Session& session, const Surroundings& found) {
                   found.schema, session.where(), fmt::join(found.obstacles, "; "))};
 }
 
+constexpr std::string_view kPartitionsAdoptNone =
+    "a partition takes no table over: adopt it undivided, then migrate --from-undivided";
+
+// Of a partition: whose its tables are, and ids of its own. In steps of `count`, so that each is in
+// another block of `count` ids, of which one is this partition's (batch_reads.cpp).
+std::string make_owned(const TablesOwner& owner) {
+  if (!owner.partition) return "";
+  const auto& [number, count] = *owner.partition;
+  return fmt::format(
+      "; INSERT INTO inventory_migration (version, name) VALUES (0, '{0}'); "
+      "DO $$ BEGIN EXECUTE format('ALTER SEQUENCE %s INCREMENT BY {1} START WITH {2} RESTART WITH "
+      "{2}', pg_get_serial_sequence('inventory', 'id')); END $$",
+      *owner_name(owner), count, number == 0 ? count : number);
+}
+
 // Locks a table that is there, so that it stays as it is, and looks whether it can be adopted.
-Task<Result<void>> check_adoption(Session& session, Deadline deadline) {
+Task<Result<void>> check_adoption(Session& session, const TablesOwner& owner, Deadline deadline) {
   const auto locked = co_await session.script(
       "locking the table inventory",
       fmt::format("{} DO $$ BEGIN IF EXISTS (SELECT FROM pg_class WHERE oid = "
@@ -110,6 +129,7 @@ Task<Result<void>> check_adoption(Session& session, Deadline deadline) {
     co_return std::unexpected(found.error());
   }
   Surroundings known = *found;
+  if (owner.partition && known.has_table) known.obstacles.emplace_back(kPartitionsAdoptNone);
   if (known.obstacles.empty()) {
     auto tried = co_await rehearse(session, migrations(), deadline);
     if (!tried) {
@@ -125,8 +145,8 @@ Task<Result<void>> check_adoption(Session& session, Deadline deadline) {
 
 // Applies the next migration, if there still is one once the lock is held. Returns the version that
 // the schema had.
-Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_timeout,
-                             Deadline deadline) {
+Task<Result<int>> apply_next(Session& session, const TablesOwner& owner,
+                             std::chrono::milliseconds lock_timeout, Deadline deadline) {
   const auto locked = co_await session.script(
       "locking the schema to migrate it",
       fmt::format("{}; {}", kBegin.sql, fmt::format(kLockForMigration, lock_timeout.count())),
@@ -134,12 +154,12 @@ Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_ti
   if (!locked) {
     co_return std::unexpected(locked.error());
   }
-  const auto version = co_await applied_version(session, deadline);
+  const auto version = co_await applied_version(session, owner, deadline);
   if (!version) {
     co_return std::unexpected(version.error());
   }
   if (*version == 0) {
-    const auto adoptable = co_await check_adoption(session, deadline);
+    const auto adoptable = co_await check_adoption(session, owner, deadline);
     if (!adoptable) {
       co_return std::unexpected(adoptable.error());
     }
@@ -150,9 +170,10 @@ Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_ti
     const auto applied = co_await session.script(
         "migrating the schema",
         fmt::format("SET LOCAL lock_timeout = {}; {}; {}; INSERT INTO inventory_migration "
-                    "(version, name) VALUES ({}, '{}')",
+                    "(version, name) VALUES ({}, '{}'){}",
                     *version == 0 ? lock_timeout.count() : kMoment.count(), kMakeVersions, next.sql,
-                    is_beside_older ? -next.version : next.version, next.name),
+                    is_beside_older ? -next.version : next.version, next.name,
+                    *version == 0 ? make_owned(owner) : ""),
         deadline);
     if (!applied) {
       co_return std::unexpected(applied.error());
@@ -167,11 +188,11 @@ Task<Result<int>> apply_next(Session& session, std::chrono::milliseconds lock_ti
 }
 
 // The same, again and again while somebody keeps a lock for longer than a moment.
-Task<Result<int>> apply_next_patiently(Session& session, std::chrono::milliseconds lock_timeout,
-                                       Deadline deadline) {
+Task<Result<int>> apply_next_patiently(Session& session, const TablesOwner& owner,
+                                       std::chrono::milliseconds lock_timeout, Deadline deadline) {
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
   for (int tries = 1;; ++tries) {
-    auto version = co_await apply_next(session, lock_timeout, deadline);
+    auto version = co_await apply_next(session, owner, lock_timeout, deadline);
     if (version || version.error().fault != Fault::locked || tries == kTriesMax ||
         std::chrono::steady_clock::now() + kPause >= deadline) {
       co_return version;
@@ -187,7 +208,8 @@ Task<Result<int>> apply_next_patiently(Session& session, std::chrono::millisecon
 }
 
 // What the migrations would find where none was applied yet.
-Task<Result<void>> look(Session& session, MigrationPlan& plan, Deadline deadline) {
+Task<Result<void>> look(Session& session, const TablesOwner& owner, MigrationPlan& plan,
+                        Deadline deadline) {
   const auto begun = co_await session.script(
       "beginning to look", fmt::format("BEGIN READ ONLY; {}", kReadWholeTables), deadline);
   if (!begun) {
@@ -205,20 +227,21 @@ Task<Result<void>> look(Session& session, MigrationPlan& plan, Deadline deadline
   plan.where += found->schema.empty() ? ", no schema" : fmt::format(", schema {}", found->schema);
   plan.obstacles = std::move(found->obstacles);
   plan.look_alikes = std::move(found->look_alikes);
+  if (owner.partition && found->has_table) plan.obstacles.emplace_back(kPartitionsAdoptNone);
   co_return Result<void>();
 }
 
 // Tries the migrations that are missing in a transaction of its own, unless another instance is at
 // it, or was.
-Task<Result<std::vector<std::string>>> rehearse_alone(Session& session, int version,
-                                                      Deadline deadline) {
+Task<Result<std::vector<std::string>>> rehearse_alone(Session& session, const TablesOwner& owner,
+                                                      int version, Deadline deadline) {
   std::vector<std::string> obstacles;
   const auto begun = co_await session.script(
       "trying the migration", fmt::format("{}; {}", kBegin.sql, kTryLockForMigration), deadline);
   if (!begun) {
     co_return std::unexpected(begun.error());
   }
-  const auto now = co_await applied_version(session, deadline);
+  const auto now = co_await applied_version(session, owner, deadline);
   if (!now) {
     co_return std::unexpected(now.error());
   }
@@ -237,10 +260,80 @@ Task<Result<std::vector<std::string>>> rehearse_alone(Session& session, int vers
   co_return obstacles;
 }
 
+// Whether the schema is there, and whether it could be made.
+constexpr std::string_view kLookForSchema =
+    "SELECT to_regnamespace('{}') IS NOT NULL, has_database_privilege(current_database(), "
+    "'CREATE'), current_user, current_database()";
+
+// What there is to do where a partition's schema is missing; nothing where it is there.
+Task<Result<std::optional<MigrationPlan>>> plan_schema(Session& session, const std::string& schema,
+                                                       Deadline deadline) {
+  const auto found = co_await session.script("looking for the schema",
+                                             fmt::format(kLookForSchema, schema), deadline);
+  if (!found) co_return std::unexpected(found.error());
+  const PGresult* row = found->back().get();
+  const auto is_true = [row](int column) {
+    return std::string_view(PQgetvalue(row, 0, column)) == "t";
+  };
+  if (is_true(0)) co_return std::nullopt;
+  MigrationPlan plan{.tables = MigrationPlan::Tables::made,
+                     .missing = known_version(),
+                     .where = fmt::format("PostgreSQL {}, schema {}", session.where(), schema)};
+  if (!is_true(1)) {
+    plan.obstacles.push_back(fmt::format(
+        R"("{0}" may make no schema: CREATE SCHEMA {2} AUTHORIZATION "{0}", or GRANT CREATE ON )"
+        R"(DATABASE "{1}" TO "{0}")",
+        PQgetvalue(row, 0, 2), PQgetvalue(row, 0, 3), schema));
+  }
+  co_return plan;
+}
+
+// Looks first: where it is there, no right is needed.
+Task<Result<void>> make_schema(Session& session, const std::string& schema, Deadline deadline) {
+  constexpr auto* kDoing = "making the schema";
+  const auto found = co_await session.script(kDoing, fmt::format(kLookForSchema, schema), deadline);
+  if (!found) co_return std::unexpected(found.error());
+  if (std::string_view(PQgetvalue(found->back().get(), 0, 0)) == "t") co_return Result<void>();
+  const auto made = co_await session.script(
+      kDoing, fmt::format("CREATE SCHEMA IF NOT EXISTS {}", schema), deadline);
+  if (!made) co_return std::unexpected(made.error());
+  co_return Result<void>();
+}
+
+// Tables of a schema that Citus distributes lie together on one of its machines. An inner IF: what
+// Citus has is named only where it is. Who does not own the schema leaves it to who does.
+constexpr const char* kDistribute = R"sql(
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')
+     AND pg_has_role((SELECT nspowner FROM pg_namespace WHERE nspname = current_schema()), 'USAGE')
+  THEN
+    IF NOT EXISTS (SELECT FROM pg_dist_schema WHERE schemaid = current_schema()::text::regnamespace) THEN
+      PERFORM citus_schema_distribute(current_schema()::text::regnamespace);
+    END IF;
+  END IF;
+END $$
+)sql";
+
 }  // namespace
 
-Task<Result<MigrationPlan>> plan_migration(Session& session, Deadline deadline) {
-  const auto version = co_await applied_version(session, deadline);
+std::optional<Error> check_owner(const Session& session, const TablesOwner& owner,
+                                 const PGresult* rows) {
+  const auto name =
+      PQntuples(rows) == 0 ? std::nullopt : std::optional<std::string>(PQgetvalue(rows, 0, 0));
+  auto why = why_not_of(owner, name);
+  if (why.empty()) return std::nullopt;
+  return Error{Fault::unavailable, fmt::format("PostgreSQL {}: {}", session.where(), why)};
+}
+
+Task<Result<MigrationPlan>> plan_migration(Session& session, const WantedTables& wanted,
+                                           Deadline deadline) {
+  const TablesOwner& owner = wanted.owner;
+  if (!wanted.schema.empty()) {
+    auto plan = co_await plan_schema(session, wanted.schema, deadline);
+    if (!plan) co_return std::unexpected(plan.error());
+    if (*plan) co_return **plan;
+  }
+  const auto version = co_await applied_version(session, owner, deadline);
   if (!version) {
     co_return std::unexpected(version.error());
   }
@@ -258,11 +351,11 @@ Task<Result<MigrationPlan>> plan_migration(Session& session, Deadline deadline) 
       co_return std::unexpected(taken.error());
     }
     plan.obstacles = *std::move(taken);
-  } else if (const auto looked = co_await look(session, plan, deadline); !looked) {
+  } else if (const auto looked = co_await look(session, owner, plan, deadline); !looked) {
     co_return std::unexpected(looked.error());
   }
   if (plan.obstacles.empty()) {
-    auto tried = co_await rehearse_alone(session, *version, deadline);
+    auto tried = co_await rehearse_alone(session, owner, *version, deadline);
     if (!tried) {
       co_return std::unexpected(tried.error());
     }
@@ -271,13 +364,19 @@ Task<Result<MigrationPlan>> plan_migration(Session& session, Deadline deadline) 
   co_return plan;
 }
 
-Task<Result<int>> migrate(Session& session, std::chrono::milliseconds lock_timeout,
-                          Deadline deadline) {
-  auto version = co_await applied_version(session, deadline);
+Task<Result<int>> migrate(Session& session, const WantedTables& wanted,
+                          std::chrono::milliseconds lock_timeout, Deadline deadline) {
+  const TablesOwner& owner = wanted.owner;
+  if (!wanted.schema.empty()) {
+    const auto made = co_await make_schema(session, wanted.schema, deadline);
+    if (!made) co_return std::unexpected(made.error());
+  }
+  auto version = co_await applied_version(session, owner, deadline);
   int applied = 0;
   while (version && *version < known_version()) {
-    version = co_await (*version == 0 ? apply_next(session, lock_timeout, deadline)
-                                      : apply_next_patiently(session, lock_timeout, deadline));
+    version =
+        co_await (*version == 0 ? apply_next(session, owner, lock_timeout, deadline)
+                                : apply_next_patiently(session, owner, lock_timeout, deadline));
     if (version && *version < known_version()) {
       ++applied;
       ++*version;
@@ -289,11 +388,16 @@ Task<Result<int>> migrate(Session& session, std::chrono::milliseconds lock_timeo
   if (*version > known_version()) {
     co_return std::unexpected(newer(session, *version));
   }
+  if (owner.partition) {
+    const auto distributed =
+        co_await session.script("distributing the schema with Citus", kDistribute, deadline);
+    if (!distributed) co_return std::unexpected(distributed.error());
+  }
   co_return applied;
 }
 
-Task<Result<void>> check_ready(Session& session, Deadline deadline) {
-  const auto version = co_await applied_version(session, deadline);
+Task<Result<void>> check_ready(Session& session, const TablesOwner& owner, Deadline deadline) {
+  const auto version = co_await applied_version(session, owner, deadline);
   if (!version) {
     co_return std::unexpected(version.error());
   }

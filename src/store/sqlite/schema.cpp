@@ -34,7 +34,7 @@ Result<std::int64_t> integer_of(Connection& connection, std::string_view sql,
 int newest_version() { return static_cast<int>(migrations().size()); }
 
 // The version of the schema, 0 where there is none. Newer than this program: an error.
-Result<int> version_of(Connection& connection) {
+Result<int> version_of(Connection& connection, const TablesOwner& owner) {
   const auto recorded =
       integer_of(connection, fmt::format("SELECT {}", kHasVersions), "reading the schema");
   if (!recorded) {
@@ -42,6 +42,9 @@ Result<int> version_of(Connection& connection) {
   }
   if (*recorded == 0) {
     return 0;
+  }
+  if (auto checked = check_owner(connection.handle(), connection.file(), owner); !checked) {
+    return std::unexpected(checked.error());
   }
   const auto version =
       integer_of(connection, "SELECT coalesce(max(version), 0) FROM inventory_migration",
@@ -65,7 +68,10 @@ Error not_adoptable(const Connection& connection, const Adoption& found) {
                                       connection.file(), fmt::join(found.obstacles, "; "))};
 }
 
-Result<void> record(Connection& connection, const Migration& migration) {
+constexpr std::string_view kPartitionsAdoptNone =
+    "a partition takes no table over: add its items with import";
+
+Result<void> record(Connection& connection, std::int64_t version, std::string_view name) {
   auto statement = Statement::prepare(
       connection.handle(),
       "INSERT INTO inventory_migration (version, name, applied_at) VALUES (?1, ?2, ?3)");
@@ -74,14 +80,33 @@ Result<void> record(Connection& connection, const Migration& migration) {
   }
   const auto now =
       to_text(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()));
-  return statement->run("recording a migration", std::int64_t{migration.version}, migration.name,
-                        std::string_view(now));
+  return statement->run("recording a migration", version, name, std::string_view(now));
 }
 
 }  // namespace
 
-Result<void> check_schema(Connection& connection) {
-  const auto version = version_of(connection);
+Result<void> check_owner(sqlite3* handle, const std::string& file, const TablesOwner& owner) {
+  auto statement =
+      Statement::prepare(handle, "SELECT name FROM inventory_migration WHERE version = 0");
+  if (!statement) {
+    return std::unexpected(statement.error());
+  }
+  std::optional<std::string> name;
+  auto read = statement->each("reading whose tables they are",
+                              [&](const Statement& row) { name = row.text(0); });
+  if (!read) {
+    return std::unexpected(read.error());
+  }
+  const auto why = why_not_of(owner, name);
+  if (why.empty()) {
+    return {};
+  }
+  return std::unexpected(
+      Error{Fault::unavailable, fmt::format("SQLite database {}: {}", file, why)});
+}
+
+Result<void> check_schema(Connection& connection, const TablesOwner& owner) {
+  const auto version = version_of(connection, owner);
   if (!version) {
     return std::unexpected(version.error());
   }
@@ -95,8 +120,8 @@ Result<void> check_schema(Connection& connection) {
   return {};
 }
 
-Result<int> apply_migrations(Connection& connection) {
-  const auto version = version_of(connection);
+Result<int> apply_migrations(Connection& connection, const TablesOwner& owner) {
+  const auto version = version_of(connection, owner);
   if (!version) {
     return std::unexpected(version.error());
   }
@@ -107,6 +132,9 @@ Result<int> apply_migrations(Connection& connection) {
       return std::unexpected(found.error());
     }
     adoption = *std::move(found);
+    if (owner.partition && adoption.has_table) {
+      adoption.obstacles.emplace_back(kPartitionsAdoptNone);
+    }
     if (!adoption.obstacles.empty()) {
       return std::unexpected(not_adoptable(connection, adoption));
     }
@@ -117,7 +145,12 @@ Result<int> apply_migrations(Connection& connection) {
         !applied) {
       return std::unexpected(applied.error());
     }
-    if (auto recorded = record(connection, migration); !recorded) {
+    if (auto recorded = record(connection, migration.version, migration.name); !recorded) {
+      return std::unexpected(recorded.error());
+    }
+  }
+  if (const auto name = owner_name(owner); name && *version == 0) {
+    if (auto recorded = record(connection, 0, *name); !recorded) {
       return std::unexpected(recorded.error());
     }
   }
@@ -127,8 +160,8 @@ Result<int> apply_migrations(Connection& connection) {
   return static_cast<int>(missing.size());
 }
 
-Result<MigrationPlan> plan_migrations(Connection& connection) {
-  const auto version = version_of(connection);
+Result<MigrationPlan> plan_migrations(Connection& connection, const TablesOwner& owner) {
+  const auto version = version_of(connection, owner);
   if (!version) {
     return std::unexpected(version.error());
   }
@@ -151,6 +184,7 @@ Result<MigrationPlan> plan_migrations(Connection& connection) {
   }
   plan.tables = found->has_table ? MigrationPlan::Tables::adopted : MigrationPlan::Tables::made;
   plan.obstacles = std::move(found->obstacles);
+  if (owner.partition && found->has_table) plan.obstacles.emplace_back(kPartitionsAdoptNone);
   return plan;
 }
 

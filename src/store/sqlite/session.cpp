@@ -80,7 +80,7 @@ Result<MigrationPlan> Session::plan_migration() const {
   if (!connection) {
     return std::unexpected(connection.error());
   }
-  return plan_migrations(**connection);
+  return plan_migrations(**connection, owner_);
 }
 
 Result<int> Session::migrate() {
@@ -88,7 +88,7 @@ Result<int> Session::migrate() {
   if (auto connected = connect(Connection::Missing::create); !connected) {
     return failed(connected.error());
   }
-  return in_transaction([&] { return of_the_database(apply_migrations(*connection_)); });
+  return in_transaction([&] { return of_the_database(apply_migrations(*connection_, owner_)); });
 }
 
 Result<void> Session::ready() {
@@ -183,10 +183,11 @@ Result<void> Session::open() {
   if (auto connected = connect(Connection::Missing::refuse); !connected) {
     return connected;
   }
-  if (auto current = of_the_database(check_schema(*connection_)); !current) {
+  if (auto current = of_the_database(check_schema(*connection_, owner_)); !current) {
     return current;
   }
-  auto tables = of_the_database(Tables::prepare(*connection_));
+  auto tables = of_the_database(
+      Tables::prepare(*connection_, owner_.partition.value_or(domain::Partition())));
   if (!tables) {
     return std::unexpected(tables.error());
   }

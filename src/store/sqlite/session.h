@@ -26,7 +26,9 @@ namespace inventory::store::sqlite {
 class Session {
  public:
   explicit Session(SqliteOptions options)
-      : path_(std::move(options.path)), statements_max_(options.statements_max) {}
+      : path_(std::move(options.path)),
+        owner_(options.owner),
+        statements_max_(options.statements_max) {}
 
   Result<MigrationPlan> plan_migration() const;
   Result<int> migrate();
@@ -69,6 +71,7 @@ class Session {
   void close();
 
   std::string path_;
+  TablesOwner owner_;
   std::chrono::milliseconds statements_max_;
   std::optional<InstanceLock> lock_;
   std::unique_ptr<Connection> connection_;

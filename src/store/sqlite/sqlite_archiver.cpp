@@ -80,7 +80,8 @@ constexpr std::string_view kTakingOut = "taking entries out of the ledger";
 
 class SqliteArchiver : public Archiver {
  public:
-  explicit SqliteArchiver(std::string path) : path_(std::move(path)) {}
+  explicit SqliteArchiver(SqliteOptions options)
+      : path_(std::move(options.path)), owner_(options.owner) {}
 
   Result<void> begin(std::chrono::seconds age) override {
     std::error_code failure;
@@ -91,7 +92,7 @@ class SqliteArchiver : public Archiver {
     }
     auto connection = Connection::open(file.string(), Connection::Missing::refuse);
     if (!connection) return std::unexpected(std::move(connection.error()));
-    if (auto checked = check_schema(**connection); !checked) return checked;
+    if (auto checked = check_schema(**connection, owner_); !checked) return checked;
     before_ = to_text(std::chrono::time_point_cast<std::chrono::microseconds>(
         std::chrono::system_clock::now() - age));
     connection_ = *std::move(connection);
@@ -209,6 +210,7 @@ class SqliteArchiver : public Archiver {
   }
 
   std::string path_;
+  TablesOwner owner_;
   std::string before_;  // entries are old that were decided before
   std::unique_ptr<Connection> connection_;
   Statement page_end_;  // all statements end before the connection
@@ -223,8 +225,8 @@ class SqliteArchiver : public Archiver {
 
 }  // namespace
 
-std::unique_ptr<Archiver> make_sqlite_archiver(std::string path) {
-  return std::make_unique<SqliteArchiver>(std::move(path));
+std::unique_ptr<Archiver> make_sqlite_archiver(SqliteOptions options) {
+  return std::make_unique<SqliteArchiver>(std::move(options));
 }
 
 }  // namespace inventory::store::sqlite

@@ -7,9 +7,10 @@
 #include <string>
 
 #include "store/archiver.h"
+#include "store/sqlite/sqlite_store.h"
 
 namespace inventory::store::sqlite {
 
-std::unique_ptr<Archiver> make_sqlite_archiver(std::string path);
+std::unique_ptr<Archiver> make_sqlite_archiver(SqliteOptions options);
 
 }  // namespace inventory::store::sqlite

@@ -15,6 +15,7 @@
 #include "store/item_search.h"
 #include "store/order_search.h"
 #include "store/sqlite/fault.h"
+#include "store/sqlite/schema.h"
 #include "store/sqlite/statement.h"
 #include "store/sqlite/timestamp.h"
 
@@ -159,8 +160,8 @@ bool is_newer(const StoredEntry& left, const StoredEntry& right) {
 
 class SqliteReader : public Reader {
  public:
-  SqliteReader(std::string path, std::optional<std::chrono::milliseconds> deadline)
-      : path_(std::move(path)), deadline_(deadline) {}
+  SqliteReader(SqliteOptions options, std::optional<std::chrono::milliseconds> deadline)
+      : path_(std::move(options.path)), owner_(options.owner), deadline_(deadline) {}
 
   Result<void> begin() override {
     handle_.reset();
@@ -191,7 +192,7 @@ class SqliteReader : public Reader {
         return std::unexpected(error_of(handle, path_, "beginning to read"));
       }
     }
-    return {};
+    return check_owner(handle, path_, owner_);
   }
 
   // To open the file again costs little, and finds one that was put in its place.
@@ -507,6 +508,7 @@ class SqliteReader : public Reader {
   }
 
   std::string path_;
+  TablesOwner owner_;
   std::optional<std::chrono::milliseconds> deadline_;
   std::chrono::steady_clock::time_point until_;
   std::unique_ptr<sqlite3, Close> handle_;
@@ -514,9 +516,9 @@ class SqliteReader : public Reader {
 
 }  // namespace
 
-std::unique_ptr<Reader> make_sqlite_reader(std::string path,
+std::unique_ptr<Reader> make_sqlite_reader(SqliteOptions options,
                                            std::optional<std::chrono::milliseconds> deadline) {
-  return std::make_unique<SqliteReader>(std::move(path), deadline);
+  return std::make_unique<SqliteReader>(std::move(options), deadline);
 }
 
 }  // namespace inventory::store::sqlite

@@ -9,11 +9,12 @@
 #include <string>
 
 #include "store/reader.h"
+#include "store/sqlite/sqlite_store.h"
 
 namespace inventory::store::sqlite {
 
 // deadline: of all that is read between begin() and end(); none: there is none.
-std::unique_ptr<Reader> make_sqlite_reader(std::string path,
+std::unique_ptr<Reader> make_sqlite_reader(SqliteOptions options,
                                            std::optional<std::chrono::milliseconds> deadline = {});
 
 }  // namespace inventory::store::sqlite

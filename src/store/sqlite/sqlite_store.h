@@ -27,11 +27,13 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include "store/store.h"
+#include "store/tables_owner.h"
 
 namespace inventory::store::sqlite {
 
 struct SqliteOptions {
   std::string path;  // of the database file; migrate() makes it where it is missing
+  TablesOwner owner = {};
 
   // How long the statements of a call may take together, without BEGIN, COMMIT and migrations; with
   // Locks::skip 250 ms. Looked at each 10,000 steps of SQLite's virtual machine.

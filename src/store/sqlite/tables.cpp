@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <numeric>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -71,9 +70,10 @@ std::optional<Quantity> quantity_of(std::optional<std::int64_t> number) {
 
 }  // namespace
 
-Result<Tables> Tables::prepare(Connection& connection) {
+Result<Tables> Tables::prepare(Connection& connection, domain::Partition partition) {
   Tables tables;
   tables.file_ = connection.file();
+  tables.partition_ = partition;
   const std::pair<Statement*, std::string_view> statements[] = {
       {&tables.select_item_, "SELECT quantity, version, low_stock FROM inventory WHERE id = ?1"},
       {&tables.draw_,
@@ -279,7 +279,8 @@ Result<std::vector<domain::ProductId>> Tables::fresh_ids(const domain::Needs& ne
   if (!read) {
     return std::unexpected(read.error());
   }
-  if (last > domain::kQuantityMax - static_cast<std::int64_t>(needs.fresh_ids)) {
+  const auto step = static_cast<std::int64_t>(partition_.count);
+  if (last > domain::kQuantityMax - static_cast<std::int64_t>(needs.fresh_ids + 1) * step) {
     return std::unexpected(
         Error{Fault::unavailable,
               fmt::format("SQLite database {}: no item ids are left after {}, which someone "
@@ -288,7 +289,14 @@ Result<std::vector<domain::ProductId>> Tables::fresh_ids(const domain::Needs& ne
                           file_, last)});
   }
   std::vector<domain::ProductId> ids(needs.fresh_ids);
-  std::iota(ids.begin(), ids.end(), std::max(last, needs.ids_beyond) + 1);
+  // The first beyond those that is this partition's, and so on.
+  last = std::max(last, needs.ids_beyond);
+  std::int64_t next = last - last % step + static_cast<std::int64_t>(partition_.number);
+  if (next <= last) next += step;
+  for (domain::ProductId& id : ids) {
+    id = next;
+    next += step;
+  }
   return ids;
 }
 

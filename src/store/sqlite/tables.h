@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "domain/command.h"
+#include "domain/partition.h"
 #include "store/error.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/statement.h"
@@ -27,8 +28,8 @@ namespace inventory::store::sqlite {
 
 class Tables {
  public:
-  // The schema must be current.
-  static Result<Tables> prepare(Connection& connection);
+  // The schema must be current. `partition`: whose ids new items get.
+  static Result<Tables> prepare(Connection& connection, domain::Partition partition);
 
   Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands,
                                                std::vector<domain::StockNews>* news = nullptr);
@@ -58,6 +59,7 @@ class Tables {
   Result<bool> has_triggers();
 
   std::string file_;
+  domain::Partition partition_;
   Statement select_item_;
   Statement draw_;
   Statement update_item_;

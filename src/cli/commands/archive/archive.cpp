@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "cli/commands/archive/archive_file.h"
 #include "cli/exit_status.h"
 #include "cli/options.h"
+#include "cli/partitions.h"
 #include "server/open_archiver.h"
 #include "server/open_reader.h"
 #include "terminal/printable.h"
@@ -78,15 +81,32 @@ store::Result<void> take_out(store::Archiver& archiver, Keys keys, Archived& arc
 
 store::Result<std::optional<store::LedgerRange>> ledger_range(
     const config::Configuration& configuration) {
-  const auto reader = server::open_reader(configuration.database);
+  const auto reader = server::open_reader(configuration.database, owner_of(configuration));
   if (auto begun = reader->begin(); !begun) return std::unexpected(std::move(begun.error()));
   return reader->ledger_range();
+}
+
+// A new file is of one partition: its name gets the partition's number before its suffixes. A
+// folder gets a file for each.
+ArchiveOptions in_partition(ArchiveOptions options,
+                            const std::optional<domain::Partition>& partition) {
+  std::error_code failure;
+  if (!partition || !options.to || std::filesystem::is_directory(*options.to, failure)) {
+    return options;
+  }
+  const std::filesystem::path path(*options.to);
+  const std::string name = path.filename().string();
+  const std::size_t end = std::min(name.find('.', 1), name.size());
+  options.to = (path.parent_path() /
+                fmt::format("{}-{}{}", name.substr(0, end), partition->number, name.substr(end)))
+                   .string();
+  return options;
 }
 
 // Returns the exit status: kExitDone; kExitNo if something that is old stays, since it is locked or
 // fails; kExitFailed.
 int archive(const config::Configuration& configuration, const ArchiveOptions& options) {
-  const auto archiver = server::open_archiver(configuration.database);
+  const auto archiver = server::open_archiver(configuration.database, owner_of(configuration));
   const auto range = ledger_range(configuration);
   if (!range) return report_failure("archive: " + range.error().what);
   // At once, so that a wrong path shows on the first night, and not on the first that has work.
@@ -121,6 +141,12 @@ int archive(const config::Configuration& configuration, const ArchiveOptions& op
   fmt::print(stderr, "inventory-service: archive: {} that are old stay: {}\n", archived->stayed,
              terminal::printable(archived->error));
   return kExitNo;
+}
+
+int archive_each(const config::Configuration& configuration, const ArchiveOptions& options) {
+  return for_each_partition(configuration, [&](const config::Configuration& one) {
+    return archive(one, in_partition(options, config::partition_of(one)));
+  });
 }
 
 }  // namespace
@@ -184,7 +210,7 @@ Command archive_command() {
                    "write them there as CSV, compressed: a new file, or a folder for it"}},
       .prepare =
           [](const Arguments& given, const config::Configuration&) {
-            return prepared(read_archive(given), archive);
+            return prepared(read_archive(given), archive_each);
           },
   };
 }

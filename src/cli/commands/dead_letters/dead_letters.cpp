@@ -23,6 +23,7 @@
 #include "cli/commands/dead_letters/dead_letter_text.h"
 #include "cli/exit_status.h"
 #include "cli/publishing.h"
+#include "config/partition.h"
 #include "contract/queues.h"
 #include "terminal/printable.h"
 #include "terminal/progress.h"
@@ -249,7 +250,7 @@ void Run::print(const DeadLetter& letter) {
 
 Task<Result<void>> Run::replay(const DeadLetter& letter) {
   // A kept reply goes to its client's queue, whatever its name.
-  auto queues = configuration_.request_queues();
+  auto queues = config::request_queues(configuration_);
   if (options_.kept_replies && letter.original_queue) queues.push_back(*letter.original_queue);
   const auto queue = replay_queue(letter, options_.to, queues);
   if (!queue) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cli/options.h"
+#include "config/partition.h"
 #include "contract/queues.h"
 #include "contract/timestamp.h"
 
@@ -18,7 +19,7 @@ using Read = std::expected<void, std::string>;
 
 Read read_queues(const Arguments& given, const config::Configuration& configuration,
                  DeadLettersOptions& to) {
-  to.request_queues = configuration.request_queues();
+  to.request_queues = config::request_queues(configuration);
   const auto queue_given = given.option("--queue");
   if (!queue_given) return {};
   to.named = true;

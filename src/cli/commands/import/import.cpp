@@ -23,9 +23,11 @@
 #include "cli/exit_status.h"
 #include "cli/options.h"
 #include "cli/request_client.h"
+#include "config/partition.h"
 #include "contract/adjustment_message.h"
 #include "contract/headers.h"
 #include "contract/json_object.h"
+#include "contract/queues.h"
 #include "terminal/printable.h"
 #include "terminal/progress.h"
 
@@ -91,7 +93,6 @@ class Import {
          const RequestFile& file)
       : options_(options),
         words_(words_of(file.kind)),
-        queue_(configuration.*words_.queue),
         configuration_(configuration),
         file_(file),
         rows_(file.rows),
@@ -137,6 +138,7 @@ class Import {
     co_return std::expected<void, std::string>();
   }
 
+  std::string queue_of(const RequestRow& row) const;
   static std::span<const RequestRow> next_window(std::span<const RequestRow> rows);
   std::vector<ClientRequest> requests(std::span<const RequestRow> rows) const;
   Task<void> receive_replies(RequestClient& client, std::span<const RequestRow> rows);
@@ -144,7 +146,6 @@ class Import {
 
   const ImportOptions& options_;
   const Words words_;
-  const std::string& queue_;
   const config::Configuration& configuration_;
   const RequestFile& file_;
   const std::span<const RequestRow> rows_;
@@ -168,11 +169,22 @@ std::span<const RequestRow> Import::next_window(std::span<const RequestRow> rows
   return rows.first(count);
 }
 
+// A new item without an id may be in any partition, but must be in the same one if the row is sent
+// again.
+std::string Import::queue_of(const RequestRow& row) const {
+  const std::string& queue = configuration_.*words_.queue;
+  const auto& partitions = configuration_.partitions;
+  if (!partitions) return queue;
+  const auto key = row.product.value_or(domain::stable_hash(row.identity));
+  return contract::partition_queue(
+      queue, partitions->number.value_or(domain::partition_of(key, partitions->count)));
+}
+
 std::vector<ClientRequest> Import::requests(std::span<const RequestRow> rows) const {
   std::vector<ClientRequest> requests;
   requests.reserve(rows.size());
   for (const RequestRow& row : rows) {
-    requests.push_back({.queue = queue_, .body = row.body, .id = row.identity});
+    requests.push_back({.queue = queue_of(row), .body = row.body, .id = row.identity});
   }
   return requests;
 }
@@ -237,6 +249,11 @@ int import_rows(const config::Configuration& configuration, const ImportOptions&
   if (options.dry_run) {
     fmt::print("{}: would have sent {} rows\n", name, file->rows.size());
     return file->bad.empty() ? kExitDone : kExitNo;
+  }
+  for (const RequestRow& row : file->rows) {
+    if (!row.product) continue;
+    const auto mine = config::in_partition_of(configuration, {*row.product});
+    if (!mine) return fail(fmt::format("line {}: {}", row.line, mine.error()));
   }
   if (file->kind == RowKind::adjustment && configuration.adjust_queue.empty()) {
     fail("--adjust-queue is none: it is switched off");

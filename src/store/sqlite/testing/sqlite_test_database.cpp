@@ -30,10 +30,17 @@ std::unique_ptr<Store> SqliteTestDatabase::open(boost::asio::any_io_executor exe
   return make_sqlite_store(std::move(executor), {.path = path()});
 }
 
-std::unique_ptr<Reader> SqliteTestDatabase::open_reader() { return make_sqlite_reader(path()); }
+std::unique_ptr<Store> SqliteTestDatabase::open_as(boost::asio::any_io_executor executor,
+                                                   const TablesOwner& owner) {
+  return make_sqlite_store(std::move(executor), {.path = path(), .owner = owner});
+}
+
+std::unique_ptr<Reader> SqliteTestDatabase::open_reader() {
+  return make_sqlite_reader({.path = path()});
+}
 
 std::unique_ptr<Archiver> SqliteTestDatabase::open_archiver() {
-  return make_sqlite_archiver(path());
+  return make_sqlite_archiver({.path = path()});
 }
 
 std::optional<domain::Quantity> SqliteTestDatabase::on_hand(domain::ProductId product) {
