@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 
 namespace inventory::domain {
 namespace {
@@ -109,7 +110,7 @@ const LedgerEntry& Books::post(LedgerEntry entry) {
     }
     if (entry.delta != 0) {
       slot.stock->quantity = after;
-      ++slot.stock->version;
+      if (slot.stock->version < std::numeric_limits<std::int64_t>::max()) ++slot.stock->version;
       slot.is_changed = true;
     }
     entry.quantity_after = after;

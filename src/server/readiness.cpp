@@ -29,7 +29,7 @@ constexpr Check kChecks[] = {
 
 std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queues,
                                                const std::string& schema_problem,
-                                               const std::string& sweeper_problem) {
+                                               const SweeperStatus& sweeper) {
   std::vector<ops::HealthCheck> checks;
   for (const auto& [name, fails_for] : kChecks) {
     ops::HealthCheck check{name, ""};
@@ -44,7 +44,8 @@ std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queu
     checks.push_back(std::move(check));
   }
   checks.insert(checks.begin() + 2, {"schema", schema_problem});
-  checks.push_back({"holds", sweeper_problem});
+  const auto& [problem, has_outage] = sweeper;
+  checks.push_back({"holds", has_outage ? problem : "", has_outage ? "" : problem});
   ops::HealthCheck limit{"delivery_limit", ""};
   for (const auto& [queue, status, note] : queues) {
     if (note.empty()) continue;

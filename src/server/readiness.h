@@ -7,7 +7,8 @@
 //   draining                  whether it goes on taking requests, that is, was not told to stop
 //   blocked                   whether the broker and the service's own queues take messages
 //   paused                    whether requests are taken, and not left to the broker in an outage
-//   holds                     whether holds that are over are found and asked for
+//   holds                     whether holds that are over are found and asked for: fails where the
+//                             database cannot be used, and is a note where others are served
 //   delivery_limit            never fails; notes that the broker may drop a request
 
 #include <span>
@@ -25,10 +26,15 @@ struct QueueStatus {
   std::string delivery_limit = {};  // see DeliveryLimit::note()
 };
 
-// schema_problem: why the schema is not up to date; empty once it is. sweeper_problem: see
-// Sweeper::problem().
+// Of the sweeper: see there.
+struct SweeperStatus {
+  std::string problem = {};
+  bool has_outage = false;
+};
+
+// schema_problem: why the schema is not up to date; empty once it is.
 std::vector<ops::HealthCheck> readiness_checks(std::span<const QueueStatus> queues,
                                                const std::string& schema_problem,
-                                               const std::string& sweeper_problem = "");
+                                               const SweeperStatus& sweeper = {});
 
 }  // namespace inventory::server

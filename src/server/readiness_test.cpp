@@ -43,10 +43,14 @@ TEST(ReadinessChecks, FailWhileTheSchemaIsNotUpToDate) {
   EXPECT_EQ(readiness_checks({}, "")[2].problem, "");
 }
 
-TEST(ReadinessChecks, FailWhileHoldsThatAreOverAreNotAskedFor) {
-  const auto checks = readiness_checks({}, "", "the queue does not take the requests");
-  EXPECT_EQ(checks[6].name, "holds");
-  EXPECT_EQ(checks[6].problem, "the queue does not take the requests");
+TEST(ReadinessChecks, NoteHoldsThatAreNotAskedForAndFailOnlyWithoutADatabase) {
+  const auto noted = readiness_checks({}, "", {"the queue does not take the requests"});
+  EXPECT_EQ(noted[6].name, "holds");
+  EXPECT_EQ(noted[6].problem, "");
+  EXPECT_EQ(noted[6].note, "the queue does not take the requests");
+  const auto failing = readiness_checks({}, "", {"no database", true});
+  EXPECT_EQ(failing[6].problem, "no database");
+  EXPECT_EQ(failing[6].note, "");
 }
 
 TEST(ReadinessChecks, NoteADeliveryLimitWithoutFailing) {

@@ -299,7 +299,7 @@ class Service {
     for (const auto& line : lines_) {
       queues.push_back({line->queue, status_of(*line), line->delivery_limit.note()});
     }
-    auto checks = readiness_checks(queues, schema_problem_, sweeper_problem());
+    auto checks = readiness_checks(queues, schema_problem_, sweeper_status());
     if (owner_.partition) checks.push_back({"partition", "", partition_text()});
     return checks;
   }
@@ -310,11 +310,12 @@ class Service {
     return partition ? fmt::format("{} of {}", partition->number, partition->count) : "";
   }
 
-  std::string sweeper_problem() const {
-    const auto sweeping = std::ranges::find_if(lines_, [](const auto& line) {
-      return line->sweeper && !line->sweeper->problem().empty();
-    });
-    return sweeping == lines_.end() ? "" : (*sweeping)->sweeper->problem();
+  SweeperStatus sweeper_status() const {
+    const auto sweeping =
+        std::ranges::find_if(lines_, [](const auto& line) { return line->sweeper != nullptr; });
+    if (sweeping == lines_.end()) return {};
+    const service::Sweeper& sweeper = *(*sweeping)->sweeper;
+    return {sweeper.problem(), sweeper.has_outage()};
   }
 
   std::vector<ConsoleQueue> console_queues() const {
@@ -331,7 +332,7 @@ class Service {
     for (const auto& line : lines_) {
       line->metrics.refresh(line->flow.status(), line->delivery_limit.limit(), now);
     }
-    sweeper_failing_->Set(sweeper_problem().empty() ? 0 : 1);
+    sweeper_failing_->Set(sweeper_status().problem.empty() ? 0 : 1);
     lines_dropped_->Increment(static_cast<double>(log_.dropped()) - lines_dropped_->Value());
     return ops::metrics_page(metrics_);
   }

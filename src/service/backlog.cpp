@@ -84,6 +84,7 @@ void Backlog::failed(Id id, store::Error error, TimePoint now, TimePoint::durati
   }
   if (failure->error.fault != error.fault) failure->same_since = now;
   failure->last = now;
+  failure->took = took;
   failure->others_passed = others_passed;
   ++failure->count;
   failure->next_try =

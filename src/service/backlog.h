@@ -44,7 +44,8 @@ class Backlog {
     TimePoint last;
     TimePoint others_passed = TimePoint::min();  // as was known when it failed last
     TimePoint next_try;
-    int count = 0;  // 0: it is to be tried by itself, and may be sound
+    TimePoint::duration took{};  // the last try
+    int count = 0;               // 0: it is to be tried by itself, and may be sound
   };
 
   // Behind those that are here.

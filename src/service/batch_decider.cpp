@@ -142,9 +142,12 @@ std::optional<std::string> BatchDecider::suspicion() const {
   const auto failures = backlog_.failures();
   if (failures.empty()) return std::nullopt;
   const Backlog::Failure& first = *failures.front().second;
-  const bool is_odd = !pulse_->has_beaten_since(first.first) &&
-                      clock_.steady_now() - first.first >= kSuspicionAfter;
-  if (!is_odd && !is_full()) return std::nullopt;
+  const auto now = clock_.steady_now();
+  const bool is_odd =
+      !pulse_->has_beaten_since(first.first) && now - first.first >= kSuspicionAfter;
+  // Where it is full, others are tried each second.
+  const bool is_stuck = is_full() && !pulse_->has_beaten_since(now - kSuspicionAfter);
+  if (!is_odd && !is_stuck) return std::nullopt;
   return fmt::format("{} requests wait for the database: {}", backlog_.size(), first.error.what);
 }
 
@@ -294,7 +297,9 @@ void BatchDecider::refuse_overdue(Events& events) {
     const bool has_just_failed = failure->count > 0 && failure->next_try > now;
     if (has_just_failed && have_passed && !backlog_.is_taken(id)) {
       overdue.emplace_back(id, failure->error.what);
-      if (is_full() && failure->error.fault == Fault::locked) {
+      const bool delays_others =
+          failure->error.fault == Fault::locked || failure->took >= kSlowFailure;
+      if (is_full() && delays_others) {
         make_room(id, failure->error.what, overdue);
       }
     }

@@ -106,7 +106,7 @@ class BatchDecider {
   std::optional<std::chrono::steady_clock::time_point> next_try() const;
 
   // Why, where requests are put aside and none of any kind was decided since the first of them
-  // failed, for ten seconds; or where it is full.
+  // failed, for ten seconds; or for ten seconds where it is full.
   std::optional<std::string> suspicion() const;
 
   void forget();

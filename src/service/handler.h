@@ -78,7 +78,7 @@ class Handler {
   virtual std::optional<std::chrono::steady_clock::time_point> next_try() const = 0;
 
   // Why, where requests are put aside and none was decided since the first of them failed, for ten
-  // seconds (it may be more than those requests); or where it is full.
+  // seconds (it may be more than those requests); or for ten seconds where it is full.
   virtual std::optional<std::string> suspicion() const = 0;
 
   // The link is lost: what waits will be delivered again.

@@ -56,6 +56,7 @@ void Sweeper::stop() {
 Task<bool> Sweeper::sweep() {
   if (!after_) {
     awaited_ = 0;
+    awaited_of_.clear();
     forget();
   }
   // It changes nothing, so nobody need wait for it.
@@ -64,6 +65,8 @@ Task<bool> Sweeper::sweep() {
   const auto& due = std::get<0>(looked);
   if (!due) {
     fail("database", "holds that are over cannot be looked for: " + due.error().what);
+    has_outage_ = due.error().fault == store::Fault::link_lost ||
+                  due.error().fault == store::Fault::unavailable;
     co_return false;
   }
   const auto holds = to_ask(*due);
@@ -74,6 +77,7 @@ Task<bool> Sweeper::sweep() {
   }
   trouble_.reset();
   problem_.clear();
+  has_outage_ = false;
   const bool has_more = due->size() == options_.page && awaited_ < options_.awaited_max;
   // Else from the beginning: some become due late, behind others, where a transaction took longer
   // than its hold.
@@ -87,8 +91,14 @@ std::vector<domain::Hold> Sweeper::to_ask(const std::vector<domain::Hold>& due) 
   for (const domain::Hold& hold : due) {
     const auto asked = asked_.find(hash_of_hold(hold));
     const bool is_asked = asked != asked_.end();
+    const bool is_awaited = !is_asked || asked->second.pause == kAskAgainFirst;
+    if (is_awaited) {
+      std::size_t& of_product = awaited_of_[hold.key.first];
+      if (!is_asked && of_product >= options_.awaited_max / 4) continue;
+      ++of_product;
+      ++awaited_;
+    }
     if (!is_asked || asked->second.again_at <= now) holds.push_back(hold);
-    if (!is_asked || asked->second.pause == kAskAgainFirst) ++awaited_;
   }
   return holds;
 }
@@ -113,6 +123,7 @@ void Sweeper::forget() {
 
 void Sweeper::fail(std::string_view about, std::string problem) {
   problem_ = std::move(problem);
+  has_outage_ = false;
   trouble_.warn(about, fmt::format("{}: {}", options_.queue, problem_));
 }
 

@@ -6,7 +6,8 @@
 //
 // Invariants:
 //   1. A hold that is due is asked for within two seconds, while the database can be read, the
-//      broker takes messages, and no more than `awaited_max` that were asked for are open still.
+//      broker takes messages, and no more than `awaited_max` that were asked for are open still, a
+//      quarter of them for its product.
 //   2. It is asked for again while it stays open: after thirty seconds, then after twice as long
 //      each time, up to an hour. A request may be lost; but where one cannot be done, because a
 //      trigger fails, say, each asks for a dead letter.
@@ -63,8 +64,10 @@ class Sweeper {
   Task<void> run();
   void stop();
 
-  // Why holds that are over are not asked for now; empty: they are.
+  // Why holds that are over are not asked for now; empty: they are. And whether it is that the
+  // database as a whole cannot be used.
   const std::string& problem() const { return problem_; }
+  bool has_outage() const { return has_outage_; }
 
  private:
   // One page. Whether there may be more at once.
@@ -91,8 +94,12 @@ class Sweeper {
   std::uint64_t next_token_ = 1;
   bool is_rejected_ = false;
   std::string problem_;
+  bool has_outage_ = false;
   std::optional<domain::Hold> after_;  // the last that was looked at, in a pass over all
-  std::size_t awaited_ = 0;            // of those, asked for once and not given back yet
+  // Of those, asked for once and not given back yet; and how many for each product. A quarter of
+  // all is the most for one: its holds may fail for ever, and others' are not to wait for that.
+  std::size_t awaited_ = 0;
+  std::map<domain::ProductId, std::size_t> awaited_of_;
   struct Asked {
     std::chrono::steady_clock::time_point again_at;
     std::chrono::seconds pause;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -25,8 +26,8 @@ using testing::FakeStore;
 
 class SweeperTest : public ::testing::Test {
  protected:
-  void hold(int id, seconds due) {
-    const domain::LedgerKey key(1, fmt::format("i{}", id));
+  void hold(int id, seconds due, std::optional<domain::ProductId> product = {}) {
+    const domain::LedgerKey key(product.value_or(id), fmt::format("i{}", id));
     store_.tables.holds[key] = {.key = key, .quantity = 1, .expires_at = domain::Timestamp(due)};
   }
 
@@ -115,6 +116,15 @@ TEST_F(SweeperTest, AsksForNoMoreThanAreGivenBackInTheEnd) {
   };
   run();
   EXPECT_EQ(asked().size(), 55U) << "fifteen were given back";
+}
+
+TEST_F(SweeperTest, AsksForOthersWhereAProductsHoldsCannotBeGivenBack) {
+  store_.tables.now = domain::Timestamp(seconds(1'000));
+  for (int id = 1; id <= 100; ++id) hold(id, seconds(id), 1);
+  hold(101, seconds(101), 2);
+  sweep(3);
+  EXPECT_TRUE(asked().contains("i101"));
+  EXPECT_EQ(broker_.published().size(), 11U) << "ten of the first product, and the other's";
 }
 
 TEST_F(SweeperTest, SaysWhatItsProblemIsUntilThereIsNone) {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "store/postgres/binary_array.h"
+#include "store/postgres/stored_bytes.h"
 #include "store/postgres/transaction.h"
 #include "store/postgres/unreadable.h"
 #include "store/postgres/write_check.h"
@@ -31,15 +32,6 @@ WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)sql"};
 
 constexpr Statement kFindItems{"find_items", R"sql(
 SELECT id::bigint FROM inventory WHERE id = ANY($1::bigint[]))sql"};
-
-// Text as it is stored: a server that does not know its encoding (SQL_ASCII) would refuse the whole
-// of a result that holds one which is no UTF-8.
-std::string bytes_of(std::string_view column) {
-  return fmt::format(
-      "convert_to({}::text, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN "
-      "'SQL_ASCII' ELSE 'UTF8' END)",
-      column);
-}
 
 // A statement of its own after the lock: its snapshot sees what another instance decided while this
 // one waited. LATERAL with LIMIT 1 leaves the planner nothing but one index lookup a key; a plain

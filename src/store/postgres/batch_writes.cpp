@@ -96,8 +96,9 @@ constexpr Statement kResetRole{"reset_role", "RESET ROLE"};
 constexpr Statement kDiscardTables{"discard_tables", "DISCARD TEMP"};
 
 void queue_reset(Session& session) {
-  for (const auto& statement : {kResetUser, kResetRole, kResetSettings, kKeepCommits,
-                                kNoTransactionTimeout, kDiscardTables, kReleaseLocks}) {
+  for (const auto& statement :
+       {kResetUser, kResetRole, kResetSettings, kKeepCommits, kNoTransactionTimeout,
+        kEndWithoutClient, kDiscardTables, kReleaseLocks}) {
     session.execute(statement, {});
   }
 }

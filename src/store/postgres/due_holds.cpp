@@ -3,15 +3,21 @@
 #include <fmt/format.h>
 
 #include "store/postgres/binary_array.h"
+#include "store/postgres/stored_bytes.h"
 
 namespace inventory::store::postgres {
 namespace {
 
-constexpr Statement kFind{"due_holds", R"sql(
-SELECT product_id, identity, quantity, expires_at AT TIME ZONE 'UTC' FROM inventory_hold
+const Statement& find() {
+  static const auto kSql = fmt::format(R"sql(
+SELECT product_id, {}, quantity, expires_at AT TIME ZONE 'UTC' FROM inventory_hold
 WHERE expires_at <= now() AND expires_at >= $1::timestamp AT TIME ZONE 'UTC' AND
   (expires_at, product_id, identity) > ($1::timestamp AT TIME ZONE 'UTC', $2::bigint, $3::text)
-ORDER BY expires_at, product_id, identity LIMIT $4::bigint)sql"};
+ORDER BY expires_at, product_id, identity LIMIT $4::bigint)sql",
+                                       bytes_of("identity"));
+  static const Statement kStatement{"due_holds", kSql.c_str()};
+  return kStatement;
+}
 
 }  // namespace
 
@@ -19,8 +25,8 @@ Task<Result<std::vector<domain::Hold>>> due_holds(Session& session,
                                                   std::optional<domain::Hold> after,
                                                   std::size_t count, Deadline deadline) {
   const domain::Hold place = after.value_or(domain::Hold());
-  session.execute(kFind, {binary_timestamp(place.expires_at), binary_bigint(place.key.first),
-                          place.key.second, binary_bigint(static_cast<std::int64_t>(count))});
+  session.execute(find(), {binary_timestamp(place.expires_at), binary_bigint(place.key.first),
+                           place.key.second, binary_bigint(static_cast<std::int64_t>(count))});
   const auto results = co_await session.synchronize("looking for holds that are due", deadline);
   if (!results) co_return std::unexpected(results.error());
   const PGresult* rows = results->at(0).get();

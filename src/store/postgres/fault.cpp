@@ -12,9 +12,10 @@ constexpr std::array<std::string_view, 3> kRacedKeys = {
     "inventory_ledger_pkey", "inventory_item_request_pkey", "inventory_pkey"};
 
 // Who in the server raises 54000 for a limit of the whole database or of a table: transaction ids
-// (writes stop before they wrap around), and a file that is as large as one can be.
-constexpr std::array<std::string_view, 4> kSourcesOfDatabaseLimits = {"varsup.c", "multixact.c",
-                                                                      "md.c", "bufmgr.c"};
+// (writes stop before they wrap around), a file that is as large as one can be, and a full queue of
+// notifications.
+constexpr std::array<std::string_view, 5> kSourcesOfDatabaseLimits = {
+    "varsup.c", "multixact.c", "md.c", "bufmgr.c", "async.c"};
 
 // Where RAISE of PL/pgSQL is: a function says so, for the row that it was called for, whatever
 // SQLSTATE it borrows. What another server tells a function (dblink, postgres_fdw), or what it has

@@ -55,7 +55,7 @@ TEST(FaultOf, BlamesABatchOnlyForItsData) {
 }
 
 TEST(FaultOf, DoesNotBlameABatchForALimitOfTheDatabase) {
-  for (const auto* source : {"varsup.c", "multixact.c", "md.c", "bufmgr.c"}) {
+  for (const auto* source : {"varsup.c", "multixact.c", "md.c", "bufmgr.c", "async.c"}) {
     EXPECT_EQ(from(source, "54000"), Fault::unavailable) << source;
   }
 }

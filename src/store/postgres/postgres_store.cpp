@@ -119,9 +119,11 @@ class PostgresStore final : public Store {
       co_return std::unexpected(connected.error());
     }
     auto session = std::make_unique<Session>(executor_, std::move(*connected));
-    const auto set_up = of_the_database(co_await session->script(
-        "setting up the session",
-        fmt::format("{}; {}", kKeepCommits.sql, kNoTransactionTimeout.sql), deadline));
+    const auto set_up = of_the_database(
+        co_await session->script("setting up the session",
+                                 fmt::format("{}; {}; {}", kKeepCommits.sql,
+                                             kNoTransactionTimeout.sql, kEndWithoutClient.sql),
+                                 deadline));
     if (!set_up) {
       co_return std::unexpected(set_up.error());
     }

@@ -13,6 +13,8 @@ namespace {
 
 constexpr Statement kCommit{"commit", "COMMIT"};
 
+constexpr std::string_view kAdminShutdown = "57P01";
+
 std::string_view field(const PGresult* result, int code) {
   const char* value = PQresultErrorField(result, code);
   return value == nullptr ? std::string_view() : value;
@@ -268,8 +270,13 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
                           .ends_the_session = is_fatal,
                           .has_context = !field(result, PG_DIAG_CONTEXT).empty()});
   if (is_fatal) {  // the server closes the connection after it
+    // Nothing was committed where it is not COMMIT that failed: that comes later. If the server
+    // ends, the next try finds that out; else it may be a trigger that ends its own session.
+    const bool is_commit = failed.name != nullptr && std::string_view(failed.name) == kCommit.name;
+    if (!is_commit) committing_ = false;
+    const bool is_of_the_session = sqlstate == kAdminShutdown && in_transaction_ && !is_commit;
     Error error = lose(doing, text);
-    error.fault = committing_ ? error.fault : fault;
+    if (!committing_) error.fault = is_of_the_session ? Fault::retryable : fault;
     return error;
   }
   // No row has been looked at: a table is missing, or a standby takes no transaction that writes.
@@ -281,6 +288,8 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
   if (is_before_rows && (fault == Fault::failing || fault == Fault::refused)) {
     fault = Fault::unavailable;
   }
+  // The transaction began as one that writes: it is a trigger that has made it read-only, say.
+  if (in_transaction_ && sqlstate.starts_with("25")) fault = Fault::failing;
   is_doubtful_ = is_doubtful_ || may_be_of_the_session(sqlstate);
   return {fault, fmt::format("{} at PostgreSQL {}: {}", doing, where_, text)};
 }

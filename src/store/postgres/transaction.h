@@ -30,6 +30,14 @@ inline constexpr Statement kNoTransactionTimeout{
     "SELECT set_config('transaction_timeout', '0', false) "
     "WHERE current_setting('transaction_timeout', true) IS NOT NULL"};
 
+// A statement whose client is gone ends, also one that no timeout ends because its trigger catches
+// that; else its locks would stay. Not every system has it.
+// (https://www.postgresql.org/docs/15/runtime-config-connection.html)
+inline constexpr Statement kEndWithoutClient{
+    "end_without_client",
+    "DO $$ BEGIN SET client_connection_check_interval = '2s'; "
+    "EXCEPTION WHEN OTHERS THEN NULL; END $$"};
+
 // Those at session level, which only a trigger takes. They outlast COMMIT and ROLLBACK.
 inline constexpr Statement kReleaseLocks{"release_locks", "SELECT pg_advisory_unlock_all()"};
 
