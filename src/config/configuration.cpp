@@ -173,6 +173,9 @@ Applied apply(const Setting& setting, const Found& found, Configuration& configu
   return std::unexpected(std::move(line));
 }
 
+constexpr std::array<std::string_view, 6> kRequestQueues{
+    "order-queue", "item-queue", "cancel-queue", "confirm-queue", "adjust-queue", "expiry-queue"};
+
 // Checks that need more than one setting.
 class TogetherCheck {
  public:
@@ -228,6 +231,16 @@ class TogetherCheck {
                      fmt::format("a file for each partition ({}): write {} in its name: "
                                  "sqlite:inventory-{}.db",
                                  partition.source, kPartitionPlaceholder, kPartitionPlaceholder));
+      }
+    }
+    for (const std::string_view name : kRequestQueues) {
+      const SettingInForce& queue = get(name);
+      if (!configuration.partitions || queue.text == "none") continue;
+      const auto last = contract::partition_queue(queue.text, configuration.partitions->count - 1);
+      if (contract::dead_letter_queue(last).size() > contract::kQueueNameBytesMax) {
+        return wrong(queue, fmt::format("a shorter name, so that the last partition ({}) has room "
+                                        "for its number behind it",
+                                        partition.source));
       }
     }
     return {};

@@ -67,5 +67,54 @@ TEST(Partition, HasASchemaAndPerhapsADatabaseOfItsOwn) {
   EXPECT_EQ(own.read_database, DatabaseUrl(SqlitePath{"read-12.db"}));
 }
 
+TEST(Partition, NeedsAFileOfItsOwn) {
+  const auto shared = load({{"partition", "3/16"}, {"database-url", "sqlite:stock.db"}});
+  ASSERT_FALSE(shared);
+  EXPECT_EQ(shared.error(),
+            "database-url (flag --database-url) takes a file for each partition (flag "
+            "--partition): write {partition} in its name: sqlite:inventory-{partition}.db");
+  EXPECT_TRUE(load({{"partition", "0/1"}, {"database-url", "sqlite:stock.db"}}));
+  EXPECT_TRUE(load({{"partition", "3/16"}, {"database-url", "postgresql://u@h/d"}}));
+  const auto nowhere = load({{"database-url", "postgresql://u@h/d{partition}"}});
+  ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error(),
+            "database-url (flag --database-url) takes no {partition} without a partition "
+            "(default)");
+}
+
+TEST(Partition, HasRoomForItsNumberBehindTheNamesOfQueues) {
+  const auto with_queue = [](std::size_t bytes) {
+    return load({{"partition", "0/1024"},
+                 {"database-url", "postgresql://u@h/d"},
+                 {"adjust-queue", std::string(bytes, 'a')}});
+  };
+  EXPECT_TRUE(with_queue(246));
+  ASSERT_FALSE(with_queue(247));
+  EXPECT_THAT(with_queue(247).error(),
+              ::testing::StartsWith("adjust-queue (flag --adjust-queue) takes a shorter name"));
+}
+
+TEST(Partition, IsThatOfTheProducts) {
+  const auto undivided = load({})->configuration;
+  EXPECT_EQ(in_partition_of(undivided, {5})->order_queue, "order_validate");
+  EXPECT_EQ(partition_of(undivided), std::nullopt);
+  EXPECT_EQ(in_each_partition(undivided).size(), 1U);
+
+  const auto all =
+      load({{"partition", "all/4"}, {"database-url", "postgresql://u@h/d"}})->configuration;
+  EXPECT_EQ(in_partition_of(all, {5, 9})->order_queue, "order_validate.1");
+  EXPECT_EQ(in_partition_of(all, {5, 6}).error(),
+            "its items lie in different partitions; hold and confirm them one by one");
+  EXPECT_EQ(partition_of(all), std::nullopt);
+  EXPECT_EQ(in_each_partition(all).size(), 4U);
+  EXPECT_EQ(request_queues(all).size(), 24U);
+
+  const auto one =
+      load({{"partition", "3/4"}, {"database-url", "postgresql://u@h/d"}})->configuration;
+  EXPECT_EQ(in_partition_of(one, {}).value().item_queue, "inventory_new_item.3");
+  EXPECT_EQ(in_partition_of(one, {5}).error(), "product 5 is in partition 1 of 4, this is 3");
+  EXPECT_EQ(partition_of(one), (domain::Partition{.number = 3, .count = 4}));
+}
+
 }  // namespace
 }  // namespace inventory::config

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -98,6 +99,48 @@ TEST_F(HandlerTest, AnswersEachDeliveryInItsPlaceValidOrNot) {
 TEST_F(HandlerTest, DoesNotAskTheStoreForABatchWithoutAValidRequest) {
   EXPECT_EQ(answer(orders_, {delivery("?")}).size(), 1U);
   EXPECT_EQ(store_.calls(), 0);
+}
+
+TEST_F(HandlerTest, RefusesWhatIsForAnotherPartition) {
+  OrderHandler third{{.queue = "orders",
+                      .reply_queue = {"replies", true},
+                      .partition = domain::Partition{.number = 3, .count = 4}},
+                     store_,
+                     clock_};
+  store_.tables.stock[7].quantity = 1;
+  const auto answers =
+      answer(third, {order_for(1, 5), order_for(2, 7),
+                     delivery(R"({"order_id":3,"items":[{"product_id":7,"quantity":1},)"
+                              R"({"product_id":8,"quantity":1}]})"),
+                     delivery(R"({"order_id":4,"items":[{"product_id":4,"quantity":1},)"
+                              R"({"product_id":8,"quantity":1}]})")});
+  ASSERT_EQ(answers.size(), 4U);
+  const auto says = [&](std::size_t i, std::string_view text) {
+    return answers[i].reply->message.body.contains(text);
+  };
+  EXPECT_TRUE(says(0, "Invalid order: product 5 is in partition 1 of 4, this is 3"));
+  EXPECT_TRUE(says(1, "Inventory updated"));
+  EXPECT_TRUE(says(2,
+                   "Invalid order: its items lie in different partitions; hold and confirm them "
+                   "one by one"));
+  EXPECT_TRUE(says(3, "Invalid order: product 4 is in partition 0 of 4, this is 3"));
+  EXPECT_EQ(answers[0].dead_letter->message.properties.headers->find_string("error-reason"),
+            "invalid");
+  EXPECT_FALSE(answers[1].dead_letter);
+}
+
+TEST_F(HandlerTest, RefusesAnIdThatIsAnotherPartitions) {
+  ItemHandler third{{.queue = "items",
+                     .reply_queue = {"item replies", false},
+                     .partition = domain::Partition{.number = 3, .count = 4}},
+                    store_,
+                    clock_};
+  const auto answers = answer(third, {delivery(R"({"quantity":1,"product_id":8})"),
+                                      delivery(R"({"quantity":1,"product_id":11})")});
+  ASSERT_EQ(answers.size(), 2U);
+  EXPECT_TRUE(answers[0].reply->message.body.contains(
+      "Invalid item: product 8 is in partition 0 of 4, this is 3"));
+  EXPECT_TRUE(answers[1].reply->message.body.contains(R"("success":true)"));
 }
 
 TEST_F(HandlerTest, NamesTheReasonOfADeadLetter) {

@@ -36,8 +36,9 @@ Prepared prepare_add(const Arguments& given, const config::Configuration& config
   // Any partition can take it.
   std::uniform_int_distribution<std::uint32_t> draw(0, partitions->count - 1);
   std::random_device random;
-  return prepared_for(std::move(options), config::in_partition(configuration, draw(random)),
-                      added_products, add);
+  config::Configuration drawn = configuration;
+  drawn.partitions->number = draw(random);
+  return prepared_for(std::move(options), drawn, added_products, add);
 }
 
 }  // namespace

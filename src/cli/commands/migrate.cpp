@@ -1,6 +1,9 @@
 #include "cli/commands/migrate.h"
 
 #include <exception>
+#include <expected>
+#include <string>
+#include <variant>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -9,10 +12,12 @@
 
 #include "cli/arguments.h"
 #include "cli/exit_status.h"
+#include "cli/options.h"
 #include "cli/partitions.h"
 #include "config/database_url.h"
 #include "server/migration_text.h"
 #include "server/open_store.h"
+#include "store/postgres/divider.h"
 #include "terminal/printable.h"
 
 namespace inventory::cli {
@@ -20,6 +25,7 @@ namespace {
 
 struct MigrateOptions {
   bool dry_run = false;
+  bool from_undivided = false;
 };
 
 store::Task<int> carry_out(store::Store& store, const config::Configuration& configuration,
@@ -50,10 +56,10 @@ store::Task<int> carry_out(store::Store& store, const config::Configuration& con
 // Brings the database's schema up to date, or only says what that would be. Returns the exit
 // status: kExitDone; kExitNo of a dry run where something is in the way; kExitFailed with the
 // reason logged.
-int migrate(const config::Configuration& configuration, const MigrateOptions& options) {
+int migrate(const config::Configuration& configuration, const store::TablesOwner& owner,
+            const MigrateOptions& options) {
   boost::asio::io_context context{1};
-  const auto store =
-      server::open_store(context.get_executor(), configuration.database, owner_of(configuration));
+  const auto store = server::open_store(context.get_executor(), configuration.database, owner);
   int exit_status = kExitFailed;
   boost::asio::co_spawn(context, carry_out(*store, configuration, options.dry_run),
                         [&](const std::exception_ptr& error, int status) {
@@ -64,9 +70,79 @@ int migrate(const config::Configuration& configuration, const MigrateOptions& op
   return exit_status;
 }
 
+const std::string& schema_of(const config::Configuration& one) {
+  return std::get<config::PostgresUrl>(one.database).schema;
+}
+
+// A partition that has its rows needs no more than its migrations.
+int make_to_be_filled(store::postgres::Divider& divider, const config::Configuration& one,
+                      const MigrateOptions& options) {
+  store::TablesOwner owner = owner_of(one);
+  const auto filled = divider.is_filled(schema_of(one), *owner.partition);
+  if (!filled) return report_failure(filled.error().what);
+  owner.is_being_filled = !*filled;
+  return migrate(one, owner, options);
+}
+
+int fill(store::postgres::Divider& divider, const config::Configuration& one) {
+  const domain::Partition partition = *config::partition_of(one);
+  const auto filled = divider.fill(schema_of(one), partition);
+  if (!filled) return report_failure(filled.error().what);
+  if (filled->is_new) {
+    fmt::print("{}: {} items, {} ledger entries, {} item requests and {} holds moved\n",
+               store::display(partition), filled->items, filled->entries, filled->requests,
+               filled->holds);
+  } else {
+    fmt::print("{}: has its rows already\n", store::display(partition));
+  }
+  return kExitDone;
+}
+
+// All partitions are made before the undivided tables are touched: what is in the way shows first.
+int from_undivided(const config::Configuration& configuration, const MigrateOptions& options) {
+  const auto divider = store::postgres::make_divider(
+      {.connection_string = std::get<config::PostgresUrl>(configuration.database).url});
+  if (const auto connected = divider->connect(); !connected) {
+    return report_failure(connected.error().what);
+  }
+  const int made = for_each_partition(configuration, [&](const config::Configuration& one) {
+    return make_to_be_filled(*divider, one, options);
+  });
+  if (made != kExitDone) return made;
+  if (const auto retired = divider->retire(configuration.partitions->count); !retired) {
+    return report_failure(retired.error().what);
+  }
+  for (const config::Configuration& one : config::in_each_partition(configuration)) {
+    if (const int filled = fill(*divider, one); filled != kExitDone) return filled;
+  }
+  fmt::print("the undivided tables are kept: inventory_undivided and others of such names\n");
+  return kExitDone;
+}
+
 int migrate_each(const config::Configuration& configuration, const MigrateOptions& options) {
-  return for_each_partition(
-      configuration, [&](const config::Configuration& one) { return migrate(one, options); });
+  if (options.from_undivided) return from_undivided(configuration, options);
+  return for_each_partition(configuration, [&](const config::Configuration& one) {
+    return migrate(one, owner_of(one), options);
+  });
+}
+
+std::expected<MigrateOptions, std::string> read_migrate(
+    const Arguments& given, const config::Configuration& configuration) {
+  const MigrateOptions options{.dry_run = given.flag("--dry-run"),
+                               .from_undivided = given.flag("--from-undivided")};
+  if (!options.from_undivided) return options;
+  if (options.dry_run) return Wrong("--dry-run and --from-undivided: give either");
+  if (!configuration.partitions || configuration.partitions->number) {
+    return Wrong("--from-undivided goes with --partition all/COUNT");
+  }
+  const auto* postgres = std::get_if<config::PostgresUrl>(&configuration.database);
+  if (postgres == nullptr ||
+      postgres->url.find(config::kPartitionPlaceholder) != std::string::npos) {
+    return Wrong(
+        "--from-undivided moves a stock within one PostgreSQL database; to files, or to a database "
+        "for each partition, add the items by their ids: see docs/scale.md");
+  }
+  return options;
 }
 
 }  // namespace
@@ -79,13 +155,18 @@ Command migrate_command() {
           "Looks first: what keeps a table of another program from being adopted is said, a line "
           "each, and\nthen nothing is changed.\n\n"
           "Examples:\n  inventory-service migrate --database-url sqlite:inventory.db\n"
-          "  inventory-service migrate --dry-run\n\n"
+          "  inventory-service migrate --dry-run\n"
+          "  inventory-service migrate --partition all/16\n\n"
           "Exit codes: 0 up to date, or would be; 1 of --dry-run: something is in the way; 2 wrong "
           "command\nline or setting; 3 failed.",
-      .options = {{"--dry-run", "", "print what it would do, and do nothing"}},
-      .prepare = [](const Arguments& given, const config::Configuration&) -> Prepared {
-        return prepared<MigrateOptions>(MigrateOptions{given.flag("--dry-run")}, migrate_each);
-      },
+      .options = {{"--dry-run", "", "print what it would do, and do nothing"},
+                  {"--from-undivided", "",
+                   "move the undivided stock of this PostgreSQL database into the partitions of\n"
+                   "--partition all/COUNT; stop all services before"}},
+      .prepare =
+          [](const Arguments& given, const config::Configuration& configuration) {
+            return prepared(read_migrate(given, configuration), migrate_each);
+          },
   };
 }
 

@@ -212,6 +212,7 @@ export function readStatus(signal) {
       host: status.instance.host,
       process: status.instance.pid,
       startedAt: time(status.instance.started_at),
+      partition: status.instance.partition ?? null, // "3 of 16"
     },
     now: time(status.now),
     isReady: status.ready,

@@ -68,7 +68,8 @@ function showInstance({ value, failure }) {
     host = String(instance.host);
     setTitle();
     version ??= instance.version;
-    const name = `${host}, process ${instance.process}, version ${instance.version}`;
+    const share = instance.partition ? `, partition ${instance.partition}` : "";
+    const name = `${host}, process ${instance.process}, version ${instance.version}${share}`;
     parts.push(" ", foreignText(name));
     if (version !== instance.version) {
       const reload = "The service was updated: reload this page";

@@ -26,6 +26,7 @@
 #include "store/archiver.h"
 #include "store/reader.h"
 #include "store/store.h"
+#include "store/tables_owner.h"
 #include "store/testing/one_kind.h"
 
 namespace inventory::store::conformance {
@@ -45,6 +46,10 @@ class TestDatabase {
 
   // A store on this database, not migrated, that reports on `executor`.
   virtual std::unique_ptr<Store> open(boost::asio::any_io_executor executor) = 0;
+
+  // The same, of tables that are taken for those of this owner.
+  virtual std::unique_ptr<Store> open_as(boost::asio::any_io_executor executor,
+                                         const TablesOwner& owner) = 0;
 
   // A reader of this database.
   virtual std::unique_ptr<Reader> open_reader() = 0;
@@ -93,6 +98,12 @@ class StoreOnLoop {
       : database_(std::move(database)), store_(database_ ? open() : nullptr) {}
 
   std::unique_ptr<Store> open() { return database_->open(loop_.get_executor()); }
+
+  // Ends the store and opens one of another owner on the same database.
+  void reopen_as(const TablesOwner& owner) {
+    store_.reset();
+    store_ = database_->open_as(loop_.get_executor(), owner);
+  }
 
   // Ends the store and opens another one on the same database.
   void reopen() {

@@ -47,6 +47,14 @@ std::unique_ptr<Store> PostgresTestDatabase::open(boost::asio::any_io_executor e
   return make_postgres_store(std::move(executor), options());
 }
 
+std::unique_ptr<Store> PostgresTestDatabase::open_as(boost::asio::any_io_executor executor,
+                                                     const TablesOwner& owner) {
+  PostgresOptions of_owner = options();
+  of_owner.schema = owner.partition ? name_ : "";
+  of_owner.owner = owner;
+  return make_postgres_store(std::move(executor), std::move(of_owner));
+}
+
 std::unique_ptr<Reader> PostgresTestDatabase::open_reader() {
   return make_postgres_reader(options());
 }

@@ -30,6 +30,11 @@ std::unique_ptr<Store> SqliteTestDatabase::open(boost::asio::any_io_executor exe
   return make_sqlite_store(std::move(executor), {.path = path()});
 }
 
+std::unique_ptr<Store> SqliteTestDatabase::open_as(boost::asio::any_io_executor executor,
+                                                   const TablesOwner& owner) {
+  return make_sqlite_store(std::move(executor), {.path = path(), .owner = owner});
+}
+
 std::unique_ptr<Reader> SqliteTestDatabase::open_reader() {
   return make_sqlite_reader({.path = path()});
 }

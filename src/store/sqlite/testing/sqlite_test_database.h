@@ -29,6 +29,8 @@ class SqliteTestDatabase : public conformance::TestDatabase {
   std::string path() const { return folder_.path() / "inventory.db"; }
 
   std::unique_ptr<Store> open(boost::asio::any_io_executor executor) override;
+  std::unique_ptr<Store> open_as(boost::asio::any_io_executor executor,
+                                 const TablesOwner& owner) override;
   std::unique_ptr<Reader> open_reader() override;
   std::unique_ptr<Archiver> open_archiver() override;
   std::optional<domain::Quantity> on_hand(domain::ProductId product) override;

@@ -1,0 +1,250 @@
+#include "store/postgres/divider.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "store/postgres/adoption.h"
+#include "store/postgres/blocking_loop.h"
+#include "store/postgres/connect.h"
+#include "store/postgres/schema.h"
+#include "store/postgres/session.h"
+#include "store/postgres/transaction.h"
+
+namespace inventory::store::postgres {
+namespace {
+
+// Whole tables are read and copied, however long it takes.
+constexpr std::string_view kCopyWholeTables =
+    "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; "
+    "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on";
+
+// In the order in which programs lock them. Their sequence and indexes keep their names.
+constexpr const char* kRename = R"sql(
+LOCK TABLE inventory_item_request, inventory, inventory_ledger, inventory_hold
+  IN ACCESS EXCLUSIVE MODE;
+ALTER TABLE inventory RENAME TO inventory_undivided;
+ALTER TABLE inventory_ledger RENAME TO inventory_ledger_undivided;
+ALTER TABLE inventory_item_request RENAME TO inventory_item_request_undivided;
+ALTER TABLE inventory_hold RENAME TO inventory_hold_undivided
+)sql";
+
+// {0}: the partition's schema, {1}: its number, {2}: the count. As domain::partition_of() has it,
+// for any id. An adopted table may lack times.
+constexpr std::string_view kAllowMissingTimes = R"sql(
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM inventory_undivided WHERE created_at IS NULL
+             AND (id % {2} + {2}) % {2} = {1}) THEN
+    ALTER TABLE {0}.inventory ALTER COLUMN created_at DROP NOT NULL;
+  END IF;
+END $$
+)sql";
+constexpr std::string_view kCopyItems = R"sql(
+INSERT INTO {0}.inventory (id, quantity, description, created_at, version, low_stock)
+SELECT id, quantity, description, created_at::timestamp, version, low_stock
+FROM inventory_undivided WHERE (id % {2} + {2}) % {2} = {1} ORDER BY id
+)sql";
+constexpr std::string_view kCopyEntries = R"sql(
+INSERT INTO {0}.inventory_ledger (product_id, identity, outcome, quantity, delta, decided_at,
+  quantity_after, version, reason, terms, message_hash)
+SELECT product_id, identity, outcome, quantity, delta, decided_at, quantity_after, version, reason,
+  terms, message_hash
+FROM inventory_ledger_undivided WHERE (product_id % {2} + {2}) % {2} = {1}
+ORDER BY product_id, identity
+)sql";
+constexpr std::string_view kCopyRequests = R"sql(
+INSERT INTO {0}.inventory_item_request (identity, product_id, quantity, description, created_at,
+  chosen_id, low_stock)
+SELECT identity, product_id, quantity, description, created_at, chosen_id, low_stock
+FROM inventory_item_request_undivided
+WHERE (coalesce(product_id, chosen_id, 0) % {2} + {2}) % {2} = {1} ORDER BY identity
+)sql";
+constexpr std::string_view kCopyHolds = R"sql(
+INSERT INTO {0}.inventory_hold (product_id, identity, quantity, expires_at)
+SELECT product_id, identity, quantity, expires_at
+FROM inventory_hold_undivided WHERE (product_id % {2} + {2}) % {2} = {1}
+ORDER BY product_id, identity
+)sql";
+
+// Beyond every id that was ever given, those of deleted items too.
+constexpr std::string_view kMoveIds = R"sql(
+SELECT setval(pg_get_serial_sequence('{0}.inventory', 'id'), last)
+FROM (SELECT greatest(
+  (SELECT max(id) FROM inventory_undivided),
+  pg_sequence_last_value(pg_get_serial_sequence('inventory_undivided', 'id')::regclass)) AS last)
+  AS given WHERE last >= 1
+)sql";
+
+std::size_t rows_of(const ResultHandle& result) {
+  const std::string_view text = PQcmdTuples(result.get());
+  std::size_t count = 0;
+  std::from_chars(text.data(), text.data() + text.size(), count);
+  return count;
+}
+
+class PostgresDivider : public Divider {
+ public:
+  explicit PostgresDivider(PostgresOptions options)
+      : options_(std::move(options)), info_(options_) {}
+
+  Result<void> connect() override { return loop_.run(open()); }
+  Result<bool> is_filled(const std::string& schema, const domain::Partition& partition) override {
+    return loop_.run(look(schema, partition));
+  }
+  Result<void> retire(std::uint32_t count) override {
+    return loop_.run(in_transaction<void>(rename(count)));
+  }
+  Result<Filled> fill(const std::string& schema, const domain::Partition& partition) override {
+    return loop_.run(in_transaction<Filled>(copy(schema, partition)));
+  }
+
+ private:
+  Task<Result<void>> open() {
+    auto connected = co_await postgres::connect(
+        loop_.executor(), info_, std::chrono::steady_clock::now() + options_.connect_timeout);
+    if (!connected) co_return std::unexpected(std::move(connected.error()));
+    session_ = std::make_unique<Session>(loop_.executor(), std::move(*connected));
+    const auto set = co_await script("setting up the session", kNoTransactionTimeout);
+    if (!set) co_return std::unexpected(set.error());
+    co_return co_await check_undivided();
+  }
+
+  // That there is an undivided stock, or was, before anything is made.
+  Task<Result<void>> check_undivided() {
+    const auto there = co_await script(kLooking, fmt::format("SELECT {}", kHasVersions));
+    if (!there) co_return std::unexpected(there.error());
+    if (std::string_view(PQgetvalue(there->back().get(), 0, 0)) != "t") {
+      co_return std::unexpected(Error{
+          Fault::unavailable, fmt::format("PostgreSQL {}: there is no undivided stock of this "
+                                          "service where search_path leads",
+                                          session_->where())});
+    }
+    const auto read = co_await script(kLooking, kReadOwner);
+    if (!read) co_return std::unexpected(read.error());
+    const PGresult* rows = read->back().get();
+    const bool was_moved =
+        PQntuples(rows) > 0 && std::string_view(PQgetvalue(rows, 0, 0)).starts_with(kMovedInto);
+    if (was_moved) co_return Result<void>();
+    co_return co_await check_to_be_moved(rows);
+  }
+
+  Task<Result<bool>> look(std::string schema, domain::Partition partition) {
+    const auto there = co_await script(
+        kLooking, fmt::format("SELECT to_regclass('{}.inventory_migration') IS NOT NULL", schema));
+    if (!there) co_return std::unexpected(there.error());
+    if (std::string_view(PQgetvalue(there->back().get(), 0, 0)) != "t") co_return false;
+    const auto read = co_await script(
+        kLooking, fmt::format("SELECT name FROM {}.inventory_migration WHERE version = 0", schema));
+    if (!read) co_return std::unexpected(read.error());
+    const PGresult* rows = read->back().get();
+    co_return PQntuples(rows) > 0 && PQgetvalue(rows, 0, 0) == partition_name(partition);
+  }
+
+  // Begins a transaction, and ends it as the work has ended.
+  template <class T>
+  Task<Result<T>> in_transaction(Task<Result<T>> work) {
+    const auto begun = co_await script(
+        kMoving, fmt::format("{}; {}; SET LOCAL lock_timeout = {}", kBegin.sql, kCopyWholeTables,
+                             options_.migrate_lock_timeout.count()));
+    if (!begun) co_return std::unexpected(begun.error());
+    auto result = co_await std::move(work);
+    if (!result) {
+      if (!session_->lost()) co_await script("rolling back", "ROLLBACK");
+      co_return result;
+    }
+    session_->commit();
+    const auto committed = co_await session_->synchronize(kMoving, deadline());
+    if (!committed) co_return std::unexpected(committed.error());
+    co_return result;
+  }
+
+  Task<Result<void>> rename(std::uint32_t count) {
+    const auto read = co_await script(kMoving, kReadOwner);
+    if (!read) co_return std::unexpected(read.error());
+    const PGresult* rows = read->back().get();
+    if (PQntuples(rows) > 0 && PQgetvalue(rows, 0, 0) == moved_name(count)) {
+      co_return Result<void>();
+    }
+    if (auto ready = co_await check_to_be_moved(rows); !ready) co_return ready;
+    const auto renamed = co_await script(
+        kMoving, fmt::format("{}; INSERT INTO inventory_migration (version, name) VALUES (0, '{}')",
+                             kRename, moved_name(count)));
+    if (!renamed) co_return std::unexpected(renamed.error());
+    co_return Result<void>();
+  }
+
+  Task<Result<void>> check_to_be_moved(const PGresult* owner) {
+    if (auto wrong = check_owner(*session_, {}, owner)) co_return std::unexpected(*wrong);
+    const auto version = co_await script(
+        kMoving,
+        fmt::format("SELECT max(abs(version)) = {} FROM inventory_migration", migrations().size()));
+    if (!version) co_return std::unexpected(version.error());
+    if (std::string_view(PQgetvalue(version->back().get(), 0, 0)) != "t") {
+      co_return std::unexpected(
+          Error{Fault::unavailable,
+                fmt::format("PostgreSQL {}: the undivided tables are of another version than this "
+                            "program's: migrate them without --partition first",
+                            session_->where())});
+    }
+    co_return Result<void>();
+  }
+
+  Task<Result<Filled>> copy(std::string schema, domain::Partition partition) {
+    const auto name = partition_name(partition);
+    const auto noted = co_await script(
+        kMoving, fmt::format("UPDATE {0}.inventory_migration SET name = '{1}' WHERE version = 0 "
+                             "AND name = '{1}{2}'",
+                             schema, name, kBeingFilled));
+    if (!noted) co_return std::unexpected(noted.error());
+    if (rows_of(noted->back()) == 0) {
+      const auto filled = co_await look(schema, partition);
+      if (!filled) co_return std::unexpected(filled.error());
+      if (*filled) co_return Filled{.is_new = false};
+      co_return std::unexpected(Error{
+          Fault::unavailable,
+          fmt::format("PostgreSQL {}, schema {}: its tables are not those of {}, to be filled",
+                      session_->where(), schema, display(partition))});
+    }
+    const auto with_names = [&](std::string_view sql) {
+      return fmt::format(fmt::runtime(sql), schema, partition.number, partition.count);
+    };
+    std::string sql = with_names(kAllowMissingTimes);
+    for (const std::string_view statement :
+         {kCopyItems, kCopyEntries, kCopyRequests, kCopyHolds, kMoveIds}) {
+      sql += "; " + with_names(statement);
+    }
+    const auto copied = co_await script(kMoving, std::move(sql));
+    if (!copied) co_return std::unexpected(copied.error());
+    co_return Filled{.items = rows_of(copied->at(1)),
+                     .entries = rows_of(copied->at(2)),
+                     .requests = rows_of(copied->at(3)),
+                     .holds = rows_of(copied->at(4))};
+  }
+
+  Task<Result<Results>> script(const char* doing, std::string sql) {
+    return session_->script(doing, std::move(sql), deadline());
+  }
+
+  // To copy a large ledger takes a while.
+  static Deadline deadline() { return std::chrono::steady_clock::now() + kDeadline; }
+
+  static constexpr std::chrono::hours kDeadline{24};
+  static constexpr const char* kMoving = "moving the stock into partitions";
+  static constexpr const char* kLooking = "looking at the tables";
+
+  BlockingLoop loop_;
+  PostgresOptions options_;
+  ConnectionInfo info_;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace
+
+std::unique_ptr<Divider> make_divider(PostgresOptions options) {
+  return std::make_unique<PostgresDivider>(std::move(options));
+}
+
+}  // namespace inventory::store::postgres
