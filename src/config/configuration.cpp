@@ -173,6 +173,20 @@ Applied apply(const Setting& setting, const Found& found, Configuration& configu
   return std::unexpected(std::move(line));
 }
 
+// Where no database was named, each partition has a file of its own.
+void use_file_of_partition(LoadedConfiguration& loaded) {
+  const auto path = fmt::format("inventory-{}.db", kPartitionPlaceholder);
+  const auto database = std::ranges::find(loaded.in_force, "database-url",
+                                          [](const auto& one) { return one.setting->name; });
+  if (database->source != "default") return;
+  for (auto& [setting, text, source] : loaded.in_force) {
+    if (source != "default" || !setting->name.ends_with("database-url")) continue;
+    text = "sqlite:" + path;
+    (setting->name == "database-url" ? loaded.configuration.database
+                                     : loaded.configuration.read_database) = SqlitePath{path};
+  }
+}
+
 constexpr std::array<std::string_view, 6> kRequestQueues{
     "order-queue", "item-queue", "cancel-queue", "confirm-queue", "adjust-queue", "expiry-queue"};
 
@@ -337,6 +351,7 @@ std::expected<LoadedConfiguration, std::string> load_configuration(
     }
     loaded.in_force.push_back({&setting, std::move(found->text), std::move(found->source)});
   }
+  if (loaded.configuration.partitions) use_file_of_partition(loaded);
   const TogetherCheck check(loaded.in_force);
   for (const Applied& checked :
        {check.queues(), check.tls(loaded.configuration), check.partitions(loaded.configuration)}) {

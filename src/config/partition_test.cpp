@@ -74,6 +74,9 @@ TEST(Partition, NeedsAFileOfItsOwn) {
             "database-url (flag --database-url) takes a file for each partition (flag "
             "--partition): write {partition} in its name: sqlite:inventory-{partition}.db");
   EXPECT_TRUE(load({{"partition", "0/1"}, {"database-url", "sqlite:stock.db"}}));
+  const auto by_default = in(3, {});
+  EXPECT_EQ(by_default.database, DatabaseUrl(SqlitePath{"inventory-3.db"}));
+  EXPECT_EQ(by_default.read_database, by_default.database);
   EXPECT_TRUE(load({{"partition", "3/16"}, {"database-url", "postgresql://u@h/d"}}));
   const auto nowhere = load({{"database-url", "postgresql://u@h/d{partition}"}});
   ASSERT_FALSE(nowhere);

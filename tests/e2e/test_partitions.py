@@ -170,7 +170,7 @@ def test_tools_over_one_partition_and_all(broker, queues, url, folder):
         assert command("cancel", *order, **everywhere).returncode == 0
         adjusted = command("adjust", "--product-id", "11", "--change", "+5", **everywhere)
         assert adjusted.returncode == 0, adjusted.stderr
-        apart = command("order", "--item", "4:1", "--item", "1:2", **everywhere)
+        apart = command("order", "--item", "4:1", "--item", "1:2", broker=broker, queues=queues)
         assert apart.returncode == 2 and "lie in different partitions" in apart.stderr
         wrong = command(
             "adjust", "--product-id", "4", "--change", "1", **everywhere, partition=f"3/{COUNT}"
