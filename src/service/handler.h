@@ -31,6 +31,7 @@
 
 #include "amqp/message.h"
 #include "contract/event.h"
+#include "contract/headers.h"
 #include "contract/request_error.h"
 #include "domain/command.h"
 #include "log/fields.h"
@@ -189,8 +190,22 @@ class BatchHandler : public Handler {
       return contract::RequestError{contract::RequestError::Reason::invalid,
                                     "the message cannot be decoded: " + *delivery.undecodable};
     }
+    if (const auto& headers = delivery.properties.headers) {
+      if (const auto why = headers->find_string(contract::headers::kUndecodable)) {
+        return contract::RequestError{contract::RequestError::Reason::invalid,
+                                      "the message cannot be decoded: " + why_text(*why)};
+      }
+    }
     const auto* error = Kind::error(message);
     return error == nullptr ? std::nullopt : std::optional(*error);
+  }
+
+  // Anybody can set that header: the text goes into a reply.
+  static std::string why_text(std::string_view why) {
+    constexpr std::size_t kBytesMax = 1024;
+    const auto is_printable = [](char one) { return one >= ' ' && one <= '~'; };
+    if (why.size() > kBytesMax || !std::ranges::all_of(why, is_printable)) return "unknown";
+    return std::string(why);
   }
 
   // Answers what was decided or refused, and puts all answers in the order of arrival.
