@@ -47,10 +47,10 @@ install(FILES ${PROJECT_BINARY_DIR}/changelog.gz ${PROJECT_BINARY_DIR}/CHANGELOG
               ${PACKAGING}/debian/copyright docs/README.md docs/contract.md docs/holds.md
               docs/holds.svg docs/clients.md docs/install.md docs/configure.md docs/run.md
               docs/clusters.md docs/console.md docs/monitor.md docs/alerts.md docs/dead-letters.md docs/recover.md
-              docs/ledger.md docs/moving-over.md
+              docs/ledger.md docs/moving-over.md docs/scale.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${PACKAGING}/inventory-service.service ${PACKAGING}/inventory-service-archive.service
-              ${PACKAGING}/inventory-service-archive.timer
+              ${PACKAGING}/inventory-service-archive.timer ${PACKAGING}/inventory-router.service
         DESTINATION /usr/lib/systemd/system)
 install(
   FILES ${PACKAGING}/debian/lintian-overrides
