@@ -71,6 +71,7 @@ Passage::Passage(const boost::asio::any_io_executor& executor, PassageOptions op
 void Passage::begin() {
   is_ending_ = false;
   is_aside_ = true;
+  held_until_ = clock_.steady_now() + kStandsStill;
   kick();
 }
 
@@ -81,7 +82,15 @@ void Passage::add(Parcel parcel) {
   }
   if (held_.empty()) held_since_ = clock_.steady_now();
   held_.push_back(std::move(parcel));
-  if (held_.size() > options_.share) put_into_reserve(std::exchange(held_, {}));
+  bound_held();
+}
+
+void Passage::bound_held() {
+  const auto now = clock_.steady_now();
+  if (held_.empty() || is_stopping_ || now < held_until_) return;
+  if (held_.size() > options_.share || now - held_since_ >= kInHandMax) {
+    put_into_reserve(std::exchange(held_, {}));
+  }
 }
 
 // What was taken from the reserve is removed there once all of it is settled: see drain().
@@ -103,11 +112,8 @@ void Passage::buried(const Parcel& parcel) {
 void Passage::look() {
   lane_.look();
   reserve_.look();
-  const auto now = clock_.steady_now();
   if (is_aside_) {
-    if (!held_.empty() && now - held_since_ >= kInHandMax && !is_stopping_) {
-      put_into_reserve(std::exchange(held_, {}));
-    }
+    bound_held();
   } else if (must_go_aside() && !is_stopping_) {
     go_aside();
   }

@@ -100,6 +100,7 @@ class Passage {
  private:
   bool must_go_aside() const;
   void go_aside();
+  void bound_held();
   void put_into_reserve(std::deque<Parcel> parcels);
   void kick();
   Task<void> drain();
@@ -119,6 +120,7 @@ class Passage {
   bool is_aside_ = false;
   std::deque<Parcel> held_;  // came while aside, and went nowhere yet
   std::chrono::steady_clock::time_point held_since_ = {};
+  std::chrono::steady_clock::time_point held_until_ = {};  // however many: the first look is short
   std::vector<std::uint64_t> taken_;            // from the reserve, and not removed: their tags
   std::size_t refused_ = 0;                     // of those: they become dead letters
   std::optional<amqp::Error> reserve_failure_;  // of take_some()

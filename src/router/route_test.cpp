@@ -76,9 +76,7 @@ TEST(Route, OfANewItemIsTheSameEachTimeThatItIsSent) {
   amqp::Delivery item = delivery(R"({"quantity":1})");
   EXPECT_EQ(route("item", item), Route{std::nullopt}) << "any";
   item.properties.message_id = "m-1";
-  EXPECT_EQ(route("item", item), Route{domain::stable_hash("m:m-1") & 15}) << "for ever";
-  EXPECT_TRUE(route("item", item).partition);
-  EXPECT_EQ(route("item", item), route("item", item));
+  EXPECT_EQ(route("item", item), Route{5}) << "in every version";
   amqp::Delivery other = item;
   other.properties.message_id.reset();
   other.properties.correlation_id = "c-1";
