@@ -1,6 +1,7 @@
 #include "router/passage.h"
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <utility>
 
@@ -257,7 +258,9 @@ Task<void> Passage::end() {
 }
 
 bool Passage::is_moving() const {
-  return lane_.unsettled() > 0 && !lane_.trouble() && !lane_.blocked();
+  return std::ranges::any_of(std::array{&lane_, &reserve_}, [](const Lane* lane) {
+    return lane->unsettled() > 0 && !lane->trouble() && !lane->blocked();
+  });
 }
 
 std::optional<std::string> Passage::trouble() const {
