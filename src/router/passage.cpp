@@ -21,6 +21,7 @@ using std::chrono::seconds;
 
 constexpr seconds kInHandMax{10};          // while the partition's queue takes none
 constexpr milliseconds kStandsStill{500};  // where it would soon stop the others
+constexpr seconds kFirstLookMax{2};        // until then all that comes is held
 constexpr milliseconds kReadAgainFirst{100};
 constexpr milliseconds kReadAgainLast{10'000};
 constexpr std::uint16_t kNotFound = 404;
@@ -72,7 +73,7 @@ Passage::Passage(const boost::asio::any_io_executor& executor, PassageOptions op
 void Passage::begin() {
   is_ending_ = false;
   is_aside_ = true;
-  held_until_ = clock_.steady_now() + kStandsStill;
+  held_until_ = clock_.steady_now() + kFirstLookMax;
   kick();
 }
 
