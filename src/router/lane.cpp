@@ -25,6 +25,7 @@ constexpr seconds kUnansweredTold{2};
 constexpr seconds kRecoveryTold{2};  // a queue that is full takes and rejects by turns
 constexpr seconds kAskAgainFirst{10};
 constexpr seconds kAskAgainLast{120};
+constexpr seconds kRejectingFor{5};
 constexpr seconds kInOrderAfter{60};
 constexpr int kStrikesMax = 5;
 
@@ -83,6 +84,10 @@ std::deque<Parcel> Lane::take_all() {
   alone_ = 0;
   wake_.notify();
   return all;
+}
+
+bool Lane::is_rejecting() const {
+  return last_rejection_ && clock_.steady_now() - *last_rejection_ < kRejectingFor;
 }
 
 std::optional<Lane::TimePoint> Lane::unanswered_since() const {
@@ -190,6 +195,7 @@ void Lane::on_answer(Token token, amqp::Settlement settlement) {
   last_answer_ = clock_.steady_now();
   switch (settlement) {
     case amqp::Settlement::rejected:
+      last_rejection_ = last_answer_;
       in_order_until_ = last_answer_ + kInOrderAfter;
       put_back(token, found->second);
       be_careful("rejects messages; make room there");

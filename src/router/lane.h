@@ -115,6 +115,9 @@ class Lane {
   const std::optional<std::string>& trouble() const { return trouble_; }
   TimePoint trouble_since() const { return trouble_since_; }
 
+  // Whether the queue has rejected a moment ago: one that is full takes and rejects by turns.
+  bool is_rejecting() const;
+
   // Since when nothing is answered, of what is under way.
   std::optional<TimePoint> unanswered_since() const;
 
@@ -172,6 +175,7 @@ class Lane {
   TimePoint next_try_ = {};
   service::Backoff backoff_;
   std::chrono::seconds ask_after_;
+  std::optional<TimePoint> last_rejection_;
   TimePoint in_order_until_ = {};  // no two for one product are under way
   std::size_t window_;             // under way at most: 1 after a failure, one more for each taken
   std::size_t alone_ = 0;          // so many go one by one: the broker has blamed one of them

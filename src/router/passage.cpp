@@ -122,13 +122,16 @@ void Passage::look() {
 }
 
 bool Passage::must_go_aside() const {
-  if (lane_.unsettled() == 0 || lane_.blocked()) return false;
+  const std::size_t unsettled = lane_.unsettled();
+  if (unsettled == 0 || lane_.blocked()) return false;
   const auto now = clock_.steady_now();
+  if (unsettled > options_.share && lane_.is_rejecting()) return true;
   if (lane_.trouble()) {
-    return lane_.unsettled() > options_.share || now - lane_.trouble_since() >= kInHandMax;
+    const auto lasted = now - lane_.trouble_since();
+    return lasted >= kInHandMax || (unsettled > options_.share && lasted >= kStandsStill);
   }
   const auto since = lane_.unanswered_since();
-  return lane_.unsettled() > options_.most && since && now - *since >= kStandsStill;
+  return unsettled > options_.most && since && now - *since >= kStandsStill;
 }
 
 void Passage::go_aside() {
