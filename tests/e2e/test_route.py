@@ -377,6 +377,7 @@ def test_while_the_broker_takes_nothing_requests_wait(own_broker):
 
 def test_a_router_waits_for_a_broker_that_is_away(own_broker):
     with Route(own_broker) as route:
+        route.client.connection.close()
         own_broker.kill()
         wait_for(lambda: status_of(route)[0] == 503, "it is not ready")
         own_broker.start()
