@@ -50,7 +50,7 @@ install(FILES ${PROJECT_BINARY_DIR}/changelog.gz ${PROJECT_BINARY_DIR}/CHANGELOG
               docs/ledger.md docs/moving-over.md docs/scale.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${PACKAGING}/inventory-service.service ${PACKAGING}/inventory-service-archive.service
-              ${PACKAGING}/inventory-service-archive.timer
+              ${PACKAGING}/inventory-service-archive.timer ${PACKAGING}/inventory-router.service
         DESTINATION /usr/lib/systemd/system)
 install(
   FILES ${PACKAGING}/debian/lintian-overrides

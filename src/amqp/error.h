@@ -2,6 +2,8 @@
 
 // What the broker's side answers when it cannot do what was asked: a value for each thing to do.
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -19,6 +21,13 @@ struct Error {
   std::string what;              // what and where, with the broker's own words; never a credential
   std::uint16_t reply_code = 0;  // of channel.close or connection.close (AMQP 0-9-1, 1.2), else 0
 };
+
+// Whether the broker has closed channel or connection because of what a message holds (AMQP 0-9-1,
+// 1.2). RabbitMQ 3.10 answers a reply to some malformed direct reply-to addresses with 541.
+inline bool blames_a_message(const Error& error) {
+  constexpr std::array<std::uint16_t, 6> kCodes{406, 501, 502, 503, 505, 541};
+  return std::ranges::find(kCodes, error.reply_code) != kCodes.end();
+}
 
 template <class T>
 using Result = std::expected<T, Error>;

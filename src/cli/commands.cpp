@@ -10,6 +10,7 @@
 #include "cli/commands/ledger.h"
 #include "cli/commands/migrate.h"
 #include "cli/commands/order.h"
+#include "cli/commands/route.h"
 #include "cli/commands/serve.h"
 #include "cli/commands/stock.h"
 #include "cli/commands/verify.h"
@@ -18,10 +19,10 @@ namespace inventory::cli {
 
 std::vector<Command> commands() {
   return {
-      serve_command(),   migrate_command(), verify_command(), add_command(),
-      order_command(),   confirm_command(), cancel_command(), adjust_command(),
-      import_command(),  stock_command(),   ledger_command(), dead_letters_command(),
-      archive_command(),
+      serve_command(),        route_command(),   migrate_command(), verify_command(),
+      add_command(),          order_command(),   confirm_command(), cancel_command(),
+      adjust_command(),       import_command(),  stock_command(),   ledger_command(),
+      dead_letters_command(), archive_command(),
   };
 }
 

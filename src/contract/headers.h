@@ -24,6 +24,10 @@ inline constexpr std::string_view kOriginalBcc = "original-BCC";
 inline constexpr std::string_view kBodyDropped = "body-dropped";        // "2000 bytes"
 inline constexpr std::string_view kHeadersDropped = "headers-dropped";  // true
 
+// Of requests that the router passes on: why it could not decode the content, of which only a part
+// came with it. The service refuses such a request, as it does one that it cannot decode itself.
+inline constexpr std::string_view kUndecodable = "content-undecodable";
+
 // The broker's own. CC and BCC act where a message is published.
 inline constexpr std::string_view kCc = "CC";
 inline constexpr std::string_view kBcc = "BCC";

@@ -1,6 +1,7 @@
 #include "service/amqp_broker.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -30,11 +31,29 @@ amqp::Error with_advice(amqp::Error error, std::string_view advice) {
   return error;
 }
 
+class AmqpOutlet;
+
+// The outlets of a shared connection, which are told what it is told.
+using Sharing = std::set<AmqpOutlet*>;
+
 class AmqpOutlet : public Outlet {
  public:
+  // sharing: null if it has the connection to itself.
   AmqpOutlet(std::shared_ptr<amqp::Connection> connection, amqp::QueueType queue_type,
-             OutletEvents events)
-      : connection_(std::move(connection)), queue_type_(queue_type), events_(std::move(events)) {}
+             OutletEvents events, std::shared_ptr<Sharing> sharing)
+      : connection_(std::move(connection)),
+        queue_type_(queue_type),
+        events_(std::move(events)),
+        sharing_(std::move(sharing)) {
+    if (sharing_) sharing_->insert(this);
+  }
+  AmqpOutlet(const AmqpOutlet&) = delete;
+  AmqpOutlet& operator=(const AmqpOutlet&) = delete;
+  ~AmqpOutlet() override {
+    if (sharing_) sharing_->erase(this);
+  }
+
+  void tell_blocked(const std::optional<std::string>& reason) { events_.on_blocked(reason); }
 
   Task<amqp::Result<void>> open() {
     auto publisher = co_await amqp::Publisher::open(
@@ -80,6 +99,7 @@ class AmqpOutlet : public Outlet {
       connection_;  // alive as long as one of its outlets, or the link
   amqp::QueueType queue_type_;
   OutletEvents events_;
+  std::shared_ptr<Sharing> sharing_;
   // The last one sends, the others wait for answers. Destroyed before the connection, so that they
   // do not tell of its end.
   std::vector<std::unique_ptr<amqp::Publisher>> publishers_;
@@ -94,19 +114,35 @@ class AmqpLink : public Link {
   Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection sort,
                                                           OutletEvents events) override {
     std::shared_ptr<amqp::Connection> connection;
+    std::shared_ptr<Sharing> sharing;
     if (sort == Connection::shared && shared_ && shared_->is_open()) {
       connection = shared_;
+      sharing = sharing_;
     } else {
-      auto opened = co_await connect(options_, host_, "publishes",
-                                     sort == Connection::own ? events.on_blocked : nullptr);
+      auto on_blocked = events.on_blocked;
+      if (sort == Connection::shared) {
+        sharing = std::make_shared<Sharing>();
+        on_blocked = [sharing](const std::optional<std::string>& reason) {
+          for (AmqpOutlet* const outlet : *sharing) outlet->tell_blocked(reason);
+        };
+      }
+      auto opened = co_await connect(options_, host_, "publishes", std::move(on_blocked));
       if (!opened) co_return std::unexpected(std::move(opened.error()));
       connection = std::move(*opened);
-      if (sort == Connection::shared) shared_ = connection;
+      if (sort == Connection::shared) {
+        shared_ = connection;
+        sharing_ = sharing;
+      }
     }
-    auto outlet =
-        std::make_unique<AmqpOutlet>(std::move(connection), options_.queue_type, std::move(events));
+    auto outlet = std::make_unique<AmqpOutlet>(connection, options_.queue_type, std::move(events),
+                                               std::move(sharing));
     if (auto opened = co_await outlet->open(); !opened) {
+      // Channels that the broker does not go on with stay in use: others have another connection.
+      if (connection == shared_) shared_.reset();
       co_return std::unexpected(std::move(opened.error()));
+    }
+    if (const auto reason = connection->blocked(); reason && sort == Connection::shared) {
+      outlet->tell_blocked(reason);  // the others were told before
     }
     co_return outlet;
   }
@@ -145,6 +181,7 @@ class AmqpLink : public Link {
   amqp::Host host_;
   std::shared_ptr<amqp::Connection> consuming_;
   std::shared_ptr<amqp::Connection> shared_;
+  std::shared_ptr<Sharing> sharing_;  // of it
   std::unique_ptr<amqp::Consumer> consumer_;
   bool is_stopped_ = false;
 };

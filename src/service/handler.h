@@ -31,6 +31,7 @@
 
 #include "amqp/message.h"
 #include "contract/event.h"
+#include "contract/headers.h"
 #include "contract/partition_text.h"
 #include "contract/request_error.h"
 #include "domain/command.h"
@@ -199,6 +200,12 @@ class BatchHandler : public Handler {
       return contract::RequestError{contract::RequestError::Reason::invalid,
                                     "the message cannot be decoded: " + *delivery.undecodable};
     }
+    if (const auto& headers = delivery.properties.headers) {
+      if (const auto why = headers->find_string(contract::headers::kUndecodable)) {
+        return contract::RequestError{contract::RequestError::Reason::invalid,
+                                      "the message cannot be decoded: " + why_text(*why)};
+      }
+    }
     const auto* error = Kind::error(message);
     return error == nullptr ? std::nullopt : std::optional(*error);
   }
@@ -207,6 +214,14 @@ class BatchHandler : public Handler {
   std::string why_elsewhere(const domain::Command& request) const {
     if (!options_.partition) return "";
     return contract::why_not_in(*options_.partition, domain::products_of(request));
+  }
+
+  // Anybody can set that header: the text goes into a reply.
+  static std::string why_text(std::string_view why) {
+    constexpr std::size_t kBytesMax = 1024;
+    const auto is_printable = [](char one) { return one >= ' ' && one <= '~'; };
+    if (why.size() > kBytesMax || !std::ranges::all_of(why, is_printable)) return "unknown";
+    return std::string(why);
   }
 
   // Answers what was decided or refused, and puts all answers in the order of arrival.

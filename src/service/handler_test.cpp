@@ -521,6 +521,19 @@ TEST_F(HandlerTest, AnswersAndDeadLettersWhatCannotBeDecoded) {
   EXPECT_EQ(store_.calls(), 0);
 }
 
+TEST_F(HandlerTest, RefusesWhatTheRouterCouldNotDecode) {
+  amqp::Delivery passed_on = order_delivery(1);
+  passed_on.properties.headers.emplace().add_string("content-undecodable", "undefined flag");
+  amqp::Delivery strange = order_delivery(2);
+  strange.properties.headers.emplace().add_string("content-undecodable", "\xff");
+  const auto answers = answer(orders_, {passed_on, strange});
+  ASSERT_EQ(answers.size(), 2U);
+  EXPECT_TRUE(answers[0].reply->message.body.contains("cannot be decoded: undefined flag"));
+  EXPECT_TRUE(answers[1].reply->message.body.contains("cannot be decoded: unknown"));
+  EXPECT_TRUE(answers[0].dead_letter && answers[1].dead_letter);
+  EXPECT_EQ(store_.calls(), 0);
+}
+
 TEST_F(HandlerTest, AddsAnItemOnceForAMessageIdAndSaysSo) {
   amqp::Delivery request = delivery(R"({"quantity":10,"description":"a"})");
   request.properties.message_id = "m";

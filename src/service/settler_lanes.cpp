@@ -4,7 +4,6 @@
 // any more, and which message the broker closes a connection on.
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <exception>
 #include <iterator>
@@ -30,13 +29,6 @@ constexpr seconds kAskedMax{60};        // for an answer on a connection that is
 // closed the connection may have been something else.
 constexpr int kStrikesOfAQueue = 5;
 constexpr std::uint16_t kPreconditionFailed = 406;
-
-// Whether the broker has closed channel or connection because of what a message holds (AMQP 0-9-1,
-// 1.2). RabbitMQ 3.10 answers a reply to some malformed direct reply-to addresses with 541.
-bool blames_a_message(const amqp::Error& error) {
-  constexpr std::array<std::uint16_t, 6> kCodes{kPreconditionFailed, 501, 502, 503, 505, 541};
-  return std::ranges::find(kCodes, error.reply_code) != kCodes.end();
-}
 
 bool is_dead_letter(const Outgoing& outgoing) { return outgoing.message.keeps_properties; }
 

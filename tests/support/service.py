@@ -184,6 +184,19 @@ class Service:
             self.news.notify_all()
 
 
+class Router(Service):
+    """One `inventory-service route`, to `partitions` of them. It has no database."""
+
+    def __init__(self, amqp_url, queues, partitions, options=()):
+        super().__init__(amqp_url, "", queues, [f"--partition=all/{partitions}", *options])
+        self.command[self.command.index("serve")] = "route"
+        del self.environment["DATABASE_URL"]
+
+    def wait_ready(self):
+        self.wait_for_log("ready: routing")
+        return self
+
+
 def run(*arguments, **variables):
     """Runs the program to its end: `run("add", "--quantity", "1", AMQP_URL=...)`."""
     return subprocess.run(

@@ -81,6 +81,9 @@ class FakeBroker : public Broker {
     amqp::Delivery delivery;
     delivery.body = std::move(body);
     delivery.properties.reply_to = std::move(reply_to);
+    put(std::move(delivery));
+  }
+  void put(amqp::Delivery delivery) {
     ready_.push_back(std::move(delivery));
     changed_.notify();
   }
@@ -157,6 +160,7 @@ class FakeBroker : public Broker {
   int opened() const { return opened_; }
   int outlets_opened() const { return outlets_opened_; }
   int exchanges_declared() const { return exchanges_declared_; }
+  const std::vector<std::string>& queues_declared() const { return queues_declared_; }
   const std::vector<std::size_t>& batches() const { return batches_; }
 
  private:
@@ -187,7 +191,10 @@ class FakeBroker : public Broker {
       co_return tokens.size();
     }
     void stop_sending() override {}
-    Task<amqp::Result<void>> ensure_queue(std::string) override { co_return amqp::Result<void>(); }
+    Task<amqp::Result<void>> ensure_queue(std::string name) override {
+      broker_.queues_declared_.push_back(std::move(name));
+      co_return amqp::Result<void>();
+    }
     Task<amqp::Result<void>> ensure_exchange(std::string) override {
       ++broker_.exchanges_declared_;
       has_declared_exchange = true;
@@ -289,6 +296,7 @@ class FakeBroker : public Broker {
   std::vector<Unanswered> unanswered_;
   std::set<FakeOutlet*> outlets_;
   std::vector<std::size_t> batches_;
+  std::vector<std::string> queues_declared_;
   std::size_t acknowledged_ = 0;
   int opened_ = 0;
   int outlets_opened_ = 0;

@@ -1,0 +1,29 @@
+#include "cli/commands/route.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/testing/command_lines.h"
+
+namespace inventory::cli {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(RouteCommand, NeedsToKnowHowManyPartitionsThereAre) {
+  for (const char* partition : {"--partition=none", "--partition=3/16"}) {
+    EXPECT_THAT(test::error_of({"route", partition}), HasSubstr("route: needs --partition all/"));
+  }
+  test::parse({"route", "--partition", "all/16"});
+}
+
+TEST(RouteCommand, RefusesNamesThatLeaveNoRoomForThoseOfItsOwnQueues) {
+  const std::string name(247, 'q');
+  EXPECT_THAT(test::error_of({"route", "--partition=all/16", "--order-queue=" + name}),
+              HasSubstr("too long"));
+}
+
+}  // namespace
+}  // namespace inventory::cli

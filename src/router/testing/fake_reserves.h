@@ -1,0 +1,89 @@
+#pragma once
+
+// Reserves for tests of the router: queues in memory, without I/O.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "router/reserves.h"
+
+namespace inventory::router::testing {
+
+// What was taken and not removed is put back when its reserve ends.
+class FakeReserves : public Reserves {
+ public:
+  void put(const std::string& queue, amqp::Delivery delivery) {
+    queues_[queue].push_back(std::move(delivery));
+  }
+  std::size_t size(const std::string& queue) const {
+    return queues_.contains(queue) ? queues_.at(queue).size() : 0;
+  }
+
+  Task<amqp::Result<std::unique_ptr<Reserve>>> open(std::string queue) override {
+    ++opened_;
+    if (fail_opens > 0) {
+      --fail_opens;
+      co_return std::unexpected(amqp::Error{amqp::Fault::link_lost, "connection refused"});
+    }
+    co_return std::make_unique<FakeReserve>(*this, std::move(queue));
+  }
+  void drop() override { ++dropped_; }
+
+  int opened() const { return opened_; }
+  int dropped() const { return dropped_; }
+
+  int fail_opens = 0;
+  int fail_next = 0;  // so many calls of next() fail
+  std::function<void(const std::string& queue)> on_next = [](const auto&) {};
+
+ private:
+  class FakeReserve : public Reserve {
+   public:
+    FakeReserve(FakeReserves& of, std::string queue) : of_(of), queue_(std::move(queue)) {}
+    ~FakeReserve() override {
+      while (!taken_.empty()) {
+        of_.queues_[queue_].push_front(std::move(taken_.rbegin()->second));
+        taken_.erase(std::prev(taken_.end()));
+      }
+    }
+
+    Task<amqp::Result<std::optional<amqp::Delivery>>> next() override {
+      of_.on_next(queue_);
+      if (of_.fail_next > 0) {
+        --of_.fail_next;
+        co_return std::unexpected(amqp::Error{amqp::Fault::link_lost, "connection reset"});
+      }
+      const auto queue = of_.queues_.find(queue_);
+      if (queue == of_.queues_.end()) {
+        co_return std::unexpected(amqp::Error{amqp::Fault::refused, "no queue", 404});
+      }
+      if (queue->second.empty()) co_return std::optional<amqp::Delivery>();
+      amqp::Delivery delivery = std::move(queue->second.front());
+      queue->second.pop_front();
+      delivery.delivery_tag = ++last_tag_;
+      taken_.emplace(last_tag_, delivery);
+      co_return std::optional(std::move(delivery));
+    }
+    amqp::Result<void> remove(std::span<const std::uint64_t> delivery_tags) override {
+      for (const std::uint64_t tag : delivery_tags) taken_.erase(tag);
+      return {};
+    }
+
+   private:
+    FakeReserves& of_;
+    std::string queue_;
+    std::map<std::uint64_t, amqp::Delivery> taken_;
+    std::uint64_t last_tag_ = 0;
+  };
+
+  std::map<std::string, std::deque<amqp::Delivery>> queues_;
+  int opened_ = 0;
+  int dropped_ = 0;
+};
+
+}  // namespace inventory::router::testing

@@ -1,0 +1,295 @@
+#include "server/route.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+#include <spdlog/spdlog.h>
+
+#include "contract/queues.h"
+#include "ops/health.h"
+#include "ops/http_listener.h"
+#include "ops/logging.h"
+#include "ops/metrics_page.h"
+#include "ops/process_metrics.h"
+#include "ops/service_manager.h"
+#include "router/amqp_reserves.h"
+#include "router/router.h"
+#include "server/router_metrics.h"
+#include "service/amqp_broker.h"
+#include "service/delivery_limit.h"
+
+namespace inventory::server {
+namespace {
+
+using boost::asio::redirect_error;
+using boost::asio::use_awaitable;
+
+void rethrow_bug(const std::exception_ptr& error) {
+  if (error) std::rethrow_exception(error);
+}
+
+struct SourceQueue {
+  std::string_view kind;
+  std::string config::Configuration::* queue;
+};
+constexpr std::array kSourceQueues{
+    SourceQueue{"order", &config::Configuration::order_queue},
+    SourceQueue{"item", &config::Configuration::item_queue},
+    SourceQueue{"cancellation", &config::Configuration::cancel_queue},
+    SourceQueue{"confirmation", &config::Configuration::confirm_queue},
+    SourceQueue{"adjustment", &config::Configuration::adjust_queue},
+};
+
+// One source queue with all that its router needs.
+struct Source {
+  Source(const boost::asio::any_io_executor& executor, const config::Configuration& configuration,
+         const router::RoutedKind& kind, const std::string& source_queue, service::Clock& clock,
+         prometheus::Registry& registry, std::function<void()> on_change)
+      : queue(source_queue),
+        metrics(registry, queue, configuration.partitions->count),
+        delivery_limit(queue, clock),
+        broker(service::AmqpBrokerOptions{
+            .endpoint = configuration.amqp_endpoint,
+            .tls = configuration.amqp_tls,
+            .request_queue = queue,
+            .other_queues = {contract::dead_letter_queue(queue)},
+            .queue_type = configuration.queue_type,
+            .prefetch = configuration.prefetch,
+            .without_rights =
+                fmt::format("grant the broker's user the rights on {0} and {0}.*", queue),
+            .delivery_limit = &delivery_limit,
+        }),
+        reserves(executor, {.endpoint = configuration.amqp_endpoint,
+                            .tls = configuration.amqp_tls,
+                            .name = "inventory-service looks after " + queue}),
+        router(executor,
+               {.queue = queue,
+                .choose = kind.choose,
+                .partitions = configuration.partitions->count,
+                .prefetch = configuration.prefetch,
+                .bytes_max = configuration.message_bytes_max,
+                .user = configuration.amqp_endpoint.user,
+                .seed = std::random_device()()},
+               broker, reserves, clock, std::move(on_change)) {}
+
+  const std::string& queue;
+  RouterMetrics metrics;
+  service::DeliveryLimit delivery_limit;
+  service::AmqpBroker broker;
+  router::AmqpReserves reserves;
+  router::Router router;
+};
+
+// RouterService: everything that runs on the event loop of `route`.
+class RouterService {
+ public:
+  RouterService(const config::Configuration& configuration, const std::string& http_token,
+                const ops::BackgroundLog& log)
+      : configuration_(configuration), log_(log), signals_(context_, SIGTERM, SIGINT) {
+    lines_dropped_ = &prometheus::BuildCounter()
+                          .Name("inventory_log_lines_dropped_total")
+                          .Help("Lines of the log that what it is written to did not take.")
+                          .Register(*registry_)
+                          .Add({});
+    prometheus::BuildGauge()
+        .Name("inventory_build_info")
+        .Help("Always 1; its labels say what runs.")
+        .Register(*registry_)
+        .Add({{"version", INVENTORY_VERSION}})
+        .Set(1);
+    for (const auto& [name, queue] : kSourceQueues) {
+      if ((configuration.*queue).empty()) continue;  // switched off
+      const auto kind = std::ranges::find(router::routed_kinds(), name, &router::RoutedKind::name);
+      sources_.push_back(std::make_unique<Source>(context_.get_executor(), configuration, *kind,
+                                                  configuration.*queue, clock_, *registry_,
+                                                  [this] { announce(); }));
+    }
+    if (configuration.http_listen) {
+      http_.emplace(context_.get_executor(), *configuration.http_listen, routes(),
+                    ops::HttpAccess{.hosts = configuration.http_hosts, .token = http_token});
+    }
+  }
+
+  int run() {
+    spdlog::info("inventory-service {} routes to {} partitions on {}", INVENTORY_VERSION,
+                 configuration_.partitions->count, configuration_.amqp_endpoint.display());
+    boost::asio::co_spawn(context_, watch_signals(), rethrow_bug);
+    if (http_) boost::asio::co_spawn(context_, http_->run(), rethrow_bug);
+    manager_.ready();
+    running_ = sources_.size();
+    for (const auto& source : sources_) {
+      boost::asio::co_spawn(context_, run_router(source->router), rethrow_bug);
+    }
+    context_.run();
+    return exit_status_;
+  }
+
+ private:
+  std::vector<ops::HttpRoute> routes() {
+    using ops::immediately;
+    return {
+        {"/livez", immediately([](const auto&) { return ops::HttpResponse{.body = "ok\n"}; }),
+         true},
+        {"/readyz", immediately([this](const ops::HttpRequest& request) {
+           const bool verbose = ops::query_parameter(request.query, "verbose").has_value();
+           return ops::readiness(health_checks(), verbose);
+         }),
+         true},
+        {"/metrics", immediately([this](const auto&) { return metrics_page(); }), true},
+    };
+  }
+
+  // A check for each source queue. A partition that takes nothing is a note: others are served.
+  std::vector<ops::HealthCheck> health_checks() const {
+    std::vector<ops::HealthCheck> checks;
+    for (const auto& source : sources_) {
+      ops::HealthCheck check{source->queue, ""};
+      const service::Status& status = source->router.status();
+      if (stopping_) {
+        check.problem = "finishing what is in hand";
+      } else if (!source->router.is_consuming()) {
+        check.problem = status.reason;
+      }
+      check.note = source->router.note();
+      const std::string limit = source->delivery_limit.note();
+      if (!limit.empty()) check.note += (check.note.empty() ? "" : "; ") + limit;
+      checks.push_back(std::move(check));
+    }
+    return checks;
+  }
+
+  ops::HttpResponse metrics_page() {
+    for (const auto& source : sources_) source->metrics.refresh(source->router);
+    lines_dropped_->Increment(static_cast<double>(log_.dropped()) - lines_dropped_->Value());
+    return ops::metrics_page(metrics_);
+  }
+
+  service::Task<void> run_router(router::Router& router) {
+    co_await router.run();
+    if (--running_ == 0) finish();
+  }
+
+  service::Task<void> watch_signals() {
+    boost::system::error_code cancelled;
+    const int signal = co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
+    if (cancelled) co_return;
+    spdlog::info("{}: finishing what is in hand, at most {} s",
+                 signal == SIGTERM ? "SIGTERM" : "SIGINT", configuration_.shutdown_budget.count());
+    stopping_ = true;
+    manager_.stopping(configuration_.shutdown_budget);
+    manager_.status("finishing what is in hand");
+    for (const auto& source : sources_) source->router.stop();
+    boost::asio::co_spawn(context_, bound_shutdown(), rethrow_bug);
+    co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
+    if (!cancelled) {
+      spdlog::warn("a second signal: stopping at once; the broker delivers again what was in hand");
+      exit_status_ = 1;
+      context_.stop();
+    }
+  }
+
+  service::Task<void> bound_shutdown() {
+    budget_.expires_after(configuration_.shutdown_budget);
+    boost::system::error_code cancelled;
+    co_await budget_.async_wait(redirect_error(use_awaitable, cancelled));
+    if (!cancelled) {
+      spdlog::warn("not finished within {} s: the broker delivers again what was in hand",
+                   configuration_.shutdown_budget.count());
+      exit_status_ = 1;
+      context_.stop();
+    }
+  }
+
+  // Nothing runs any more but the waits for signals and for the budget.
+  void finish() {
+    spdlog::info("stopped");
+    manager_.stop();
+    if (http_) http_->stop();
+    signals_.cancel();
+    budget_.cancel();
+  }
+
+  void announce() {
+    const bool ready = std::ranges::all_of(
+        sources_, [](const auto& source) { return source->router.is_consuming(); });
+    std::vector<std::string> queues;
+    std::vector<std::string> texts;
+    for (const auto& source : sources_) {
+      const router::Router& router = source->router;
+      queues.push_back(source->queue);
+      texts.push_back(router.is_consuming()
+                          ? "routing " + source->queue
+                          : fmt::format("{}: {}", source->queue, router.status().reason));
+      if (const auto note = router.note(); !note.empty()) texts.back() += ": " + note;
+    }
+    if (ready && !ready_) spdlog::info("ready: routing {}", fmt::join(queues, ", "));
+    ready_ = ready;
+    if (!stopping_) manager_.status(fmt::to_string(fmt::join(texts, "; ")));
+  }
+
+  const config::Configuration& configuration_;
+  const ops::BackgroundLog& log_;
+  boost::asio::io_context context_{1};
+  service::SystemClock clock_;
+  std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+  std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
+      registry_, std::make_shared<ops::ProcessMetrics>()};
+  prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
+  std::vector<std::unique_ptr<Source>> sources_;
+  std::optional<ops::HttpListener> http_;
+  boost::asio::signal_set signals_;
+  ops::ServiceManager manager_{context_.get_executor()};
+  boost::asio::steady_timer budget_{context_};
+  std::size_t running_ = 0;  // routers
+  int exit_status_ = 0;
+  bool stopping_ = false;
+  bool ready_ = false;
+};
+
+}  // namespace
+
+std::expected<void, std::string> check_for_route(const config::Configuration& configuration) {
+  if (!configuration.partitions || configuration.partitions->number) {
+    return std::unexpected("needs --partition all/COUNT: to how many partitions it routes");
+  }
+  for (const auto& [_, queue] : kSourceQueues) {
+    const std::string& name = configuration.*queue;
+    if (name.empty()) continue;
+    const auto longest = contract::reserve_queue(
+        contract::partition_queue(name, configuration.partitions->count - 1));
+    if (longest.size() > contract::kQueueNameBytesMax) {
+      return std::unexpected(
+          fmt::format("the name of a queue is too long for those of its partitions: {}",
+                      config::quoted_for_message(name)));
+    }
+  }
+  return {};
+}
+
+int route(const config::Configuration& configuration, const std::string& http_token) {
+  const ops::BackgroundLog log(configuration.log_level, configuration.log_format);
+  return RouterService(configuration, http_token, log).run();
+}
+
+}  // namespace inventory::server

@@ -1,0 +1,44 @@
+#pragma once
+
+// RouterMetrics: what a router has done and what waits, as Prometheus metrics with the labels
+// `queue`, the source, and `partition`, of which there are as many as the setting says.
+//
+// Invariant: every series is there from the start, at 0.
+// Threads:   one executor.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
+#include "router/router.h"
+
+namespace inventory::server {
+
+class RouterMetrics {
+ public:
+  // The registry outlives this.
+  RouterMetrics(prometheus::Registry& registry, const std::string& queue, std::uint32_t partitions);
+
+  // To be called before the metrics are collected.
+  void refresh(const router::Router& router);
+
+ private:
+  struct OfPartition {
+    prometheus::Counter* passed;
+    prometheus::Counter* set_aside;
+    prometheus::Counter* retries;
+    prometheus::Gauge* waiting;
+    prometheus::Gauge* in_trouble;
+  };
+
+  std::vector<OfPartition> partitions_;
+  prometheus::Gauge* in_hand_;
+  prometheus::Gauge* consuming_;
+  prometheus::Counter* dead_letters_;
+};
+
+}  // namespace inventory::server
