@@ -12,14 +12,14 @@ namespace {
 
 using ::testing::ElementsAre;
 
-std::expected<LoadedConfiguration, std::string> load(FlagValues flags) {
+std::expected<LoadedConfiguration, std::string> load_with(FlagValues flags) {
   return load_configuration(
       flags, [](const auto&) { return std::optional<std::string>(); }, std::nullopt);
 }
 
 Configuration in(std::uint32_t number, FlagValues flags) {
   flags.emplace("partition", "all/16");
-  return in_partition(load(std::move(flags))->configuration, number);
+  return in_partition(load_with(std::move(flags))->configuration, number);
 }
 
 TEST(Partition, HoldsEachProductOnce) {
@@ -36,14 +36,14 @@ TEST(Partition, HoldsEachProductOnce) {
 
 TEST(Partition, IsANumberOfACountOrAllOfThem) {
   const auto read = [](const char* text) {
-    return load({{"partition", text}})->configuration.partitions;
+    return load_with({{"partition", text}})->configuration.partitions;
   };
   EXPECT_EQ(read("none"), std::nullopt);
   EXPECT_EQ(read("3/16"), (Partitions{.count = 16, .number = 3}));
   EXPECT_EQ(read("0/1"), (Partitions{.count = 1, .number = 0}));
   EXPECT_EQ(read("all/1024"), (Partitions{.count = 1024}));
   for (const char* wrong : {"", "3", "16/16", "0/0", "all/1025", "-1/16", "3/", "/16", "3/16/2"}) {
-    const auto loaded = load({{"partition", wrong}});
+    const auto loaded = load_with({{"partition", wrong}});
     ASSERT_FALSE(loaded) << wrong;
     EXPECT_THAT(loaded.error(), ::testing::StartsWith("partition (flag --partition) takes NUMBER"));
   }
@@ -68,17 +68,17 @@ TEST(Partition, HasASchemaAndPerhapsADatabaseOfItsOwn) {
 }
 
 TEST(Partition, NeedsAFileOfItsOwn) {
-  const auto shared = load({{"partition", "3/16"}, {"database-url", "sqlite:stock.db"}});
+  const auto shared = load_with({{"partition", "3/16"}, {"database-url", "sqlite:stock.db"}});
   ASSERT_FALSE(shared);
   EXPECT_EQ(shared.error(),
             "database-url (flag --database-url) takes a file for each partition (flag "
             "--partition): write {partition} in its name: sqlite:inventory-{partition}.db");
-  EXPECT_TRUE(load({{"partition", "0/1"}, {"database-url", "sqlite:stock.db"}}));
+  EXPECT_TRUE(load_with({{"partition", "0/1"}, {"database-url", "sqlite:stock.db"}}));
   const auto by_default = in(3, {});
   EXPECT_EQ(by_default.database, DatabaseUrl(SqlitePath{"inventory-3.db"}));
   EXPECT_EQ(by_default.read_database, by_default.database);
-  EXPECT_TRUE(load({{"partition", "3/16"}, {"database-url", "postgresql://u@h/d"}}));
-  const auto nowhere = load({{"database-url", "postgresql://u@h/d{partition}"}});
+  EXPECT_TRUE(load_with({{"partition", "3/16"}, {"database-url", "postgresql://u@h/d"}}));
+  const auto nowhere = load_with({{"database-url", "postgresql://u@h/d{partition}"}});
   ASSERT_FALSE(nowhere);
   EXPECT_EQ(nowhere.error(),
             "database-url (flag --database-url) takes no {partition} without a partition "
@@ -87,9 +87,9 @@ TEST(Partition, NeedsAFileOfItsOwn) {
 
 TEST(Partition, HasRoomForItsNumberBehindTheNamesOfQueues) {
   const auto with_queue = [](std::size_t bytes) {
-    return load({{"partition", "0/1024"},
-                 {"database-url", "postgresql://u@h/d"},
-                 {"adjust-queue", std::string(bytes, 'a')}});
+    return load_with({{"partition", "0/1024"},
+                      {"database-url", "postgresql://u@h/d"},
+                      {"adjust-queue", std::string(bytes, 'a')}});
   };
   EXPECT_TRUE(with_queue(246));
   ASSERT_FALSE(with_queue(247));
@@ -98,13 +98,13 @@ TEST(Partition, HasRoomForItsNumberBehindTheNamesOfQueues) {
 }
 
 TEST(Partition, IsThatOfTheProducts) {
-  const auto undivided = load({})->configuration;
+  const auto undivided = load_with({})->configuration;
   EXPECT_EQ(in_partition_of(undivided, {5})->order_queue, "order_validate");
   EXPECT_EQ(partition_of(undivided), std::nullopt);
   EXPECT_EQ(in_each_partition(undivided).size(), 1U);
 
   const auto all =
-      load({{"partition", "all/4"}, {"database-url", "postgresql://u@h/d"}})->configuration;
+      load_with({{"partition", "all/4"}, {"database-url", "postgresql://u@h/d"}})->configuration;
   EXPECT_EQ(in_partition_of(all, {5, 9})->order_queue, "order_validate.1");
   EXPECT_EQ(in_partition_of(all, {5, 6}).error(),
             "its items lie in different partitions; hold and confirm them one by one");
@@ -113,7 +113,7 @@ TEST(Partition, IsThatOfTheProducts) {
   EXPECT_EQ(request_queues(all).size(), 24U);
 
   const auto one =
-      load({{"partition", "3/4"}, {"database-url", "postgresql://u@h/d"}})->configuration;
+      load_with({{"partition", "3/4"}, {"database-url", "postgresql://u@h/d"}})->configuration;
   EXPECT_EQ(in_partition_of(one, {}).value().item_queue, "inventory_new_item.3");
   EXPECT_EQ(in_partition_of(one, {5}).error(), "product 5 is in partition 1 of 4, this is 3");
   EXPECT_EQ(partition_of(one), (domain::Partition{.number = 3, .count = 4}));

@@ -30,7 +30,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr std::uint32_t kPartitions = 4;
+constexpr std::uint32_t kPartitionCount = 4;
 constexpr std::size_t kPrefetch = 40;  // so a partition's share is 5
 
 std::string order(int id, int product) {
@@ -112,7 +112,7 @@ class RouterTest : public ::testing::Test {
   Router router_{context_.get_executor(),
                  {.queue = "orders",
                   .choose = choose_for("order"),
-                  .partitions = kPartitions,
+                  .partitions = kPartitionCount,
                   .prefetch = kPrefetch},
                  broker_,
                  reserves_,
@@ -427,7 +427,7 @@ class ItemRouterTest : public RouterTest {
   Router items_{context_.get_executor(),
                 {.queue = "items",
                  .choose = choose_for("item"),
-                 .partitions = kPartitions,
+                 .partitions = kPartitionCount,
                  .prefetch = kPrefetch,
                  .seed = 7},
                 source_,
