@@ -27,7 +27,7 @@ using testing::FakeStore;
 class SweeperTest : public ::testing::Test {
  protected:
   void hold(int id, seconds due, std::optional<domain::ProductId> product = {}) {
-    const domain::LedgerKey key(product.value_or(id), fmt::format("i{}", id));
+    const domain::LedgerKey key(product.value_or(id + 1), fmt::format("i{}", id));
     store_.tables.holds[key] = {.key = key, .quantity = 1, .expires_at = domain::Timestamp(due)};
   }
 
