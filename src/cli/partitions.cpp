@@ -14,9 +14,9 @@ int for_each_partition(const config::Configuration& configuration,
   const auto each = config::in_each_partition(configuration);
   int worst = kExitDone;
   for (const config::Configuration& one : each) {
-    if (each.size() > 1) {
+    if (const auto partition = config::partition_of(one); partition && each.size() > 1) {
       std::fflush(stdout);
-      fmt::print(stderr, "inventory-service: {}\n", store::display(*config::partition_of(one)));
+      fmt::print(stderr, "inventory-service: {}\n", store::display(*partition));
     }
     worst = std::max(worst, run(one));
   }

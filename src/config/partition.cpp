@@ -41,7 +41,8 @@ Configuration in_partition(const Configuration& configuration, std::uint32_t num
   }
   one.database = in_partition(configuration.database, number);
   one.read_database = in_partition(configuration.read_database, number);
-  one.partitions = Partitions{.count = configuration.partitions->count, .number = number};
+  one.partitions =
+      Partitions{.count = configuration.partitions.value_or(Partitions()).count, .number = number};
   return one;
 }
 

@@ -17,8 +17,9 @@ class AmqpReserve : public Reserve {
   Task<amqp::Result<std::optional<amqp::Delivery>>> next() override {
     auto taken = co_await browser_->next();
     if (!taken) co_return std::unexpected(std::move(taken.error()));
-    if (!*taken) co_return std::optional<amqp::Delivery>();
-    co_return std::optional(std::move((*taken)->delivery));
+    auto& found = *taken;
+    if (!found) co_return std::optional<amqp::Delivery>();
+    co_return std::optional(std::move(found->delivery));
   }
   amqp::Result<void> remove(std::span<const std::uint64_t> delivery_tags) override {
     return browser_->begin_to_remove(delivery_tags);

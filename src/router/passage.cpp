@@ -222,8 +222,8 @@ Task<bool> Passage::take_some(Reserve& reserve) {
       reserve_failure_ = std::move(next.error());
       co_return reserve_failure_->reply_code == kNotFound&& batch.empty();
     }
-    if (*next) {
-      batch.push_back(std::move(**next));
+    if (auto& delivery = *next; delivery) {
+      batch.push_back(std::move(*delivery));
     } else {
       is_empty = true;
     }

@@ -84,7 +84,7 @@ TEST(Route, OfANewItemIsTheSameEachTimeThatItIsSent) {
 }
 
 TEST(PassOn, LeavesEverythingAsItCame) {
-  amqp::Delivery request = delivery("\xff\x00 body");
+  amqp::Delivery request = delivery(std::string("\xff\x00 body", 7));
   amqp::Properties& properties = request.properties;
   properties.content_type = "a";
   properties.content_encoding = "b";

@@ -262,8 +262,8 @@ void Router::update_status() {
     const auto blocked =
         std::ranges::find_if(passages_, [](const auto& passage) { return !!passage->blocked(); });
     if (blocked != passages_.end()) {
-      status = {Condition::blocked,
-                fmt::format("the broker takes no messages: {}", *(*blocked)->blocked())};
+      status = {Condition::blocked, fmt::format("the broker takes no messages: {}",
+                                                (*blocked)->blocked().value_or(""))};
     } else if (const auto& trouble = letters_.trouble()) {
       status = {Condition::rejected, *trouble};
     }

@@ -61,13 +61,17 @@ constexpr std::array kSourceQueues{
     SourceQueue{"adjustment", &config::Configuration::adjust_queue},
 };
 
+std::uint32_t count_of(const config::Configuration& configuration) {
+  return configuration.partitions.value_or(config::Partitions()).count;
+}
+
 // One source queue with all that its router needs.
 struct Source {
   Source(const boost::asio::any_io_executor& executor, const config::Configuration& configuration,
          const router::RoutedKind& kind, const std::string& source_queue, service::Clock& clock,
          prometheus::Registry& registry, std::function<void()> on_change)
       : queue(source_queue),
-        metrics(registry, queue, configuration.partitions->count),
+        metrics(registry, queue, count_of(configuration)),
         delivery_limit(queue, clock),
         broker(service::AmqpBrokerOptions{
             .endpoint = configuration.amqp_endpoint,
@@ -86,7 +90,7 @@ struct Source {
         router(executor,
                {.queue = queue,
                 .choose = kind.choose,
-                .partitions = configuration.partitions->count,
+                .partitions = count_of(configuration),
                 .prefetch = configuration.prefetch,
                 .bytes_max = configuration.message_bytes_max,
                 .user = configuration.amqp_endpoint.user,
@@ -133,7 +137,7 @@ class RouterService {
 
   int run() {
     spdlog::info("inventory-service {} routes to {} partitions on {}", INVENTORY_VERSION,
-                 configuration_.partitions->count, configuration_.amqp_endpoint.display());
+                 count_of(configuration_), configuration_.amqp_endpoint.display());
     boost::asio::co_spawn(context_, watch_signals(), rethrow_bug);
     if (http_) boost::asio::co_spawn(context_, http_->run(), rethrow_bug);
     manager_.ready();

@@ -78,14 +78,15 @@ const std::string& schema_of(const config::Configuration& one) {
 int make_to_be_filled(store::postgres::Divider& divider, const config::Configuration& one,
                       const MigrateOptions& options) {
   store::TablesOwner owner = owner_of(one);
-  const auto filled = divider.is_filled(schema_of(one), *owner.partition);
+  const auto filled =
+      divider.is_filled(schema_of(one), owner.partition.value_or(domain::Partition()));
   if (!filled) return report_failure(filled.error().what);
   owner.is_being_filled = !*filled;
   return migrate(one, owner, options);
 }
 
 int fill(store::postgres::Divider& divider, const config::Configuration& one) {
-  const domain::Partition partition = *config::partition_of(one);
+  const auto partition = config::partition_of(one).value_or(domain::Partition());
   const auto filled = divider.fill(schema_of(one), partition);
   if (!filled) return report_failure(filled.error().what);
   if (filled->is_new) {
@@ -109,7 +110,9 @@ int from_undivided(const config::Configuration& configuration, const MigrateOpti
     return make_to_be_filled(*divider, one, options);
   });
   if (made != kExitDone) return made;
-  if (const auto retired = divider->retire(configuration.partitions->count); !retired) {
+  if (const auto retired =
+          divider->retire(configuration.partitions.value_or(config::Partitions()).count);
+      !retired) {
     return report_failure(retired.error().what);
   }
   for (const config::Configuration& one : config::in_each_partition(configuration)) {

@@ -137,6 +137,7 @@ int stock(const config::Configuration& configuration, const StockOptions& option
 }
 
 std::vector<domain::ProductId> stock_products(const StockOptions& options) {
+  if (!options.product_id) return {};
   return {*options.product_id};
 }
 

@@ -109,7 +109,7 @@ std::string make_owned(const TablesOwner& owner) {
       "; INSERT INTO inventory_migration (version, name) VALUES (0, '{0}'); "
       "DO $$ BEGIN EXECUTE format('ALTER SEQUENCE %s INCREMENT BY {1} START WITH {2} RESTART WITH "
       "{2}', pg_get_serial_sequence('inventory', 'id')); END $$",
-      *owner_name(owner), count, number == 0 ? count : number);
+      owner_name(owner).value_or(""), count, number == 0 ? count : number);
 }
 
 // Locks a table that is there, so that it stays as it is, and looks whether it can be adopted.
@@ -331,7 +331,7 @@ Task<Result<MigrationPlan>> plan_migration(Session& session, const WantedTables&
   if (!wanted.schema.empty()) {
     auto plan = co_await plan_schema(session, wanted.schema, deadline);
     if (!plan) co_return std::unexpected(plan.error());
-    if (*plan) co_return **plan;
+    if (auto& found = *plan; found) co_return *std::move(found);
   }
   const auto version = co_await applied_version(session, owner, deadline);
   if (!version) {
