@@ -89,6 +89,14 @@ WITH first AS MATERIALIZED (
 SELECT id FROM drawn WHERE NOT EXISTS (SELECT FROM inventory WHERE inventory.id = drawn.id)
 ORDER BY id LIMIT $1::bigint)sql"};
 
+// The same where a table is on another node (Citus): the sequence is on this one, and one statement
+// cannot use both. An id that is taken is found when it is written, and the batch is done again.
+constexpr Statement kDrawIdsHere{"draw_ids_here", R"sql(
+SELECT value - value % $2::bigint + $3::bigint AS id
+FROM (SELECT nextval(pg_get_serial_sequence('inventory', 'id')) AS value
+  FROM generate_series(1, $1::bigint)) AS drawn
+ORDER BY id)sql"};
+
 // Ids are drawn, and the sequence is moved beyond an id that a request has chosen, by one who moves
 // it alone or by many who draw: else it could be moved back behind ids that are in use.
 // 0x696e76 is "inv", as in schema.cpp.
@@ -222,8 +230,9 @@ BatchReads::BatchReads(Session& session, const domain::Needs& needs, Locks locks
     requests_ = execute(read_requests(), {identities.bytes(), checks});
   }
   if (needs.fresh_ids > 0) {
-    ids_ = execute(kDrawIds, {binary_bigint(static_cast<std::int64_t>(needs.fresh_ids)),
-                              binary_bigint(partition.count), binary_bigint(partition.number)});
+    ids_ = execute(session.has_remote_tables() ? kDrawIdsHere : kDrawIds,
+                   {binary_bigint(static_cast<std::int64_t>(needs.fresh_ids)),
+                    binary_bigint(partition.count), binary_bigint(partition.number)});
   }
   if (needs.now) now_ = execute(kReadTime, {});
   if (items_ && locks == Locks::skip) {

@@ -98,7 +98,7 @@ constexpr Statement kDiscardTables{"discard_tables", "DISCARD TEMP"};
 void queue_reset(Session& session) {
   for (const auto& statement :
        {kResetUser, kResetRole, kResetSettings, kKeepCommits, kNoTransactionTimeout,
-        kEndWithoutClient, kDiscardTables, kReleaseLocks}) {
+        kEndWithoutClient, kPlanForCitus, kDiscardTables, kReleaseLocks}) {
     session.execute(statement, {});
   }
 }

@@ -119,14 +119,15 @@ class PostgresStore final : public Store {
       co_return std::unexpected(connected.error());
     }
     auto session = std::make_unique<Session>(executor_, std::move(*connected));
-    const auto set_up = of_the_database(
-        co_await session->script("setting up the session",
-                                 fmt::format("{}; {}; {}", kKeepCommits.sql,
-                                             kNoTransactionTimeout.sql, kEndWithoutClient.sql),
-                                 deadline));
+    const auto set_up = of_the_database(co_await session->script(
+        "setting up the session",
+        fmt::format("{}; {}; {}; {}", kKeepCommits.sql, kNoTransactionTimeout.sql,
+                    kEndWithoutClient.sql, kPlanForCitus.sql),
+        deadline));
     if (!set_up) {
       co_return std::unexpected(set_up.error());
     }
+    session->set_remote_tables(PQntuples(set_up->back().get()) > 0);  // kPlanForCitus has said so
     auto result = co_await attempt<T>(*session, work, deadline);
     co_await put_back(std::move(session), deadline, result ? nullptr : &result.error());
     co_return result;

@@ -60,6 +60,10 @@ class Session {
   // An error may be of what this session knows: another session may do better.
   bool is_doubtful() const { return is_doubtful_; }
 
+  // Whether tables may be on other nodes (Citus). To be said when the session is set up.
+  bool has_remote_tables() const { return has_remote_tables_; }
+  void set_remote_tables(bool has_them) { has_remote_tables_ = has_them; }
+
   // host:port/database, for texts.
   const std::string& where() const { return where_; }
 
@@ -106,6 +110,7 @@ class Session {
   bool committing_ = false;
   bool not_replicated_ = false;  // the server gave up waiting for a standby
 
+  bool has_remote_tables_ = false;
   bool checks_writes_ = false;
   bool has_begun_to_check_ = false;
   bool is_doubtful_ = false;

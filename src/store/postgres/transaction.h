@@ -38,6 +38,13 @@ inline constexpr Statement kEndWithoutClient{
     "DO $$ BEGIN SET client_connection_check_interval = '2s'; "
     "EXCEPTION WHEN OTHERS THEN NULL; END $$"};
 
+// Citus cannot make a plan that it does not know the parameters of, for INSERT ... SELECT or a join
+// with unnest(). Elsewhere one plan for all is cheaper (connection_info.cpp).
+inline constexpr Statement kPlanForCitus{
+    "plan_for_citus",
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', false) "
+    "WHERE to_regclass('pg_catalog.pg_dist_schema') IS NOT NULL"};
+
 // Those at session level, which only a trigger takes. They outlast COMMIT and ROLLBACK.
 inline constexpr Statement kReleaseLocks{"release_locks", "SELECT pg_advisory_unlock_all()"};
 
