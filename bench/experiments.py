@@ -1,5 +1,6 @@
 """The experiments: what is compared with what. Each returns what goes into the results."""
 
+import concurrent.futures
 import contextlib
 import functools
 import itertools
@@ -38,7 +39,7 @@ BASELINES = (
 # How often each experiment's runs take turns, times --repeat.
 ROUNDS = {"baseline": 2, "throughput": 5, "kinds": 3, "events": 5, "batch": 2, "latency": 5, "isolation": 3,
           "ledger": 3, "archive": 3,
-          "holds": 5}
+          "holds": 5, "partitions": 3}
 
 
 def few(options, things):
@@ -281,6 +282,54 @@ def sweep(servers, options, due, **settings):
         f" {max(memory.samples)} MiB, orders beside them: {orders[0]['latency_us']}")
     return {"due": due, "took_s": round(took, 2), "memory_mib": memory.samples,
             "orders": orders[0]}
+
+
+PARTITIONS = (4, 1, 16)
+
+
+def partitions(servers, options):
+    """Saturated: as many products and orders, in so many partitions of one database, each with a
+    queue and a service of its own."""
+    return rounds(options, "partitions", {
+        f"{count} partitions": lambda count=count: divided(servers, options, count)
+        for count in few(options, PARTITIONS)
+    })
+
+
+def divided(servers, options, count):
+    load = closed(options)
+    load |= {"products": PRODUCTS // count, "partitions": count, "window": load["window"] // count}
+    queue, name = servers.fresh_name(), servers.fresh_name()
+    url = servers.make_partitions(name, PRODUCTS, count)
+    try:
+        with contextlib.ExitStack() as stack:
+            programs = [
+                stack.enter_context(servers.service(
+                    url, queue, partition=f"{number}/{count}", **tuning(options)))
+                for number in range(count)
+            ]
+            before = servers.used(*programs)
+            with concurrent.futures.ThreadPoolExecutor(count) as pool:
+                parts = list(pool.map(
+                    lambda number: servers.load(f"{queue}.{number}", partition=number, **load),
+                    range(count)))
+            after = servers.used(*programs)
+    finally:
+        servers.drop_database(url)
+    for part in parts:
+        if not part["answered"] == part["accepted"] == part["sent"] > 0:
+            raise Failed(f"{queue}: not every order was accepted: {part}")
+    answered = sum(part["answered"] for part in parts)
+    return {
+        "rate": round(sum(part["rate"] for part in parts), 1),
+        "answered": answered,
+        "latency_us": {
+            share: max(part["latency_us"][share] for part in parts) for share in ("p50", "p99")
+        },
+        "processor_us": {
+            part: round((after[part] - before[part]) * 1e6 / answered, 2) for part in after
+        },
+    }
 
 
 def batch(servers, options):
@@ -606,6 +655,7 @@ ALL = {
     "kinds": kinds,
     "events": events,
     "holds": holds,
+    "partitions": partitions,
     "batch": batch,
     "latency": latency,
     "isolation": isolation,

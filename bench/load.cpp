@@ -363,6 +363,10 @@ int run(int argc, char** argv) {
   app.add_option("--warmup", options.warmup, "seconds before that")->check(seconds);
   app.add_option("--products", options.stream.products, "ids 1 to this")
       ->check(CLI::PositiveNumber);
+  app.add_option("--partitions", options.stream.partitions, "into which products are divided")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--partition", options.stream.partition, "whose products are asked for")
+      ->check(CLI::Range(0, 1023));
   const std::map<std::string, Skew> skews{{"uniform", Skew::uniform}, {"zipf", Skew::zipf}};
   app.add_option("--skew", options.stream.skew, "which products are asked for")
       ->transform(CLI::CheckedTransformer(skews))

@@ -65,6 +65,13 @@ TEST(OrderStream, MakesOrdersOfSeveralItemsAndAdjustments) {
               testing::StartsWith(R"({"adjustment_id": ")"));
 }
 
+TEST(OrderStream, AsksForTheProductsOfAPartition) {
+  EXPECT_THAT(orders({.products = 1, .partitions = 4, .partition = 3}, 1).front(),
+              HasSubstr(R"("product_id": 3,)"));
+  EXPECT_THAT(orders({.products = 1, .partitions = 4}, 1).front(),
+              HasSubstr(R"("product_id": 4,)"));
+}
+
 TEST(OrderStream, AsksForTheFirstProductsMostIfTheSkewSaysSo) {
   const auto made = orders({.products = 100, .skew = Skew::zipf, .seed = 1}, 10'000);
   const auto count = [&](const std::string& product) {

@@ -67,7 +67,9 @@ std::string OrderStream::next_body(const std::string& id) {
 }
 
 std::int64_t OrderStream::next_product() {
-  return options_.skew == Skew::zipf ? 1 + zipf_(random_) : uniform_(random_);
+  const auto place = options_.skew == Skew::zipf ? 1 + zipf_(random_) : uniform_(random_);
+  const auto first = options_.partition == 0 ? options_.partitions : options_.partition;
+  return (place - 1) * options_.partitions + first;
 }
 
 }  // namespace inventory::bench

@@ -20,7 +20,9 @@ struct StreamOptions {
   Kind kind = Kind::order;
   int items = 1;                  // of an order
   std::int64_t hold_seconds = 0;  // of an order; 0: it is none that holds
-  std::int64_t products = 1'000;  // their ids are 1 to this
+  std::int64_t products = 1'000;  // their ids are 1 to this, or as many of a partition
+  std::int64_t partitions = 1;    // of all products; and which is asked for, below that
+  std::int64_t partition = 0;
   Skew skew = Skew::uniform;
   double duplicates = 0;  // share of orders that repeat one of the last kRecentMax
   std::uint64_t seed = std::random_device{}();

@@ -154,6 +154,25 @@ class Servers:
             cursor.execute("CHECKPOINT")
         return self.database_url(name)
 
+    def make_partitions(self, name, products, count):
+        """A database with a schema for each partition, and as many products in all."""
+        with self.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        self.migrate(self.database_url(name), f"--partition=all/{count}")
+        with self.cursor(name) as cursor:
+            for number in range(count):
+                cursor.execute(
+                    f"SET search_path = inventory_{number};"
+                    f"INSERT INTO inventory (id, quantity, description, created_at)"
+                    f" SELECT n * {count} + {number or count}, {STOCK}, 'item', now()"
+                    f"  FROM generate_series(0, {products // count - 1}) AS n;"
+                    f"INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta)"
+                    f" SELECT id, 'opening', 'opening', quantity, quantity FROM inventory"
+                )
+            cursor.execute("VACUUM ANALYZE")
+            cursor.execute("CHECKPOINT")
+        return self.database_url(name)
+
     def add_held(self, name, count, products, is_open, is_due=False):
         """Orders of earlier times that held; their holds are open, or have no row any more."""
         expires_at = "now() - interval '1 hour'" if is_due else "now() + interval '20 days'"
@@ -208,9 +227,9 @@ class Servers:
         shutil.copyfile(template, path)
         return f"sqlite:{path}"
 
-    def migrate(self, database_url):
+    def migrate(self, database_url, *options):
         done = subprocess.run(
-            [self.programs / "inventory-service", "migrate"],
+            [self.programs / "inventory-service", "migrate", *options],
             env={"PATH": os.environ["PATH"], "DATABASE_URL": database_url},
             capture_output=True, text=True, timeout=DEADLINE_S,
         )
@@ -225,8 +244,8 @@ class Servers:
     # Programs
 
     def service(self, database_url, queue, queue_type="classic", prefetch=None, batch_max=None,
-                events=None):
-        """events: "levels" or "all", to an exchange of its own."""
+                events=None, partition=None):
+        """events: "levels" or "all", to an exchange of its own. partition: such as "3/16"."""
         arguments = [
             self.programs / "inventory-service", "serve", f"--order-queue={queue}",
             f"--item-queue={queue}.items", f"--order-response-queue={queue}.responses",
@@ -240,6 +259,8 @@ class Servers:
             arguments.append(f"--batch-max={batch_max}")
         if events:
             arguments += [f"--events-exchange={queue}.events", f"--events={events}"]
+        if partition:
+            arguments.append(f"--partition={partition}")
         return Program(
             arguments, {"AMQP_URL": self.rabbitmq.url, "DATABASE_URL": database_url},
             "ready: consuming", self.folder / f"{queue}.log",
@@ -281,7 +302,7 @@ class Servers:
             raise Failed(f"bench-load {mode} to {queue}: status {done.returncode}: {done.stdout}")
         return json.loads(done.stdout)
 
-    def used(self, program=None):
+    def used(self, *programs):
         """Processor seconds so far by part."""
         used = {
             "broker": processor_s(self.rabbitmq.pid),
@@ -289,8 +310,8 @@ class Servers:
             "load": sum(os.times()[2:4]),
             "machine": busy_s(),
         }
-        if program is not None:
-            used["program"] = processor_s(program.pid)
+        if programs:
+            used["program"] = sum(processor_s(program.pid) for program in programs)
         return used
 
     def measure(self, program, queue, mode, may_repeat=False, **options):
