@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 
 import psycopg2
 import pytest
@@ -57,9 +58,23 @@ def two_databases(postgres):
     return first.url + "_{partition}"
 
 
-@pytest.fixture(params=["schemas", "databases", "files"])
+CITUS = os.environ.get("INVENTORY_TEST_CITUS_URL")
+ON_CITUS = pytest.param(
+    "citus",
+    marks=pytest.mark.skipif(
+        not CITUS, reason="INVENTORY_TEST_CITUS_URL names no database with Citus"
+    ),
+)
+
+
+@pytest.fixture(params=["schemas", "databases", "files", ON_CITUS])
 def url(request, folder):
-    """Where partitions are: in one PostgreSQL, in a database each, in a file of SQLite each."""
+    """Where partitions are: in one PostgreSQL, in a database each, in a file of SQLite each; on the
+    nodes of a Citus, whose schemas are dropped first."""
+    if request.param == "citus":
+        for number in range(COUNT):
+            Postgres(CITUS).execute(f"DROP SCHEMA IF EXISTS inventory_{number} CASCADE")
+        return CITUS
     if request.param == "files":
         return f"sqlite:{folder}/{new_id()}-{{partition}}.db"
     server = request.getfixturevalue("postgres")
