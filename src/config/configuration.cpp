@@ -1,7 +1,6 @@
 #include "config/configuration.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fstream>
 #include <system_error>
@@ -198,14 +197,17 @@ class TogetherCheck {
   // A request queue that is also read, answered to or dead-lettered into as another would feed the
   // service its own messages.
   Applied queues() const {
-    static constexpr std::array<std::string_view, 8> kQueues = {
-        "order-queue",  "item-queue",   "cancel-queue",         "confirm-queue",
-        "adjust-queue", "expiry-queue", "order-response-queue", "item-response-queue"};
-    for (std::size_t request = 0; request < 6; ++request) {
-      for (std::size_t other = 0; other < kQueues.size(); ++other) {
+    std::vector<std::string_view> names;  // of the settings; those of request queues first
+    for (const QueueSettings& row : queue_settings()) names.push_back(row.queue_setting);
+    const std::size_t requests = names.size();
+    for (const QueueSettings& row : queue_settings()) {
+      if (row.reply_queue != nullptr) names.push_back(row.reply_queue_setting);
+    }
+    for (std::size_t request = 0; request < requests; ++request) {
+      for (std::size_t other = 0; other < names.size(); ++other) {
         if (request == other) continue;
-        const SettingInForce& one = get(kQueues[request]);
-        const SettingInForce& two = get(kQueues[other]);
+        const SettingInForce& one = get(names[request]);
+        const SettingInForce& two = get(names[other]);
         if (one.text == "none") continue;  // what is switched off has no name
         if (one.text == two.text) {
           return wrong(two,
@@ -294,9 +296,10 @@ class TogetherCheck {
 }  // namespace
 
 std::vector<std::string> Configuration::request_queues() const {
-  std::vector<std::string> queues{order_queue,   item_queue,   cancel_queue,
-                                  confirm_queue, adjust_queue, expiry_queue};
-  std::erase_if(queues, &std::string::empty);
+  std::vector<std::string> queues;
+  for (const QueueSettings& row : queue_settings()) {
+    if (const std::string& queue = this->*row.queue; !queue.empty()) queues.push_back(queue);
+  }
   return queues;
 }
 

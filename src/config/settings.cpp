@@ -404,8 +404,21 @@ constexpr Setting kSettings[] = {
                  Configuration& to) { return read_path(text, to.amqp_tls.key_file); }},
 };
 
+constexpr std::array kQueueSettings{
+    QueueSettings{"order", "order-queue", &Configuration::order_queue, false,
+                  "order-response-queue", &Configuration::order_response_queue},
+    QueueSettings{"item", "item-queue", &Configuration::item_queue, false, "item-response-queue",
+                  &Configuration::item_response_queue},
+    QueueSettings{"cancellation", "cancel-queue", &Configuration::cancel_queue, true},
+    QueueSettings{"confirmation", "confirm-queue", &Configuration::confirm_queue, true},
+    QueueSettings{"adjustment", "adjust-queue", &Configuration::adjust_queue, true},
+    QueueSettings{"expiry", "expiry-queue", &Configuration::expiry_queue, true},
+};
+
 }  // namespace
 
 std::span<const Setting> settings() { return kSettings; }
+
+std::span<const QueueSettings> queue_settings() { return kQueueSettings; }
 
 }  // namespace inventory::config

@@ -33,4 +33,20 @@ struct Setting {
 // In the order in which help and --print-config show them.
 std::span<const Setting> settings();
 
+// QueueSettings: the settings that name the queues of a kind of request. Whoever reads, checks or
+// lists request queues reads this table.
+struct QueueSettings {
+  std::string_view kind;           // as service/kinds.h names it
+  std::string_view queue_setting;  // a setting's name
+  std::string Configuration::* queue;
+  bool can_be_none;  // that switches the kind off, and the queue's name is empty
+  // Where replies go whose request names no reply_to. Empty and null: to the queue of the request
+  // queue's name and "_response".
+  std::string_view reply_queue_setting = {};
+  std::string Configuration::* reply_queue = nullptr;
+};
+
+// A row for each kind; orders first.
+std::span<const QueueSettings> queue_settings();
+
 }  // namespace inventory::config

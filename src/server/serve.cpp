@@ -1,7 +1,6 @@
 #include "server/serve.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <csignal>
 #include <exception>
@@ -30,6 +29,7 @@
 #include <spdlog/spdlog.h>
 
 #include "config/partition.h"
+#include "config/settings.h"
 #include "ops/health.h"
 #include "ops/http_listener.h"
 #include "ops/logging.h"
@@ -68,27 +68,6 @@ void rethrow(const std::exception_ptr& error) {
     std::rethrow_exception(error);
   }
 }
-
-// The settings that name a kind's queues.
-struct QueueSettings {
-  std::string_view kind;
-  std::string config::Configuration::* queue;
-  std::string config::Configuration::* reply_queue;  // null: named after the queue
-  std::string_view switch_off;                       // the setting that does; empty: none
-};
-constexpr std::array kQueueSettings{
-    QueueSettings{"order", &config::Configuration::order_queue,
-                  &config::Configuration::order_response_queue, ""},
-    QueueSettings{"item", &config::Configuration::item_queue,
-                  &config::Configuration::item_response_queue, ""},
-    QueueSettings{"cancellation", &config::Configuration::cancel_queue, nullptr,
-                  "--cancel-queue none"},
-    QueueSettings{"confirmation", &config::Configuration::confirm_queue, nullptr,
-                  "--confirm-queue none"},
-    QueueSettings{"expiry", &config::Configuration::expiry_queue, nullptr, "--expiry-queue none"},
-    QueueSettings{"adjustment", &config::Configuration::adjust_queue, nullptr,
-                  "--adjust-queue none"},
-};
 
 // What a flow tells: as metrics, and its dead letters for the console.
 class LineObserver : public FlowMetrics {
@@ -238,16 +217,19 @@ class Service {
 
  private:
   void add_line(const service::KindRow& kind) {
-    const auto settings = std::ranges::find(kQueueSettings, kind.name, &QueueSettings::kind);
+    const auto settings =
+        std::ranges::find(config::queue_settings(), kind.name, &config::QueueSettings::kind);
     const std::string& queue = configuration_.*settings->queue;
     if (queue.empty()) return;  // switched off
     const std::string reply_queue = settings->reply_queue == nullptr
                                         ? whole_.*settings->queue + "_response"
                                         : configuration_.*settings->reply_queue;
+    const std::string switch_off =
+        settings->can_be_none ? fmt::format("--{} none", settings->queue_setting) : "";
     lines_.push_back(std::make_unique<Line>(
         context_.get_executor(), configuration_, kind, queue,
-        service::ReplyQueue{reply_queue, kind.declares_reply_queue}, settings->switch_off, pulse_,
-        *store_, clock_, *registry_, console_.letters(), [this] { announce(); }));
+        service::ReplyQueue{reply_queue, kind.declares_reply_queue}, switch_off, pulse_, *store_,
+        clock_, *registry_, console_.letters(), [this] { announce(); }));
     if (kind.name == "expiry") {
       Line& line = *lines_.back();
       line.sweeper = std::make_unique<service::Sweeper>(context_.get_executor(),

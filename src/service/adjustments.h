@@ -40,6 +40,4 @@ struct Adjustments {
   }
 };
 
-using AdjustmentHandler = BatchHandler<Adjustments>;
-
 }  // namespace inventory::service

@@ -47,6 +47,4 @@ struct Cancellations {
   }
 };
 
-using CancellationHandler = BatchHandler<Cancellations>;
-
 }  // namespace inventory::service

@@ -40,6 +40,4 @@ struct Confirmations {
   }
 };
 
-using ConfirmationHandler = BatchHandler<Confirmations>;
-
 }  // namespace inventory::service

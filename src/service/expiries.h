@@ -44,6 +44,4 @@ struct Expiries {
   }
 };
 
-using ExpiryHandler = BatchHandler<Expiries>;
-
 }  // namespace inventory::service

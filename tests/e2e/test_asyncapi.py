@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import subprocess
+import tomllib
 
 import jsonschema
 import pytest
@@ -92,16 +93,17 @@ def test_its_examples_fit_its_schemas(message):
 
 
 def test_its_queues_are_the_programs_own():
-    printed = run("--print-config").stdout
+    printed = tomllib.loads(run("--print-config").stdout)
+    queues = Queues()
+    named = {setting: name for setting, name in printed.items() if setting.endswith("-queue")}
+    assert named == queues.settings()
     keys = {"stock.{level}", "hold.expired", "item.added"}
     addresses = {channel["address"] for channel in DOCUMENT["channels"].values()} - keys
-    requests = {queue_of(kind, Queues) for kind in KINDS} | {Queues.expiry}
-    replies = {Queues.order_response, Queues.item_response}
-    named_after = {
-        f"{queue}_response" for queue in (Queues.cancel, Queues.confirm, Queues.adjust)
-    }
-    assert {f'"{name}"' in printed for name in requests | replies} == {True}, printed
-    assert addresses == requests | replies | named_after | {f"{name}.dlq" for name in requests}
+    requests = set(queues.requests.values())
+    replies = {queues.order_response, queues.item_response}
+    named_after = requests - {queues.order, queues.item, queues.expiry}
+    replies |= {f"{queue}_response" for queue in named_after}
+    assert addresses == requests | replies | {f"{queue}.dlq" for queue in requests}
     version = run("--version").stdout.split()[-1]
     assert DOCUMENT["info"]["version"] == version
 

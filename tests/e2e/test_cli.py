@@ -24,17 +24,7 @@ def shop(broker, database, queues):
 
 
 def variables(url, queues):
-    return {
-        "AMQP_URL": url,
-        "INVENTORY_ORDER_QUEUE": queues.order,
-        "INVENTORY_ITEM_QUEUE": queues.item,
-        "INVENTORY_ORDER_RESPONSE_QUEUE": queues.order_response,
-        "INVENTORY_ITEM_RESPONSE_QUEUE": queues.item_response,
-        "INVENTORY_CANCEL_QUEUE": queues.cancel,
-        "INVENTORY_CONFIRM_QUEUE": queues.confirm,
-        "INVENTORY_ADJUST_QUEUE": queues.adjust,
-        "INVENTORY_EXPIRY_QUEUE": queues.expiry,
-    }
+    return {"AMQP_URL": url, **queues.variables()}
 
 
 def one_line(text):

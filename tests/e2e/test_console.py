@@ -16,6 +16,7 @@ from client import Client, new_id
 from database import Postgres, Sqlite
 from service import Queues, Service, run
 
+ALL = len(Queues().requests)
 VIEWS = ("#/", "#/stock", "#/items/1", "#/orders", "#/orders/A-17?product_id=1", "#/dead-letters")
 LONG = 10_000 * "x"
 SCRIPT = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>"
@@ -110,9 +111,9 @@ def order_address(order_id, product):
 def test_now_tells_the_state_of_each_queue_and_which_instance_this_is(shop, page):
     product = shop.add(1000)
     page.open(shop.service)
-    page.wait_for(lambda: page.column("Condition") == 6 * ["●Consuming"], "all consume")
+    page.wait_for(lambda: page.column("Condition") == ALL * ["●Consuming"], "all consume")
     queues = shop.client.queues
-    for name in (queues.order, queues.item, queues.cancel, queues.confirm, queues.adjust):
+    for name in queues.requests.values():
         assert name in page.text
     page.wait_for_text("Ready", socket.gethostname(), f"process {shop.service.process.pid}")
     for _ in range(20):
@@ -315,7 +316,7 @@ def test_names_of_queues_are_text_too(broker, folder, page):
             client.order({"order_id": 1, "product_id": 1, "quantity": "two"})
             page.open(service)
             page.wait_for(lambda: page.column("Dead letters")[:1] == ["1"], "the letter is counted")
-            assert page.column("Waiting") == 6 * ["0"]
+            assert page.column("Waiting") == ALL * ["0"]
             page.open(service, "#/dead-letters")
             page.wait_for(lambda: page.texts(".letters summary"), "the letter")
             assert page.is_unharmed()
@@ -382,13 +383,13 @@ def test_an_outage_of_the_broker_is_seen_and_over(own_broker, folder, page):
     queues = Queues.fresh()
     with Service(own_broker.url, Sqlite(folder).url, queues) as service:
         page.open(service)
-        page.wait_for(lambda: page.column("Condition") == 6 * ["●Consuming"], "all consume")
+        page.wait_for(lambda: page.column("Condition") == ALL * ["●Consuming"], "all consume")
         own_broker.stop()
         try:
             page.wait_for_text("Not ready", "Broker unavailable", "not known")
         finally:
             own_broker.start()
-        page.wait_for(lambda: page.column("Condition") == 6 * ["●Consuming"], "all consume")
+        page.wait_for(lambda: page.column("Condition") == ALL * ["●Consuming"], "all consume")
         page.wait_for_no_text("Not ready")
 
 
@@ -520,7 +521,7 @@ def test_with_a_token_the_browser_asks_once(broker, folder, page):
     options = [f"--http-token-file={secret}"]
     with Service(broker.url, Sqlite(folder).url, Queues.fresh(), options) as service:
         page.driver.get(f"http://anna:s3cret@127.0.0.1:{service.http_port}/")
-        page.wait_for(lambda: page.column("Condition") == 6 * ["●Consuming"], "all consume")
+        page.wait_for(lambda: page.column("Condition") == ALL * ["●Consuming"], "all consume")
         page.open(service, "#/stock")
         page.wait_for_text("Page 1")
         page.allowed = (r"status of 401",)

@@ -410,10 +410,8 @@ def test_with_the_database_away_it_says_so_once_and_goes_on(own_broker, own_post
 
 def test_without_rights_on_the_expiry_queue_orders_go_on(own_broker, folder):
     queues = Queues()
-    of_1_1 = (
-        f"^({queues.order}|{queues.item}|{queues.cancel}|{queues.adjust}|{queues.confirm})"
-        f"([.]dlq)?$|^{queues.order_response}$"
-    )
+    others = "|".join(queue for queue in queues.requests.values() if queue != queues.expiry)
+    of_1_1 = f"^({others})([.]dlq)?$|^{queues.order_response}$"
     own_broker.control("add_user", "before", "secret")
     own_broker.control("set_permissions", "before", of_1_1, r"^amq\.default$", of_1_1)
     url = as_user("before", own_broker)

@@ -1,9 +1,13 @@
 """Queues: what is declared, and what is joined as it is."""
 
+import pathlib
+
 import pytest
 
 from client import Client, new_id
 from service import Queues, Service
+
+DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 
 
 def works(client):
@@ -37,6 +41,12 @@ def test_new_queues_are_durable_and_classic(broker, database, client, queues):
             assert client.exists(queue, durable=True), "a peer may declare it plainly"
         assert not client.exists(queues.item_response)
         assert works(client)
+
+
+@pytest.mark.parametrize("page", ["contract.md", "clusters.md"])
+def test_a_page_about_queues_names_the_queue_of_each_kind(page):
+    text = (DOCS / page).read_text()
+    assert [queue for queue in Queues().requests.values() if queue not in text] == []
 
 
 def test_the_names_are_those_of_the_contract(broker, database):

@@ -163,9 +163,7 @@ def test_the_documented_permissions_of_the_broker_are_enough(confined, folder):
         assert client.take(queues.order_response)[0].replayed
 
     # The queues exist now: nothing has to be configured any more.
-    consumed = "|".join(
-        [queues.order, queues.expiry, queues.item, queues.cancel, queues.confirm, queues.adjust]
-    )
+    consumed = "|".join(queues.requests.values())
     ctl("set_permissions", "inventory", "^$", r"^amq\.default$", f"^({consumed})$")
     with Service(url, database.url, queues), Client(server.url, queues) as client:
         assert client.order(order).replayed
@@ -183,12 +181,8 @@ def test_without_rights_on_the_new_queues_orders_go_on(confined, folder):
     queues = Queues()
     of_1_0 = f"^({queues.order}|{queues.item})([.]dlq)?$|^{queues.order_response}$"
     server.control("set_permissions", "inventory", of_1_0, r"^amq\.default$", of_1_0)
-    new = {
-        "cancel": queues.cancel,
-        "confirm": queues.confirm,
-        "expiry": queues.expiry,
-        "adjust": queues.adjust,
-    }
+    old = ("order", "item")
+    new = {kind: queue for kind, queue in queues.requests.items() if kind not in old}
     with Client(server.url, queues) as client:
         for queue in new.values():
             client.channel.queue_delete(queue)

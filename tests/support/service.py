@@ -55,17 +55,23 @@ class Queues:
     def item_dead(self):
         return f"{self.item}.dlq"
 
+    def settings(self):
+        """By their names: order-response-queue for the member order_response."""
+        named = dataclasses.asdict(self).items()
+        return {f"{member.replace('_', '-')}-queue": name for member, name in named}
+
     def options(self):
-        return [
-            f"--order-queue={self.order}",
-            f"--item-queue={self.item}",
-            f"--order-response-queue={self.order_response}",
-            f"--item-response-queue={self.item_response}",
-            f"--cancel-queue={self.cancel}",
-            f"--adjust-queue={self.adjust}",
-            f"--confirm-queue={self.confirm}",
-            f"--expiry-queue={self.expiry}",
-        ]
+        return [f"--{setting}={name}" for setting, name in self.settings().items()]
+
+    def variables(self):
+        named = self.settings().items()
+        return {f"INVENTORY_{setting.replace('-', '_').upper()}": name for setting, name in named}
+
+    @property
+    def requests(self):
+        """One for each kind of request, by their members."""
+        named = dataclasses.asdict(self).items()
+        return {member: name for member, name in named if not member.endswith("_response")}
 
 
 class Service:
