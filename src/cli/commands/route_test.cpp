@@ -21,7 +21,7 @@ TEST(RouteCommand, NeedsToKnowHowManyPartitionsThereAre) {
 
 TEST(RouteCommand, RefusesNamesThatLeaveNoRoomForThoseOfItsOwnQueues) {
   const std::string name(247, 'q');
-  EXPECT_THAT(test::error_of({"route", "--partition=all/16", "--order-queue=" + name}),
+  EXPECT_THAT(test::error_of({"route", "--partition=all/16", "--item-queue=" + name}),
               HasSubstr("too long"));
 }
 

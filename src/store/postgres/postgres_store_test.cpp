@@ -228,11 +228,13 @@ TEST_F(PostgresStore, TriesAgainWhereItsConnectionIsEndedBeforeCommitRuns) {
   put_item(1, 10);
   schema->sql(fmt::format(kAtCommit, "PERFORM pg_advisory_xact_lock(hashtext(current_schema()))") +
               "; SELECT pg_advisory_lock(hashtext(current_schema()))");
+  const auto fresh = store(schema->options());  // a session that was idle would be replaced
   const Orders orders{order(1, 1, 1)};
-  auto decided = start(decide_orders(*made, orders));
+  auto decided = start(decide_orders(*fresh, orders));
   run_until([&] { return schema->waiting() == 1; });
   schema->terminate_connections();
-  EXPECT_EQ(error_of(finish(std::move(decided))).fault, Fault::retryable);
+  const auto error = error_of(finish(std::move(decided)));
+  EXPECT_EQ(error.fault, Fault::retryable) << error.what;
   schema->sql("SELECT pg_advisory_unlock(hashtext(current_schema()))");
   EXPECT_EQ(run(decide_orders(*made, orders)), Decisions{kAccepted});
   EXPECT_EQ(stock(1), "9");

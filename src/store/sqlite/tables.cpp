@@ -280,7 +280,7 @@ Result<std::vector<domain::ProductId>> Tables::fresh_ids(const domain::Needs& ne
     return std::unexpected(read.error());
   }
   const auto step = static_cast<std::int64_t>(partition_.count);
-  if (last > domain::kQuantityMax - static_cast<std::int64_t>(needs.fresh_ids + 1) * step) {
+  if (last > domain::kQuantityMax - static_cast<std::int64_t>(needs.fresh_ids) * step) {
     return std::unexpected(
         Error{Fault::unavailable,
               fmt::format("SQLite database {}: no item ids are left after {}, which someone "
