@@ -284,7 +284,7 @@ def sweep(servers, options, due, **settings):
             "orders": orders[0]}
 
 
-PARTITIONS = (4, 1, 16)
+PARTITIONS = (4, 1, 8)  # of more, connections exceed what a PostgreSQL takes by default
 
 
 def partitions(servers, options):
