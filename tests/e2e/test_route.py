@@ -318,8 +318,9 @@ def test_what_a_router_has_set_aside_the_next_one_passes_on(broker):
         wait_for(lambda: set_aside(route) > 0, "some are set aside")
         wait_for(lambda: route.client.count(route.queues.order) == 0, "the source is empty")
         assert route.router.stop() == 0
+        # The next does not know yet that the queue rejects, so what is under way may overtake.
         with route.start():
-            assert route.arrivals(BAD, range(1_000)) == list(range(1_000))
+            assert sorted(route.arrivals(BAD, range(1_000))) == list(range(1_000))
 
 
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
