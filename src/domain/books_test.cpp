@@ -2,6 +2,8 @@
 
 #include "domain/books.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
 namespace inventory::domain {
@@ -64,6 +66,15 @@ TEST(Books, LeaveTheVersionAloneWhereTheStockStays) {
 }
 
 using BooksDeathTest = testing::Test;
+
+// A table may hold any number.
+TEST(Books, LeaveTheLargestVersionAsItIs) {
+  Prepared prepared(of({7}, {{7, "i1"}}));
+  constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
+  prepared.books.found(7, {9, kLargest});
+  const auto& entry = prepared.books.post({.key = {7, "i1"}, .quantity = 1, .delta = -1});
+  EXPECT_EQ(entry.version, kLargest);
+}
 
 TEST(BooksDeathTest, AbortWhereADecisionWouldBreakAnInvariant) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");

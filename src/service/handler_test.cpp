@@ -334,6 +334,45 @@ TEST_F(HandlerTest, MakesRoomForOthersWhereTooManyWaitForAProductThatFails) {
   EXPECT_EQ(refused, 60U - orders_.undecided());
 }
 
+// Each try takes long, so those behind it are not tried one after the other.
+TEST_F(HandlerTest, MakesRoomAtOnceWhereABurstForASlowProductIsInTheWay) {
+  store_.tables.stock[1].quantity = 1'000;
+  store_.failing = {2};
+  int tries = 0;
+  store_.on_failing = [&] {
+    ++tries;
+    clock_.pass(std::chrono::seconds(3));
+  };
+  std::vector<amqp::Delivery> burst;
+  burst.reserve(40);
+  for (int id = 0; id < 40; ++id) burst.push_back(order_for(10 + id, 2));
+  std::size_t refused = answer(orders_, std::move(burst)).size();
+  for (int second = 0; second < 60 && orders_.is_full(); ++second) {
+    clock_.pass(std::chrono::seconds(1));
+    for (const Answer& one : answer(orders_, {order_for(100 + second, 1)})) {
+      refused += one.dead_letter ? 1U : 0U;
+    }
+  }
+  EXPECT_FALSE(orders_.is_full());
+  EXPECT_GT(refused, 20U);
+  EXPECT_LT(tries, 15) << "of 40 orders";
+}
+
+TEST_F(HandlerTest, HasNoSuspicionWhereItIsFullWhileOthersPass) {
+  const auto pulse = std::make_shared<Pulse>();
+  const HandlerOptions options{
+      .queue = "orders", .reply_queue = {"replies", true}, .aside_max = 3, .pulse = pulse};
+  OrderHandler orders(options, store_, clock_);
+  store_.failing = {2};
+  EXPECT_TRUE(
+      answer(orders, {order_for(1, 2), order_for(2, 2), order_for(3, 2), order_for(4, 2)}).empty());
+  EXPECT_TRUE(orders.is_full());
+  pulse->beat(clock_.steady_now(), true);
+  EXPECT_FALSE(orders.suspicion());
+  clock_.pass(std::chrono::seconds(11));
+  EXPECT_TRUE(orders.suspicion());
+}
+
 // They are in the way of those that would show that the database decides.
 TEST_F(HandlerTest, MakesRoomWhereABurstForAProductThatFailsIsAllThatItHolds) {
   store_.tables.stock[1].quantity = 1'000;
