@@ -57,7 +57,6 @@ Task<bool> Sweeper::sweep() {
   if (!after_) {
     awaited_ = 0;
     awaited_of_.clear();
-    forget();
   }
   // It changes nothing, so nobody need wait for it.
   const auto looked = co_await (store_.due_holds(after_, options_.page) || pause_.stopped());
@@ -78,7 +77,9 @@ Task<bool> Sweeper::sweep() {
   trouble_.reset();
   problem_.clear();
   has_outage_ = false;
-  const bool has_more = due->size() == options_.page && awaited_ < options_.awaited_max;
+  const bool has_seen_all = due->size() < options_.page;
+  const bool has_more = !has_seen_all && awaited_ < options_.awaited_max;
+  if (!has_more) end_pass(has_seen_all ? domain::Timestamp::max() : due->back().expires_at);
   // Else from the beginning: some become due late, behind others, where a transaction took longer
   // than its hold.
   after_ = has_more ? std::optional(due->back()) : std::nullopt;
@@ -91,6 +92,7 @@ std::vector<domain::Hold> Sweeper::to_ask(const std::vector<domain::Hold>& due) 
   for (const domain::Hold& hold : due) {
     const auto asked = asked_.find(hash_of_hold(hold));
     const bool is_asked = asked != asked_.end();
+    if (is_asked) asked->second.seen_in = pass_;
     const bool is_awaited = !is_asked || asked->second.pause == kAskAgainFirst;
     if (is_awaited) {
       std::size_t& of_product = awaited_of_[hold.key.first];
@@ -110,14 +112,18 @@ void Sweeper::remember(const std::vector<domain::Hold>& asked) {
     Asked& one = known->second;
     one.pause = is_new ? kAskAgainFirst : std::min(2 * one.pause, kAskAgainLast);
     one.again_at = now + one.pause;
+    one.expires_at = hold.expires_at;
+    one.seen_in = pass_;
   }
 }
 
-// Those that were not due again, when they were to be asked for, were given back.
-void Sweeper::forget() {
-  const auto now = clock_.steady_now();
-  std::erase_if(asked_,
-                [now](const auto& one) { return now - one.second.again_at >= kAskAgainFirst; });
+// What was asked for and was not due any more in this pass, which has seen all that were due before
+// then, was given back.
+void Sweeper::end_pass(domain::Timestamp seen_before) {
+  std::erase_if(asked_, [&](const auto& one) {
+    return one.second.seen_in != pass_ && one.second.expires_at < seen_before;
+  });
+  ++pass_;
   if (asked_.size() > kHoldsRememberedMax) asked_.clear();  // to ask again costs a message each
 }
 

@@ -77,7 +77,7 @@ class Sweeper {
   Task<void> close();
   std::vector<domain::Hold> to_ask(const std::vector<domain::Hold>& due);
   void remember(const std::vector<domain::Hold>& asked);
-  void forget();
+  void end_pass(domain::Timestamp seen_before);
   void fail(std::string_view about, std::string problem);
 
   const SweeperOptions options_;
@@ -102,8 +102,11 @@ class Sweeper {
   std::map<domain::ProductId, std::size_t> awaited_of_;
   struct Asked {
     std::chrono::steady_clock::time_point again_at;
-    std::chrono::seconds pause;
+    std::chrono::seconds pause{};
+    domain::Timestamp expires_at;
+    std::uint64_t seen_in = 0;  // the pass in which it was due last
   };
+  std::uint64_t pass_ = 0;
   // By the hash of their keys: where two have the same, one waits for the other.
   std::unordered_map<std::size_t, Asked> asked_;
 };

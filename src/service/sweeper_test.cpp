@@ -127,6 +127,20 @@ TEST_F(SweeperTest, AsksForOthersWhereAProductsHoldsCannotBeGivenBack) {
   EXPECT_EQ(broker_.published().size(), 11U) << "ten of the first product, and the other's";
 }
 
+// Else it would remember all that it has ever asked for within a minute.
+TEST_F(SweeperTest, RemembersNoHoldThatWasGivenBack) {
+  hold(1, seconds(0));
+  int passes = 0;
+  clock_.on_sleep = [&] {
+    ++passes;
+    if (passes == 1) store_.tables.holds.clear();
+    if (passes == 2) hold(1, seconds(0));  // as after a restored backup
+    if (passes == 3) sweeper_->stop();
+  };
+  run();
+  EXPECT_EQ(asked().size(), 2U);
+}
+
 TEST_F(SweeperTest, SaysWhatItsProblemIsUntilThereIsNone) {
   hold(1, seconds(0));
   broker_.fail_opens(1);

@@ -10,7 +10,7 @@ import sqlite3
 import pytest
 
 from client import Client, new_id
-from database import Postgres, Sqlite
+from database import ANY_BYTES, Postgres, Sqlite
 from database import stock as stock_of
 from load import Load
 from service import Queues, Service, run
@@ -533,3 +533,18 @@ def test_verify_finds(broker, database, queues, client, what):
     done = run("verify", DATABASE_URL=database.url)
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stdout.splitlines()[0] == line.format(product=shirt)
+
+
+def test_a_hold_that_cannot_be_read_costs_itself(broker, postgres, queues):
+    """In a database that does not know the encoding of its text."""
+    database = Postgres.new_database(postgres.url, ANY_BYTES)
+    with Service(broker.url, database.url, queues) as service, Client(broker.url, queues) as client:
+        product = client.add(5)
+        assert client.order(holding(product, 2, 1)).json["success"]
+        database.execute(
+            "INSERT INTO inventory_hold (product_id, identity, quantity, expires_at)"
+            f" VALUES ({product}, 's' || chr(252), 1, now() - interval '1 hour')"
+        )
+        wait_for(lambda: expiries(database, product) == [2], "the other is given back")
+        wait_for(lambda: client.count(f"{queues.expiry}.dlq") == 1, "it is dead-lettered")
+        assert service.get("/readyz")[0] == 200
