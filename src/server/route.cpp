@@ -1,9 +1,6 @@
 #include "server/route.h"
 
 #include <algorithm>
-#include <array>
-#include <csignal>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,10 +12,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <prometheus/counter.h>
@@ -26,6 +19,7 @@
 #include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
 
+#include "config/settings.h"
 #include "contract/queues.h"
 #include "ops/health.h"
 #include "ops/http_listener.h"
@@ -36,30 +30,20 @@
 #include "router/amqp_reserves.h"
 #include "router/router.h"
 #include "server/router_metrics.h"
+#include "server/shutdown.h"
 #include "service/amqp_broker.h"
 #include "service/delivery_limit.h"
 
 namespace inventory::server {
 namespace {
 
-using boost::asio::redirect_error;
-using boost::asio::use_awaitable;
-
-void rethrow_bug(const std::exception_ptr& error) {
-  if (error) std::rethrow_exception(error);
+// The queue from which a kind of request is routed; empty: switched off.
+const std::string& source_queue_of(const router::RoutedKind& kind,
+                                   const config::Configuration& configuration) {
+  const auto settings =
+      std::ranges::find(config::queue_settings(), kind.name, &config::QueueSettings::kind);
+  return configuration.*settings->queue;
 }
-
-struct SourceQueue {
-  std::string_view kind;
-  std::string config::Configuration::* queue;
-};
-constexpr std::array kSourceQueues{
-    SourceQueue{"order", &config::Configuration::order_queue},
-    SourceQueue{"item", &config::Configuration::item_queue},
-    SourceQueue{"cancellation", &config::Configuration::cancel_queue},
-    SourceQueue{"confirmation", &config::Configuration::confirm_queue},
-    SourceQueue{"adjustment", &config::Configuration::adjust_queue},
-};
 
 std::uint32_t count_of(const config::Configuration& configuration) {
   return configuration.partitions.value_or(config::Partitions()).count;
@@ -110,7 +94,7 @@ class RouterService {
  public:
   RouterService(const config::Configuration& configuration, const std::string& http_token,
                 const ops::BackgroundLog& log)
-      : configuration_(configuration), log_(log), signals_(context_, SIGTERM, SIGINT) {
+      : configuration_(configuration), log_(log) {
     lines_dropped_ = &prometheus::BuildCounter()
                           .Name("inventory_log_lines_dropped_total")
                           .Help("Lines of the log that what it is written to did not take.")
@@ -122,11 +106,11 @@ class RouterService {
         .Register(*registry_)
         .Add({{"version", INVENTORY_VERSION}})
         .Set(1);
-    for (const auto& [name, queue] : kSourceQueues) {
-      if ((configuration.*queue).empty()) continue;  // switched off
-      const auto kind = std::ranges::find(router::routed_kinds(), name, &router::RoutedKind::name);
-      sources_.push_back(std::make_unique<Source>(context_.get_executor(), configuration, *kind,
-                                                  configuration.*queue, clock_, *registry_,
+    for (const router::RoutedKind& kind : router::routed_kinds()) {
+      const std::string& queue = source_queue_of(kind, configuration);
+      if (queue.empty()) continue;
+      sources_.push_back(std::make_unique<Source>(context_.get_executor(), configuration, kind,
+                                                  queue, clock_, *registry_,
                                                   [this] { announce(); }));
     }
     if (configuration.http_listen) {
@@ -138,15 +122,15 @@ class RouterService {
   int run() {
     spdlog::info("inventory-service {} routes to {} partitions on {}", INVENTORY_VERSION,
                  count_of(configuration_), configuration_.amqp_endpoint.display());
-    boost::asio::co_spawn(context_, watch_signals(), rethrow_bug);
-    if (http_) boost::asio::co_spawn(context_, http_->run(), rethrow_bug);
+    boost::asio::co_spawn(context_, shutdown_.run(), rethrow);
+    if (http_) boost::asio::co_spawn(context_, http_->run(), rethrow);
     manager_.ready();
     running_ = sources_.size();
     for (const auto& source : sources_) {
-      boost::asio::co_spawn(context_, run_router(source->router), rethrow_bug);
+      boost::asio::co_spawn(context_, run_router(source->router), rethrow);
     }
     context_.run();
-    return exit_status_;
+    return shutdown_.exit_status();
   }
 
  private:
@@ -170,8 +154,8 @@ class RouterService {
     for (const auto& source : sources_) {
       ops::HealthCheck check{source->queue, ""};
       const service::Status& status = source->router.status();
-      if (stopping_) {
-        check.problem = "finishing what is in hand";
+      if (shutdown_.has_begun()) {
+        check.problem = kFinishing;
       } else if (!source->router.is_consuming()) {
         check.problem = status.reason;
       }
@@ -194,44 +178,14 @@ class RouterService {
     if (--running_ == 0) finish();
   }
 
-  service::Task<void> watch_signals() {
-    boost::system::error_code cancelled;
-    const int signal = co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
-    if (cancelled) co_return;
-    spdlog::info("{}: finishing what is in hand, at most {} s",
-                 signal == SIGTERM ? "SIGTERM" : "SIGINT", configuration_.shutdown_budget.count());
-    stopping_ = true;
-    manager_.stopping(configuration_.shutdown_budget);
-    manager_.status("finishing what is in hand");
+  void stop() {
     for (const auto& source : sources_) source->router.stop();
-    boost::asio::co_spawn(context_, bound_shutdown(), rethrow_bug);
-    co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
-    if (!cancelled) {
-      spdlog::warn("a second signal: stopping at once; the broker delivers again what was in hand");
-      exit_status_ = 1;
-      context_.stop();
-    }
-  }
-
-  service::Task<void> bound_shutdown() {
-    budget_.expires_after(configuration_.shutdown_budget);
-    boost::system::error_code cancelled;
-    co_await budget_.async_wait(redirect_error(use_awaitable, cancelled));
-    if (!cancelled) {
-      spdlog::warn("not finished within {} s: the broker delivers again what was in hand",
-                   configuration_.shutdown_budget.count());
-      exit_status_ = 1;
-      context_.stop();
-    }
   }
 
   // Nothing runs any more but the waits for signals and for the budget.
   void finish() {
-    spdlog::info("stopped");
-    manager_.stop();
     if (http_) http_->stop();
-    signals_.cancel();
-    budget_.cancel();
+    shutdown_.finish();
   }
 
   void announce() {
@@ -249,7 +203,7 @@ class RouterService {
     }
     if (ready && !ready_) spdlog::info("ready: routing {}", fmt::join(queues, ", "));
     ready_ = ready;
-    if (!stopping_) manager_.status(fmt::to_string(fmt::join(texts, "; ")));
+    if (!shutdown_.has_begun()) manager_.status(fmt::to_string(fmt::join(texts, "; ")));
   }
 
   const config::Configuration& configuration_;
@@ -262,12 +216,9 @@ class RouterService {
   prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
   std::vector<std::unique_ptr<Source>> sources_;
   std::optional<ops::HttpListener> http_;
-  boost::asio::signal_set signals_;
   ops::ServiceManager manager_{context_.get_executor()};
-  boost::asio::steady_timer budget_{context_};
+  Shutdown shutdown_{context_, manager_, configuration_.shutdown_budget, [this] { stop(); }};
   std::size_t running_ = 0;  // routers
-  int exit_status_ = 0;
-  bool stopping_ = false;
   bool ready_ = false;
 };
 
@@ -277,8 +228,8 @@ std::expected<void, std::string> check_for_route(const config::Configuration& co
   if (!configuration.partitions || configuration.partitions->number) {
     return std::unexpected("needs --partition all/COUNT: to how many partitions it routes");
   }
-  for (const auto& [_, queue] : kSourceQueues) {
-    const std::string& name = configuration.*queue;
+  for (const router::RoutedKind& kind : router::routed_kinds()) {
+    const std::string& name = source_queue_of(kind, configuration);
     if (name.empty()) continue;
     const auto longest = contract::reserve_queue(
         contract::partition_queue(name, configuration.partitions->count - 1));

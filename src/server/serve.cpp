@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
-#include <exception>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -18,7 +16,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
@@ -46,6 +43,7 @@
 #include "server/open_store.h"
 #include "server/page_reader.h"
 #include "server/readiness.h"
+#include "server/shutdown.h"
 #include "service/amqp_broker.h"
 #include "service/delivery_limit.h"
 #include "service/flow.h"
@@ -61,13 +59,6 @@ using boost::asio::use_awaitable;
 
 constexpr std::chrono::milliseconds kMigrateFirst{250};
 constexpr std::chrono::milliseconds kMigrateLast{10'000};
-
-// A coroutine that ends with an exception has met a bug: there is nothing that could go on.
-void rethrow(const std::exception_ptr& error) {
-  if (error) {
-    std::rethrow_exception(error);
-  }
-}
 
 // What a flow tells: as metrics, and its dead letters for the console.
 class LineObserver : public FlowMetrics {
@@ -160,7 +151,6 @@ class Service {
         whole_(whole),
         log_(log),
         store_(open_store(context_.get_executor(), configuration.database, owner_)),
-        signals_(context_, SIGTERM, SIGINT),
         stopped_(context_, boost::asio::steady_timer::time_point::max()) {
     lines_dropped_ = &prometheus::BuildCounter()
                           .Name("inventory_log_lines_dropped_total")
@@ -205,14 +195,14 @@ class Service {
       spdlog::info("http: items and the ledger are read from {}",
                    config::display(configuration_.read_database));
     }
-    boost::asio::co_spawn(context_, watch_signals(), rethrow);
+    boost::asio::co_spawn(context_, shutdown_.run(), rethrow);
     if (http_) {
       boost::asio::co_spawn(context_, http_->run(), rethrow);
       boost::asio::co_spawn(context_, console_.run(), rethrow);
     }
     boost::asio::co_spawn(context_, work(), rethrow);
     context_.run();
-    return exit_status_;
+    return shutdown_.exit_status();
   }
 
  private:
@@ -268,7 +258,7 @@ class Service {
 
   // Until the flows run they have nothing to say.
   service::Status status_of(const Line& line) const {
-    if (stopping_) return {service::Condition::stopping, "finishing what is in flight"};
+    if (shutdown_.has_begun()) return {service::Condition::stopping, std::string(kFinishing)};
     if (running_ == 0 && !database_problem_.empty()) {
       return {service::Condition::database_unavailable, database_problem_};
     }
@@ -340,7 +330,7 @@ class Service {
     service::Backoff backoff(kMigrateFirst, kMigrateLast, std::random_device()());
     service::LogThrottle failures(clock_);
     std::vector<std::string> said;
-    while (!stopping_) {
+    while (!shutdown_.has_begun()) {
       std::vector<std::string> problems;
       const auto plan = co_await store_->plan_migration();
       auto migrated = store::Result<int>(0);
@@ -393,55 +383,22 @@ class Service {
     }
   }
 
-  service::Task<void> watch_signals() {
-    boost::system::error_code cancelled;
-    const int signal = co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
-    if (cancelled) {
-      co_return;
-    }
-    spdlog::info("{}: finishing what is in flight, at most {} s",
-                 signal == SIGTERM ? "SIGTERM" : "SIGINT", configuration_.shutdown_budget.count());
-    stopping_ = true;
-    manager_.stopping(configuration_.shutdown_budget);
-    manager_.status("finishing what is in flight");
-    stopped_.cancel();
+  void stop() {
+    stopped_.cancel();  // of the wait for the database
     for (const auto& line : lines_) {
       line->flow.stop();
       if (line->sweeper) line->sweeper->stop();
     }
     hold_metrics_.stop();
-    boost::asio::co_spawn(context_, bound_shutdown(), rethrow);
-    co_await signals_.async_wait(redirect_error(use_awaitable, cancelled));
-    if (!cancelled) {
-      spdlog::warn(
-          "a second signal: stopping at once; the broker delivers again what was in flight");
-      exit_status_ = 1;
-      context_.stop();
-    }
-  }
-
-  service::Task<void> bound_shutdown() {
-    budget_.expires_after(configuration_.shutdown_budget);
-    boost::system::error_code cancelled;
-    co_await budget_.async_wait(redirect_error(use_awaitable, cancelled));
-    if (!cancelled) {
-      spdlog::warn("not finished within {} s: the broker delivers again what was in flight",
-                   configuration_.shutdown_budget.count());
-      exit_status_ = 1;
-      context_.stop();
-    }
   }
 
   // Nothing runs any more but the waits for signals and for the budget.
   void finish() {
-    spdlog::info("stopped");
-    manager_.stop();
     if (http_) {
       http_->stop();
     }
     console_.stop();
-    signals_.cancel();
-    budget_.cancel();
+    shutdown_.finish();
   }
 
   void announce() {
@@ -451,7 +408,7 @@ class Service {
       spdlog::info("ready: consuming {}", queue_list());
     }
     ready_ = ready;
-    if (stopping_) return;
+    if (shutdown_.has_begun()) return;
     std::vector<std::string> texts;
     texts.reserve(lines_.size());
     for (const auto& line : lines_) {
@@ -507,15 +464,12 @@ class Service {
                     .partition = partition_text()}};
   std::vector<std::unique_ptr<Line>> lines_;  // one for each kind of request
   std::optional<ops::HttpListener> http_;
-  boost::asio::signal_set signals_;
   ops::ServiceManager manager_{context_.get_executor()};
+  Shutdown shutdown_{context_, manager_, configuration_.shutdown_budget, [this] { stop(); }};
   boost::asio::steady_timer stopped_;
-  boost::asio::steady_timer budget_{context_};
   std::string database_problem_;  // while the schema is brought up to date
   std::string schema_problem_ = "not looked at yet";
   std::size_t running_ = 0;  // flows, and what runs beside them
-  int exit_status_ = 0;
-  bool stopping_ = false;
   bool ready_ = false;
 };
 
