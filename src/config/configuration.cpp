@@ -186,9 +186,6 @@ void use_file_of_partition(LoadedConfiguration& loaded) {
   }
 }
 
-constexpr std::array<std::string_view, 6> kRequestQueues{
-    "order-queue", "item-queue", "cancel-queue", "confirm-queue", "adjust-queue", "expiry-queue"};
-
 // Checks that need more than one setting.
 class TogetherCheck {
  public:
@@ -249,8 +246,8 @@ class TogetherCheck {
                                  partition.source, kPartitionPlaceholder, kPartitionPlaceholder));
       }
     }
-    for (const std::string_view name : kRequestQueues) {
-      const SettingInForce& queue = get(name);
+    for (const QueueSettings& row : queue_settings()) {
+      const SettingInForce& queue = get(row.queue_setting);
       if (!configuration.partitions || queue.text == "none") continue;
       const auto last = contract::partition_queue(queue.text, configuration.partitions->count - 1);
       if (contract::dead_letter_queue(last).size() > contract::kQueueNameBytesMax) {

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "config/settings.h"
 #include "contract/partition_text.h"
 #include "contract/queues.h"
 
@@ -35,9 +36,9 @@ DatabaseUrl in_partition(const DatabaseUrl& database, std::uint32_t number) {
 
 Configuration in_partition(const Configuration& configuration, std::uint32_t number) {
   Configuration one = configuration;
-  for (std::string* queue : {&one.order_queue, &one.item_queue, &one.cancel_queue,
-                             &one.confirm_queue, &one.adjust_queue, &one.expiry_queue}) {
-    if (!queue->empty()) *queue = contract::partition_queue(*queue, number);
+  for (const QueueSettings& row : queue_settings()) {
+    std::string& queue = one.*row.queue;
+    if (!queue.empty()) queue = contract::partition_queue(queue, number);
   }
   one.database = in_partition(configuration.database, number);
   one.read_database = in_partition(configuration.read_database, number);
