@@ -421,10 +421,13 @@ OTHERS_RATE = 500
 
 
 def isolation(servers, options):
-    """At a fixed rate: the others' latency without bad things, and beside a hundred of each kind;
-    beside some of all kinds but slow rows, which are found by waiting for each."""
+    """At a fixed rate: the others' latency without bad things, and beside a hundred of each kind,
+    and some of all; also of all but slow rows, which are found by waiting for each."""
     quick = [kind for kind in bad_things.KINDS.values() if kind is not bad_things.Slow]
-    kinds = {"all kinds": functools.partial(bad_things.All, kinds=quick)} | bad_things.KINDS
+    kinds = {
+        "all kinds": bad_things.All,
+        "all but slow rows": functools.partial(bad_things.All, kinds=quick),
+    } | bad_things.KINDS
     load = paced(options, OTHERS_RATE, products=PRODUCTS)
     with database(servers, "products", PRODUCTS):
         runs = {"none": lambda: on_postgres(servers, load, **tuning(options))}
@@ -436,8 +439,8 @@ def isolation(servers, options):
 def beside(servers, load, kind, **settings):
     queue, url = servers.fresh_name(), servers.copy_database("products")
     place = Place(servers, url)
-    is_one_kind = isinstance(kind, type)
-    count = BAD_THINGS if is_one_kind else BAD_THINGS // len(kind.keywords["kinds"])
+    is_one = kind in bad_things.KINDS.values()
+    count = BAD_THINGS if is_one else BAD_THINGS // len(bad_things.KINDS)
     try:
         with servers.service(url, queue, **settings) as program, kind(place, count) as bad:
             with BadOrders(place, queue, bad.meetings()) as orders:
