@@ -30,10 +30,16 @@ class AmqpReserve : public Reserve {
   std::unique_ptr<amqp::Browser> browser_;
 };
 
+amqp::Error dropped() {
+  return {.fault = amqp::Fault::link_lost, .what = "the connection was given up"};
+}
+
 }  // namespace
 
 Task<amqp::Result<std::unique_ptr<Reserve>>> AmqpReserves::open(std::string queue) {
+  const auto drops = drops_;
   const auto turn = co_await turns_.take();
+  if (drops != drops_) co_return std::unexpected(dropped());
   if (!connection_ || !connection_->is_open()) {
     const auto& hosts = options_.endpoint.hosts;
     amqp::ConnectionOptions options;
@@ -43,6 +49,10 @@ Task<amqp::Result<std::unique_ptr<Reserve>>> AmqpReserves::open(std::string queu
         options_.endpoint, hosts[next_host_++ % hosts.size()], std::move(options));
     if (!opened) co_return std::unexpected(std::move(opened.error()));
     connection_ = std::move(*opened);
+    if (drops != drops_) {
+      connection_->drop();
+      co_return std::unexpected(dropped());
+    }
   }
   const auto connection = connection_;
   auto browser = co_await amqp::Browser::open(*connection, {.queue = std::move(queue)});
@@ -51,6 +61,7 @@ Task<amqp::Result<std::unique_ptr<Reserve>>> AmqpReserves::open(std::string queu
 }
 
 void AmqpReserves::drop() {
+  ++drops_;
   if (connection_) connection_->drop();
 }
 

@@ -36,6 +36,7 @@ class AmqpReserves : public Reserves {
   Turns turns_;
   std::shared_ptr<amqp::Connection> connection_;
   std::size_t next_host_ = 0;
+  std::size_t drops_ = 0;  // what was begun before the last one is not finished
 };
 
 }  // namespace inventory::router
