@@ -93,6 +93,7 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
   headers.add_string(headers::kFailedAt, contract::format_timestamp(failed_at));
   rename_what_acts(properties, headers);
   properties.headers = std::move(headers);
+  properties.delivery_mode = 2;  // it outlives the broker, whatever its request would have
   return letter;
 }
 

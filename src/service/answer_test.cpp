@@ -106,6 +106,7 @@ TEST(DeadLetter, IsTheRequestAsItCameWithTheReason) {
   EXPECT_EQ(letter.message.properties.content_type, "text/plain");
   EXPECT_EQ(letter.message.properties.message_id, "m");
   EXPECT_EQ(letter.message.properties.reply_to, "r");
+  EXPECT_EQ(letter.message.properties.delivery_mode, 2) << "persistent";
   EXPECT_EQ(header(letter.message, "theirs"), "kept");
   EXPECT_EQ(header(letter.message, "error-reason"), "invalid");
   EXPECT_EQ(header(letter.message, "error-message"), "quantity is missing");

@@ -274,8 +274,8 @@ def test_invalid_requests_between_valid_ones_change_nothing_for_them(shop):
     assert shop.order(order).json["message"] == "Inventory updated"
 
 
-def test_a_dead_letter_has_no_property_that_the_request_had_not(shop):
+def test_a_dead_letter_is_persistent_and_has_no_other_property_that_the_request_had_not(shop):
     _, letter = ask_order(shop, b"no JSON")
     assert letter.properties.message_id is None
-    assert letter.properties.delivery_mode is None
+    assert letter.properties.delivery_mode == 2
     assert letter.properties.app_id is None
