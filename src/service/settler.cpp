@@ -332,6 +332,7 @@ void Settler::answered(Token token, Parcel& parcel, amqp::Settlement settlement)
       ++published_.confirmed;
       if (!strikes_.empty()) strikes_.erase(queue);
       if (!must_arrive && !proven_.contains(queue)) remember(proven_, queue);
+      if (!must_arrive) took_reply(queue);
       if (must_arrive && queue == dead_letter_queue_) {
         observer_.dead_lettered(parcel.outgoing.message);
       }

@@ -73,7 +73,8 @@ struct SettlerOptions {
   std::string queue;                 // of the requests, for logs
   std::string kept_queue;            // for replies to clients' queues that are silent
   std::string events_exchange = {};  // empty: there are no events
-  // Of replies that wait: of one client's queue, and of all.
+  // Of replies that wait: of one client's queue, and of all. For the only queue that takes replies
+  // nobody else waits: the prefetch bounds it, and the time that each reply may wait.
   std::size_t waiting_of_queue_max = 500;
   std::size_t waiting_max = 750;
   std::uint32_t seed = 0;  // of the jitter
@@ -239,6 +240,8 @@ class Settler {
   void republish_unanswered();
   std::unordered_set<Token> awaited_elsewhere(TimePoint since) const;
   void keep(Token token);
+  void took_reply(const std::string& queue);
+  bool is_the_only_one(const std::string& queue) const;
 
   bool see_to_losses();
   void see_to_loss(Lane& lane);
@@ -318,7 +321,13 @@ class Settler {
   std::unordered_set<std::string> proven_;  // clients' queues that have taken a reply
   std::set<std::string> harmful_;           // addresses on which the broker closes the connection
   std::map<std::string, int> strikes_;      // how often in a row it did so on a queue
-  std::set<std::string> full_;              // clients' queues for which a reply was given up
+  std::set<std::string> given_up_queues_;   // clients' queues for which a reply was given up
+  struct Taker {
+    std::string queue;
+    TimePoint at;
+  };
+  std::optional<Taker> last_taker_;   // the client's queue that took a reply last
+  std::optional<Taker> other_taker_;  // and the one that did before it
 
   std::optional<std::string> trouble_text_;
   std::optional<std::string> blocked_;

@@ -420,6 +420,41 @@ TEST_F(SettlerTest, BoundsWhatWaitsForOneQueue) {
             broker_.acknowledged());
 }
 
+// As where all clients share one reply queue, and the broker is slow: nobody would gain.
+TEST_F(SettlerTest, KeepsNothingOfTheOnlyQueueThatTakesRepliesForHalfAMinute) {
+  broker_.put(order(0), "only");
+  settle();
+  ASSERT_EQ(broker_.acknowledged(), 1U);
+
+  broker_.silent = {"only"};
+  clock_.on_sleep = [&, end = clock_.steady_now() + std::chrono::seconds(20)] {
+    if (clock_.steady_now() < end) return;
+    broker_.silent.clear();
+    broker_.answer("only", Settlement::confirmed);
+  };
+  for (int id = 1; id < 900; ++id) broker_.put(order(id), "only");
+  settle();
+  EXPECT_EQ(broker_.acknowledged(), 900U);
+  EXPECT_EQ(broker_.tries("orders.undelivered"), 0U);
+}
+
+TEST_F(SettlerTest, BoundsWhatWaitsForAQueueThatTookRepliesWhereAnotherDidToo) {
+  broker_.put(order(0), "silent");
+  broker_.put(order(1), "other");
+  settle();
+  ASSERT_EQ(broker_.acknowledged(), 2U);
+
+  broker_.silent = {"silent"};
+  clock_.on_sleep = [&, end = clock_.steady_now() + std::chrono::seconds(10)] {
+    if (clock_.steady_now() > end) flow_.stop();
+  };
+  for (int id = 2; id < 902; ++id) broker_.put(order(id), "silent");
+  settle();
+  EXPECT_TRUE(ended_);
+  EXPECT_LE(broker_.unacknowledged(), 800U);
+  EXPECT_GT(broker_.tries("orders.undelivered"), 0U);
+}
+
 // Its messages are under way before the queue is known to be silent, more of them than may wait.
 TEST_F(SettlerTest, KeepsNothingOfAQueueThatIsSoundWhereASilentOneHasTooMuch) {
   broker_.silent = {"silent"};

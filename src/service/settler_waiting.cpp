@@ -33,6 +33,7 @@ constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
 constexpr seconds kWitnessAfter{3};
 constexpr seconds kWitnessAfterMax{10};
 constexpr int kWitnessAfterBatches = 20;
+constexpr std::chrono::minutes kOthersSeen{10};
 constexpr seconds kTellAfter{2};   // of a silent queue, to people and probes
 constexpr seconds kSilentMax{30};  // then a client's reply is kept by the service
 // Without an answer for so long, a message for a queue of the service's own is published again: the
@@ -78,9 +79,10 @@ void Settler::put_aside(Token token, Trouble& trouble) {
   const std::string& queue = parcel.outgoing.message.routing_key;
   assert(parcel.lane == nullptr && !parcel.is_waiting);
   leave_batch(parcel);
-  const bool is_too_many =
-      trouble.is_sure && !trouble.is_ours && trouble.unsettled > options_.waiting_of_queue_max;
-  if (is_too_many && !trouble.is_silent && full_.contains(queue)) {
+  const bool is_too_many = trouble.is_sure && !trouble.is_ours &&
+                           trouble.unsettled > options_.waiting_of_queue_max &&
+                           !is_the_only_one(queue);
+  if (is_too_many && !trouble.is_silent && given_up_queues_.contains(queue)) {
     give_up(token, "its queue keeps rejecting");
     return;
   }
@@ -144,7 +146,7 @@ void Settler::recover(const std::string& queue) {
   for (const Token token : waiting) parcels_.at(token).is_waiting = false;
   count(trouble->second, -static_cast<std::ptrdiff_t>(trouble->second.unsettled));
   troubles_.erase(trouble);
-  full_.erase(queue);
+  given_up_queues_.erase(queue);
   for (const Token token : waiting) send(token, purpose_of(parcels_.at(token).outgoing));
 }
 
@@ -200,6 +202,21 @@ void Settler::keep(Token token) {
   ++published_.kept;
   to_keep_.push_back(token);
   look_.notify();
+}
+
+void Settler::took_reply(const std::string& queue) {
+  const auto now = clock_.steady_now();
+  if (last_taker_ && last_taker_->queue == queue) {
+    last_taker_->at = now;
+  } else {
+    other_taker_ = std::exchange(last_taker_, Taker{.queue = queue, .at = now});
+  }
+}
+
+// It took replies, and no other queue did lately: so nobody else waits behind what waits for it.
+bool Settler::is_the_only_one(const std::string& queue) const {
+  if (!last_taker_ || last_taker_->queue != queue) return false;
+  return !other_taker_ || clock_.steady_now() - other_taker_->at >= kOthersSeen;
 }
 
 Task<void> Settler::declare_kept_queue() {
@@ -330,7 +347,9 @@ void Settler::see_to_waiting() {
                                                             : options_.waiting_of_queue_max;
   for (auto& [queue, tokens] : of_queue) {
     std::ranges::sort(tokens);
-    bound_waiting(queue, tokens, std::min(share, options_.waiting_of_queue_max));
+    bound_waiting(
+        queue, tokens,
+        is_the_only_one(queue) ? tokens.size() : std::min(share, options_.waiting_of_queue_max));
   }
   auto trials = static_cast<std::size_t>(std::ranges::count_if(
       lanes_, [](const Lane& lane) { return lane.purpose == Purpose::retries; }));
@@ -357,9 +376,9 @@ void Settler::see_to_waiting() {
 void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std::size_t share) {
   Trouble& trouble = troubles_.at(queue);
   const bool is_silent = trouble.is_silent;
-  const seconds patience = is_silent               ? kSilentMax
-                           : full_.contains(queue) ? kRejectedMaxKnown
-                                                   : kRejectedMax;
+  const seconds patience = is_silent                          ? kSilentMax
+                           : given_up_queues_.contains(queue) ? kRejectedMaxKnown
+                                                              : kRejectedMax;
   const auto now = clock_.steady_now();
   if (is_silent && now - trouble.since >= kTellAfter) {
     tell_of(queue, trouble, "does not answer; see whether it has a leader");
@@ -378,7 +397,7 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
     if (is_ancient || (is_silent && (is_overdue || is_too_much))) {
       keep(tokens[i]);
     } else if (!is_silent && (is_overdue || is_too_much) && parcel.lane == nullptr) {
-      remember(full_, queue);
+      remember(given_up_queues_, queue);
       give_up(tokens[i], "its queue keeps rejecting");
     }
   }
