@@ -162,7 +162,7 @@ class Load {
         }
         seen[number] = true;
         ++report_.answered;
-        count_verdict(reply);
+        count_if_accepted(reply);
       }
       consumer->acknowledge_up_to(replies.back().delivery_tag);
       show_progress(static_cast<double>(report_.answered), static_cast<double>(options_.count));
@@ -284,7 +284,7 @@ class Load {
     }
     sent.answered = true;
     ++report_.answered;
-    count_verdict(reply);
+    count_if_accepted(reply);
     const auto counts_at = counts_when_due_ ? sent.at : now;
     if (counts_at < measured_from_ || counts_at >= end_) {
       return;
@@ -304,7 +304,7 @@ class Load {
     return number;
   }
 
-  void count_verdict(const amqp::Delivery& reply) {
+  void count_if_accepted(const amqp::Delivery& reply) {
     report_.accepted += reply.body.contains(R"("success":true)") ? 1 : 0;
   }
 

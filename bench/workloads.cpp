@@ -102,7 +102,7 @@ class NoStore : public store::Store {
  public:
   store::Task<store::Result<int>> migrate() override { co_return 0; }
   store::Task<store::Result<void>> ready() override { co_return store::Result<void>(); }
-  store::Task<store::Result<std::vector<domain::Decision>>> decide(
+  store::Task<store::Result<std::vector<domain::Decision>>> execute(
       std::span<const domain::Command> commands, store::Locks,
       std::vector<domain::StockNews>*) override {
     co_return std::vector<domain::Decision>(commands.size());

@@ -1,4 +1,4 @@
-// One session, repeated with a fault at each place in turn: whatever happens to its link, the
+// One conversation, repeated with a fault at each place in turn: whatever happens to its link, the
 // client tells no more than the broker has said, and every waiter wakes.
 
 #include <cstdlib>
@@ -31,13 +31,13 @@ constexpr std::uint16_t kPublisherChannel = 1;
 constexpr std::uint16_t kConsumerChannel = 2;
 constexpr std::size_t kFrameMax = 4'096;
 
-// ---- the session as the client sees it
+// ---- the conversation as the client sees it
 
-// Each step that the client was told to have succeeded, and what ended the session.
+// Each step that the client was told to have succeeded, and what ended the conversation.
 struct Told {
   std::vector<std::string> steps;
   std::optional<Fault> ended_by;
-  std::optional<Fault> waiter_ended_by;  // a receive() beside the rest of the session
+  std::optional<Fault> waiter_ended_by;  // a receive() beside the rest of the conversation
 };
 
 std::vector<Message> messages() {
@@ -68,7 +68,7 @@ std::string text(const std::vector<Settlement>& settlements) {
   return result;
 }
 
-// One step: its text, or the end of the session.
+// One step: its text, or the end of the conversation.
 template <class T>
 bool succeeded(const Result<T>& result, std::string step, Told& told) {
   if (result) {
@@ -209,9 +209,9 @@ Task<void> play_broker(FakeBroker& broker, Marks& marks) {
       test::frame(0, AMQP_CONNECTION_CLOSE_OK_METHOD, amqp_connection_close_ok_t{}));
 }
 
-// ---- a session over a link that may fail
+// ---- a conversation over a link that may fail
 
-struct Session {
+struct Conversation {
   Told told;
   Marks marks;
   std::size_t to_client = 0;  // bytes that the gate let pass
@@ -223,7 +223,7 @@ struct Session {
 
 // Has the gate cut the link when nothing happens for a while, once, where `may_stall`. A slow
 // machine may have it cut without need.
-void run_until(asio::io_context& io, const bool& done, LinkGate& gate, Session* may_stall) {
+void run_until(asio::io_context& io, const bool& done, LinkGate& gate, Conversation* may_stall) {
   while (!done) {
     const bool may_cut = may_stall != nullptr && !may_stall->has_stalled;
     if (io.run_one_for(may_cut ? std::chrono::milliseconds(20) : 30s) > 0) continue;
@@ -241,9 +241,9 @@ struct FailingCall {
   FailingCalls::Way way;
 };
 
-Session play(Faults to_client, Faults to_server, Cut cut, Stall stall = Stall::is_an_error,
-             std::optional<FailingCall> failing = {}) {
-  Session session;
+Conversation play(Faults to_client, Faults to_server, Cut cut, Stall stall = Stall::is_an_error,
+                  std::optional<FailingCall> failing = {}) {
+  Conversation conversation;
   asio::io_context io;
   FakeBroker broker(io);
   auto endpoint = broker.endpoint();
@@ -255,52 +255,54 @@ Session play(Faults to_client, Faults to_server, Cut cut, Stall stall = Stall::i
 
   bool client_is_done = false;
   bool broker_is_done = false;
-  asio::co_spawn(io, play_client(endpoint, session.told), [&](const std::exception_ptr& thrown) {
-    client_is_done = true;
-    EXPECT_FALSE(thrown) << "the client has thrown";
-  });
-  asio::co_spawn(io, play_broker(broker, session.marks), [&](const std::exception_ptr& thrown) {
-    broker_is_done = true;
-    try {
-      if (thrown) std::rethrow_exception(thrown);
-    } catch (const std::exception& exception) {
-      if (dynamic_cast<const boost::system::system_error*>(&exception) != nullptr) {
-        return;  // the link was cut
-      }
-      session.objection = exception.what();
-      broker.reset();
-    }
-  });
-  run_until(io, client_is_done, gate, stall == Stall::ends_the_link ? &session : nullptr);
-  session.failed_call = calls.disarm();
-  session.to_client = gate.bytes_to_client();
-  session.to_server = gate.bytes_to_server();
+  asio::co_spawn(io, play_client(endpoint, conversation.told),
+                 [&](const std::exception_ptr& thrown) {
+                   client_is_done = true;
+                   EXPECT_FALSE(thrown) << "the client has thrown";
+                 });
+  asio::co_spawn(io, play_broker(broker, conversation.marks),
+                 [&](const std::exception_ptr& thrown) {
+                   broker_is_done = true;
+                   try {
+                     if (thrown) std::rethrow_exception(thrown);
+                   } catch (const std::exception& exception) {
+                     if (dynamic_cast<const boost::system::system_error*>(&exception) != nullptr) {
+                       return;  // the link was cut
+                     }
+                     conversation.objection = exception.what();
+                     broker.reset();
+                   }
+                 });
+  run_until(io, client_is_done, gate, stall == Stall::ends_the_link ? &conversation : nullptr);
+  conversation.failed_call = calls.disarm();
+  conversation.to_client = gate.bytes_to_client();
+  conversation.to_server = gate.bytes_to_server();
   gate.cut();
   broker.stop_listening();
   run_until(io, broker_is_done, gate, nullptr);
-  return session;
+  return conversation;
 }
 
-const Session& undisturbed() {
-  static const Session session = play({}, {}, Cut::close);
-  return session;
+const Conversation& undisturbed() {
+  static const Conversation conversation = play({}, {}, Cut::close);
+  return conversation;
 }
 
 // What may be told with so many bytes from the broker, and no more.
-void expect_no_more_than_was_said(const Session& session) {
-  const auto& steps = session.told.steps;
-  const Session& whole = undisturbed();
+void expect_no_more_than_was_said(const Conversation& conversation) {
+  const auto& steps = conversation.told.steps;
+  const Conversation& whole = undisturbed();
   ASSERT_LE(steps.size(), whole.told.steps.size());
   for (std::size_t i = 0; i < steps.size(); ++i) {
     EXPECT_EQ(steps[i], whole.told.steps[i]);
-    EXPECT_GE(session.to_client, whole.marks[i]) << steps[i];
+    EXPECT_GE(conversation.to_client, whole.marks[i]) << steps[i];
   }
-  EXPECT_EQ(session.objection, "");
+  EXPECT_EQ(conversation.objection, "");
 }
 
-void expect_cut(const Session& session) {
-  expect_no_more_than_was_said(session);
-  const Told& told = session.told;
+void expect_cut(const Conversation& conversation) {
+  expect_no_more_than_was_said(conversation);
+  const Told& told = conversation.told;
   const bool has_all = told.steps.size() == undisturbed().told.steps.size();
   if (has_all) {  // only the farewell was cut off
     EXPECT_EQ(told.waiter_ended_by, Fault::link_lost);
@@ -309,12 +311,12 @@ void expect_cut(const Session& session) {
   }
 }
 
-void expect_whole(const Session& session) {
-  EXPECT_EQ(session.told.steps, undisturbed().told.steps);
-  EXPECT_FALSE(session.told.ended_by);
-  EXPECT_EQ(session.told.waiter_ended_by, Fault::link_lost)
+void expect_whole(const Conversation& conversation) {
+  EXPECT_EQ(conversation.told.steps, undisturbed().told.steps);
+  EXPECT_FALSE(conversation.told.ended_by);
+  EXPECT_EQ(conversation.told.waiter_ended_by, Fault::link_lost)
       << "what a connection that is closed is";
-  EXPECT_EQ(session.objection, "");
+  EXPECT_EQ(conversation.objection, "");
 }
 
 std::ptrdiff_t open_files() {
@@ -387,12 +389,13 @@ TEST_F(FaultLoop, TellsNoMoreThanWasSaidWhicheverSystemCallFails) {
   std::set<std::string> failed;
   for (int number = 0;; ++number) {
     SCOPED_TRACE(number);
-    const auto session =
+    const auto conversation =
         play({}, {}, Cut::close, Stall::is_an_error, FailingCall{number, FailingCalls::Way::fails});
-    if (session.failed_call.empty()) break;
-    failed.insert(session.failed_call);
+    if (conversation.failed_call.empty()) break;
+    failed.insert(conversation.failed_call);
     // The connection does without an option.
-    session.failed_call == "setsockopt" ? expect_whole(session) : expect_cut(session);
+    conversation.failed_call == "setsockopt" ? expect_whole(conversation)
+                                             : expect_cut(conversation);
     if (HasFailure()) return;
   }
   EXPECT_EQ(failed, (std::set<std::string>{"socket", "connect", "getsockopt", "setsockopt", "send",
@@ -403,10 +406,10 @@ TEST_F(FaultLoop, TellsTheSameWhicheverSystemCallIsInterrupted) {
   int number = 0;
   for (bool has_failed = true; has_failed; ++number) {
     SCOPED_TRACE(number);
-    const auto session = play({}, {}, Cut::close, Stall::is_an_error,
-                              FailingCall{number, FailingCalls::Way::interrupted});
-    has_failed = !session.failed_call.empty();
-    expect_whole(session);
+    const auto conversation = play({}, {}, Cut::close, Stall::is_an_error,
+                                   FailingCall{number, FailingCalls::Way::interrupted});
+    has_failed = !conversation.failed_call.empty();
+    expect_whole(conversation);
     if (HasFailure()) return;
   }
   EXPECT_GT(number, 10);
@@ -416,10 +419,10 @@ TEST_F(FaultLoop, NeitherCrashesNorHangsWhicheverOfTheBrokersBytesIsWrong) {
   for (std::size_t at = 0; at < undisturbed().to_client; ++at) {
     for (const std::uint8_t flip : ways_to_flip(at)) {
       SCOPED_TRACE(fmt::format("byte {}, bits {:02x}", at, flip));
-      const auto session =
+      const auto conversation =
           play({.flip_at = at, .flip = flip}, {}, Cut::reset, Stall::ends_the_link);
-      EXPECT_TRUE(session.told.ended_by ||
-                  session.told.steps.size() == undisturbed().told.steps.size());
+      EXPECT_TRUE(conversation.told.ended_by ||
+                  conversation.told.steps.size() == undisturbed().told.steps.size());
       if (HasFailure()) return;
     }
   }

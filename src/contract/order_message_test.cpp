@@ -36,7 +36,7 @@ TEST(OrderMessage, RepeatsTheOrderIdInItsTypeAndTheRequestAsItCame) {
             R"({"order_id":"q\"\u00e9", "product_id":1,"quantity":2,"x":1E+2,"y":[1e400]}})");
 }
 
-TEST(OrderMessage, SaysEachVerdictInTheContractsWords) {
+TEST(OrderMessage, SaysEachOutcomeInTheContractsWords) {
   const auto message = read_order(kValid, kOrderBytesMax);
   const auto reply = [&](domain::OrderDecision decision) { return order_reply(message, decision); };
   const std::string data = R"("order_data":)" + std::string(kValid) + "}";

@@ -8,7 +8,7 @@
 namespace inventory::server {
 namespace {
 
-using Tables = store::MigrationPlan::Tables;
+using Origin = store::MigrationPlan::Origin;
 
 // Where tables are made, others are only a hint.
 std::string look_alikes(const store::MigrationPlan& plan) {
@@ -20,13 +20,13 @@ std::string look_alikes(const store::MigrationPlan& plan) {
 }
 
 // What an obstacle stands in the way of.
-std::pair<std::string_view, std::string_view> subject(Tables tables) {
+std::pair<std::string_view, std::string_view> subject(Origin tables) {
   switch (tables) {
-    case Tables::made:
+    case Origin::made:
       return {"a table inventory", "made"};
-    case Tables::adopted:
+    case Origin::adopted:
       return {"the table inventory", "adopted"};
-    case Tables::current:
+    case Origin::current:
       break;
   }
   return {"the schema", "migrated"};
@@ -36,12 +36,12 @@ std::pair<std::string_view, std::string_view> subject(Tables tables) {
 
 std::string describe(const store::MigrationPlan& plan) {
   switch (plan.tables) {
-    case Tables::made:
+    case Origin::made:
       return fmt::format("{}: there is no table inventory, so one without any item is made{}",
                          plan.where, look_alikes(plan));
-    case Tables::adopted:
+    case Origin::adopted:
       return fmt::format("{}: the table inventory is adopted with its rows", plan.where);
-    case Tables::current:
+    case Origin::current:
       break;
   }
   return plan.missing == 0 ? fmt::format("{}: up to date", plan.where)
@@ -55,7 +55,7 @@ std::vector<std::string> objections(const store::MigrationPlan& plan, bool requi
   for (const auto& obstacle : plan.obstacles) {
     lines.push_back(fmt::format("{}: {} cannot be {}: {}", plan.where, thing, done, obstacle));
   }
-  if (require_stock && plan.tables == Tables::made) {
+  if (require_stock && plan.tables == Origin::made) {
     lines.push_back(
         fmt::format("{}: --require-stock, and there is no table inventory{}; to make it "
                     "without any item: inventory-service migrate --require-stock=false",

@@ -61,10 +61,10 @@ constexpr std::chrono::milliseconds kMigrateFirst{250};
 constexpr std::chrono::milliseconds kMigrateLast{10'000};
 
 // What a flow tells: as metrics, and its dead letters for the console.
-class LineObserver : public FlowMetrics {
+class QueueObserver : public FlowMetrics {
  public:
-  LineObserver(prometheus::Registry& registry, const std::string& queue,
-               std::span<const service::Outcome> outcomes, RecentLetters& letters)
+  QueueObserver(prometheus::Registry& registry, const std::string& queue,
+                std::span<const service::Outcome> outcomes, RecentLetters& letters)
       : FlowMetrics(registry, queue, outcomes), queue_(queue), letters_(letters) {}
 
   void dead_lettered(const amqp::Message& letter) override { letters_.add(queue_, letter); }
@@ -75,12 +75,13 @@ class LineObserver : public FlowMetrics {
 };
 
 // One kind of request with all that its flow needs.
-struct Line {
-  Line(const boost::asio::any_io_executor& executor, const config::Configuration& configuration,
-       const service::KindRow& kind, const std::string& queue,
-       const service::ReplyQueue& reply_queue, std::string_view switch_off,
-       std::shared_ptr<service::Pulse> pulse, store::Store& store, service::Clock& clock,
-       prometheus::Registry& registry, RecentLetters& letters, std::function<void()> on_change)
+struct ServedQueue {
+  ServedQueue(const boost::asio::any_io_executor& executor,
+              const config::Configuration& configuration, const service::KindRow& kind,
+              const std::string& queue, const service::ReplyQueue& reply_queue,
+              std::string_view switch_off, std::shared_ptr<service::Pulse> pulse,
+              store::Store& store, service::Clock& clock, prometheus::Registry& registry,
+              RecentLetters& letters, std::function<void()> on_change)
       : kind(kind.name),
         queue(queue),
         metrics(registry, queue, kind.outcomes, letters),
@@ -132,7 +133,7 @@ struct Line {
 
   std::string_view kind;
   const std::string& queue;
-  LineObserver metrics;
+  QueueObserver metrics;
   service::DeliveryLimit delivery_limit;
   service::AmqpBroker broker;
   std::unique_ptr<service::Handler> handler;
@@ -216,15 +217,15 @@ class Service {
                                         : configuration_.*settings->reply_queue;
     const std::string switch_off =
         settings->can_be_none ? fmt::format("--{} none", settings->queue_setting) : "";
-    lines_.push_back(std::make_unique<Line>(
+    served_.push_back(std::make_unique<ServedQueue>(
         context_.get_executor(), configuration_, kind, queue,
         service::ReplyQueue{reply_queue, kind.declares_reply_queue}, switch_off, pulse_, *store_,
         clock_, *registry_, console_.letters(), [this] { announce(); }));
     if (kind.name == "expiry") {
-      Line& line = *lines_.back();
-      line.sweeper = std::make_unique<service::Sweeper>(context_.get_executor(),
-                                                        service::SweeperOptions{.queue = queue},
-                                                        line.broker, *store_, clock_);
+      ServedQueue& served = *served_.back();
+      served.sweeper = std::make_unique<service::Sweeper>(context_.get_executor(),
+                                                          service::SweeperOptions{.queue = queue},
+                                                          served.broker, *store_, clock_);
     }
   }
 
@@ -257,19 +258,19 @@ class Service {
   }
 
   // Until the flows run they have nothing to say.
-  service::Status status_of(const Line& line) const {
+  service::Status status_of(const ServedQueue& served) const {
     if (shutdown_.has_begun()) return {service::Condition::stopping, std::string(kFinishing)};
     if (running_ == 0 && !database_problem_.empty()) {
       return {service::Condition::database_unavailable, database_problem_};
     }
-    return line.flow.status();
+    return served.flow.status();
   }
 
   std::vector<ops::HealthCheck> health_checks() const {
     std::vector<QueueStatus> queues;
-    queues.reserve(lines_.size());
-    for (const auto& line : lines_) {
-      queues.push_back({line->queue, status_of(*line), line->delivery_limit.note()});
+    queues.reserve(served_.size());
+    for (const auto& served : served_) {
+      queues.push_back({served->queue, status_of(*served), served->delivery_limit.note()});
     }
     auto checks = readiness_checks(queues, schema_problem_, sweeper_status());
     if (owner_.partition) checks.push_back({"partition", "", partition_text()});
@@ -283,26 +284,26 @@ class Service {
   }
 
   SweeperStatus sweeper_status() const {
-    const auto sweeping =
-        std::ranges::find_if(lines_, [](const auto& line) { return line->sweeper != nullptr; });
-    if (sweeping == lines_.end()) return {};
+    const auto sweeping = std::ranges::find_if(
+        served_, [](const auto& served) { return served->sweeper != nullptr; });
+    if (sweeping == served_.end()) return {};
     const service::Sweeper& sweeper = *(*sweeping)->sweeper;
     return {sweeper.problem(), sweeper.has_outage()};
   }
 
   std::vector<ConsoleQueue> console_queues() const {
     std::vector<ConsoleQueue> queues;
-    queues.reserve(lines_.size());
-    for (const auto& line : lines_) {
-      queues.push_back({line->kind, line->queue, status_of(*line), &line->metrics});
+    queues.reserve(served_.size());
+    for (const auto& served : served_) {
+      queues.push_back({served->kind, served->queue, status_of(*served), &served->metrics});
     }
     return queues;
   }
 
   ops::HttpResponse metrics_page() {
     const auto now = clock_.steady_now();
-    for (const auto& line : lines_) {
-      line->metrics.refresh(line->flow.status(), line->delivery_limit.limit(), now);
+    for (const auto& served : served_) {
+      served->metrics.refresh(served->flow.status(), served->delivery_limit.limit(), now);
     }
     sweeper_failing_->Set(sweeper_status().problem.empty() ? 0 : 1);
     lines_dropped_->Increment(static_cast<double>(log_.dropped()) - lines_dropped_->Value());
@@ -312,13 +313,13 @@ class Service {
   service::Task<void> work() {
     manager_.ready();
     if (co_await bring_up_to_date()) {
-      running_ = lines_.size() + 1;
+      running_ = served_.size() + 1;
       boost::asio::co_spawn(context_, run_flow(hold_metrics_), rethrow);
-      for (const auto& line : lines_) {
-        boost::asio::co_spawn(context_, run_flow(line->flow), rethrow);
-        if (!line->sweeper) continue;
+      for (const auto& served : served_) {
+        boost::asio::co_spawn(context_, run_flow(served->flow), rethrow);
+        if (!served->sweeper) continue;
         ++running_;
-        boost::asio::co_spawn(context_, run_flow(*line->sweeper), rethrow);
+        boost::asio::co_spawn(context_, run_flow(*served->sweeper), rethrow);
       }
     } else {
       finish();
@@ -357,7 +358,7 @@ class Service {
       manager_.status("waiting for the database: " + problem);
       // A line for each, all of them at once; then the throttle's.
       if (problems.size() > 1 && problems != said) {
-        for (const auto& line : problems) spdlog::warn("database: {}", line);
+        for (const std::string& each : problems) spdlog::warn("database: {}", each);
       }
       said = problems;
       failures.warn(
@@ -385,9 +386,9 @@ class Service {
 
   void stop() {
     stopped_.cancel();  // of the wait for the database
-    for (const auto& line : lines_) {
-      line->flow.stop();
-      if (line->sweeper) line->sweeper->stop();
+    for (const auto& served : served_) {
+      served->flow.stop();
+      if (served->sweeper) served->sweeper->stop();
     }
     hold_metrics_.stop();
   }
@@ -402,18 +403,19 @@ class Service {
   }
 
   void announce() {
-    const bool ready =
-        std::ranges::all_of(lines_, [](const auto& line) { return line->flow.is_consuming(); });
+    const bool ready = std::ranges::all_of(
+        served_, [](const auto& served) { return served->flow.is_consuming(); });
     if (ready && !ready_) {
       spdlog::info("ready: consuming {}", queue_list());
     }
     ready_ = ready;
     if (shutdown_.has_begun()) return;
     std::vector<std::string> texts;
-    texts.reserve(lines_.size());
-    for (const auto& line : lines_) {
-      texts.push_back(line->flow.is_consuming() ? "consuming " + line->queue
-                                                : line->queue + ": " + line->flow.status().reason);
+    texts.reserve(served_.size());
+    for (const auto& served : served_) {
+      texts.push_back(served->flow.is_consuming()
+                          ? "consuming " + served->queue
+                          : served->queue + ": " + served->flow.status().reason);
     }
     manager_.status(fmt::to_string(fmt::join(texts, "; ")));
   }
@@ -421,9 +423,9 @@ class Service {
   // "a, b and c".
   std::string queue_list() const {
     std::string list;
-    for (std::size_t i = 0; i < lines_.size(); ++i) {
-      if (i > 0) list += i + 1 == lines_.size() ? " and " : ", ";
-      list += lines_[i]->queue;
+    for (std::size_t i = 0; i < served_.size(); ++i) {
+      if (i > 0) list += i + 1 == served_.size() ? " and " : ", ";
+      list += served_[i]->queue;
     }
     return list;
   }
@@ -462,7 +464,7 @@ class Service {
                     .queues = [this] { return console_queues(); },
                     .holds = [this] { return hold_metrics_.last(); },
                     .partition = partition_text()}};
-  std::vector<std::unique_ptr<Line>> lines_;  // one for each kind of request
+  std::vector<std::unique_ptr<ServedQueue>> served_;  // one for each kind of request
   std::optional<ops::HttpListener> http_;
   ops::ServiceManager manager_{context_.get_executor()};
   Shutdown shutdown_{context_, manager_, configuration_.shutdown_budget, [this] { stop(); }};

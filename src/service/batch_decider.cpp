@@ -43,9 +43,9 @@ bool is_slow(std::chrono::steady_clock::duration took, std::size_t requests) {
 
 }  // namespace
 
-Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
+Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide_whole(
     std::span<const domain::Command> requests, std::vector<domain::StockNews>& news) {
-  return decide(batch_, requests, Locks::wait, news);
+  return ask_store(batch_, requests, Locks::wait, news);
 }
 
 BatchDecider::Id BatchDecider::keep(domain::Command request) {
@@ -157,11 +157,11 @@ void BatchDecider::forget() {
   has_outage_ = false;
 }
 
-Task<store::Result<std::vector<domain::Decision>>> BatchDecider::decide(
+Task<store::Result<std::vector<domain::Decision>>> BatchDecider::ask_store(
     Trier& trier, std::span<const domain::Command> requests, Locks locks,
     std::vector<domain::StockNews>& news) {
   const auto since = clock_.steady_now();
-  auto decisions = co_await store_.decide(requests, locks, wants_news_ ? &news : nullptr);
+  auto decisions = co_await store_.execute(requests, locks, wants_news_ ? &news : nullptr);
   const auto now = clock_.steady_now();
   std::optional<Fault> fault;
   if (!decisions) fault = decisions.error().fault;
@@ -213,7 +213,7 @@ Task<BatchDecider::Outage> BatchDecider::try_parts(Trier& trier, Ids ids, Locks 
   requests.reserve(ids.size());
   for (const Id id : ids) requests.push_back(requests_.at(id));
   std::vector<domain::StockNews> news;
-  auto decisions = co_await decide(trier, requests, locks, news);
+  auto decisions = co_await ask_store(trier, requests, locks, news);
   if (decisions) {
     const std::size_t first = events.size();
     for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -79,15 +79,15 @@ class BatchDecider {
 
   // Decides a batch as a whole, where nothing is kept that it would have to wait for. `news` gets
   // those of all its requests, if they are wanted.
-  Task<store::Result<std::vector<domain::Decision>>> decide(
+  Task<store::Result<std::vector<domain::Decision>>> decide_whole(
       std::span<const domain::Command> requests, std::vector<domain::StockNews>& news);
 
   // Takes a request that is to be decided behind those that are kept.
   Id keep(domain::Command request);
 
   // Tries what is kept and has not failed by itself, until all of it is decided or waits. `failed`:
-  // with what error decide() has failed for `ids`, which were kept then; an error that is about the
-  // database as a whole is an outage. Returns the outage, if there is one.
+  // with what error decide_whole() has failed for `ids`, which were kept then; an error that is
+  // about the database as a whole is an outage. Returns the outage, if there is one.
   Task<std::optional<store::Error>> work_off(std::optional<store::Error> failed, const Ids& ids,
                                              Events& events);
 
@@ -121,7 +121,7 @@ class BatchDecider {
   };
   using Outage = std::optional<store::Error>;
 
-  Task<store::Result<std::vector<domain::Decision>>> decide(
+  Task<store::Result<std::vector<domain::Decision>>> ask_store(
       Trier& trier, std::span<const domain::Command> requests, store::Locks locks,
       std::vector<domain::StockNews>& news);
   Task<Outage> try_all(Trier& trier, const Ids& ids, store::Locks locks, Events& events);

@@ -137,7 +137,7 @@ class BatchHandler : public Handler {
     bool is_decided = requests.empty();
     if (!is_decided && decider_.size() == 0) {
       std::vector<domain::StockNews> news;
-      auto decisions = co_await decider_.decide(requests, news);
+      auto decisions = co_await decider_.decide_whole(requests, news);
       is_decided = decisions.has_value();
       const std::size_t first = answered.answers.size();
       for (std::size_t i = 0; is_decided && i < places.size(); ++i) {

@@ -25,7 +25,7 @@ class ArchiverConformance : public Conformance {
   template <class... Kinds>
   void ask(const Kinds&... commands) {
     const std::vector<domain::Command> batch{commands...};
-    const auto decided = run(store_->decide(batch));
+    const auto decided = run(store_->execute(batch));
     ASSERT_TRUE(decided) << decided.error().what;
   }
 

@@ -377,7 +377,7 @@ TEST_P(Conformance, DecidesRequestsOfAllKindsAsANaiveModelDoesOneAfterTheOther) 
       std::vector<Command> commands;
       for (auto size = random.below(25) + 1; size > 0; --size) commands.push_back(random.one());
       const auto locks = random.below(2) == 0 ? Locks::wait : Locks::skip;
-      const auto decided = run(store_->decide(commands, locks));
+      const auto decided = run(store_->execute(commands, locks));
       ASSERT_TRUE(decided) << decided.error().what;
       for (std::size_t i = 0; i < commands.size(); ++i) {
         ASSERT_EQ(without_time((*decided)[i]), model.decide(commands[i]))
@@ -401,7 +401,7 @@ TEST_P(Conformance, TakesAWordThatItDoesNotKnowForAnErrorOfThatProduct) {
       "VALUES ({}, 'i1', 'teleported', 1, 0, '2026-01-01 00:00:00')",
       shirt));
   const std::vector<Command> commands{order(1, shirt, 1)};
-  const auto decided = run(store_->decide(commands));
+  const auto decided = run(store_->execute(commands));
   ASSERT_FALSE(decided);
   EXPECT_EQ(decided.error().fault, Fault::failing);
   EXPECT_EQ(decided.error().products, std::vector{shirt});
@@ -416,12 +416,12 @@ TEST_P(Conformance, CancelsAnOrderWhoseProductWasDeleted) {
   const auto sock = product(10);
   const std::vector<Command> basket{
       Basket{.id = domain::OrderId("A"), .items = {{shirt, 4}, {sock, 3}}}};
-  ASSERT_TRUE(run(store_->decide(basket)));
+  ASSERT_TRUE(run(store_->execute(basket)));
   database_->execute(fmt::format("DELETE FROM inventory WHERE id = {}", shirt));
   const std::vector<Command> cancellation{Cancellation{
       .id = domain::OrderId("A"), .items = {{shirt, std::nullopt}, {sock, std::nullopt}}}};
   for (const bool is_replayed : {false, true}) {
-    const auto decided = run(store_->decide(cancellation));
+    const auto decided = run(store_->execute(cancellation));
     ASSERT_TRUE(decided) << decided.error().what;
     EXPECT_EQ(std::get<CancellationDecision>(decided->front()),
               (CancellationDecision{.items = {{shirt, 0}, {sock, 3}}, .replayed = is_replayed}));
@@ -438,8 +438,8 @@ TEST_P(Conformance, FindsHoldsThatAreOverInTheirOrderAndGivesThemBackOnce) {
         .id = domain::OrderId(id), .product = shirt, .quantity = 1, .hold_seconds = seconds};
   };
   const std::vector<Command> orders{hold(1, 1), hold(2, 1), hold(3, 3'600), hold(4, 1)};
-  ASSERT_TRUE(run(store_->decide(orders)));
-  ASSERT_TRUE(run(store_->decide(std::vector<Command>{
+  ASSERT_TRUE(run(store_->execute(orders)));
+  ASSERT_TRUE(run(store_->execute(std::vector<Command>{
       Confirmation{.id = domain::OrderId(4), .items = {{shirt, std::nullopt}}}})));
   const auto due = [&](std::optional<domain::Hold> after, std::size_t count) {
     const auto found = run(store_->due_holds(std::move(after), count));
@@ -462,7 +462,7 @@ TEST_P(Conformance, FindsHoldsThatAreOverInTheirOrderAndGivesThemBackOnce) {
       domain::Expiry{shirt, "i4"},
       domain::Expiry{8'000'000'000, "i1"},
       Confirmation{.id = domain::OrderId(2), .items = {{shirt, std::nullopt}}}};
-  const auto decided = run(store_->decide(expiries));
+  const auto decided = run(store_->execute(expiries));
   ASSERT_TRUE(decided) << decided.error().what;
   const auto outcome = [&](std::size_t at) { return domain::outcome_of((*decided)[at]); };
   EXPECT_EQ(outcome(0), Outcome::expired);
@@ -481,7 +481,7 @@ TEST_P(Conformance, KeepsWhatAnAdjustmentSaysOfItself) {
   const auto shirt = product(10);
   const std::vector<Command> commands{Adjustment{
       .id = domain::OrderId("count"), .product = shirt, .set_to = 7, .reason = "'a \\ count\""}};
-  ASSERT_TRUE(run(store_->decide(commands)));
+  ASSERT_TRUE(run(store_->execute(commands)));
   database_->execute(
       "INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, decided_at) "
       "SELECT product_id, 'ai1', outcome, quantity, 0, decided_at FROM inventory_ledger "
@@ -490,7 +490,7 @@ TEST_P(Conformance, KeepsWhatAnAdjustmentSaysOfItself) {
   EXPECT_EQ(database_->ledger_sum(shirt), 7);
   const std::vector<Command> copied{
       Adjustment{.id = domain::OrderId(1), .product = shirt, .set_to = 7, .reason = {}}};
-  const auto decided = run(store_->decide(copied));
+  const auto decided = run(store_->execute(copied));
   ASSERT_TRUE(decided) << decided.error().what;
   // It is there, and without terms it is another one.
   EXPECT_EQ(domain::outcome_of(decided->front()), Outcome::conflict);

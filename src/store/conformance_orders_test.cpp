@@ -1,4 +1,4 @@
-// What a caller of Store::decide_orders() relies on, whichever the adapter.
+// What a caller of Store::execute() relies on, whichever the adapter.
 
 #include <algorithm>
 #include <limits>

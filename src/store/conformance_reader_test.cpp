@@ -309,7 +309,7 @@ TEST_P(Conformance, ReadsTheNewestEntriesOfAProductFirst) {
                          .set_to = 10,
                          .expected = 3,
                          .reason = "shelf \x1b[31m <b>"}};
-  ASSERT_TRUE(run(store_->decide(commands)));
+  ASSERT_TRUE(run(store_->execute(commands)));
   const auto reader = begun(*database_);
   const auto entries = value(reader->entries(shirt, {}, 100));
   EXPECT_THAT(identities(entries), ElementsAre("ascount", "ci2", "i2", "sA-17", "i1", "opening"));
@@ -403,7 +403,7 @@ TEST_P(Conformance, FindsAnOrderWhateverTheTypeOfItsIdWithAllOfItsLines) {
       domain::Cancellation{.id = domain::OrderId("42"),
                            .items = {{.product = shirt, .quantity = 3}},
                            .line = first.line}};
-  ASSERT_TRUE(run(store_->decide(commands)));
+  ASSERT_TRUE(run(store_->execute(commands)));
   const auto reader = begun(*database_);
   const std::vector both{domain::OrderId(42), domain::OrderId("42")};
   EXPECT_THAT(identities(value(reader->entries_of_order({.product = shirt, .ids = both}))),

@@ -9,13 +9,13 @@
 namespace inventory::store {
 
 struct MigrationPlan {
-  enum class Tables : std::uint8_t {
+  enum class Origin : std::uint8_t {
     current,  // the service's own: nothing but the migrations that are missing
     made,     // there is no table inventory: all are made, without an item
     adopted,  // there is one that is not the service's own: it is adopted with its rows
   };
 
-  Tables tables = Tables::current;
+  Origin tables = Origin::current;
   int missing = 0;  // migrations that are to be applied
   std::string
       where;  // the database and what of it, for texts: "PostgreSQL host:5432/shop, schema public"

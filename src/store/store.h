@@ -1,7 +1,7 @@
 #pragma once
 
 // Store: the port through which the flow decides requests against a database. The one way to
-// change stock is decide(); the store knows stock, ledger and answers, and not what an order is.
+// change stock is execute(); the store knows stock, ledger and answers, and not what an order is.
 //
 // Guarantees, whichever the adapter:
 //   1. A batch is decided by the domain's rules in one transaction, which is durable when the call
@@ -69,7 +69,7 @@ class Store {
   // Decides the requests, of whatever kinds, in their order. One decision a request, of its kind.
   // `news`, unless it is null, gets what there is to tell of the stock (domain/news.h), where a
   // value is returned. `commands` and `news` outlive the call.
-  virtual Task<Result<std::vector<domain::Decision>>> decide(
+  virtual Task<Result<std::vector<domain::Decision>>> execute(
       std::span<const domain::Command> commands, Locks locks = Locks::wait,
       std::vector<domain::StockNews>* news = nullptr) = 0;
 

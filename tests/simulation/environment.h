@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "checks.h"
-#include "faults.h"
+#include "injected_faults.h"
 #include "random.h"
 #include "scheduler.h"
 #include "tables.h"
@@ -42,7 +42,7 @@ struct Environment {
   }
 
   Random random;
-  Faults faults;
+  InjectedFaults faults;
   Scheduler scheduler;
   Tables tables;
   Checks checks;

@@ -22,7 +22,8 @@ Time draw_skew(Random& random) {
 
 }  // namespace
 
-Process::Line::Line(Process& process, const service::KindRow& kind, const ProcessOptions& options)
+Process::ServedQueue::ServedQueue(Process& process, const service::KindRow& kind,
+                                  const ProcessOptions& options)
     : queue(kind.queue),
       broker(process.environment_, process.broker_, process.life_, arrivals,
              process.link_options(kind.queue, own_reply_queue(kind), options)),
@@ -46,24 +47,24 @@ Process::Process(Environment& environment, SimulatedBroker& broker, SimulatedDat
       clock_(environment.scheduler, life_, draw_skew(environment.random)),
       store_(environment, database, life_) {
   for (const service::KindRow& kind : service::kinds()) {
-    lines_.push_back(std::make_unique<Line>(*this, kind, options));
+    served_.push_back(std::make_unique<ServedQueue>(*this, kind, options));
   }
-  store_.watch_orders(lines_.front()->arrivals);
-  Line& expiry = *lines_[static_cast<std::size_t>(Kind::expiry)];
+  store_.watch_orders(served_.front()->arrivals);
+  ServedQueue& expiry = *served_[static_cast<std::size_t>(Kind::expiry)];
   sweeper_ = std::make_unique<service::Sweeper>(
       environment.scheduler.context().get_executor(),
       service::SweeperOptions{.queue = std::string(expiry.queue), .page = options.sweep_page},
       expiry.broker, store_, clock_);
-  running_ = lines_.size() + 1;
-  for (const auto& line : lines_) begin(line->flow.run());
+  running_ = served_.size() + 1;
+  for (const auto& served : served_) begin(served->flow.run());
   begin(sweeper_->run());
 }
 
 std::string Process::describe() const {
   std::string text;
-  for (const auto& line : lines_) {
-    const service::Status& status = line->flow.status();
-    text += fmt::format("{}: {}: {}; ", line->queue, to_string(status.condition), status.reason);
+  for (const auto& served : served_) {
+    const service::Status& status = served->flow.status();
+    text += fmt::format("{}: {}: {}; ", served->queue, to_string(status.condition), status.reason);
   }
   return text;
 }
@@ -104,7 +105,7 @@ void Process::begin(Task<void> task) {
 void Process::stop() {
   environment_.trace("process: stopped");
   life_->is_stopping = true;
-  for (const auto& line : lines_) line->flow.stop();
+  for (const auto& served : served_) served->flow.stop();
   sweeper_->stop();
 }
 

@@ -46,12 +46,13 @@ class Process {
   bool is_stopping() const { return life_->is_stopping; }
   bool has(const LifePointer& life) const { return life_ == life; }
   bool is_consuming() const {
-    return std::ranges::all_of(lines_, [](const auto& line) { return line->flow.is_consuming(); });
+    return std::ranges::all_of(served_,
+                               [](const auto& served) { return served->flow.is_consuming(); });
   }
   // Whether it takes requests, though perhaps nobody takes its events.
   bool is_serving() const {
-    return std::ranges::all_of(lines_, [](const auto& line) {
-      const auto condition = line->flow.status().condition;
+    return std::ranges::all_of(served_, [](const auto& served) {
+      const auto condition = served->flow.status().condition;
       return condition == service::Condition::consuming ||
              condition == service::Condition::rejected;
     });
@@ -64,8 +65,8 @@ class Process {
   service::FlowOptions flow_options(std::string_view queue, const ProcessOptions& options) const;
 
   // One kind of request with all that its flow needs.
-  struct Line {
-    Line(Process& process, const service::KindRow& kind, const ProcessOptions& options);
+  struct ServedQueue {
+    ServedQueue(Process& process, const service::KindRow& kind, const ProcessOptions& options);
 
     std::string_view queue;
     Arrivals arrivals;
@@ -82,7 +83,7 @@ class Process {
   SimulatedClock clock_;
   SimulatedStore store_;
   std::shared_ptr<service::Pulse> pulse_ = std::make_shared<service::Pulse>();
-  std::vector<std::unique_ptr<Line>> lines_;
+  std::vector<std::unique_ptr<ServedQueue>> served_;
   std::unique_ptr<service::Sweeper> sweeper_;
   std::size_t running_ = 0;  // flows and sweeper
 };

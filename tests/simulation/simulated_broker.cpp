@@ -184,7 +184,7 @@ void SimulatedBroker::handle_publish(const OutletPointer& outlet, std::uint64_t 
   Time& full_until = full_until_[queue];
   if (environment_.scheduler.now() < full_until) {
     answer.is_positive = false;
-  } else if (environment_.faults.strikes(Fault::publish_nacked)) {
+  } else if (environment_.faults.strikes(InjectedFault::publish_nacked)) {
     answer.is_positive = false;  // and nobody knows whether it was routed
     if (environment_.random.chance(500)) {
       route(message);
@@ -195,11 +195,12 @@ void SimulatedBroker::handle_publish(const OutletPointer& outlet, std::uint64_t 
   } else {
     enqueue_reply(outlet, answer, message);
   }
-  if (queue == row_of(Kind::expiry).queue && environment_.faults.strikes(Fault::killed_in_sweep)) {
+  if (queue == row_of(Kind::expiry).queue &&
+      environment_.faults.strikes(InjectedFault::killed_in_sweep)) {
     environment_.kill(outlet->link->life);
   }
-  answer.is_withheld = environment_.faults.strikes(Fault::confirm_missing);
-  if (environment_.faults.strikes(Fault::confirm_late)) {
+  answer.is_withheld = environment_.faults.strikes(InjectedFault::confirm_missing);
+  if (environment_.faults.strikes(InjectedFault::confirm_late)) {
     confirm_after = Time(environment_.random.between(1, 28'000'000));
   }
   outlet->unconfirmed.push_back(answer);

@@ -58,7 +58,7 @@ void SimulatedClients::plan(Letter letter, Time delay) {
 }
 
 void SimulatedClients::send(const Letter& letter) {
-  const bool is_lost = !broker_.is_up() || environment_.faults.strikes(Fault::request_lost);
+  const bool is_lost = !broker_.is_up() || environment_.faults.strikes(InjectedFault::request_lost);
   if (broker_.is_up() && (!is_lost || environment_.random.chance(500))) {
     broker_.enqueue(
         environment_.checks.add(letter.kind, letter.properties, letter.body, letter.undecodable));
@@ -96,7 +96,7 @@ SimulatedClients::Letter SimulatedClients::write() {
   if (random.chance(60)) {
     letter.body = invalid_body();
   }
-  if (environment_.faults.strikes(Fault::content_undecodable)) {
+  if (environment_.faults.strikes(InjectedFault::content_undecodable)) {
     make_undecodable(letter);
   }
   return letter;

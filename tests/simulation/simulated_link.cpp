@@ -74,7 +74,7 @@ Task<amqp::Result<void>> SimulatedOutlet::ensure_queue(std::string name) {
   if (!state->wire.broker_has_it || !state->wire.client_has_it) {
     co_return std::unexpected(state->lost_as);
   }
-  if (environment_.faults.strikes(Fault::connect_failed)) {
+  if (environment_.faults.strikes(InjectedFault::connect_failed)) {
     co_return std::unexpected(error(amqp::Fault::refused, "queue " + name));
   }
   broker_.declare(name);
@@ -87,7 +87,7 @@ Task<amqp::Result<void>> SimulatedOutlet::ensure_exchange(std::string name) {
   if (!state->wire.broker_has_it || !state->wire.client_has_it) {
     co_return std::unexpected(state->lost_as);
   }
-  if (environment_.faults.strikes(Fault::connect_failed)) {
+  if (environment_.faults.strikes(InjectedFault::connect_failed)) {
     co_return std::unexpected(error(amqp::Fault::refused, "exchange " + name));
   }
   co_return broker_.declare_exchange();
@@ -114,7 +114,7 @@ SimulatedLink::~SimulatedLink() {
 
 bool SimulatedLink::fails() {
   return !broker_.is_up() || broker_.starts() != starts_ ||
-         environment_.faults.strikes(Fault::connect_failed);
+         environment_.faults.strikes(InjectedFault::connect_failed);
 }
 
 Task<amqp::Result<std::unique_ptr<service::Outlet>>> SimulatedLink::open_outlet(
@@ -128,7 +128,7 @@ Task<amqp::Result<std::unique_ptr<service::Outlet>>> SimulatedLink::open_outlet(
                                     environment_.checks.next_outlet());
   broker_.attach(outlet);
   co_await environment_.scheduler.sleep(state_->life, environment_.latency());
-  if (!outlet->wire.client_has_it || environment_.faults.strikes(Fault::connect_failed)) {
+  if (!outlet->wire.client_has_it || environment_.faults.strikes(InjectedFault::connect_failed)) {
     outlet->events = {};
     broker_.drop_at_client(outlet);
     co_return std::unexpected(error(amqp::Fault::link_lost, "no answer to channel.open"));
@@ -143,7 +143,7 @@ Task<amqp::Result<void>> SimulatedLink::start_receiving() {
   }
   broker_.consume(state_);
   co_await environment_.scheduler.sleep(state_->life, environment_.latency());
-  if (environment_.faults.strikes(Fault::connect_failed)) {
+  if (environment_.faults.strikes(InjectedFault::connect_failed)) {
     broker_.drop_at_client(state_);
     co_return std::unexpected(error(amqp::Fault::link_lost, "no answer to basic.consume"));
   }
@@ -270,7 +270,7 @@ Task<amqp::Result<std::unique_ptr<service::Link>>> SimulatedBrokerPort::open() {
   const auto starts = broker_.starts();
   const auto fails = [&] {
     return !broker_.is_up() || broker_.starts() != starts ||
-           environment_.faults.strikes(Fault::connect_failed);
+           environment_.faults.strikes(InjectedFault::connect_failed);
   };
   co_await environment_.scheduler.sleep(life_, environment_.latency());
   if (fails()) {

@@ -46,14 +46,14 @@ Task<store::Result<void>> SimulatedStore::ready() {
   if (!(*session)->is_open) {
     co_return std::unexpected(store::Error{link_lost, "the database connection is lost"});
   }
-  if (environment_.faults.strikes(Fault::database_unavailable)) {
+  if (environment_.faults.strikes(InjectedFault::database_unavailable)) {
     co_return std::unexpected(store::Error{unavailable, "the database is read-only"});
   }
   idle_.push_back(*session);
   co_return store::Result<void>();
 }
 
-Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::decide(
+Task<store::Result<std::vector<domain::Decision>>> SimulatedStore::execute(
     std::span<const domain::Command> commands, store::Locks locks,
     std::vector<domain::StockNews>* news) {
   const auto transaction = co_await begin();
@@ -125,7 +125,7 @@ Task<store::Result<std::vector<domain::Hold>>> SimulatedStore::due_holds(
     co_return std::unexpected(session.error());
   }
   co_await environment_.scheduler.sleep(life_, environment_.latency());
-  if (!(*session)->is_open || environment_.faults.strikes(Fault::database_lost)) {
+  if (!(*session)->is_open || environment_.faults.strikes(InjectedFault::database_lost)) {
     (*session)->is_open = false;
     co_return std::unexpected(store::Error{link_lost, "the database connection is lost"});
   }
@@ -138,7 +138,7 @@ Task<store::Result<std::vector<domain::Hold>>> SimulatedStore::due_holds(
   }
   std::ranges::sort(due, {}, place);
   if (due.size() > count) due.resize(count);
-  if (!due.empty() && environment_.faults.strikes(Fault::killed_in_sweep)) {
+  if (!due.empty() && environment_.faults.strikes(InjectedFault::killed_in_sweep)) {
     environment_.kill(life_);
   }
   co_return due;
@@ -269,7 +269,7 @@ Task<store::Result<std::shared_ptr<Session>>> SimulatedStore::connect() {
     }
   }
   co_await environment_.scheduler.sleep(life_, environment_.latency());
-  if (!database_.is_up() || environment_.faults.strikes(Fault::database_connect_failed)) {
+  if (!database_.is_up() || environment_.faults.strikes(InjectedFault::database_connect_failed)) {
     co_return std::unexpected(store::Error{link_lost, "the database refuses connections"});
   }
   co_return database_.connect(life_);
@@ -291,20 +291,20 @@ Task<store::Result<TransactionPointer>> SimulatedStore::begin() {
 // Time passes, and much may happen in it.
 Task<store::Result<void>> SimulatedStore::step(TransactionPointer transaction, const char* what) {
   Time duration = environment_.latency();
-  if (environment_.faults.strikes(Fault::database_slow)) {
+  if (environment_.faults.strikes(InjectedFault::database_slow)) {
     duration = Time(environment_.random.between(1, 10'000'000));
   }
   co_await environment_.scheduler.sleep(life_, duration);
-  if (environment_.faults.strikes(Fault::database_lost)) {
+  if (environment_.faults.strikes(InjectedFault::database_lost)) {
     database_.abandon(transaction);
   }
   if (!transaction->session->is_open || !transaction->is_open()) {
     co_return fail(transaction, link_lost, fmt::format("{}: the connection is lost", what));
   }
-  if (environment_.faults.strikes(Fault::database_conflict)) {
+  if (environment_.faults.strikes(InjectedFault::database_conflict)) {
     co_return fail(transaction, retryable, fmt::format("{}: could not serialize access", what));
   }
-  if (environment_.faults.strikes(Fault::database_unavailable)) {
+  if (environment_.faults.strikes(InjectedFault::database_unavailable)) {
     co_return fail(transaction, unavailable, fmt::format("{}: the disk is full", what));
   }
   co_return store::Result<void>();
@@ -326,7 +326,7 @@ Task<store::Result<void>> SimulatedStore::commit(TransactionPointer transaction)
   const Time server = environment_.latency();
   environment_.scheduler.after(server, [this, transaction] { database_.commit(transaction); });
   Time answer = server + environment_.latency();
-  if (environment_.faults.strikes(Fault::commit_in_doubt)) {
+  if (environment_.faults.strikes(InjectedFault::commit_in_doubt)) {
     // Cut off before the server has done it or after, or it never will.
     answer = Time(environment_.random.between(1, 2 * static_cast<std::uint64_t>(server.count())));
     database_.abandon(transaction);

@@ -28,7 +28,7 @@ class SimulatedStore : public store::Store {
 
   Task<store::Result<int>> migrate() override { co_return 0; }
   Task<store::Result<void>> ready() override;
-  Task<store::Result<std::vector<domain::Decision>>> decide(
+  Task<store::Result<std::vector<domain::Decision>>> execute(
       std::span<const domain::Command> commands, store::Locks locks,
       std::vector<domain::StockNews>* news) override;
   Task<store::Result<void>> try_another(std::span<const domain::ProductId> products) override;

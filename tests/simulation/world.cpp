@@ -296,52 +296,52 @@ void World::plan_fault() {
 bool World::strike_any() {
   const auto kind = environment_.faults.next_planned();
   if (kind < kFaultKinds) {
-    strike(static_cast<Fault>(kind));
+    strike(static_cast<InjectedFault>(kind));
   }
   return kind < kFaultKinds;
 }
 
-void World::strike(Fault fault) {
+void World::strike(InjectedFault fault) {
   Process* const process = pick_process();
   switch (fault) {
-    case Fault::process_killed:
+    case InjectedFault::process_killed:
       return process != nullptr ? kill_process(*process) : void();
-    case Fault::process_stopped:
+    case InjectedFault::process_stopped:
       return process != nullptr ? stop_process(*process, false) : void();
-    case Fault::process_replaced:
+    case InjectedFault::process_replaced:
       return process != nullptr ? stop_process(*process, true) : void();
-    case Fault::consuming_lost:
+    case InjectedFault::consuming_lost:
       return broker_.lose_consuming(amqp::Fault::link_lost);
-    case Fault::publishing_lost:
+    case InjectedFault::publishing_lost:
       return broker_.lose_publishing();
-    case Fault::consumer_cancelled:
+    case InjectedFault::consumer_cancelled:
       return broker_.lose_consuming(amqp::Fault::refused);
-    case Fault::broker_down:
+    case InjectedFault::broker_down:
       return broker_.go_down(random_time(seconds(60)));
-    case Fault::memory_alarm:
+    case InjectedFault::memory_alarm:
       return broker_.raise_alarm(random_time(seconds(90)));
-    case Fault::own_queue_deleted:
+    case InjectedFault::own_queue_deleted:
       return delete_own_queue();
-    case Fault::client_left:
+    case InjectedFault::client_left:
       return clients_->one_leaves();
-    case Fault::database_down:
+    case InjectedFault::database_down:
       return database_.go_down(random_time(seconds(100)));
-    case Fault::queue_silent:
+    case InjectedFault::queue_silent:
       return silence_queue();
-    case Fault::queue_full:
+    case InjectedFault::queue_full:
       return fill_queue();
-    case Fault::address_harmful:
+    case InjectedFault::address_harmful:
       return harm_address();
-    case Fault::row_failing:
+    case InjectedFault::row_failing:
       return fail_row();
-    case Fault::row_locked:
+    case InjectedFault::row_locked:
       return lock_row();
-    case Fault::items_failing:
+    case InjectedFault::items_failing:
       return fail_items();
-    case Fault::exchange_deleted:
-    case Fault::exchange_refused:
-    case Fault::listener_silent:
-    case Fault::listener_full:
+    case InjectedFault::exchange_deleted:
+    case InjectedFault::exchange_refused:
+    case InjectedFault::listener_silent:
+    case InjectedFault::listener_full:
       return strike_events(fault);
     default:
       break;  // strikes single operations
@@ -461,7 +461,7 @@ void World::fail_items() {
 }
 
 // In a calm world not again before all that had to wait has been told.
-void World::strike_events(Fault fault) {
+void World::strike_events(InjectedFault fault) {
   const Time now = environment_.scheduler.now();
   const bool is_calm = environment_.faults.is_calm();
   if (!options_.events || (is_calm && now < events_bad_until_ + kCalmMax)) return;
@@ -472,11 +472,11 @@ void World::strike_events(Fault fault) {
   events_bad_until_ = until;
   environment_.checks.mark_bad_events(how_long);
   switch (fault) {
-    case Fault::exchange_deleted:
+    case InjectedFault::exchange_deleted:
       return broker_.delete_exchange(random.chance(500) ? until : now);
-    case Fault::exchange_refused:
+    case InjectedFault::exchange_refused:
       return broker_.refuse_exchange(until, random.chance(500));
-    case Fault::listener_full:
+    case InjectedFault::listener_full:
       environment_.trace("broker: the listener's queue is full");
       return broker_.fill(listener, until);
     default:

@@ -60,7 +60,7 @@ class World {
   Process* pick_process();
   void plan_fault();
   bool strike_any();  // false: in this world nothing of the kind happens any more
-  void strike(Fault fault);
+  void strike(InjectedFault fault);
   void delete_own_queue();
   void choose_bad_things();
   void silence_queue();
@@ -69,7 +69,7 @@ class World {
   void fail_row();
   void lock_row();
   void fail_items();
-  void strike_events(Fault fault);
+  void strike_events(InjectedFault fault);
   std::optional<Time> bad_for();  // nothing: until the end
   void flood_perhaps(const std::function<void()>& flood);
   void see_others_answered();

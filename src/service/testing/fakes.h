@@ -319,7 +319,7 @@ class FakeStore : public store::Store {
     co_return store::Result<void>();
   }
 
-  Task<store::Result<std::vector<domain::Decision>>> decide(
+  Task<store::Result<std::vector<domain::Decision>>> execute(
       std::span<const domain::Command> commands, store::Locks locks,
       std::vector<domain::StockNews>* news) override {
     ++calls_;

@@ -46,7 +46,7 @@ class AdoptionTest : public StoreTest {
 
 TEST_F(AdoptionTest, SaysThatTablesWouldBeMadeWhereThereIsNone) {
   const auto made = plan();
-  EXPECT_EQ(made.tables, MigrationPlan::Tables::made);
+  EXPECT_EQ(made.tables, MigrationPlan::Origin::made);
   EXPECT_THAT(made.where, HasSubstr("schema " + schema->name()));
   EXPECT_EQ(made.missing, 2);
   EXPECT_EQ(schema->sql("SELECT to_regclass('inventory_migration') IS NULL"), "t");
@@ -65,9 +65,9 @@ TEST_F(AdoptionTest, NamesTablesThatMayHaveBeenMeant) {
 
 TEST_F(AdoptionTest, SaysThatATableWouldBeAdoptedAndHasNothingMoreToDoAfterIt) {
   make_table();
-  EXPECT_EQ(plan().tables, MigrationPlan::Tables::adopted);
+  EXPECT_EQ(plan().tables, MigrationPlan::Origin::adopted);
   EXPECT_THAT(obstacles(), IsEmpty());
-  EXPECT_EQ(plan().tables, MigrationPlan::Tables::current);
+  EXPECT_EQ(plan().tables, MigrationPlan::Origin::current);
   EXPECT_EQ(plan().missing, 0);
 }
 

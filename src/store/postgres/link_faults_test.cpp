@@ -259,7 +259,7 @@ class KindsLinkFaults : public LinkFaults {
     const auto client = store_behind_gate();
     const auto commands = commands_of(name);
     begin();
-    const auto first = run(client->decide(commands, Locks::wait));
+    const auto first = run(client->execute(commands, Locks::wait));
     disarm();
     if (!first) wait_for_the_server();
     const auto rows = written(name);
@@ -267,7 +267,7 @@ class KindsLinkFaults : public LinkFaults {
     expect_agreement();
     const bool was_written = rows == "4";
     EXPECT_TRUE(was_written || !first);
-    const auto again = run(client->decide(commands, Locks::wait));
+    const auto again = run(client->execute(commands, Locks::wait));
     EXPECT_TRUE(again) << again.error().what;
     if (again) {
       EXPECT_EQ(replays(*again), std::vector<bool>(3, was_written));

@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "store/postgres/batch_transaction.h"
 #include "store/postgres/connect.h"
 #include "store/postgres/connection_info.h"
-#include "store/postgres/decide_transaction.h"
 #include "store/postgres/due_holds.h"
 #include "store/postgres/schema.h"
 #include "store/postgres/session.h"
@@ -61,7 +61,7 @@ class PostgresStore final : public Store {
         options_.call_deadline));
   }
 
-  Task<Result<std::vector<domain::Decision>>> decide(
+  Task<Result<std::vector<domain::Decision>>> execute(
       std::span<const domain::Command> commands, Locks locks,
       std::vector<domain::StockNews>* news) override {
     if (commands.empty()) {
@@ -69,7 +69,7 @@ class PostgresStore final : public Store {
     }
     co_return co_await run<std::vector<domain::Decision>>(
         [this, commands, locks, news](Session& session, Deadline deadline) {
-          return postgres::decide(session, commands, locks, news, partition(), deadline);
+          return postgres::execute(session, commands, locks, news, partition(), deadline);
         },
         options_.call_deadline);
   }

@@ -223,7 +223,7 @@ Task<Result<void>> look(Session& session, const TablesOwner& owner, MigrationPla
   if (!ended) {
     co_return std::unexpected(ended.error());
   }
-  plan.tables = found->has_table ? MigrationPlan::Tables::adopted : MigrationPlan::Tables::made;
+  plan.tables = found->has_table ? MigrationPlan::Origin::adopted : MigrationPlan::Origin::made;
   plan.where += found->schema.empty() ? ", no schema" : fmt::format(", schema {}", found->schema);
   plan.obstacles = std::move(found->obstacles);
   plan.look_alikes = std::move(found->look_alikes);
@@ -276,7 +276,7 @@ Task<Result<std::optional<MigrationPlan>>> plan_schema(Session& session, const s
     return std::string_view(PQgetvalue(row, 0, column)) == "t";
   };
   if (is_true(0)) co_return std::nullopt;
-  MigrationPlan plan{.tables = MigrationPlan::Tables::made,
+  MigrationPlan plan{.tables = MigrationPlan::Origin::made,
                      .missing = known_version(),
                      .where = fmt::format("PostgreSQL {}, schema {}", session.where(), schema)};
   if (!is_true(1)) {

@@ -162,8 +162,8 @@ TEST_F(StatementFaults, WritesNothingOfAnyKindWhicheverStatementFailsHoweverItDo
   fail_everywhere(
       {reading("inventory"), reading("inventory_ledger"), writing("UPDATE", "inventory"),
        writing("INSERT", "inventory_ledger"), committing("inventory_ledger")},
-      [&] { return made->decide(commands, Locks::wait); });
-  const auto again = run(made->decide(commands, Locks::wait));
+      [&] { return made->execute(commands, Locks::wait); });
+  const auto again = run(made->execute(commands, Locks::wait));
   ASSERT_TRUE(again) << again.error().what;
   for (const auto& decision : *again) EXPECT_TRUE(domain::is_replayed(decision));
   EXPECT_EQ(schema->on_hand(shirt), 8);

@@ -182,14 +182,14 @@ Result<MigrationPlan> plan_migrations(Connection& connection, const TablesOwner&
   if (!found) {
     return std::unexpected(found.error());
   }
-  plan.tables = found->has_table ? MigrationPlan::Tables::adopted : MigrationPlan::Tables::made;
+  plan.tables = found->has_table ? MigrationPlan::Origin::adopted : MigrationPlan::Origin::made;
   plan.obstacles = std::move(found->obstacles);
   if (owner.partition && found->has_table) plan.obstacles.emplace_back(kPartitionsAdoptNone);
   return plan;
 }
 
 MigrationPlan plan_without_file(const std::string& file) {
-  return {.tables = MigrationPlan::Tables::made,
+  return {.tables = MigrationPlan::Origin::made,
           .missing = newest_version(),
           .where = fmt::format("SQLite database {}", file)};
 }

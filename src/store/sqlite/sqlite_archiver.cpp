@@ -92,7 +92,9 @@ class SqliteArchiver : public Archiver {
     }
     auto connection = Connection::open(file.string(), Connection::Missing::refuse);
     if (!connection) return std::unexpected(std::move(connection.error()));
-    if (auto checked = check_schema(**connection, owner_); !checked) return checked;
+    if (auto checked = check_schema((*connection)->handle(), path_, owner_); !checked) {
+      return checked;
+    }
     before_ = to_text(std::chrono::time_point_cast<std::chrono::microseconds>(
         std::chrono::system_clock::now() - age));
     connection_ = *std::move(connection);

@@ -97,12 +97,12 @@ TEST_F(SqliteFaults, DecidesRequestsOfAllKindsOnceWhereverTheDiskFails) {
         domain::Adjustment{.id = id("loss"), .product = shirt, .change = -1}};
     reopen();
     disk_.fail_after(operations, Failure::io_error);
-    const auto first = run(store_->decide(commands, Locks::wait));
+    const auto first = run(store_->execute(commands, Locks::wait));
     met = disk_.disarm();
-    const auto second = run(store_->decide(commands, Locks::wait));
+    const auto second = run(store_->execute(commands, Locks::wait));
     ASSERT_TRUE(second) << second.error().what;
     EXPECT_EQ(domain::is_replayed(second->front()), first.has_value());
-    const auto third = run(store_->decide(commands, Locks::wait));
+    const auto third = run(store_->execute(commands, Locks::wait));
     ASSERT_TRUE(third) << third.error().what;
     for (const auto& decision : *third) EXPECT_TRUE(domain::is_replayed(decision));
     --shirts;

@@ -12,7 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
-#include "store/sqlite/session.h"
+#include "store/sqlite/database_file.h"
 
 namespace inventory::store::sqlite {
 namespace {
@@ -28,7 +28,7 @@ constexpr std::chrono::milliseconds kHurry{250};
 class SqliteStore : public Store {
  public:
   SqliteStore(asio::any_io_executor executor, SqliteOptions options)
-      : executor_(std::move(executor)), path_(options.path), session_(std::move(options)) {}
+      : executor_(std::move(executor)), path_(options.path), file_(std::move(options)) {}
 
   ~SqliteStore() override {
     closing_ = true;
@@ -38,37 +38,37 @@ class SqliteStore : public Store {
 
   Task<Result<MigrationPlan>> plan_migration() override {
     return on_thread<Result<MigrationPlan>>(
-        [](Session& session) { return session.plan_migration(); });
+        [](DatabaseFile& file) { return file.plan_migration(); });
   }
 
   Task<Result<int>> migrate() override {
-    return on_thread<Result<int>>([](Session& session) { return session.migrate(); });
+    return on_thread<Result<int>>([](DatabaseFile& file) { return file.migrate(); });
   }
 
   Task<Result<void>> ready() override {
-    return on_thread<Result<void>>([](Session& session) { return session.ready(); });
+    return on_thread<Result<void>>([](DatabaseFile& file) { return file.ready(); });
   }
 
-  Task<Result<std::vector<domain::Decision>>> decide(
+  Task<Result<std::vector<domain::Decision>>> execute(
       std::span<const domain::Command> commands, Locks locks,
       std::vector<domain::StockNews>* news) override {
     const auto limit = locks == Locks::skip ? kHurry : std::chrono::milliseconds::max();
     return on_thread<Result<std::vector<domain::Decision>>>(
-        [commands, limit, news](Session& session) {
-          return session.decide(commands, limit, news);
+        [commands, limit, news](DatabaseFile& file) {
+          return file.execute(commands, limit, news);
         });
   }
 
   Task<Result<void>> try_another(std::span<const domain::ProductId> products) override {
     return on_thread<Result<void>>(
-        [products](Session& session) { return session.try_another(products); });
+        [products](DatabaseFile& file) { return file.try_another(products); });
   }
 
   Task<Result<std::vector<domain::Hold>>> due_holds(std::optional<domain::Hold> after,
                                                     std::size_t count) override {
     return on_thread<Result<std::vector<domain::Hold>>>(
-        [after = std::move(after), count](Session& session) {
-          return session.due_holds(after, count);
+        [after = std::move(after), count](DatabaseFile& file) {
+          return file.due_holds(after, count);
         });
   }
 
@@ -81,7 +81,7 @@ class SqliteStore : public Store {
         [this, work](auto handler) {
           asio::post(thread_, [this, work, handler = std::move(handler),
                                alive = asio::make_work_guard(executor_)]() mutable {
-            T result = closing_ ? T(std::unexpected(closed())) : work(session_);
+            T result = closing_ ? T(std::unexpected(closed())) : work(file_);
             asio::post(alive.get_executor(),
                        [handler = std::move(handler), result = std::move(result)]() mutable {
                          std::move(handler)(std::move(result));
@@ -99,13 +99,13 @@ class SqliteStore : public Store {
 
   // On the store's thread, after the caller was answered.
   void after_work() {
-    if (session_.needs_checkpoint()) {
-      session_.checkpoint();
-    } else if (session_.wants_checkpoint() && !closing_) {
+    if (file_.needs_checkpoint()) {
+      file_.checkpoint();
+    } else if (file_.wants_checkpoint() && !closing_) {
       idle_.expires_after(kIdleBeforeCheckpoint);
       idle_.async_wait([this](const boost::system::error_code& cancelled) {
         if (!cancelled) {
-          session_.checkpoint();
+          file_.checkpoint();
         }
       });
     }
@@ -113,7 +113,7 @@ class SqliteStore : public Store {
 
   asio::any_io_executor executor_;
   std::string path_;
-  Session session_;  // used on the thread only
+  DatabaseFile file_;  // used on the thread only
   std::atomic<bool> closing_ = false;
   asio::thread_pool thread_{1};
   asio::steady_timer idle_{thread_};

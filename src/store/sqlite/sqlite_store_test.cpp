@@ -624,7 +624,7 @@ TEST_F(SqliteStore, KeepsIndexesTriggersAndUniqueConstraintsOfATableThatItAdopts
       "END;"
       "INSERT INTO inventory VALUES (3, 10, 'a shirt', '2021-03-15 12:05:57.105542');"
       "DELETE FROM changes");
-  EXPECT_EQ(run(store_->plan_migration())->tables, MigrationPlan::Tables::adopted);
+  EXPECT_EQ(run(store_->plan_migration())->tables, MigrationPlan::Origin::adopted);
   migrate();
   EXPECT_EQ(file().query("SELECT count(*) FROM changes"), "0");
   EXPECT_EQ(decide({order(1, 3, 4)}), OrderDecisions{kAccepted});
@@ -743,7 +743,7 @@ TEST_F(SqliteStore, SaysWhatOfARowIsWrongBesideWhatIsWrongOfTheTable) {
 TEST_F(SqliteStore, MakesNoFileToSayWhatItWouldDo) {
   const auto plan = run(store_->plan_migration());
   ASSERT_TRUE(plan) << plan.error().what;
-  EXPECT_EQ(plan->tables, MigrationPlan::Tables::made);
+  EXPECT_EQ(plan->tables, MigrationPlan::Origin::made);
   EXPECT_FALSE(std::filesystem::exists(file().path()));
 }
 

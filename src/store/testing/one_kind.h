@@ -16,7 +16,7 @@ template <class DecisionOfKind, class Kind>
 Task<Result<std::vector<DecisionOfKind>>> decide_kind(Store& store, std::span<const Kind> requests,
                                                       Locks locks) {
   const std::vector<domain::Command> commands(requests.begin(), requests.end());
-  auto decisions = co_await store.decide(commands, locks);
+  auto decisions = co_await store.execute(commands, locks);
   if (!decisions) co_return std::unexpected(std::move(decisions.error()));
   std::vector<DecisionOfKind> result;
   result.reserve(decisions->size());

@@ -1,6 +1,6 @@
 #pragma once
 
-// Faults: what goes wrong in one world, and how often it did.
+// InjectedFaults: what goes wrong in one world, and how often it did.
 //
 // Each seed has its own mixture: about half of the kinds do not occur at all, the others seldom or
 // often. Faults that hide others, or that only show alone, are met that way.
@@ -14,7 +14,7 @@
 
 namespace inventory::simulation {
 
-enum class Fault : std::uint8_t {
+enum class InjectedFault : std::uint8_t {
   // Events in the life of a process, the broker or the database: planned by the world.
   process_killed,
   process_stopped,   // SIGTERM; another begins
@@ -76,7 +76,7 @@ inline constexpr std::array kFaultNames{
 };
 inline constexpr std::size_t kFaultKinds = kFaultNames.size();
 inline constexpr std::size_t kPlannedFaultKinds =
-    static_cast<std::size_t>(Fault::listener_full) + 1;
+    static_cast<std::size_t>(InjectedFault::listener_full) + 1;
 
 // What a world is like.
 enum class Weather : std::uint8_t {
@@ -85,21 +85,21 @@ enum class Weather : std::uint8_t {
   stormy,  // everything
 };
 
-constexpr bool is_order(Fault fault) {
-  return fault == Fault::process_stopped || fault == Fault::process_replaced;
+constexpr bool is_order(InjectedFault fault) {
+  return fault == InjectedFault::process_stopped || fault == InjectedFault::process_replaced;
 }
-constexpr bool is_bad_thing(Fault fault) {
-  return (fault >= Fault::queue_silent && fault <= Fault::listener_full) ||
-         fault == Fault::content_undecodable;
+constexpr bool is_bad_thing(InjectedFault fault) {
+  return (fault >= InjectedFault::queue_silent && fault <= InjectedFault::listener_full) ||
+         fault == InjectedFault::content_undecodable;
 }
 
 using FaultCounts = std::array<std::uint64_t, kFaultKinds>;
 
-class Faults {
+class InjectedFaults {
  public:
-  Faults(Random& random, Weather weather) : random_(random), weather_(weather) {
+  InjectedFaults(Random& random, Weather weather) : random_(random), weather_(weather) {
     for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
-      if (random.chance(500) && may_occur(static_cast<Fault>(kind))) {
+      if (random.chance(500) && may_occur(static_cast<InjectedFault>(kind))) {
         per_thousand_[kind] = std::array{5U, 20U, 80U, 250U}[random.below(4)];
       }
     }
@@ -108,13 +108,13 @@ class Faults {
   // Whether anything bad may stay, of one client or one row.
   bool has_bad_things() const {
     for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
-      if (per_thousand_[kind] > 0 && is_bad_thing(static_cast<Fault>(kind))) return true;
+      if (per_thousand_[kind] > 0 && is_bad_thing(static_cast<InjectedFault>(kind))) return true;
     }
     return false;
   }
 
   // Whether an operation fails in this way now.
-  bool strikes(Fault fault) {
+  bool strikes(InjectedFault fault) {
     const auto kind = static_cast<std::size_t>(fault);
     if (!is_active_ || per_thousand_[kind] == 0 || !random_.chance(per_thousand_[kind])) {
       return false;
@@ -147,7 +147,7 @@ class Faults {
   const FaultCounts& counts() const { return counts_; }
 
  private:
-  bool may_occur(Fault fault) const {
+  bool may_occur(InjectedFault fault) const {
     return weather_ == Weather::stormy || is_order(fault) ||
            (weather_ == Weather::calm && is_bad_thing(fault));
   }

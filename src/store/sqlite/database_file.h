@@ -1,7 +1,8 @@
 #pragma once
 
-// Session: what a Store does, but blocking: opens the file when a call needs it, runs each batch in
-// one transaction, and closes the file when it stops working, so that the next call opens it anew.
+// DatabaseFile: what a Store does, but blocking: opens the file when a call needs it, runs each
+// batch in one transaction, and closes the file when it stops working, so that the next call opens
+// it anew.
 //
 // Owns:    the instance's lock on the file, from the first opening to its own end; the connection.
 // Threads: one, the store's own.
@@ -19,13 +20,13 @@
 #include "store/sqlite/connection.h"
 #include "store/sqlite/instance_lock.h"
 #include "store/sqlite/sqlite_store.h"
-#include "store/sqlite/tables.h"
+#include "store/sqlite/table_statements.h"
 
 namespace inventory::store::sqlite {
 
-class Session {
+class DatabaseFile {
  public:
-  explicit Session(SqliteOptions options)
+  explicit DatabaseFile(SqliteOptions options)
       : path_(std::move(options.path)),
         owner_(options.owner),
         statements_max_(options.statements_max) {}
@@ -34,9 +35,9 @@ class Session {
   Result<int> migrate();
   Result<void> ready();
   // Statements take no longer together than the options say, or `limit` if that is less.
-  Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands,
-                                               std::chrono::milliseconds limit,
-                                               std::vector<domain::StockNews>* news);
+  Result<std::vector<domain::Decision>> execute(std::span<const domain::Command> commands,
+                                                std::chrono::milliseconds limit,
+                                                std::vector<domain::StockNews>* news);
   Result<void> try_another(std::span<const domain::ProductId> products);
 
   Result<std::vector<domain::Hold>> due_holds(const std::optional<domain::Hold>& after,
@@ -75,7 +76,8 @@ class Session {
   std::chrono::milliseconds statements_max_;
   std::optional<InstanceLock> lock_;
   std::unique_ptr<Connection> connection_;
-  std::optional<Tables> tables_;  // only while the schema is current; ends before the connection
+  std::optional<TableStatements>
+      tables_;  // only while the schema is current; ends before the connection
   int log_pages_max_ = 0;
 };
 

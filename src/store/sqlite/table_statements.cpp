@@ -1,4 +1,4 @@
-#include "store/sqlite/tables.h"
+#include "store/sqlite/table_statements.h"
 
 #include <algorithm>
 #include <array>
@@ -70,8 +70,9 @@ std::optional<Quantity> quantity_of(std::optional<std::int64_t> number) {
 
 }  // namespace
 
-Result<Tables> Tables::prepare(Connection& connection, domain::Partition partition) {
-  Tables tables;
+Result<TableStatements> TableStatements::prepare(Connection& connection,
+                                                 domain::Partition partition) {
+  TableStatements tables;
   tables.file_ = connection.file();
   tables.partition_ = partition;
   const std::pair<Statement*, std::string_view> statements[] = {
@@ -125,8 +126,8 @@ Result<Tables> Tables::prepare(Connection& connection, domain::Partition partiti
   return tables;
 }
 
-Result<std::vector<domain::Decision>> Tables::decide(std::span<const domain::Command> commands,
-                                                     std::vector<domain::StockNews>* news) {
+Result<std::vector<domain::Decision>> TableStatements::execute(
+    std::span<const domain::Command> commands, std::vector<domain::StockNews>* news) {
   const domain::Needs needs = domain::needs_of(commands);
   domain::Books books(needs);
   if (auto read = read_stock(needs, books); !read) {
@@ -157,17 +158,17 @@ Result<std::vector<domain::Decision>> Tables::decide(std::span<const domain::Com
   return decisions;
 }
 
-Result<void> Tables::try_another(std::span<const domain::ProductId> products) {
+Result<void> TableStatements::try_another(std::span<const domain::ProductId> products) {
   const auto trial = draw_trial(products);
   if (!trial) {
     return std::unexpected(trial.error());
   }
-  const auto decided = decide(std::span(&*trial, 1));
+  const auto decided = execute(std::span(&*trial, 1));
   return decided ? check_trial(decided->front()) : std::unexpected(decided.error());
 }
 
 // Each time perhaps another.
-Result<domain::Command> Tables::draw_trial(std::span<const domain::ProductId> products) {
+Result<domain::Command> TableStatements::draw_trial(std::span<const domain::ProductId> products) {
   const auto list = fmt::format("[{}]", fmt::join(products, ","));
   std::optional<domain::Command> trial;
   auto read = draw_.each(
@@ -183,7 +184,7 @@ Result<domain::Command> Tables::draw_trial(std::span<const domain::ProductId> pr
   return *std::move(trial);
 }
 
-Result<void> Tables::read_stock(const domain::Needs& needs, domain::Books& books) {
+Result<void> TableStatements::read_stock(const domain::Needs& needs, domain::Books& books) {
   FlawedRows flawed(file_);
   for (const auto product : needs.products) {
     auto read = select_item_.each(
@@ -206,7 +207,7 @@ Result<void> Tables::read_stock(const domain::Needs& needs, domain::Books& books
   return std::move(flawed).result();
 }
 
-Result<void> Tables::read_entries(const domain::Needs& needs, domain::Books& books) {
+Result<void> TableStatements::read_entries(const domain::Needs& needs, domain::Books& books) {
   FlawedRows flawed(file_);
   for (std::size_t at = 0; at < needs.entries.size(); ++at) {
     const auto& [product, identity] = needs.entries[at];
@@ -237,7 +238,7 @@ Result<void> Tables::read_entries(const domain::Needs& needs, domain::Books& boo
   return std::move(flawed).result();
 }
 
-Result<void> Tables::read_requests(const domain::Needs& needs, domain::Books& books) {
+Result<void> TableStatements::read_requests(const domain::Needs& needs, domain::Books& books) {
   FlawedRows flawed(file_);
   for (const std::string& identity : needs.item_requests) {
     auto read = select_request_.each(
@@ -272,7 +273,7 @@ Result<void> Tables::read_requests(const domain::Needs& needs, domain::Books& bo
   return std::move(flawed).result();
 }
 
-Result<std::vector<domain::ProductId>> Tables::fresh_ids(const domain::Needs& needs) {
+Result<std::vector<domain::ProductId>> TableStatements::fresh_ids(const domain::Needs& needs) {
   std::int64_t last = 0;
   auto read = select_last_id_.each("reading the last item id",
                                    [&](const Statement& row) { last = row.integer(0); });
@@ -300,7 +301,7 @@ Result<std::vector<domain::ProductId>> Tables::fresh_ids(const domain::Needs& ne
   return ids;
 }
 
-Result<void> Tables::write(const domain::Changes& changes) {
+Result<void> TableStatements::write(const domain::Changes& changes) {
   for (const auto& [product, stock] : changes.stock) {
     auto updated = update_item_.run("writing the stock", product, stock.quantity, stock.version);
     if (!updated) {
@@ -328,7 +329,7 @@ Result<void> Tables::write(const domain::Changes& changes) {
   return {};
 }
 
-Result<void> Tables::write_items(const domain::Changes& changes) {
+Result<void> TableStatements::write_items(const domain::Changes& changes) {
   for (const auto& [item, stock] : changes.items) {
     const std::string created_at = to_text(item.created_at);
     auto added = insert_item_.run("adding an item", item.id, stock.quantity, stock.version,
@@ -349,7 +350,7 @@ Result<void> Tables::write_items(const domain::Changes& changes) {
   return {};
 }
 
-Result<void> Tables::write_holds(const domain::Changes& changes) {
+Result<void> TableStatements::write_holds(const domain::Changes& changes) {
   for (const auto& [product, identity] : changes.closed) {
     auto ended = delete_hold_.run("ending a hold", product, std::string_view(identity));
     if (!ended) {
@@ -368,8 +369,8 @@ Result<void> Tables::write_holds(const domain::Changes& changes) {
   return {};
 }
 
-Result<std::vector<domain::Hold>> Tables::due_holds(const std::optional<domain::Hold>& after,
-                                                    std::size_t count) {
+Result<std::vector<domain::Hold>> TableStatements::due_holds(
+    const std::optional<domain::Hold>& after, std::size_t count) {
   std::vector<domain::Hold> holds;
   const std::string until = to_text(now());
   const std::string from = after ? to_text(after->expires_at) : "";
@@ -392,7 +393,7 @@ Result<std::vector<domain::Hold>> Tables::due_holds(const std::optional<domain::
 }
 
 template <class Matches, class... Keys>
-Result<bool> Tables::holds(Statement& statement, Matches matches, const Keys&... keys) {
+Result<bool> TableStatements::holds(Statement& statement, Matches matches, const Keys&... keys) {
   bool held = false;
   auto read = statement.each(
       "reading what was written", [&](const Statement& row) { held = matches(row); }, keys...);
@@ -402,7 +403,7 @@ Result<bool> Tables::holds(Statement& statement, Matches matches, const Keys&...
   return held;
 }
 
-Result<bool> Tables::has_triggers() {
+Result<bool> TableStatements::has_triggers() {
   std::int64_t count = 0;
   auto read = count_triggers_.each("looking for triggers",
                                    [&](const Statement& row) { count = row.integer(0); });
@@ -415,7 +416,7 @@ Result<bool> Tables::has_triggers() {
 // Every row that a batch has written is there, and holds what was written. Not descriptions and
 // times: a trigger of the owner's may trim or date them. Of new ids nobody has been told: errors do
 // not name them.
-Result<void> Tables::check(const domain::Needs& needs, const domain::Changes& changes) {
+Result<void> TableStatements::check(const domain::Needs& needs, const domain::Changes& changes) {
   if (changes.empty()) {
     return {};
   }

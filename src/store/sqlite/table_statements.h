@@ -1,6 +1,7 @@
 #pragma once
 
-// Tables: decides batches against the tables, inside a transaction that the caller begins and ends.
+// TableStatements: decides batches against the tables, inside a transaction that the caller begins
+// and ends.
 //
 // Reads what a batch touches, lets the domain decide, writes what changed. Statements are prepared
 // once. Writes go in key order, so that neighbours share pages. Where a table has triggers, which
@@ -26,13 +27,13 @@
 
 namespace inventory::store::sqlite {
 
-class Tables {
+class TableStatements {
  public:
   // The schema must be current. `partition`: whose ids new items get.
-  static Result<Tables> prepare(Connection& connection, domain::Partition partition);
+  static Result<TableStatements> prepare(Connection& connection, domain::Partition partition);
 
-  Result<std::vector<domain::Decision>> decide(std::span<const domain::Command> commands,
-                                               std::vector<domain::StockNews>* news = nullptr);
+  Result<std::vector<domain::Decision>> execute(std::span<const domain::Command> commands,
+                                                std::vector<domain::StockNews>* news = nullptr);
 
   // See Store::try_another(). What it writes is for the caller to take back.
   Result<void> try_another(std::span<const domain::ProductId> products);
@@ -42,7 +43,7 @@ class Tables {
                                               std::size_t count);
 
  private:
-  Tables() = default;
+  TableStatements() = default;
 
   Result<domain::Command> draw_trial(std::span<const domain::ProductId> products);
   Result<void> read_stock(const domain::Needs& needs, domain::Books& books);

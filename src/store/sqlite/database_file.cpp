@@ -1,4 +1,4 @@
-#include "store/sqlite/session.h"
+#include "store/sqlite/database_file.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -35,7 +35,7 @@ Result<T> of_the_database(Result<T> result) {
 }  // namespace
 
 template <class Work>
-std::invoke_result_t<Work> Session::in_transaction(Work work) {
+std::invoke_result_t<Work> DatabaseFile::in_transaction(Work work) {
   if (auto begun = connection_->begin(); !begun) {
     return failed(begun.error());
   }
@@ -50,7 +50,7 @@ std::invoke_result_t<Work> Session::in_transaction(Work work) {
 }
 
 template <class Work>
-std::invoke_result_t<Work> Session::in_trial(Work work) {
+std::invoke_result_t<Work> DatabaseFile::in_trial(Work work) {
   if (auto begun = connection_->begin(); !begun) {
     return failed(begun.error());
   }
@@ -63,7 +63,7 @@ std::invoke_result_t<Work> Session::in_trial(Work work) {
 }
 
 template <class Work>
-std::invoke_result_t<Work> Session::limited(std::chrono::milliseconds limit, Work work) {
+std::invoke_result_t<Work> DatabaseFile::limited(std::chrono::milliseconds limit, Work work) {
   connection_->interrupt_after(std::min(limit, statements_max_));
   auto result = work();
   connection_->never_interrupt();
@@ -71,7 +71,7 @@ std::invoke_result_t<Work> Session::limited(std::chrono::milliseconds limit, Wor
 }
 
 // Beside whoever has the file open: over a connection of its own, without the instance's lock.
-Result<MigrationPlan> Session::plan_migration() const {
+Result<MigrationPlan> DatabaseFile::plan_migration() const {
   std::error_code failure;
   if (!std::filesystem::exists(path_, failure)) {
     return plan_without_file(path_);
@@ -83,7 +83,7 @@ Result<MigrationPlan> Session::plan_migration() const {
   return plan_migrations(**connection, owner_);
 }
 
-Result<int> Session::migrate() {
+Result<int> DatabaseFile::migrate() {
   tables_.reset();  // its statements are of the old schema
   if (auto connected = connect(Connection::Missing::create); !connected) {
     return failed(connected.error());
@@ -91,16 +91,16 @@ Result<int> Session::migrate() {
   return in_transaction([&] { return of_the_database(apply_migrations(*connection_, owner_)); });
 }
 
-Result<void> Session::ready() {
+Result<void> DatabaseFile::ready() {
   if (auto opened = open(); !opened) {
     return failed(opened.error());
   }
   return in_transaction([] { return Result<void>(); });
 }
 
-Result<std::vector<domain::Decision>> Session::decide(std::span<const domain::Command> commands,
-                                                      std::chrono::milliseconds limit,
-                                                      std::vector<domain::StockNews>* news) {
+Result<std::vector<domain::Decision>> DatabaseFile::execute(
+    std::span<const domain::Command> commands, std::chrono::milliseconds limit,
+    std::vector<domain::StockNews>* news) {
   if (commands.size() > kBatchMax) {
     return std::unexpected(too_many(path_, commands.size()));
   }
@@ -108,10 +108,10 @@ Result<std::vector<domain::Decision>> Session::decide(std::span<const domain::Co
     return failed(opened.error());
   }
   return in_transaction(
-      [&] { return limited(limit, [&] { return tables_->decide(commands, news); }); });
+      [&] { return limited(limit, [&] { return tables_->execute(commands, news); }); });
 }
 
-Result<void> Session::try_another(std::span<const domain::ProductId> products) {
+Result<void> DatabaseFile::try_another(std::span<const domain::ProductId> products) {
   if (auto opened = open(); !opened) {
     return failed(opened.error());
   }
@@ -119,8 +119,8 @@ Result<void> Session::try_another(std::span<const domain::ProductId> products) {
       [&] { return limited(statements_max_, [&] { return tables_->try_another(products); }); });
 }
 
-Result<std::vector<domain::Hold>> Session::due_holds(const std::optional<domain::Hold>& after,
-                                                     std::size_t count) {
+Result<std::vector<domain::Hold>> DatabaseFile::due_holds(const std::optional<domain::Hold>& after,
+                                                          std::size_t count) {
   if (auto opened = open(); !opened) {
     return failed(opened.error());
   }
@@ -128,13 +128,13 @@ Result<std::vector<domain::Hold>> Session::due_holds(const std::optional<domain:
       [&] { return limited(statements_max_, [&] { return tables_->due_holds(after, count); }); });
 }
 
-bool Session::wants_checkpoint() const { return connection_ && connection_->log_pages() > 0; }
+bool DatabaseFile::wants_checkpoint() const { return connection_ && connection_->log_pages() > 0; }
 
-bool Session::needs_checkpoint() const {
+bool DatabaseFile::needs_checkpoint() const {
   return connection_ && connection_->log_pages() > log_pages_max_;
 }
 
-void Session::checkpoint() {
+void DatabaseFile::checkpoint() {
   if (connection_) {
     connection_->checkpoint();
     // While a reader holds the log, trying again after each commit would cost much and help nobody.
@@ -142,7 +142,7 @@ void Session::checkpoint() {
   }
 }
 
-Result<void> Session::connect(Connection::Missing missing) {
+Result<void> DatabaseFile::connect(Connection::Missing missing) {
   if (connection_) {
     return {};
   }
@@ -176,7 +176,7 @@ Result<void> Session::connect(Connection::Missing missing) {
   return {};
 }
 
-Result<void> Session::open() {
+Result<void> DatabaseFile::open() {
   if (tables_) {
     return {};
   }
@@ -187,7 +187,7 @@ Result<void> Session::open() {
     return current;
   }
   auto tables = of_the_database(
-      Tables::prepare(*connection_, owner_.partition.value_or(domain::Partition())));
+      TableStatements::prepare(*connection_, owner_.partition.value_or(domain::Partition())));
   if (!tables) {
     return std::unexpected(tables.error());
   }
@@ -195,7 +195,7 @@ Result<void> Session::open() {
   return {};
 }
 
-std::unexpected<Error> Session::failed(Error error) {
+std::unexpected<Error> DatabaseFile::failed(Error error) {
   if (connection_) {
     connection_->rollback();
   }
@@ -207,7 +207,7 @@ std::unexpected<Error> Session::failed(Error error) {
   return std::unexpected(std::move(error));
 }
 
-void Session::close() {
+void DatabaseFile::close() {
   tables_.reset();
   connection_.reset();
 }
