@@ -13,7 +13,9 @@
 namespace inventory::store::conformance {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr std::size_t kBytes = 1 << 20;
@@ -491,10 +493,28 @@ TEST_P(Conformance, ReadsWhatIsLeftWhenTheStoreIsClosed) {
   EXPECT_THAT(value(begun(*database_)->stock(kFirst, 10)), ElementsAre(Amount{shirt, 5}));
 }
 
-TEST_P(Conformance, ReadsNothingWhereNobodyHasMigrated) {
+TEST_P(Conformance, SaysToMigrateInsteadOfReadingWhereNobodyHasMigrated) {
   const auto begun = database_->open_reader()->begin();
   ASSERT_FALSE(begun);
   EXPECT_EQ(begun.error().fault, Fault::unavailable);
+
+  database_->make_python_table();
+  const auto without_ledger = database_->open_reader()->begin();
+  ASSERT_FALSE(without_ledger);
+  EXPECT_THAT(without_ledger.error().what,
+              AllOf(HasSubstr("has version 0"), HasSubstr("inventory-service migrate")));
+}
+
+TEST_P(Conformance, SaysToMigrateInsteadOfReadingOlderTables) {
+  migrate();
+  database_->execute("DELETE FROM inventory_migration WHERE abs(version) > 1");
+  const auto reader = database_->open_reader();
+  const auto begun = reader->begin();
+  ASSERT_FALSE(begun);
+  EXPECT_EQ(begun.error().fault, Fault::unavailable);
+  EXPECT_THAT(begun.error().what,
+              AllOf(HasSubstr("has version 1"), HasSubstr("inventory-service migrate")));
+  EXPECT_FALSE(reader->begin()) << "on a connection that is kept";
 }
 
 }  // namespace

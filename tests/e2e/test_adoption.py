@@ -227,3 +227,13 @@ def test_no_row_is_hidden_by_row_level_security(broker, left_by_python, client, 
             assert client.receive().json["success"]
     finally:
         left_by_python.execute("DROP OWNED BY e2e_reader; DROP ROLE e2e_reader")
+
+
+@pytest.mark.parametrize(
+    "tool", ["stock", "ledger --product-id 1", "verify", "archive --older-than 1d"]
+)
+def test_tools_say_to_migrate_instead_of_reading_older_tables(left_by_python, tool):
+    said = run(*tool.split(), DATABASE_URL=left_by_python.url)
+    assert said.returncode == 3
+    assert "has version 0, this program needs" in said.stderr
+    assert "run inventory-service migrate" in said.stderr

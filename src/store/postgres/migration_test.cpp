@@ -133,6 +133,13 @@ TEST_F(MigrationTest, RefusesASchemaThatIsNewerThanTheProgram) {
   EXPECT_EQ(ready.error().fault, Fault::unavailable);
 }
 
+TEST_F(MigrationTest, GoesOnWithASchemaThatIsNewerWhereOlderProgramsMay) {
+  const auto made = migrated_store();
+  schema->sql("INSERT INTO inventory_migration (version, name) VALUES (-99, 'x_beside_older')");
+  EXPECT_TRUE(run(made->ready()));
+  EXPECT_EQ(run(made->migrate()), 0);
+}
+
 TEST_F(MigrationTest, LetsARoleServeThatMayOnlyReadAndWriteRows) {
   ASSERT_TRUE(run(add_items(*migrated_store(), Items{item("m1", 5)})));
   const auto role = schema->name() + "_role";

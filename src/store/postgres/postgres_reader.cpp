@@ -235,18 +235,33 @@ class PostgresReader : public Reader {
     session_->command(kNoTransactionTimeout.sql);
     session_->command(kTakeBytes);
     session_->command(kReadOwner);  // a transaction sees what is there at its first statement
+    session_->command(read_version_sql().c_str());
     const auto begun = co_await session_->synchronize("beginning to read", deadline());
     if (!begun) {
       Error error = begun.error();
       if (error.fault == Fault::failing) {
         error.fault = Fault::unavailable;  // no row has been looked at
       }
+      if (auto missing = co_await find_missing_schema()) error = *std::move(missing);
       co_return std::unexpected(std::move(error));
     }
-    if (auto wrong = check_owner(*session_, owner_, begun->back().get())) {
+    const std::size_t last = begun->size() - 1;
+    if (auto wrong = check_owner(*session_, owner_, (*begun)[last - 1].get())) {
+      co_return std::unexpected(*std::move(wrong));
+    }
+    if (auto wrong = check_not_older(*session_, begun->back().get())) {
       co_return std::unexpected(*std::move(wrong));
     }
     co_return Result<void>();
+  }
+
+  // Whether reading could not begin because nothing was ever migrated.
+  Task<std::optional<Error>> find_missing_schema() {
+    if (session_->lost()) co_return std::nullopt;
+    session_->command("ROLLBACK");
+    const auto rolled_back = co_await session_->synchronize("ending to read", deadline());
+    if (!rolled_back) co_return std::nullopt;
+    co_return co_await find_unmigrated(*session_, deadline());
   }
 
   // False: the connection is not worth keeping.

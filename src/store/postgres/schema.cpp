@@ -15,10 +15,7 @@
 namespace inventory::store::postgres {
 namespace {
 
-// A migration beside which older programs may go on is recorded with a minus: those ask for the
-// largest version, and stop where it is beyond what they know.
-constexpr const char* kReadVersion =
-    "SELECT coalesce(max(abs(version)), 0) FROM inventory_migration";
+// In the names of migrations beside which older programs may go on: see read_version_sql().
 constexpr std::string_view kBesideOlder = "_beside_older";
 
 // For a migration of tables that are in use: who waits for the lock holds up all that come after.
@@ -52,8 +49,8 @@ SET LOCAL enable_hashjoin = on;
 
 int known_version() { return static_cast<int>(migrations().size()); }
 
-int read_int(const ResultHandle& result) {
-  const std::string_view text = PQgetvalue(result.get(), 0, 0);
+int read_int(const PGresult* result) {
+  const std::string_view text = PQgetvalue(result, 0, 0);
   int value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
@@ -67,26 +64,42 @@ Error newer(const Session& session, int version) {
                   session.where(), version, known_version())};
 }
 
-// 0 if nothing was ever migrated.
-Task<Result<int>> applied_version(Session& session, const TablesOwner& owner, Deadline deadline) {
-  constexpr auto* kDoing = "reading the schema's version";
-  const auto table =
-      co_await session.script(kDoing, fmt::format("SELECT {}::int", kHasVersions), deadline);
+Error older(const Session& session, int version) {
+  return {Fault::unavailable,
+          fmt::format("the schema at PostgreSQL {} has version {}, this program needs {}: run "
+                      "inventory-service migrate",
+                      session.where(), version, known_version())};
+}
+
+constexpr auto* kReadingVersion = "reading the schema's version";
+
+Task<Result<bool>> has_versions(Session& session, Deadline deadline) {
+  const auto table = co_await session.script(kReadingVersion,
+                                             fmt::format("SELECT {}::int", kHasVersions), deadline);
   if (!table) {
     co_return std::unexpected(table.error());
   }
-  if (read_int(table->back()) == 0) {
+  co_return read_int(table->back().get()) != 0;
+}
+
+// 0 if nothing was ever migrated.
+Task<Result<int>> applied_version(Session& session, const TablesOwner& owner, Deadline deadline) {
+  const auto recorded = co_await has_versions(session, deadline);
+  if (!recorded) {
+    co_return std::unexpected(recorded.error());
+  }
+  if (!*recorded) {
     co_return 0;
   }
-  const auto version =
-      co_await session.script(kDoing, fmt::format("{}; {}", kReadOwner, kReadVersion), deadline);
+  const auto version = co_await session.script(
+      kReadingVersion, fmt::format("{}; {}", kReadOwner, read_version_sql()), deadline);
   if (!version) {
     co_return std::unexpected(version.error());
   }
   if (const auto wrong = check_owner(session, owner, version->front().get())) {
     co_return std::unexpected(*wrong);
   }
-  co_return read_int(version->back());
+  co_return read_int(version->back().get());
 }
 
 Error not_adoptable(const Session& session, const Surroundings& found) {
@@ -316,6 +329,14 @@ END $$
 
 }  // namespace
 
+const std::string& read_version_sql() {
+  static const std::string sql = fmt::format(
+      "SELECT coalesce(greatest(max(version), least(max(abs(version)), {})), 0)::text"
+      " FROM inventory_migration",
+      known_version());
+  return sql;
+}
+
 std::optional<Error> check_owner(const Session& session, const TablesOwner& owner,
                                  const PGresult* rows) {
   const auto name =
@@ -323,6 +344,19 @@ std::optional<Error> check_owner(const Session& session, const TablesOwner& owne
   auto why = why_not_of(owner, name);
   if (why.empty()) return std::nullopt;
   return Error{Fault::unavailable, fmt::format("PostgreSQL {}: {}", session.where(), why)};
+}
+
+std::optional<Error> check_not_older(const Session& session, const PGresult* version) {
+  const int found = read_int(version);
+  return found < known_version() ? std::optional(older(session, found)) : std::nullopt;
+}
+
+Task<std::optional<Error>> find_unmigrated(Session& session, Deadline deadline) {
+  const auto recorded = co_await has_versions(session, deadline);
+  if (!recorded || *recorded) {
+    co_return std::nullopt;
+  }
+  co_return older(session, 0);
 }
 
 Task<Result<MigrationPlan>> plan_migration(Session& session, const WantedTables& wanted,
@@ -405,10 +439,7 @@ Task<Result<void>> check_ready(Session& session, const TablesOwner& owner, Deadl
     co_return std::unexpected(newer(session, *version));
   }
   if (*version < known_version()) {
-    co_return std::unexpected(Error{
-        Fault::unavailable,
-        fmt::format("the schema at PostgreSQL {} has version {}, this program needs {}: migrate it",
-                    session.where(), *version, known_version())});
+    co_return std::unexpected(older(session, *version));
   }
   // A standby refuses READ WRITE, and nothing else of a transaction that does not write. Rights and
   // row-level security are checked though no row is read.

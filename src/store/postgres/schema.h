@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <span>
+#include <string>
 
 #include "store/migration.h"
 #include "store/migration_plan.h"
@@ -47,5 +48,18 @@ Task<Result<void>> check_ready(Session& session, const TablesOwner& owner, Deadl
 inline constexpr const char* kReadOwner = "SELECT name FROM inventory_migration WHERE version = 0";
 std::optional<Error> check_owner(const Session& session, const TablesOwner& owner,
                                  const PGresult* rows);
+
+// The SQL that reads the version, as a text. A migration beside which older programs may go on is
+// recorded with a minus: programs that do not know it take no notice of it. Version 1.0 asks for
+// the largest.
+const std::string& read_version_sql();
+
+// An error if the tables are older than the program. They may be newer: while instances are
+// replaced one by one, older ones read them, too.
+std::optional<Error> check_not_older(const Session& session, const PGresult* version);
+
+// An error if there are no tables that were ever migrated; nothing if there are, or if that cannot
+// be read. Outside a transaction.
+Task<std::optional<Error>> find_unmigrated(Session& session, Deadline deadline);
 
 }  // namespace inventory::store::postgres

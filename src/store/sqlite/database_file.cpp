@@ -183,7 +183,9 @@ Result<void> DatabaseFile::open() {
   if (auto connected = connect(Connection::Missing::refuse); !connected) {
     return connected;
   }
-  if (auto current = of_the_database(check_schema(*connection_, owner_)); !current) {
+  if (auto current =
+          of_the_database(check_schema(connection_->handle(), connection_->file(), owner_));
+      !current) {
     return current;
   }
   auto tables = of_the_database(

@@ -17,9 +17,8 @@ namespace inventory::store::sqlite {
 namespace {
 
 // Runs a query that returns one integer.
-Result<std::int64_t> integer_of(Connection& connection, std::string_view sql,
-                                std::string_view doing) {
-  auto statement = Statement::prepare(connection.handle(), sql);
+Result<std::int64_t> integer_of(sqlite3* handle, std::string_view sql, std::string_view doing) {
+  auto statement = Statement::prepare(handle, sql);
   if (!statement) {
     return std::unexpected(statement.error());
   }
@@ -33,21 +32,42 @@ Result<std::int64_t> integer_of(Connection& connection, std::string_view sql,
 
 int newest_version() { return static_cast<int>(migrations().size()); }
 
+// An error where the tables are another's.
+Result<void> check_owner(sqlite3* handle, const std::string& file, const TablesOwner& owner) {
+  auto statement =
+      Statement::prepare(handle, "SELECT name FROM inventory_migration WHERE version = 0");
+  if (!statement) {
+    return std::unexpected(statement.error());
+  }
+  std::optional<std::string> name;
+  auto read = statement->each("reading whose tables they are",
+                              [&](const Statement& row) { name = row.text(0); });
+  if (!read) {
+    return std::unexpected(read.error());
+  }
+  const auto why = why_not_of(owner, name);
+  if (why.empty()) {
+    return {};
+  }
+  return std::unexpected(
+      Error{Fault::unavailable, fmt::format("SQLite database {}: {}", file, why)});
+}
+
 // The version of the schema, 0 where there is none. Newer than this program: an error.
-Result<int> version_of(Connection& connection, const TablesOwner& owner) {
+Result<int> version_of(sqlite3* handle, const std::string& file, const TablesOwner& owner) {
   const auto recorded =
-      integer_of(connection, fmt::format("SELECT {}", kHasVersions), "reading the schema");
+      integer_of(handle, fmt::format("SELECT {}", kHasVersions), "reading the schema");
   if (!recorded) {
     return std::unexpected(recorded.error());
   }
   if (*recorded == 0) {
     return 0;
   }
-  if (auto checked = check_owner(connection.handle(), connection.file(), owner); !checked) {
+  if (auto checked = check_owner(handle, file, owner); !checked) {
     return std::unexpected(checked.error());
   }
   const auto version =
-      integer_of(connection, "SELECT coalesce(max(version), 0) FROM inventory_migration",
+      integer_of(handle, "SELECT coalesce(max(version), 0) FROM inventory_migration",
                  "reading the schema's version");
   if (!version) {
     return std::unexpected(version.error());
@@ -57,7 +77,7 @@ Result<int> version_of(Connection& connection, const TablesOwner& owner) {
         Error{Fault::unavailable,
               fmt::format("SQLite database {}: its schema has version {}, newer than version {} of "
                           "this program; run the newer program",
-                          connection.file(), *version, newest_version())});
+                          file, *version, newest_version())});
   }
   return static_cast<int>(*version);
 }
@@ -85,28 +105,8 @@ Result<void> record(Connection& connection, std::int64_t version, std::string_vi
 
 }  // namespace
 
-Result<void> check_owner(sqlite3* handle, const std::string& file, const TablesOwner& owner) {
-  auto statement =
-      Statement::prepare(handle, "SELECT name FROM inventory_migration WHERE version = 0");
-  if (!statement) {
-    return std::unexpected(statement.error());
-  }
-  std::optional<std::string> name;
-  auto read = statement->each("reading whose tables they are",
-                              [&](const Statement& row) { name = row.text(0); });
-  if (!read) {
-    return std::unexpected(read.error());
-  }
-  const auto why = why_not_of(owner, name);
-  if (why.empty()) {
-    return {};
-  }
-  return std::unexpected(
-      Error{Fault::unavailable, fmt::format("SQLite database {}: {}", file, why)});
-}
-
-Result<void> check_schema(Connection& connection, const TablesOwner& owner) {
-  const auto version = version_of(connection, owner);
+Result<void> check_schema(sqlite3* handle, const std::string& file, const TablesOwner& owner) {
+  const auto version = version_of(handle, file, owner);
   if (!version) {
     return std::unexpected(version.error());
   }
@@ -114,14 +114,14 @@ Result<void> check_schema(Connection& connection, const TablesOwner& owner) {
     return std::unexpected(
         Error{Fault::unavailable,
               fmt::format("SQLite database {}: its schema has version {}, this program needs "
-                          "version {}; migrate it first",
-                          connection.file(), *version, newest_version())});
+                          "version {}: run inventory-service migrate",
+                          file, *version, newest_version())});
   }
   return {};
 }
 
 Result<int> apply_migrations(Connection& connection, const TablesOwner& owner) {
-  const auto version = version_of(connection, owner);
+  const auto version = version_of(connection.handle(), connection.file(), owner);
   if (!version) {
     return std::unexpected(version.error());
   }
@@ -161,7 +161,7 @@ Result<int> apply_migrations(Connection& connection, const TablesOwner& owner) {
 }
 
 Result<MigrationPlan> plan_migrations(Connection& connection, const TablesOwner& owner) {
-  const auto version = version_of(connection, owner);
+  const auto version = version_of(connection.handle(), connection.file(), owner);
   if (!version) {
     return std::unexpected(version.error());
   }

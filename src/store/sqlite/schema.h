@@ -14,7 +14,7 @@ namespace inventory::store::sqlite {
 
 // An error unless the schema is the one that this program needs, and of that owner; the text says
 // what to do.
-Result<void> check_schema(Connection& connection, const TablesOwner& owner);
+Result<void> check_schema(sqlite3* handle, const std::string& file, const TablesOwner& owner);
 
 // What apply_migrations() would do. The connection may be for reading only.
 Result<MigrationPlan> plan_migrations(Connection& connection, const TablesOwner& owner);
@@ -26,8 +26,5 @@ MigrationPlan plan_without_file(const std::string& file);
 // Errors: refused where the Python service's table holds something that cannot be adopted;
 //         unavailable where the schema is newer than this program or another's (tables_owner.h).
 Result<int> apply_migrations(Connection& connection, const TablesOwner& owner);
-
-// An error where the tables, which have been migrated, are another's.
-Result<void> check_owner(sqlite3* handle, const std::string& file, const TablesOwner& owner);
 
 }  // namespace inventory::store::sqlite

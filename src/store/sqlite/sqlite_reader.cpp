@@ -186,13 +186,10 @@ class SqliteReader : public Reader {
       until_ = std::chrono::steady_clock::now() + *deadline_;
       sqlite3_progress_handler(handle, kStepsOfAReader, &SqliteReader::is_late, this);
     }
-    // A transaction sees the file as it is at its first read.
-    for (const char* sql : {"BEGIN", "SELECT count(*) FROM inventory_migration"}) {
-      if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
-        return std::unexpected(error_of(handle, path_, "beginning to read"));
-      }
+    if (sqlite3_exec(handle, "BEGIN", nullptr, nullptr, nullptr) != SQLITE_OK) {
+      return std::unexpected(error_of(handle, path_, "beginning to read"));
     }
-    return check_owner(handle, path_, owner_);
+    return check_schema(handle, path_, owner_);  // the transaction sees the file as it is now
   }
 
   // To open the file again costs little, and finds one that was put in its place.
