@@ -112,7 +112,7 @@ int archive(const config::Configuration& configuration, const ArchiveOptions& op
   // At once, so that a wrong path shows on the first night, and not on the first that has work.
   std::optional<ArchiveFile> file;
   if (options.to) {
-    auto created = ArchiveFile::create(*options.to);
+    auto created = ArchiveFile::create(*options.to, config::partition_of(configuration));
     if (!created) return report_failure("archive: " + created.error());
     file.emplace(*std::move(created));
   }
@@ -191,23 +191,22 @@ Command archive_command() {
       .name = "archive",
       .summary = "Take old entries out of the ledger",
       .description =
-          "What they did to the stock is carried into one entry for each product, so that verify "
-          "still agrees.\n"
-          "Orders whose hold is open stay, and those about which something was asked since. An "
-          "order id that\n"
-          "was taken out is new again: an order that is sent twice, so far apart, is decided "
-          "twice.\n\n"
-          "May run beside services, and may be stopped or killed at any time and started again. "
-          "The "
-          "file holds\n"
-          "every entry that is taken out before it goes; it may hold some that stay.\n\n"
-          "Example:\n  inventory-service archive --older-than 90d --to ledger-2026-11-30.csv.gz\n\n"
-          "Exit codes: 0 all that is old is out; 1 some stays, since it is locked or fails; 2 "
-          "wrong "
-          "command\nline or setting; 3 failed.",
-      .options = {{"--older-than", "AGE", "90d: entries that were decided longer ago; required"},
+          "The sum of the archived changes of stock is kept in one entry for each product, so\n"
+          "that verify still agrees. An order stays while its hold is open, or while an entry\n"
+          "about it is newer. The service does not remember archived requests: an order that is\n"
+          "sent again is decided a second time.\n\n"
+          "May run while services run. It may be stopped or killed at any time; then run it\n"
+          "again. The file has every entry before it is deleted from the ledger; it may have some\n"
+          "that stay.\n\n"
+          "Example:\n"
+          "  inventory-service archive --older-than 90d --to ledger-2026-11-30.csv.gz\n\n"
+          "Exit codes: 0 all old entries are archived; 1 some stay, because they are locked or\n"
+          "fail; 2 wrong command line or setting; 3 failed.",
+      .options = {{"--older-than", "AGE",
+                   "archive entries that are older than this, such as 90d; required"},
                   {"--to", "PATH",
-                   "write them there as CSV, compressed: a new file, or a folder for it"}},
+                   "write them there as compressed CSV: a new file, or a folder; without it, they "
+                   "are deleted"}},
       .prepare =
           [](const Arguments& given, const config::Configuration&) {
             return prepared(read_archive(given), archive_each);

@@ -37,11 +37,15 @@ bool sync_folder_of(const std::string& path) {
   return is_synced;
 }
 
-std::string file_in(const std::string& to) {
+std::string file_in(const std::string& to, const std::optional<domain::Partition>& partition) {
   std::error_code none;  // what there is not is no folder
   if (!std::filesystem::is_directory(to, none)) return to;
-  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  return std::filesystem::path(to) / fmt::format("ledger-{:%Y-%m-%dT%H%M%SZ}.csv.gz", now);
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+  return std::filesystem::path(to) /
+         fmt::format("ledger-{}{:%Y-%m-%dT%H%M%S}.{:03}Z.csv.gz",
+                     partition ? fmt::format("{}-", partition->number) : "", seconds,
+                     (now - seconds).count());
 }
 
 }  // namespace
@@ -84,8 +88,9 @@ std::string gzip(std::string_view text) {
   return bytes;
 }
 
-std::expected<ArchiveFile, std::string> ArchiveFile::create(const std::string& to) {
-  const std::string path = file_in(to);
+std::expected<ArchiveFile, std::string> ArchiveFile::create(
+    const std::string& to, const std::optional<domain::Partition>& partition) {
+  const std::string path = file_in(to, partition);
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
   ArchiveFile file(path, descriptor);
   if (descriptor < 0) return std::unexpected(file.failure());
@@ -97,7 +102,9 @@ std::expected<ArchiveFile, std::string> ArchiveFile::create(const std::string& t
 }
 
 ArchiveFile::ArchiveFile(ArchiveFile&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+    : path_(std::move(other.path_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_) {}
 
 ArchiveFile::~ArchiveFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -111,15 +118,21 @@ ArchiveFile::Done ArchiveFile::add(std::span<const store::LedgerRow> rows) {
   return write(gzip(lines));
 }
 
-// All of it, to the disk.
-ArchiveFile::Done ArchiveFile::write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+// All of a member, to the disk, or nothing of it.
+ArchiveFile::Done ArchiveFile::write(std::string_view member) {
+  std::string_view left = member;
+  while (!left.empty()) {
+    const ssize_t written = ::write(descriptor_, left.data(), left.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return std::unexpected(failure());
-    bytes.remove_prefix(static_cast<std::size_t>(written));
+    if (written < 0) break;
+    left.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (::fsync(descriptor_) != 0) return std::unexpected(failure());
+  if (!left.empty() || ::fsync(descriptor_) != 0) {
+    std::string why = failure();
+    if (::ftruncate(descriptor_, size_) != 0) why += "; and its end is not whole: " + failure();
+    return std::unexpected(std::move(why));
+  }
+  size_ += static_cast<off_t>(member.size());
   return {};
 }
 

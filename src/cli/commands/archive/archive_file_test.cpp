@@ -1,9 +1,12 @@
 #include "cli/commands/archive/archive_file.h"
 
+#include <array>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sys/resource.h>
 #include <zlib.h>
 
 #include <fmt/format.h>
@@ -64,7 +67,11 @@ TEST_F(ArchiveFileTest, HasItsNameOfTheTimeInAFolder) {
   const auto file = ArchiveFile::create(folder_);
   ASSERT_TRUE(file) << file.error();
   EXPECT_THAT(file->path(),
-              ::testing::MatchesRegex(folder_.string() + "/ledger-....-..-..T......Z.csv.gz"));
+              ::testing::MatchesRegex(folder_.string() + "/ledger-....-..-..T..........Z.csv.gz"));
+
+  const auto third = ArchiveFile::create(folder_, domain::Partition{.number = 3, .count = 4});
+  ASSERT_TRUE(third) << third.error();
+  EXPECT_THAT(third->path(), HasSubstr("/ledger-3-20"));
 }
 
 TEST_F(ArchiveFileTest, TellsNullFromEmptyAndDoublesQuotes) {
@@ -82,6 +89,26 @@ TEST_F(ArchiveFileTest, DoesNotTouchAFileThatIsThere) {
   EXPECT_THAT(file.error(), HasSubstr(path() + ": File exists"));
   std::ifstream left(path());
   EXPECT_EQ(std::string(std::istreambuf_iterator(left), {}), "mine");
+}
+
+TEST_F(ArchiveFileTest, StaysWholeWhereTheDiskIsFullInTheMiddleOfARow) {
+  auto file = ArchiveFile::create(path());
+  ASSERT_TRUE(file) << file.error();
+  ASSERT_TRUE(file->add(std::vector{kOrderRow}));
+  const std::string before = unpacked();
+
+  rlimit usual{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &usual), 0);
+  const auto usual_signal = std::signal(SIGXFSZ, SIG_IGN);
+  const rlim_t room = std::filesystem::file_size(path()) + 10;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, std::array{rlimit{room, usual.rlim_max}}.data()), 0);
+  const auto failed = file->add(std::vector{kOrderRow});
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &usual), 0);
+  std::signal(SIGXFSZ, usual_signal);
+
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error(), HasSubstr(path() + ": File too large"));
+  EXPECT_EQ(unpacked(), before);
 }
 
 TEST_F(ArchiveFileTest, SaysWhenTheDiskIsFull) {
