@@ -99,7 +99,7 @@ ops::Task<ops::HttpResponse> ItemPages::one(ops::HttpRequest request) {
   const auto id = read_product_id(std::string_view(request.path).substr(kPath.size()));
   if (!id) co_return not_found(kNoSuchItem);
   const auto items = co_await reader_.read(ReadItems{.after = *id - 1, .count = 1});
-  if (!items) co_return unavailable();
+  if (!items) co_return unavailable(items.error());
   if (items->empty() || items->front().id != *id) co_return not_found(kNoSuchItem);
   report(items->front());
   co_return json_response(item_json(items->front()));
@@ -121,7 +121,7 @@ ops::Task<ops::HttpResponse> ItemPages::page(ops::HttpRequest request) {
   const auto items =
       is_plain ? co_await reader_.read(ReadItems{.after = search->after.id, .count = count})
                : co_await searcher_.read(FindItems{.search = *search, .count = count});
-  if (!items) co_return unavailable();
+  if (!items) co_return unavailable(items.error());
   std::string body = R"({"items":[)";
   store::ItemPlace last = search->after;
   std::size_t described = 0;  // bytes

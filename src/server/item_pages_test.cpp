@@ -173,6 +173,7 @@ TEST_F(ItemPagesTest, AreUnavailableWithoutTheDatabase) {
   fails_ = true;
   const auto response = get("/items/3");
   EXPECT_EQ(response.status, 503U);
+  EXPECT_EQ(response.body, "gone\n") << "it says why";
   EXPECT_EQ(response.retry_after, "1");
 }
 

@@ -18,6 +18,7 @@ constexpr std::string_view kItems = "/items/";
 constexpr std::string_view kLedger = "/ledger";
 constexpr std::string_view kOrders = "/orders/";
 constexpr std::string_view kNoEntries = "there is no entry of such a product";
+constexpr std::string_view kBadEncoding = "two hexadecimal digits have to follow a percent sign";
 constexpr std::string_view kNoSuchOrder = "there is no such order of this product";
 
 struct ReadEntries {
@@ -42,10 +43,11 @@ std::optional<store::EntryPlace> place_parameter(const ops::HttpRequest& request
   return text ? read_place(*text) : store::EntryPlace();
 }
 
-// As they stand in a path or a query; none where no order can have that.
-std::vector<domain::OrderId> ids_of(std::string_view text, bool is_form) {
+// As they stand in a path or a query; none where no order can have that, nothing where it is not
+// percent-encoded as it should be.
+std::optional<std::vector<domain::OrderId>> ids_of(std::string_view text, bool is_form) {
   const auto decoded = ops::percent_decoded(text, is_form);
-  return decoded ? possible_ids(*decoded) : std::vector<domain::OrderId>();
+  return decoded ? std::optional(possible_ids(*decoded)) : std::nullopt;
 }
 
 }  // namespace
@@ -72,7 +74,8 @@ ops::Task<ops::HttpResponse> LedgerPages::of_product(ops::HttpRequest request) {
   const auto entries = co_await reader_.read(
       ReadEntries{.product = *product, .before = *before, .count = count + 1});
   if (!entries) {
-    co_return entries.error().fault == store::Fault::refused ? bad_request(wrong) : unavailable();
+    co_return entries.error().fault == store::Fault::refused ? bad_request(wrong)
+                                                             : unavailable(entries.error());
   }
   if (entries->empty() && !before->time) co_return not_found(kNoEntries);
   std::string body = fmt::format(R"({{"product_id":{},"entries":[)", *product);
@@ -94,9 +97,10 @@ ops::Task<ops::HttpResponse> LedgerPages::of_order(ops::HttpRequest request) {
   // Browsers take "." and ".." out of paths: such ids come as parameters.
   const std::string_view id = std::string_view(request.path).substr(kOrders.size());
   const auto parameter = ops::query_parameter(request.query, "order_id");
-  store::OrderSearch search{.ids = id.empty() && parameter ? ids_of(*parameter, true)
-                                                           : ids_of(id, false)};
-  if (search.ids.empty()) co_return not_found(kNoSuchOrder);
+  const auto ids = id.empty() && parameter ? ids_of(*parameter, true) : ids_of(id, false);
+  if (!ids) co_return bad_request(kBadEncoding);
+  if (ids->empty()) co_return not_found(kNoSuchOrder);
+  store::OrderSearch search{.ids = *ids};
   const auto product =
       read_product_id(ops::query_parameter(request.query, "product_id").value_or(""));
   if (!product) {
@@ -104,11 +108,13 @@ ops::Task<ops::HttpResponse> LedgerPages::of_order(ops::HttpRequest request) {
   }
   search.product = *product;
   if (const auto line = ops::query_parameter(request.query, "line_id")) {
-    search.lines = ids_of(*line, true);
-    if (search.lines.empty()) co_return not_found(kNoSuchOrder);
+    const auto lines = ids_of(*line, true);
+    if (!lines) co_return bad_request(kBadEncoding);
+    if (lines->empty()) co_return not_found(kNoSuchOrder);
+    search.lines = *lines;
   }
   auto entries = co_await reader_.read(ReadEntriesOfOrder{std::move(search)});
-  if (!entries) co_return unavailable();
+  if (!entries) co_return unavailable(entries.error());
   const auto stories = stories_of(*std::move(entries));
   if (stories.empty()) co_return not_found(kNoSuchOrder);
   std::string body = fmt::format(R"({{"product_id":{},"orders":[)", *product);

@@ -21,8 +21,8 @@ ops::HttpResponse bad_request(std::string_view what) {
   return {.status = 400, .body = fmt::format("{}\n", what)};
 }
 
-ops::HttpResponse unavailable() {
-  return {.status = 503, .body = "the database does not answer\n", .retry_after = "1"};
+ops::HttpResponse unavailable(const store::Error& error) {
+  return {.status = 503, .body = fmt::format("{}\n", error.what), .retry_after = "1"};
 }
 
 std::optional<std::int64_t> number_parameter(const ops::HttpRequest& request, std::string_view name,

@@ -22,8 +22,8 @@ ops::HttpResponse json_response(std::string body);
 ops::HttpResponse not_found(std::string_view what);
 ops::HttpResponse bad_request(std::string_view what);
 
-// 503 with Retry-After.
-ops::HttpResponse unavailable();
+// 503 with Retry-After, and why.
+ops::HttpResponse unavailable(const store::Error& error);
 
 // A parameter of the query as a number; its default where it is not given; nothing where it is not
 // within these bounds.

@@ -51,9 +51,10 @@ OUTAGE = (r"status of 503", r"ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RES
 class Shop:
     """A service with a client."""
 
-    def __init__(self, service, client):
+    def __init__(self, service, client, database):
         self.service = service
         self.client = client
+        self.database = database
 
     def add(self, quantity=10, **members):
         reply = self.client.item({"quantity": quantity, **members}).json
@@ -87,7 +88,7 @@ def open_shop(broker, database):
     queues = Queues.fresh()
     with Service(broker.url, database.url, queues) as service:
         with Client(broker.url, queues) as client:
-            yield Shop(service, client)
+            yield Shop(service, client, database)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -103,6 +104,11 @@ def shop(request, broker, folder):
 def order_address(order_id, product):
     written = order_id if isinstance(order_id, str) else json.dumps(order_id)
     return f"#/orders/{urllib.parse.quote(written, safe='')}?product_id={product}"
+
+
+def stock_chart(page):
+    """The same in words."""
+    return page.find("main canvas").get_attribute("aria-label")
 
 
 # The views.
@@ -180,11 +186,29 @@ def test_a_product_tells_what_became_of_it_and_goes_on_by_itself(shop, page):
     assert page.column("Reason")[0] == "broken"
     assert "Not enough stock" in page.column("Outcome")[2]
     page.wait_for_text("Blue T-shirt", "Low", "These are all: 5 entries.")
-    label = page.find("main canvas").get_attribute("aria-label")
-    assert "now 2, at least 0, at most 10" in label
+    assert "now 2, at least 2, at most 10" in stock_chart(page)
     shop.order(product, 2)
     page.wait_for(lambda: page.column("Left")[:2] == ["0", "2"], "the new entry")
     page.wait_for_text("Out")
+
+
+def test_the_chart_goes_on_from_what_was_archived(shop, page):
+    product = shop.add(1000)
+    shop.order(product, 3)
+    for day, outcome in (("01", "opening"), ("02", "accepted")):
+        shop.database.execute(
+            f"UPDATE inventory_ledger SET decided_at = '2026-01-{day} 00:00:00.000000'"
+            f" WHERE product_id = {product} AND outcome = '{outcome}'"
+        )
+    archived = run("archive", "--older-than", "1d", DATABASE_URL=shop.database.url)
+    assert archived.returncode == 0, archived.stderr
+    page.open(shop.service, f"#/items/{product}")
+    kinds = ["Balance brought forward", "Opening"]
+    page.wait_for(lambda: page.column("Kind") == kinds, "the balance")
+    assert "now 997, at least 997, at most 1,000" in stock_chart(page)
+    shop.order(product, 2)
+    page.wait_for(lambda: len(page.column("Kind")) == 3, "the new entry")
+    assert "now 995, at least 995, at most 1,000" in stock_chart(page)
 
 
 def test_older_entries_come_on_demand_and_stay(shop, page):

@@ -285,6 +285,7 @@ function entryOf(entry) {
     key: JSON.stringify([entry.kind, id, entry.line_id ?? null, entry.time]),
     time: time(entry.time),
     kind: ENTRY_KINDS[entry.kind] ?? capital(spaced(entry.kind)),
+    isOpening: entry.kind === "opening",
     isOfOrder: KINDS_OF_ORDERS.includes(entry.kind),
     id, // as its sender gave it: 42 and "42" differ; null: nobody did
     lineId: entry.line_id ?? null,

@@ -30,11 +30,20 @@ export class Entries {
   }
 
   // What was left after each entry, the oldest first, up to what there is now: points of a chart.
+  // An entry that does not say it, as that of what was archived, left what the next one began with.
   points(quantityNow, now) {
-    const kept = this.list.filter(({ time, left }) => time !== null && left !== null).toReversed();
-    if (kept.length === 0) return [];
-    const points = kept.map(({ time, left }) => ({ x: time.getTime(), y: left }));
-    points.unshift({ x: points[0].x, y: kept[0].left - kept[0].delta });
+    const points = [];
+    let next = quantityNow; // what the entry that comes next began with
+    let begins = null; // what the oldest one began with; null: an opening, or nobody knows
+    for (const { time, left, delta, isOpening } of this.list) {
+      const after = left ?? next;
+      next = after === null ? null : after - delta;
+      if (time === null || after === null) continue;
+      points.unshift({ x: time.getTime(), y: after });
+      begins = isOpening ? null : next;
+    }
+    if (points.length === 0) return [];
+    if (begins !== null) points.unshift({ x: points[0].x, y: begins });
     if (quantityNow !== null) {
       points.push({ x: Math.max(now, points.at(-1).x), y: quantityNow });
     }
