@@ -151,7 +151,9 @@ store::Result<void> check_holds(store::Reader& reader, std::size_t page, Compare
 
 }  // namespace
 
-store::Result<Compared> compare(store::Reader& reader, std::size_t page, const Reports& reports,
+store::Result<Compared> compare(store::Reader& reader, std::size_t page,
+                                const std::optional<domain::Partition>& partition,
+                                const Reports& reports,
                                 const std::function<void(const Compared&)>& progress) {
   if (auto begun = reader.begin(); !begun) {
     return std::unexpected(std::move(begun.error()));
@@ -200,6 +202,12 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page, const R
       const domain::Quantity total = next && has_sum ? next->quantity : 0;
       if (has_sum) sum = ledger.next();
       ++compared.products;
+      if (partition && !partition->holds(item.product)) {
+        ++compared.misplaced;
+        reports.of_misplaced(item.product,
+                             {.number = domain::partition_of(item.product, partition->count),
+                              .count = partition->count});
+      }
       if (total != item.quantity) {
         disagrees({item.product, item.quantity, total});
       }
@@ -220,14 +228,20 @@ namespace {
 // Prints what disagrees, and the counts in a last line. Returns the exit status: kExitDone if all
 // agree, kExitNo if anything disagrees, kExitFailed with the reason on standard error.
 int verify(const config::Configuration& configuration) {
-  const auto reader = server::open_reader(configuration.database, owner_of(configuration));
+  const store::TablesOwner owner = owner_of(configuration);
+  const auto reader = server::open_reader(configuration.database, owner);
   terminal::Progress progress("comparing", terminal::is_terminal(STDERR_FILENO));
   const auto print = [&](const auto& what) {
     progress.clear();
     fmt::print("{}\n", describe(what));
   };
+  const auto print_misplaced = [&](domain::ProductId product, const domain::Partition& its_own) {
+    progress.clear();
+    fmt::print("product {}: belongs to {}\n", product, store::display(its_own));
+  };
   const auto compared =
-      compare(*reader, kPage, {.of_stock = print, .of_hold = print},
+      compare(*reader, kPage, owner.partition,
+              {.of_stock = print, .of_hold = print, .of_misplaced = print_misplaced},
               [&](const Compared& so_far) { progress.update_share(so_far.share); });
   progress.clear();
   if (!compared) {
@@ -236,6 +250,9 @@ int verify(const config::Configuration& configuration) {
   fmt::print("{} products compared, {} disagree", compared->products, compared->disagreements);
   if (compared->holds > 0 || compared->flawed_holds > 0) {
     fmt::print("; {} holds, {} wrong", compared->holds, compared->flawed_holds);
+  }
+  if (compared->misplaced > 0) {
+    fmt::print("; {} in the wrong partition", compared->misplaced);
   }
   fmt::print("\n");
   return compared->agrees() ? kExitDone : kExitNo;
@@ -252,10 +269,11 @@ Command verify_command() {
       .name = "verify",
       .summary = "Compare the ledger with stock and holds",
       .description =
-          "Changes nothing, and may run beside a service or against a standby.\n\n"
-          "Example:\n  inventory-service verify --database-url sqlite:inventory.db\n\n"
-          "Exit codes: 0 all agrees; 1 something disagrees, one line each; 2 wrong command line or "
-          "setting;\n3 could not be done.",
+          "Changes nothing, and may run while a service runs, or on a standby.\n\n"
+          "Example:\n"
+          "  inventory-service verify --database-url sqlite:inventory.db\n\n"
+          "Exit codes: 0 all agrees; 1 something disagrees, one line each; 2 wrong command line\n"
+          "or setting; 3 could not be done.",
       .prepare = [](const Arguments&, const config::Configuration&) -> Prepared {
         return verify_each;
       },

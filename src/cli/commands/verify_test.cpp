@@ -100,9 +100,10 @@ Comparison compare_all(std::vector<Amount> stock, std::vector<Amount> ledger, st
   MemoryReader reader(std::move(stock), std::move(ledger));
   Comparison comparison;
   const auto compared =
-      compare(reader, page,
+      compare(reader, page, std::nullopt,
               {.of_stock = [&](const auto& one) { comparison.disagreements.push_back(one); },
-               .of_hold = [](const auto&) { FAIL() << "there is no hold"; }},
+               .of_hold = [](const auto&) { FAIL() << "there is no hold"; },
+               .of_misplaced = {}},
               [](const Compared&) {});
   EXPECT_TRUE(compared);
   comparison.compared = compared.value_or(Compared{});
@@ -130,12 +131,30 @@ TEST(Verify, FindsWhatDisagreesWhereverThePagesEnd) {
   }
 }
 
+TEST(Verify, FindsProductsOfAnotherPartition) {
+  MemoryReader reader({{-1, 1}, {3, 1}, {4, 0}, {7, 2}}, {{-1, 1}, {3, 1}, {7, 2}});
+  std::vector<std::pair<domain::ProductId, domain::Partition>> misplaced;
+  const auto compared = compare(
+      reader, 2, domain::Partition{.number = 3, .count = 4},
+      {.of_stock = [](const auto&) { FAIL() << "all add up"; },
+       .of_hold = [](const auto&) { FAIL() << "there is no hold"; },
+       .of_misplaced = [&](auto product,
+                           const auto& its_own) { misplaced.emplace_back(product, its_own); }},
+      [](const Compared&) {});
+  ASSERT_TRUE(compared);
+  EXPECT_THAT(misplaced, ElementsAre(std::pair(4, domain::Partition{.number = 0, .count = 4})));
+  EXPECT_EQ(compared->misplaced, 1U);
+  EXPECT_FALSE(compared->agrees());
+}
+
 TEST(Verify, FailsWhereAnyReadFails) {
   for (int fails_at = 1; fails_at <= 7; ++fails_at) {
     MemoryReader reader({{1, 1}, {2, 2}}, {{1, 1}, {2, 2}});
     reader.fails_at = fails_at;
-    EXPECT_FALSE(compare(reader, 1, {.of_stock = [](const auto&) {}, .of_hold = [](const auto&) {}},
-                         [](const Compared&) {}))
+    EXPECT_FALSE(
+        compare(reader, 1, std::nullopt,
+                {.of_stock = [](const auto&) {}, .of_hold = [](const auto&) {}, .of_misplaced = {}},
+                [](const Compared&) {}))
         << "call " << fails_at;
   }
 }
@@ -171,9 +190,10 @@ TEST(Verify, FindsHoldsThatTheLedgerDoesNotExplain) {
     reader.open_holds = holds;
     reader.lost[2] = "i7";
     std::vector<HoldFlaw> flaws;
-    const auto compared = compare(reader, page,
+    const auto compared = compare(reader, page, std::nullopt,
                                   {.of_stock = [](const auto&) { FAIL() << "the stock is right"; },
-                                   .of_hold = [&](const HoldFlaw& flaw) { flaws.push_back(flaw); }},
+                                   .of_hold = [&](const HoldFlaw& flaw) { flaws.push_back(flaw); },
+                                   .of_misplaced = {}},
                                   [](const Compared&) {});
     ASSERT_TRUE(compared);
     EXPECT_THAT(
