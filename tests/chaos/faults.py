@@ -56,6 +56,18 @@ def _service_frozen(world, chance):
         process.send_signal(signal.SIGCONT)
 
 
+@contextlib.contextmanager
+def _partition_full(world, chance):
+    """Its queue takes nothing: the router keeps what is for it, and passes on what is for others."""
+    queue = f"{world.queues.order}.{chance.randrange(world.partitions)}"
+    full = '{"max-length": 0, "overflow": "reject-publish"}'
+    world.broker.control("set_policy", "full", f"^{queue}$", full, "--apply-to", "queues")
+    try:
+        yield
+    finally:
+        world.broker.control("clear_policy", "full")
+
+
 # Servers
 
 
@@ -355,6 +367,10 @@ SERVICE = [
     Fault("service killed", "service", (0, 0), _service_killed),
     Fault("service stopped", "service", (0, 1), _service_stopped),
     Fault("service frozen", "service", (1, 8), _service_frozen),
+]
+PARTITIONS = [
+    Fault("queue of a partition full", "broker", (1, 8), _partition_full),
+    Fault("queue of a partition full", "broker", (1, 15), _partition_full),
 ]
 BROKER = [
     Fault("broker killed", "broker", (0, 2), _killed(_broker)),

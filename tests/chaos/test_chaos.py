@@ -4,6 +4,7 @@ Each test is a scenario; a seed decides what is asked and what fails, and in whi
 """
 
 import contextlib
+import functools
 import os
 import types
 import uuid
@@ -16,8 +17,8 @@ from database import Postgres, Sqlite
 from gate import Gate
 from patroni_cluster import PatroniCluster
 from servers import Server
-from service import Queues, Service
-from traffic import RequestsOfVersion1
+from service import Queues, Router, Service, run
+from traffic import RequestsOfPartitions, RequestsOfVersion1
 from waiting import wait_for
 from world import World
 
@@ -34,33 +35,90 @@ def through(gate, url, server):
     return url.replace(str(server.port), str(gate.port)) + "?heartbeat=2"
 
 
+@contextlib.contextmanager
+def servers_behind_gates(broker, folder):
+    """A PostgreSQL, and gates before it and the broker: as parts of a world."""
+    with (
+        Server("postgres", folder) as postgres,
+        Gate(broker.port) as broker_gate,
+        Gate(postgres.port) as database_gate,
+    ):
+        yield {
+            "broker": broker,
+            "broker_gate": broker_gate,
+            "database_server": postgres,
+            "database_gate": database_gate,
+        }
+
+
+def world_of(servers, database, **parts):
+    """Its services reach both servers through the gates."""
+    broker, postgres = servers["broker"], servers["database_server"]
+    service_urls = (
+        through(servers["broker_gate"], broker.url, broker),
+        database.url.replace(str(postgres.port), str(servers["database_gate"].port)),
+    )
+    return World(Queues.fresh(), database, [broker.url], service_urls, **servers, **parts)
+
+
 def test_with_postgres(broker, folder, rounds):
-    with contextlib.ExitStack() as stack:
-        postgres = stack.enter_context(Server("postgres", folder / "postgres"))
-        broker_gate = stack.enter_context(Gate(broker.port))
-        database_gate = stack.enter_context(Gate(postgres.port))
+    def make_faults(world, chance, say):
+        everything = faults.SERVICE + faults.BROKER + faults.DATABASE
+        faults.happen(world, everything + faults.CLIENTS + faults.ROWS, chance, say)
 
-        def make_faults(world, chance, say):
-            everything = faults.SERVICE + faults.BROKER + faults.DATABASE
-            faults.happen(world, everything + faults.CLIENTS + faults.ROWS, chance, say)
-
+    with servers_behind_gates(broker, folder / "postgres") as servers:
         for seed in rounds:
-            database = Postgres.new_schema(postgres.url)
-            world = World(
-                Queues.fresh(),
-                database,
-                [broker.url],
-                (
-                    through(broker_gate, broker.url, broker),
-                    database.url.replace(str(postgres.port), str(database_gate.port)),
-                ),
-                events=EVENTS[seed % 2],
-                broker=broker,
-                broker_gate=broker_gate,
-                database_server=postgres,
-                database_gate=database_gate,
-            )
+            database = Postgres.new_schema(servers["database_server"].url)
+            world = world_of(servers, database, events=EVENTS[seed % 2])
             rounds.add(world.run(seed, make_faults, "with postgres"))
+
+
+PARTITIONS = 4
+ROUTERS = 2
+TABLES = ("inventory", "inventory_ledger", "inventory_hold")
+
+
+def divided_database(server):
+    """A database with a schema for each partition, and views of all of them together."""
+    database = Postgres.new_database(server.url)
+    migrated = run("migrate", DATABASE_URL=database.url, INVENTORY_PARTITION=f"all/{PARTITIONS}")
+    assert migrated.returncode == 0, migrated.stderr
+    database.execute("CREATE SCHEMA whole")
+    for table in TABLES:
+        parts = " UNION ALL ".join(
+            f"SELECT * FROM inventory_{number}.{table}" for number in range(PARTITIONS)
+        )
+        database.execute(f"CREATE VIEW whole.{table} AS {parts}")
+    database.execute(
+        f"ALTER DATABASE {database.url.rsplit('/', 1)[1]} SET search_path = whole, public"
+    )
+    return database
+
+
+def part(number, amqp_url, database_url, queues, options):
+    """Two routers, and an instance for each partition; two for the first."""
+    if number < ROUTERS:
+        return Router(amqp_url, queues, PARTITIONS, options)
+    own = f"--partition={(number - ROUTERS) % PARTITIONS}/{PARTITIONS}"
+    return Service(amqp_url, database_url, queues, [*options, own])
+
+
+def test_with_partitions(broker, folder, rounds):
+    def make_faults(world, chance, say):
+        servers = faults.BROKER + faults.DATABASE[:4]
+        faults.happen(world, faults.SERVICE + faults.PARTITIONS + servers, chance, say)
+
+    with servers_behind_gates(broker, folder / "postgres-of-partitions") as servers:
+        for seed in rounds:
+            world = world_of(
+                servers,
+                divided_database(servers["database_server"]),
+                instances=ROUTERS + PARTITIONS + 1,
+                partitions=PARTITIONS,
+                make_service=part,
+                requests=functools.partial(RequestsOfPartitions, partitions=PARTITIONS),
+            )
+            rounds.add(world.run(seed, make_faults, "with partitions"))
 
 
 VERSION_1 = os.environ.get("INVENTORY_TEST_VERSION_1")

@@ -243,6 +243,23 @@ class Requests:
         return request
 
 
+class RequestsOfPartitions(Requests):
+    """No order has items of several partitions."""
+
+    def __init__(self, chance, few, many, partitions):
+        super().__init__(chance, few, many)
+        self.partitions = partitions
+
+    def _new_basket(self):
+        order = self._new_order()
+        number = order["product_id"] % self.partitions
+        near = [product for product in self.many if product % self.partitions == number]
+        count = min(len(near), self.chance.randint(1, 3))
+        products = {order["product_id"], *self.chance.sample(near, count)}
+        items = [{"product_id": product, "quantity": order["quantity"]} for product in products]
+        return {"order_id": order["order_id"], "items": items}
+
+
 class RequestsOfVersion1(Requests):
     """What 1.0 knows, until `knows_all`."""
 

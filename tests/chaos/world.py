@@ -35,6 +35,7 @@ class World:
         self.events = parts.pop("events", None)  # levels or all, if somebody listens
         self.requests = parts.pop("requests", Requests)
         self.make_service = parts.pop("make_service", lambda _, *arguments: Service(*arguments))
+        self.partitions = parts.pop("partitions", 0)  # 0: an undivided stock
         self.listener = None
         self.figures = collections.Counter()
         self.services = []
@@ -149,15 +150,29 @@ class World:
         for queue in self._request_queues():
             kept = f"{queue}.undelivered"
             options = [*self.queues.options(), f"--queue={kept}"]
-            done = run("dead-letters", "replay", *options, AMQP_URL=self.service_urls[0])
+            done = run(
+                "dead-letters", "replay", *options, AMQP_URL=self.service_urls[0], **self._partition()
+            )
             if "has the service been started" in done.stderr:
                 continue  # there is none where nothing was kept
             assert done.returncode == 0, done.stdout + done.stderr
             say(f"sent on: {done.stdout.strip()}")
             self.figures["rounds in which an operator sent kept replies on"] += 1
 
+    def _queues_of(self, name):
+        """Where requests of a kind lie, and whose dead letters are looked at."""
+        queue = getattr(self.queues, name)
+        divided = [f"{queue}.{number}" for number in range(self.partitions)]
+        if name == "expiry" and divided:
+            return divided  # no router takes from it
+        return [queue, *divided]
+
+    def _partition(self):
+        """For tools: all of them."""
+        return {"INVENTORY_PARTITION": f"all/{self.partitions}"} if self.partitions else {}
+
     def _request_queues(self):
-        return [getattr(self.queues, name) for name in promises.INVALID]
+        return [queue for name in promises.INVALID for queue in self._queues_of(name)]
 
     def _look_at_queues(self):
         queues = [*self._request_queues(), self.queues.order_response, self.traffic.reply_to]
@@ -187,8 +202,7 @@ class World:
 
     def _wait_for_empty_queues(self):
         """Also of what an instance has in hand."""
-        for name in promises.INVALID:
-            queue = getattr(self.queues, name)
+        for queue in self._request_queues():
             wait_for(
                 lambda queue=queue: self._queue_info(queue, "messages") == "[{messages, 0}]",
                 f"{queue} is empty",
@@ -207,16 +221,19 @@ class World:
     def _check(self, opening):
         with Client(self.broker_urls[0]) as client:
             self._wait_for_empty_queues()  # also of what instances had in hand at their end
-            dead_queues = {name: f"{getattr(self.queues, name)}.dlq" for name in promises.INVALID}
-            dead = {
-                name: {message.properties.correlation_id for message in _take_all(client, queue)}
-                for name, queue in dead_queues.items()
-            }
-            for queue in (*vars(self.queues).values(), *dead_queues.values(), self.traffic.reply_to):
+            dead = {name: set() for name in promises.INVALID}
+            for name, letters in dead.items():
+                for queue in self._queues_of(name):
+                    if client.exists(f"{queue}.dlq"):
+                        found = _take_all(client, f"{queue}.dlq")
+                        letters.update(message.properties.correlation_id for message in found)
+                    client.channel.queue_delete(f"{queue}.dlq")
+                    client.channel.queue_delete(queue)
+            for queue in (*vars(self.queues).values(), self.traffic.reply_to):
                 client.channel.queue_delete(queue)
             if self.listener:
                 self.listener.remove(client.channel)
-        verified = run("verify", DATABASE_URL=self.database.url)
+        verified = run("verify", DATABASE_URL=self.database.url, **self._partition())
         assert verified.returncode == 0, verified.stdout + verified.stderr
         books = promises.Books.read(self.database)
         self.figures.update(promises.check(self.traffic, opening, books, dead, self.listener))

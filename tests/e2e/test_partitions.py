@@ -9,6 +9,7 @@ import pytest
 
 from client import Client, new_id
 from database import Postgres
+from servers import Server
 from service import Queues, Service, run
 
 COUNT = 4
@@ -141,6 +142,56 @@ def test_what_is_for_another_partition_is_refused(broker, queues, url):
         assert reply["message"] == f"Invalid order: {why}"
 
 
+@contextlib.contextmanager
+def two_servers(folder):
+    """PostgreSQL servers for the even and for the odd partitions, and the URL of all four."""
+    even = Server("postgres", folder / "even", LISTEN_ADDRESSES="127.0.1.0,127.0.1.2")
+    odd = Server("postgres", folder / "odd", LISTEN_ADDRESSES="127.0.1.1,127.0.1.3")
+    with even:
+        odd.port = even.port
+        with odd:
+            yield (
+                (even, odd),
+                f"postgresql://postgres@127.0.1.{{partition}}:{even.port}/postgres",
+            )
+
+
+def test_partitions_lie_on_two_servers_and_one_goes_on_without_the_other(broker, queues, folder):
+    with two_servers(folder) as ((even, odd), url):
+        everywhere = {"broker": broker, "database": url, "queues": queues}
+        assert command("migrate", **everywhere).returncode == 0
+        with serving(broker, url, queues), Client(broker.url, queues) as client:
+            products = [add(client, queues, number) for number in range(COUNT)]
+
+            def order(product, **more):
+                request = {"order_id": new_id(), "product_id": product, "quantity": 1} | more
+                return client.call(f"{queues.order}.{product % COUNT}", request).json["success"]
+
+            assert all(order(product) for product in products)
+            assert all(order(product, hold_seconds=600) for product in products)
+            listed = command("stock", "--json", **everywhere).stdout.splitlines()
+            items = {item["id"]: item["quantity"] for item in map(json.loads, listed)}
+            assert items == dict.fromkeys(products, 8)
+            for server, numbers in ((even, {0, 2}), (odd, {1, 3})):
+                schemas = Postgres(server.url).query(
+                    "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'inventory!_%' ESCAPE '!'"
+                )
+                assert {name for (name,) in schemas} == {f"inventory_{n}" for n in numbers}
+
+            odd.stop()
+            waiting = {"order_id": new_id(), "product_id": products[1], "quantity": 1}
+            client.publish(f"{queues.order}.1", waiting, reply_to=client.reply_to)
+            for number in (0, 2):
+                assert order(products[number])
+            assert command("verify", **everywhere).returncode == 3
+            odd.start()
+            assert client.receive().json["success"]
+            assert order(products[3])
+        verified = command("verify", **everywhere)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        assert verified.stdout.count("1 products compared, 0 disagree; 1 holds, 0 wrong") == COUNT
+
+
 def test_a_hold_comes_back_in_its_partition(broker, queues, postgres):
     database = Postgres.new_database(postgres.url)
     with serving(broker, database.url, queues, [2]), Client(broker.url, queues) as client:
@@ -239,6 +290,24 @@ def test_tables_know_whose_they_are(broker, queues, postgres, folder):
     reverse = command("migrate", database=file, partition="0/1")
     assert reverse.returncode == 3
     assert "those of an undivided stock, not of partition 0 of 1" in reverse.stderr
+
+
+def test_verify_finds_products_of_another_partition(postgres):
+    database = Postgres.new_database(postgres.url)
+    assert command("migrate", database=database.url).returncode == 0
+    for product in (6, 7, -1):  # of partitions 2, 3 and 3
+        database.execute(
+            "INSERT INTO inventory_3.inventory (id, quantity, created_at)"
+            f" VALUES ({product}, 0, now())"
+        )
+    found = command("verify", database=database.url, partition=f"3/{COUNT}")
+    assert found.returncode == 1, found.stderr
+    assert found.stdout.splitlines() == [
+        f"product 6: belongs to partition 2 of {COUNT}",
+        "3 products compared, 0 disagree; 1 in the wrong partition",
+    ]
+    assert command("verify", database=database.url).returncode == 1
+    assert command("verify", database=database.url, partition=f"2/{COUNT}").returncode == 0
 
 
 def test_settings_that_do_not_fit_are_refused(folder):

@@ -136,10 +136,16 @@ class Client:
 
     def count(self, queue):
         """How many messages of a queue are ready, that is, not delivered to a consumer."""
+        return self._look_at(queue).message_count
+
+    def consumers(self, queue):
+        return self._look_at(queue).consumer_count
+
+    def _look_at(self, queue):
         channel = self.connection.channel()
-        count = channel.queue_declare(queue, passive=True).method.message_count
+        found = channel.queue_declare(queue, passive=True).method
         channel.close()
-        return count
+        return found
 
 
 def with_id(correlation_id):

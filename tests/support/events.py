@@ -25,7 +25,8 @@ class Cache:
         assert properties.delivery_mode == 2
         del event["time"]
         if event["id"] in self.by_id:
-            assert self.by_id[event["id"]] == (key, event), "two events with one id"
+            before = self.by_id[event["id"]]
+            assert before == (key, event), f"two events with one id: {before}, {(key, event)}"
             return event["data"]
         self.by_id[event["id"]] = (key, event)
         data = event["data"]
