@@ -45,7 +45,7 @@ install(
   RENAME inventory-service)
 install(FILES ${PROJECT_BINARY_DIR}/changelog.gz ${PROJECT_BINARY_DIR}/CHANGELOG.md.gz
               ${PACKAGING}/debian/copyright docs/README.md docs/contract.md docs/holds.md
-              docs/holds.svg docs/clients.md docs/install.md docs/configure.md docs/run.md
+              docs/holds.svg docs/clients.md docs/install.md docs/configure.md docs/run.md docs/stock.md
               docs/clusters.md docs/console.md docs/monitor.md docs/alerts.md docs/dead-letters.md docs/recover.md
               docs/ledger.md docs/moving-over.md docs/scale.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -15,9 +15,10 @@ namespace {
 constexpr std::string_view kProgram = "inventory-service";
 
 constexpr const char* kFooter =
-    R"(Sources of a setting, the first that has it: flag, environment, file, default. An empty
-variable counts as not set. AMQP_URL_FILE and DATABASE_URL_FILE name files that hold the URLs,
-with their passwords. A settings file holds lines such as
+    R"(A setting is taken from the first of these that has it: flag, environment variable, settings
+file, default. An empty variable counts as not set. AMQP_URL_FILE, DATABASE_URL_FILE and
+READ_DATABASE_URL_FILE name files that contain the URLs with their passwords. A settings file has
+lines such as
   prefetch = 2000
   order-queue = "orders"
 
@@ -34,8 +35,9 @@ Examples:
   inventory-service dead-letters list
   inventory-service --print-config
 
-Exit codes: 0 done; 1 done, and the answer is no (rejected, or something is left); 2 wrong command
-line or setting; 3 could not be done (no broker, no database, no answer).)";
+Exit codes: 0 done; 1 done, but the answer is no (a request was rejected, or something is left or
+disagrees); 2 wrong command line or setting;
+3 could not be done (no broker, no database, no answer).)";
 
 constexpr const char* kSettingsHint =
     "Settings, such as --amqp-url or --config: see inventory-service --help.";

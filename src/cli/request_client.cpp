@@ -153,7 +153,7 @@ bool is_success(std::string_view reply) {
 }
 
 Option timeout_option(std::string_view of_what) {
-  return {"--timeout", "SECONDS", fmt::format("wait so long for {} (default 10)", of_what)};
+  return {"--timeout", "SECONDS", fmt::format("maximum wait for {} (default 10)", of_what)};
 }
 
 std::expected<std::chrono::seconds, std::string> read_timeout(const Arguments& given) {

@@ -69,17 +69,17 @@ std::expected<AddOptions, std::string> read_add(const Arguments& given) {
 Command add_command() {
   return {
       .name = "add",
-      .summary = "Ask for an item to be added, and print the reply",
+      .summary = "Add an item, and print the reply",
       .description =
-          "Example:\n  inventory-service add --quantity 10 --description \"Blue T-shirt, size "
-          "M\"\n\n"
+          "Example:\n"
+          "  inventory-service add --quantity 10 --description \"Blue T-shirt, size M\"\n\n"
           "Exit codes: 0 added; 1 rejected; 2 wrong command line or setting; 3 no answer in time.",
       .options = {{"--quantity", "N",
                    fmt::format("stock of the item, from 0 to {}; required", contract::kIntegerMax)},
                   {"--description", "TEXT",
-                   fmt::format("of the item, at most {} bytes", kDescriptionBytesMax)},
-                  {"--product-id", "N", "the item's id; one that is free if not given"},
-                  {"--low-stock", "N", "at and below this quantity, stock is called low"},
+                   fmt::format("description of the item, at most {} bytes", kDescriptionBytesMax)},
+                  {"--product-id", "N", "the item's id; chosen by the service if not given"},
+                  {"--low-stock", "N", "at and below this quantity, the stock is called low"},
                   timeout_option("the reply")},
       .prepare = prepare_add,
   };

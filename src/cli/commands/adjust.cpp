@@ -99,17 +99,17 @@ Command adjust_command() {
       .name = "adjust",
       .summary = "Change or set the stock of a product, and print the reply",
       .description =
-          "For deliveries, losses, corrections and counts. The ledger keeps each with its "
-          "reason.\n\n"
+          "For deliveries, losses, corrections and counts. The ledger keeps each adjustment with\n"
+          "its reason.\n\n"
           "Examples:\n"
           "  inventory-service adjust --product-id 1 --change +5 --reason \"delivery 17\"\n"
           "  inventory-service adjust --product-id 1 --set-to 20 --expected 18\n\n"
-          "Exit codes: 0 adjusted; 1 rejected; 2 wrong command line or setting; 3 no answer in "
+          "Exit codes: 0 adjusted; 1 rejected; 2 wrong command line or setting; 3 no answer in\n"
           "time.",
       .options = {{"--product-id", "N", fmt::format("from 1 to {}; required", kIntegerMax)},
-                  {"--change", "N", "add this many, or take them away: +5, -3; this,"},
-                  {"--set-to", "N", "or this: set the stock, from 0"},
-                  {"--expected", "N", "set it only if this is what there is"},
+                  {"--change", "N", "add or remove this quantity: +5, -3; either this"},
+                  {"--set-to", "N", "or this: set the stock to this quantity, 0 or more"},
+                  {"--expected", "N", "with --set-to: set the stock only if it is this now"},
                   {"--reason", "TEXT",
                    fmt::format("kept in the ledger; at most {} bytes", kReasonBytesMax)},
                   {"--adjustment-id", "ID",

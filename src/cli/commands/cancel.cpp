@@ -27,12 +27,13 @@ Command cancel_command() {
       .name = "cancel",
       .summary = "Cancel an order, and print the reply",
       .description =
-          "Puts what the order took back on stock, once, however often it is asked for. Of an "
-          "order "
-          "that is\nnot known, nothing is given back, and it is rejected when it comes.\n\n"
-          "Examples:\n  inventory-service cancel --order-id 123 --product-id 1\n"
+          "Gives back the stock that the order took, once, however often the command is repeated.\n"
+          "If the order has not come yet, nothing is given back, and it is rejected when it\n"
+          "comes.\n\n"
+          "Examples:\n"
+          "  inventory-service cancel --order-id 123 --product-id 1\n"
           "  inventory-service cancel --order-id A-17 --item 1 --item 5\n\n"
-          "Exit codes: 0 cancelled; 1 rejected; 2 wrong command line or setting; 3 no answer in "
+          "Exit codes: 0 cancelled; 1 rejected; 2 wrong command line or setting; 3 no answer in\n"
           "time.",
       .options = order_request_options(Quantities::optional),
       .prepare = prepare_cancel,

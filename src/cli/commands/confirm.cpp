@@ -27,12 +27,14 @@ Command confirm_command() {
       .name = "confirm",
       .summary = "Confirm an order that holds stock, and print the reply",
       .description =
-          "Makes the hold of an order final, of all items that are named or of none. It is "
-          "rejected if\nthe hold is over, or the order was cancelled, rejected, or never seen. An "
-          "order that was\nplaced without a hold is as good as confirmed.\n\n"
-          "Examples:\n  inventory-service confirm --order-id 123 --product-id 1\n"
+          "Makes an order's hold final, for all items that are named or for none. The\n"
+          "confirmation is rejected if the hold is over, or the order was cancelled, rejected, or\n"
+          "never seen. An order that was placed without a hold can be confirmed too, which\n"
+          "changes nothing.\n\n"
+          "Examples:\n"
+          "  inventory-service confirm --order-id 123 --product-id 1\n"
           "  inventory-service confirm --order-id A-17 --item 1 --item 5\n\n"
-          "Exit codes: 0 confirmed; 1 rejected; 2 wrong command line or setting; 3 no answer in "
+          "Exit codes: 0 confirmed; 1 rejected; 2 wrong command line or setting; 3 no answer in\n"
           "time.",
       .options = order_request_options(Quantities::optional),
       .prepare = prepare_confirm,

@@ -190,23 +190,25 @@ Command ledger_command() {
       .name = "ledger",
       .summary = "Print what became of a product, or of an order, the newest first",
       .description =
-          "Each decision with the id that its sender gave (42 is a number, \"42\" a string), by "
-          "how much it changed\n"
-          "the stock, and what was left. With --order-id only those of that order, with all of its "
-          "lines, and\n"
-          "whether it is held, and until when. Changes nothing, and may run beside a service or "
-          "against a standby.\n\n"
-          "Examples:\n  inventory-service ledger --product-id 1\n"
+          "Prints each decision with the id that its sender gave (42 is a number, \"42\" is a\n"
+          "string), the change of stock, and the stock after it. With --order-id, prints only the\n"
+          "decisions about that order, with all of its lines, and for each line whether it is\n"
+          "held, and until when. Changes nothing, and may run while a service runs, or on a\n"
+          "standby.\n\n"
+          "Examples:\n"
+          "  inventory-service ledger --product-id 1\n"
           "  inventory-service ledger --product-id 1 --order-id A-17 --json\n\n"
-          "Exit codes: 0 printed; 1 there is no such entry; 2 wrong command line or setting; 3 "
+          "Exit codes: 0 printed; 1 there is no such entry; 2 wrong command line or setting; 3\n"
           "failed.",
-      .options = {{"--product-id", "N", "of this product; required"},
-                  {"--order-id", "ID", "only of this order, whether it is a number or a string"},
-                  {"--line-id", "ID", "only of this line of it"},
-                  {"--limit", "N", "at most so many (default: 100)"},
-                  {"--before", "PLACE", "only older ones: a place that was printed"},
+      .options = {{"--product-id", "N", "the product; required"},
+                  {"--order-id", "ID", "only this order, whether its id is a number or a string"},
+                  {"--line-id", "ID", "only this line of the order"},
+                  {"--limit", "N", "at most this many entries (default: 100)"},
+                  {"--before", "PLACE",
+                   "only older entries, from a place that an earlier run printed"},
                   {"--json", "",
-                   "a JSON object each, in a line; of an order, one for each line of it"}},
+                   "a JSON object in each line of output; with --order-id, one for each line of "
+                   "the order"}},
       .prepare =
           [](const Arguments& given, const config::Configuration& configuration) {
             return prepared_for(read_ledger(given), configuration, ledger_products, ledger);

@@ -155,14 +155,15 @@ Command migrate_command() {
       .name = "migrate",
       .summary = "Bring the database's schema up to date",
       .description =
-          "Looks first: what keeps a table of another program from being adopted is said, a line "
-          "each, and\nthen nothing is changed.\n\n"
-          "Examples:\n  inventory-service migrate --database-url sqlite:inventory.db\n"
+          "Checks first whether an existing table of another program can be adopted. If not, it\n"
+          "prints one line for each obstacle, and changes nothing.\n\n"
+          "Examples:\n"
+          "  inventory-service migrate --database-url sqlite:inventory.db\n"
           "  inventory-service migrate --dry-run\n"
           "  inventory-service migrate --partition all/16\n\n"
-          "Exit codes: 0 up to date, or would be; 1 of --dry-run: something is in the way; 2 wrong "
-          "command\nline or setting; 3 failed.",
-      .options = {{"--dry-run", "", "print what it would do, and do nothing"},
+          "Exit codes: 0 up to date, or would be; 1 of --dry-run: there are obstacles; 2 wrong\n"
+          "command line or setting; 3 failed.",
+      .options = {{"--dry-run", "", "print what it would do, and change nothing"},
                   {"--from-undivided", "",
                    "move the undivided stock of this PostgreSQL database into the partitions of\n"
                    "--partition all/COUNT; stop all services before"}},

@@ -157,17 +157,19 @@ std::vector<Option> order_request_options(Quantities quantities) {
   std::vector<Option> options{
       {"--product-id", "N", fmt::format("from 1 to {}; or use --item", kIntegerMax)},
       {"--quantity", "N",
-       is_new ? fmt::format("from 1 to {}", kIntegerMax) : "if given, it must be what was ordered"},
+       is_new ? fmt::format("from 1 to {}", kIntegerMax)
+              : "optional; must be the quantity that was ordered"},
       {"--item", is_new ? "PRODUCT:QUANTITY" : "PRODUCT[:QUANTITY]",
-       fmt::format("one of several items, at most {}", kItemsMax), true},
+       fmt::format("an item of the order; repeat it for several items, at most {}", kItemsMax),
+       true},
       {"--order-id", "ID",
        is_new ? ids + ";\nthe same id is the same order; a new UUID if not given"
               : ids + "; required"},
-      {"--line-id", "ID", "tells lines of one order for the same product apart"}};
+      {"--line-id", "ID", "the line of the order, if it has several lines for one product"}};
   if (is_new) {
     options.push_back(
         {"--hold", "TIME",
-         "takes the stock for so long, from 1s to 30d, such as 15m;\nconfirm it in time"});
+         "hold the stock for this time, from 1s to 30d, such as 15m;\nconfirm the order in time"});
   }
   options.push_back(timeout_option("the reply"));
   return options;

@@ -11,12 +11,13 @@ namespace inventory::cli {
 Command serve_command() {
   return {
       .name = "serve",
-      .summary = "Decide orders and the other requests until SIGTERM or SIGINT",
+      .summary = "Decide orders and other requests until SIGTERM or SIGINT",
       .description =
           "Brings the database's schema up to date first.\n\n"
-          "Example:\n  inventory-service serve --database-url sqlite:inventory.db\n\n"
-          "Exit codes: 0 stopped when asked to; 1 stopped at once, by a second signal;\n"
-          "2 wrong command line or setting; 3 failed.",
+          "Example:\n"
+          "  inventory-service serve --database-url sqlite:inventory.db\n\n"
+          "Exit codes: 0 stopped when asked to; 1 stopped by a second signal, or the time of\n"
+          "--shutdown-budget was over; 2 wrong command line or setting; 3 failed.",
       .prepare = [](const Arguments&, const config::Configuration& configuration) -> Prepared {
         if (configuration.partitions && !configuration.partitions->number) {
           return std::unexpected(fmt::format(

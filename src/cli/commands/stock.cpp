@@ -186,22 +186,22 @@ std::expected<StockOptions, std::string> read_stock(const Arguments& given) {
 Command stock_command() {
   return {
       .name = "stock",
-      .summary = "Print the items and what is left of them",
+      .summary = "Print the items and their stock",
       .description =
-          "As the database has them now; changes nothing, and may run beside a service or against "
-          "a standby.\n\n"
-          "Examples:\n  inventory-service stock --product-id 1\n"
+          "Reads the database. Changes nothing, and may run while a service runs, or on a\n"
+          "standby.\n\n"
+          "Examples:\n"
+          "  inventory-service stock --product-id 1\n"
           "  inventory-service stock --json --after 100 --limit 50\n"
           "  inventory-service stock --csv > stock.csv   for a stocktake: fill in the column "
-          "counted, "
-          "and import it\n\n"
-          "Exit codes: 0 printed; 1 there is no such product; 2 wrong command line or setting; 3 "
+          "counted, and import it\n\n"
+          "Exit codes: 0 printed; 1 there is no such product; 2 wrong command line or setting; 3\n"
           "failed.",
-      .options = {{"--product-id", "N", "only this one"},
-                  {"--after", "N", "only those with a higher id"},
-                  {"--limit", "N", "at most so many"},
-                  {"--json", "", "a JSON object each, in a line"},
-                  {"--csv", "", "a file to count with, which import takes"}},
+      .options = {{"--product-id", "N", "only this product"},
+                  {"--after", "N", "only items with a higher id"},
+                  {"--limit", "N", "at most this many items"},
+                  {"--json", "", "a JSON object in each line"},
+                  {"--csv", "", "a CSV file for a stocktake, which import reads"}},
       .prepare = prepare_stock,
   };
 }

@@ -12,70 +12,75 @@ Prepared prepare(const Arguments& given, const config::Configuration& configurat
   return prepared(read_dead_letters(given, kAction, configuration), dead_letters);
 }
 
-Option limit_option() { return {"--limit", "N", "at most so many of a queue"}; }
-Option json_option() { return {"--json", "", "a JSON object each, in a line, with all it holds"}; }
-Option dry_run_option() { return {"--dry-run", "", "print what it would do, and do nothing"}; }
+Option limit_option() { return {"--limit", "N", "at most this many letters of each queue"}; }
+Option json_option() {
+  return {"--json", "", "a JSON object in each line, with everything that the letter has"};
+}
+Option dry_run_option() { return {"--dry-run", "", "print what it would do, and change nothing"}; }
 
 // Which letters are meant, and the options of one action.
 std::vector<Option> options_with(std::vector<Option> more) {
   std::vector<Option> all{
       {"--queue", "QUEUE",
-       "the request queue whose dead letters are meant (default all); or one of "
+       "only dead letters of this request queue (default: all);\nor a queue of "
        "replies that were kept, such as order_validate.undelivered"},
       {"--reason", "REASON",
-       "only those for this reason: invalid, too-large, refused, undelivered; or, where the broker "
-       "has done it, delivery-limit, expired, maxlen, rejected"},
-      {"--older-than", "AGE", "only those that failed so long ago: 90s, 5m, 2h, 7d"},
-      {"--newer-than", "AGE", "only those that failed since"},
-      {"--failed-at", "TIME", "only those whose header failed-at is this"},
-      {"--text", "TEXT", "only those with this text in body or error-message"},
-      {"--id", "ID", "only those with this message_id or correlation_id"}};
+       "only letters with this reason: invalid, too-large, refused, undelivered;\n"
+       "or, if the broker dead-lettered them, delivery-limit, expired, maxlen, rejected"},
+      {"--older-than", "AGE", "only letters that failed longer ago than this: 90s, 5m, 2h, 7d"},
+      {"--newer-than", "AGE", "only letters that failed less long ago than this"},
+      {"--failed-at", "TIME", "only letters with this header failed-at"},
+      {"--text", "TEXT", "only letters with this text in the body or in error-message"},
+      {"--id", "ID", "only letters with this message_id or correlation_id"}};
   all.insert(all.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   return all;
 }
 
 Command list() {
   return {.name = "list",
-          .summary = "Print what is there: a line each",
+          .summary = "Print the letters, one in each line",
           .description = "Exit codes: 0 done; 2 wrong command line or setting; 3 failed.",
           .options = options_with({limit_option(), json_option()}),
           .prepare = prepare<Action::list>};
 }
 
 Command show() {
-  return {.name = "show",
-          .summary = "Print one letter whole: properties, headers, body",
-          .description =
-              "The first that matches.\n\nExit codes: 0 shown; 1 there is none; 2 wrong "
-              "command line or setting; 3 failed.",
-          .options = options_with(
-              {{"--position", "N", "the one at this position; needs --queue"}, json_option()}),
-          .prepare = prepare<Action::show>};
+  return {
+      .name = "show",
+      .summary = "Print one letter in full: properties, headers, body",
+      .description =
+          "Prints the first letter that matches.\n\nExit codes: 0 shown; 1 there is none; 2 wrong "
+          "command line or setting; 3 failed.",
+      .options = options_with(
+          {{"--position", "N", "the letter at this position; needs --queue"}, json_option()}),
+      .prepare = prepare<Action::show>};
 }
 
 Command replay() {
   return {.name = "replay",
-          .summary = "Send requests to their queue again",
+          .summary = "Send the requests to their queue again",
           .description =
-              "A letter is removed when the broker has confirmed its copy. May be interrupted at "
-              "any point:\nnothing is lost, and what is sent twice is decided once.\n\n"
-              "Exit codes: 0 all that match were replayed; 1 some were left, which is said;\n"
+              "A letter is removed when the broker has confirmed its copy. You may interrupt the "
+              "command:\nnothing is lost, and a request that is sent twice is decided once.\n\n"
+              "Exit codes: 0 all that match were replayed; 1 some were left, with the reason;\n"
               "2 wrong command line or setting; 3 failed.",
-          .options = options_with({limit_option(),
-                                   dry_run_option(),
-                                   {"--to", "QUEUE", "to this queue instead of the original one"}}),
+          .options = options_with(
+              {limit_option(),
+               dry_run_option(),
+               {"--to", "QUEUE", "send them to this queue instead of the original one"}}),
           .prepare = prepare<Action::replay>};
 }
 
 Command purge() {
   return {.name = "purge",
-          .summary = "Remove letters for good",
+          .summary = "Delete letters",
           .description =
-              "Asks first.\n\nExit codes: 0 all that match were removed; 1 the answer "
-              "was no;\n2 wrong command line or setting; 3 failed.",
+              "Asks for confirmation first.\n\n"
+              "Exit codes: 0 all that match were deleted; 1 you answered no, or some are left;\n"
+              "2 wrong command line or setting; 3 failed.",
           .options = options_with({limit_option(),
                                    dry_run_option(),
-                                   {"--yes", "", "do not ask; needed where there is no terminal"}}),
+                                   {"--yes", "", "do not ask; required if there is no terminal"}}),
           .prepare = prepare<Action::purge>};
 }
 
@@ -83,7 +88,7 @@ Command purge() {
 
 Command dead_letters_command() {
   return {.name = "dead-letters",
-          .summary = "Look into the dead-letter queues, and repair by hand",
+          .summary = "List, show, replay and purge dead letters",
           .description =
               "Examples:\n  inventory-service dead-letters list --reason invalid --newer-than 2h\n"
               "  inventory-service dead-letters show --queue order_validate --position 3\n"

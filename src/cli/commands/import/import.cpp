@@ -282,27 +282,26 @@ std::expected<ImportOptions, std::string> read_import(const Arguments& given) {
 Command import_command() {
   return {
       .name = "import",
-      .summary = "Add items, or adjust stock, from a CSV file: one request a row",
+      .summary = "Add items or adjust stock from a CSV file, with one request for each row",
       .description =
-          "The first line is quantity,description for items, or product_id,change,reason or "
-          "product_id,set_to for\nadjustments of stock; reason may be left out, or stand behind "
-          "set_to too. Quotes as RFC 4180 has them.\nThe file of stock --csv is taken, too: it "
-          "sets "
-          "what was filled in as counted, where the stock is still\nas it was exported.\nNothing "
-          "is "
-          "sent if a row is bad. May be "
-          "interrupted, and run again: each row has an identity made\nof the file's name and what "
-          "it asks for, and is done once. So each delivery needs a name of its own.\n\n"
-          "Examples:\n  inventory-service import items.csv\n"
+          "The first line says what the rows are: quantity,description for items;\n"
+          "product_id,change[,reason] or product_id,set_to[,reason] for adjustments of stock.\n"
+          "Fields may be quoted as in RFC 4180. A file that stock --csv wrote is a stocktake:\n"
+          "import sets each product to the quantity in the column counted, if its stock is still\n"
+          "as it was exported.\n\n"
+          "If a row is bad, nothing is sent. You may interrupt the command and run it again: each\n"
+          "row has an identity made of the file's name and what the row asks for, and is done\n"
+          "once. So each delivery needs a name of its own.\n\n"
+          "Examples:\n"
+          "  inventory-service import items.csv\n"
           "  inventory-service stock --csv > stock.csv; then, counted: inventory-service import "
           "stock.csv\n"
           "  inventory-service import - --name \"delivery 17\" < changes.csv\n\n"
-          "Exit codes: 0 all rows are done; 1 rows are bad, skipped or rejected; 2 wrong command "
-          "line or\nsetting; 3 failed: run it again.",
+          "Exit codes: 0 all rows are done; 1 rows are bad, skipped or rejected; 2 wrong command\n"
+          "line or setting; 3 failed: run it again.",
       .options = {{"file", "FILE", "the file; - is standard input"},
-                  {"--name", "NAME",
-                   "take this for the file's name (default: its name without folders)"},
-                  {"--skip-bad", "", "send the good rows where some are bad"},
+                  {"--name", "NAME", "use this name instead of the file's name without folders"},
+                  {"--skip-bad", "", "send the good rows even if others are bad"},
                   {"--dry-run", "", "check the file, and send nothing"},
                   timeout_option("the next reply")},
       .prepare =
