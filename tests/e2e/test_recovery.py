@@ -3,6 +3,7 @@
 With a broker and a PostgreSQL of its own, since they die here.
 """
 
+import contextlib
 import random
 
 import pytest
@@ -11,6 +12,7 @@ from client import Client, new_id
 from database import Postgres, Sqlite, stock
 from load import Load
 from service import Service
+from waiting import wait_for
 
 ORDERS = 2_000
 STOCK = 1_000  # of each of three products: less than is asked for
@@ -65,6 +67,48 @@ def test_postgres_goes_and_comes_back(own_broker, own_postgres, queues):
         assert_no_dead_letters(own_broker.url, queues)
         assert service.stop() == 0
     load.assert_decided_once(products, stock(database))
+
+
+@contextlib.contextmanager
+def standby_away(server):
+    """Commits wait for a synchronous standby that does not come."""
+    database = Postgres(server.url)
+    database.execute("ALTER SYSTEM SET synchronous_standby_names = 'away'")
+    database.execute("SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        database.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        database.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("kind", ["new item", "order for no product", "order"])
+def test_what_no_standby_has_yet_is_not_answered_though_the_primary_shows_it(
+    own_broker, own_postgres, queues, kind
+):
+    database = Postgres.new_schema(own_postgres.url)
+    waiting = "SELECT pid, xact_start FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    with Service(own_broker.url, database.url, queues), Client(own_broker.url, queues) as client:
+        product = client.add(1) if kind == "order" else 999
+        with standby_away(own_postgres):
+            about = {"reply_to": client.reply_to, "message_id": new_id()}
+            if kind == "new item":
+                client.publish(queues.item, {"quantity": 1}, **about)
+            else:
+                order = {"order_id": new_id(), "product_id": product, "quantity": 1}
+                client.publish(queues.order, order, **about)
+            first = wait_for(lambda: database.query(waiting), "the commit waits")
+            database.query(f"SELECT pg_cancel_backend({first[0][0]})")  # now others see it
+
+            def waits_again_or_is_answered():
+                client.connection.process_data_events()
+                return client.inbox or database.query(waiting) not in ([], first)
+
+            wait_for(waits_again_or_is_answered, "the request is tried again")
+            assert not client.inbox
+        reply = client.receive()
+        assert reply.replayed
+        assert reply.json["success"] is (kind != "order for no product")
 
 
 def test_the_service_is_killed_and_started_again(own_broker, own_database, queues):

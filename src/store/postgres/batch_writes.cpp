@@ -275,7 +275,7 @@ void queue_holds(Session& session, const domain::Changes& changes, const HoldCol
 
 void queue_writes(Session& session, const domain::Changes& changes, Ending ending) {
   if (changes.empty()) {
-    session.execute(kTakeTransactionId, {});
+    session.execute(kWriteToLog, {});
     queue_end(session, ending);
     return;
   }

@@ -12,10 +12,14 @@ namespace inventory::store::postgres {
 // seeing what was committed before it, and a batch that changes nothing is decided as well.
 inline constexpr Statement kBegin{"begin", "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"};
 
-// For a transaction that writes nothing: with an id of its own its COMMIT waits for the synchronous
-// standby like any other, and by then everything that it read is there too. Without, an answer
-// could be repeated that a failover then loses: one whose own COMMIT was cut off while it waited.
-inline constexpr Statement kTakeTransactionId{"take_transaction_id", "SELECT txid_current()"};
+// For a transaction that changes no row: a COMMIT waits for the synchronous standby only if its
+// transaction has written to the write-ahead log; by then the standby has everything that it read.
+// Without, an answer could be repeated that a failover then loses: one whose own COMMIT was cut off
+// while it waited. A transaction id is not enough, and a row lock would be, but not every request
+// has a row to lock.
+// (https://www.postgresql.org/docs/15/functions-admin.html#FUNCTIONS-REPLICATION)
+inline constexpr Statement kWriteToLog{
+    "write_to_log", "SELECT pg_logical_emit_message(true, 'inventory-service', '')"};
 
 // A decision that was answered must outlive the server: a role or database may default to off.
 // Other values promise at least that much, and are the operator's choice.
