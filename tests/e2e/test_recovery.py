@@ -83,8 +83,9 @@ def standby_away(server):
 
 
 @pytest.mark.parametrize("kind", ["new item", "order for no product", "order"])
+@pytest.mark.parametrize("way", ["its wait is cancelled", "the server restarts"])
 def test_what_no_standby_has_yet_is_not_answered_though_the_primary_shows_it(
-    own_broker, own_postgres, queues, kind
+    own_broker, own_postgres, queues, kind, way
 ):
     database = Postgres.new_schema(own_postgres.url)
     waiting = "SELECT pid, xact_start FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -98,7 +99,11 @@ def test_what_no_standby_has_yet_is_not_answered_though_the_primary_shows_it(
                 order = {"order_id": new_id(), "product_id": product, "quantity": 1}
                 client.publish(queues.order, order, **about)
             first = wait_for(lambda: database.query(waiting), "the commit waits")
-            database.query(f"SELECT pg_cancel_backend({first[0][0]})")  # now others see it
+            if way == "the server restarts":
+                own_postgres.kill()
+                own_postgres.start()
+            else:
+                database.query(f"SELECT pg_cancel_backend({first[0][0]})")
 
             def waits_again_or_is_answered():
                 client.connection.process_data_events()
