@@ -21,6 +21,7 @@ from waiting import wait_for
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "deploy/patroni"
 NAMES = ["db1", "db2", "db3"]
 STARTED_S = 180  # all of it, on a machine that is very busy
+LAST_LINES = 40  # of each log, where a test fails
 
 
 def _free_port():
@@ -47,6 +48,9 @@ class Process:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+    def last_words(self):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LAST_LINES:])
 
 
 class Etcd:
@@ -200,7 +204,10 @@ class PatroniCluster:
             self.stack = self.stack.pop_all()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        if failure:
+            for process in (*self.etcd.members, *(member.patroni for member in self.members)):
+                print(f"{process.log}:\n{process.last_words()}")
         self.stack.close()
 
     def leader(self):
