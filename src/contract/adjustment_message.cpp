@@ -50,7 +50,7 @@ std::expected<std::optional<std::string>, std::string> read_reason(JsonValue val
   return std::move(*text);
 }
 
-// Fills in what is to be done. Returns what is wrong; empty where nothing is.
+// Fills in what is to be done. Returns what is wrong; empty if nothing is.
 std::string read_terms(JsonObject& object, domain::Adjustment& to) {
   const auto change = read_number(kAdjustmentMembers[2], object.values[2], -kIntegerMax);
   if (!change) return change.error();

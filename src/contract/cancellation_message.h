@@ -1,7 +1,7 @@
 #pragma once
 
-// The messages of the queue order_cancel: JSON in, JSON out, as docs/contract.md has them. What was
-// sent to order_validate can be sent there as it is.
+// The messages of the queue order_cancel: JSON in, JSON out, as specified in docs/contract.md. A
+// request to order_validate is valid here as it is.
 
 #include <cstddef>
 #include <expected>
@@ -14,21 +14,21 @@
 
 namespace inventory::contract {
 
-// CancellationMessage: a request body and what could be made of it.
+// CancellationMessage: a request body as parsed.
 struct CancellationMessage {
   std::expected<domain::Cancellation, RequestError> cancellation;
-  std::optional<domain::OrderId> order_id;  // if that member is valid, even where others are not
-  std::string_view object;                  // the JSON object as it came; empty if the body is none
+  std::optional<domain::OrderId> order_id;  // if that member is valid, even if others are not
+  std::string_view object;                  // the JSON object as it came; else empty
 };
 
-// Reads a body. One of more than bytes_max bytes is not looked at. `object` points into `body`.
+// Reads a body. One of more than bytes_max bytes is not parsed. `object` points into `body`.
 CancellationMessage read_cancellation(std::string_view body, std::size_t bytes_max);
 
 // The reply to a decided cancellation.
 std::string cancellation_reply(const CancellationMessage& message,
                                const domain::CancellationDecision& decision);
 
-// Why a decision is none: the stock would grow beyond what can be kept.
+// Why nothing was given back: the stock would exceed the maximum.
 std::string beyond_limit_text(const domain::CancellationDecision& decision);
 
 // The reply to a request that is not valid, or that the database refused.

@@ -1,7 +1,7 @@
 #pragma once
 
-// The messages of the queue order_confirm: JSON in, JSON out, as docs/contract.md has them. What
-// was sent to order_validate can be sent there as it is.
+// The messages of the queue order_confirm: JSON in, JSON out, as specified in docs/contract.md. A
+// request to order_validate is valid here as it is.
 
 #include <cstddef>
 #include <expected>
@@ -14,14 +14,14 @@
 
 namespace inventory::contract {
 
-// ConfirmationMessage: a request body and what could be made of it.
+// ConfirmationMessage: a request body as parsed.
 struct ConfirmationMessage {
   std::expected<domain::Confirmation, RequestError> confirmation;
-  std::optional<domain::OrderId> order_id;  // if that member is valid, even where others are not
-  std::string_view object;                  // the JSON object as it came; empty if the body is none
+  std::optional<domain::OrderId> order_id;  // if that member is valid, even if others are not
+  std::string_view object;                  // the JSON object as it came; else empty
 };
 
-// Reads a body. One of more than bytes_max bytes is not looked at. `object` points into `body`.
+// Reads a body. One of more than bytes_max bytes is not parsed. `object` points into `body`.
 ConfirmationMessage read_confirmation(std::string_view body, std::size_t bytes_max);
 
 // The reply to a decided confirmation.

@@ -11,7 +11,7 @@
 namespace inventory::contract {
 namespace {
 
-// `data` is a JSON object; nothing of the other texts needs an escape.
+// `data` is a JSON object; the other texts need no escapes.
 Event event(Topic topic, std::string_view type, domain::ProductId product, std::string id,
             domain::Timestamp now, std::string_view data) {
   auto body =

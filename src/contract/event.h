@@ -1,9 +1,9 @@
 #pragma once
 
-// Event: what the service tells whoever listens (docs/contract.md, Events), as a CloudEvent in JSON
+// Event: what the service publishes to subscribers (docs/contract.md, Events): a CloudEvent in JSON
 // (CloudEvents 1.0.2, structured mode).
 //
-// Invariant: of two events with one id all is the same but the time, which is when each was made.
+// Invariant: two events with the same id differ only in the time, which is when each was made.
 
 #include <array>
 #include <cstddef>
@@ -40,7 +40,7 @@ struct Event {
 
 Event stock_event(domain::ProductId product, const domain::Stock& stock, domain::Timestamp now);
 
-// `version` is that of the product when it was given back.
+// `version` is that of the product when the stock was given back.
 Event expired_event(const domain::Expiry& expiry, domain::Quantity quantity, std::int64_t version,
                     domain::Timestamp now);
 

@@ -14,7 +14,7 @@ namespace {
 using Reason = RequestError::Reason;
 
 constexpr std::array<std::string_view, 2> kExpiryMembers{"product_id", "identity"};
-constexpr std::size_t kIdentityBytesMax = 512;  // of an order with a line: two ids and their marks
+constexpr std::size_t kIdentityBytesMax = 512;  // of an order with a line: two ids and prefixes
 
 }  // namespace
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// The messages by which the service asks itself to give back what a hold took, once it is over:
-// {"product_id": 1, "identity": "sA-17"}. Nobody is answered.
+// The messages by which the service asks itself to give back the stock of a hold that is over:
+// {"product_id": 1, "identity": "sA-17"}. They get no reply.
 
 #include <cstddef>
 #include <expected>
@@ -15,7 +15,7 @@ namespace inventory::contract {
 
 using ExpiryMessage = std::expected<domain::Expiry, RequestError>;
 
-// Reads a body. One of more than bytes_max bytes is not looked at.
+// Reads a body. One of more than bytes_max bytes is not parsed.
 ExpiryMessage read_expiry(std::string_view body, std::size_t bytes_max);
 
 std::string expiry_body(const domain::LedgerKey& hold);

@@ -1,7 +1,6 @@
 #pragma once
 
-// Headers: the names of all that the service adds to messages, or heeds (docs/contract.md), in one
-// place.
+// Headers: the names of all headers that the service adds to messages or reads (docs/contract.md).
 
 #include <string_view>
 
@@ -24,15 +23,15 @@ inline constexpr std::string_view kOriginalBcc = "original-BCC";
 inline constexpr std::string_view kBodyDropped = "body-dropped";        // "2000 bytes"
 inline constexpr std::string_view kHeadersDropped = "headers-dropped";  // true
 
-// Of requests that the router passes on: why it could not decode the content, of which only a part
-// came with it. The service refuses such a request, as it does one that it cannot decode itself.
+// Of requests that the router passes on: why it could not decode the content, of which it passes on
+// only a part. The service refuses such a request like one that it cannot decode itself.
 inline constexpr std::string_view kUndecodable = "content-undecodable";
 
-// The broker's own. CC and BCC act where a message is published.
+// The broker's own. CC and BCC act when a message is published.
 inline constexpr std::string_view kCc = "CC";
 inline constexpr std::string_view kBcc = "BCC";
 inline constexpr std::string_view kDeliveryCount = "x-delivery-count";  // of quorum queues
 inline constexpr std::string_view kAcquiredCount = "x-acquired-count";  // the same
-inline constexpr std::string_view kDeath = "x-death";  // it dead-lettered the message
+inline constexpr std::string_view kDeath = "x-death";  // the broker dead-lettered the message
 
 }  // namespace inventory::contract::headers

@@ -15,7 +15,7 @@ using Reason = RequestError::Reason;
 constexpr std::array<std::string_view, 4> kNewItemMembers{"quantity", "description", "product_id",
                                                           "low_stock"};
 
-// Text is what JSON can hold: the JSON reader is the judge of UTF-8.
+// Text is what JSON can hold: the JSON reader checks the UTF-8.
 bool is_text(std::string_view bytes) {
   if (bytes.contains('\0')) {
     return false;
@@ -55,7 +55,8 @@ std::string reply(std::string_view id, std::optional<domain::Quantity> quantity,
   return json;
 }
 
-// An optional member that is an integer between `least` and `most`, or null, which is none.
+// An optional member that is an integer between `least` and `most`, or null, which counts as
+// absent.
 std::optional<std::int64_t> read_optional(std::string_view name, const JsonValue& value,
                                           std::int64_t least, std::int64_t most,
                                           std::optional<RequestError>& error) {

@@ -1,6 +1,7 @@
 #pragma once
 
-// The messages of the queue inventory_new_item: JSON in, JSON out, as docs/contract.md has them.
+// The messages of the queue inventory_new_item: JSON in, JSON out, as specified in
+// docs/contract.md.
 
 #include <cstddef>
 #include <expected>
@@ -13,7 +14,7 @@
 
 namespace inventory::contract {
 
-// ItemMessage: a request body and what could be made of it. Members are there if they are valid.
+// ItemMessage: a request body as parsed. A member is set if it is valid.
 struct ItemMessage {
   std::optional<RequestError> error;
   std::optional<domain::Quantity> quantity;
@@ -22,12 +23,12 @@ struct ItemMessage {
   std::optional<domain::Quantity> low_stock;
 };
 
-// Reads a body. One of more than bytes_max bytes is not looked at.
+// Reads a body. One of more than bytes_max bytes is not parsed.
 ItemMessage read_item(std::string_view body, std::size_t bytes_max);
 
-// The identity of an item request: its message_id, or else its correlation_id, or none; an empty
-// one is none. Properties may hold any bytes, the stores keep text: what is not UTF-8 without NUL
-// is kept as hexadecimal, under another prefix, so that two identities never become one.
+// The identity of an item request: its message_id, else its correlation_id, else none; an empty one
+// counts as none. Properties may hold any bytes, but stores keep text: anything but UTF-8 without
+// NUL is kept as hexadecimal, with another prefix, so that two identities never become one.
 std::optional<std::string> item_identity(const std::optional<std::string>& message_id,
                                          const std::optional<std::string>& correlation_id);
 

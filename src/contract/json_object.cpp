@@ -15,7 +15,7 @@ namespace {
 
 namespace json = boost::json;
 
-// Receives what the parser meets and keeps the wanted members of the outermost object.
+// Handles the parser's events and keeps the wanted members of the outermost object.
 class MemberHandler {
  public:
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
@@ -128,12 +128,12 @@ class MemberHandler {
 
   bool put(JsonValue value) {
     if (depth_ == 1 && target_) {
-      if (wanted_[*target_] == array_wanted_.member) has_array_ = false;  // given once more
+      if (wanted_[*target_] == array_wanted_.member) has_array_ = false;  // given again
       values_[*target_] = std::move(value);
     } else if (is_between_elements()) {
       ++array_.size;
       array_.has_others = true;
-      is_kept_ = false;  // if it is an array, what it holds is of no element
+      is_kept_ = false;  // if it is an array, ignore its contents
     } else if (is_in_element() && element_target_) {
       array_.elements.back()[*element_target_] = std::move(value);
     }
@@ -152,20 +152,20 @@ class MemberHandler {
   }
 
   std::span<const std::string_view> wanted_;
-  const JsonArrayWanted array_wanted_;  // with no name where none is
+  const JsonArrayWanted array_wanted_;  // without a name if none is
   std::vector<JsonValue> values_;
   JsonArray array_;
   std::optional<std::size_t> target_;  // index of the wanted member that the next value belongs to
-  std::string text_;                   // a key or a string, as far as it has come
+  std::string text_;                   // a key or a string, as far as it was read
   std::size_t depth_ = 0;
-  std::optional<std::size_t> element_target_;  // the same within an element
+  std::optional<std::size_t> element_target_;  // the same, within an element
   bool is_object_ = false;
   bool has_array_ = false;
   bool is_in_array_ = false;  // the wanted one
-  bool is_kept_ = false;      // the element at hand, an object
+  bool is_kept_ = false;      // the current element, an object
 };
 
-// The code of an escape \uXXXX that the text begins with; or nothing.
+// The code of an escape \uXXXX at the beginning of the text; empty if there is none.
 std::optional<unsigned> escaped_code(std::string_view text) {
   if (text.size() < 6 || !text.starts_with("\\u")) {
     return std::nullopt;
@@ -178,8 +178,8 @@ std::optional<unsigned> escaped_code(std::string_view text) {
   return code;
 }
 
-// A copy with an escaped NUL for each half of a surrogate pair, of the same length; empty where
-// there is none. A backslash outside of a string is none of JSON's, and the parser's to refuse.
+// A copy of the same length with an escaped NUL in place of each lone half of a surrogate pair;
+// empty if there is none. A backslash outside of a string is not JSON; the parser refuses it.
 std::string without_lone_surrogates(std::string_view text) {
   constexpr std::string_view kNul = "\\u0000";
   const auto is_leading = [](unsigned code) { return code >= 0xD800 && code < 0xDC00; };
@@ -210,7 +210,7 @@ std::string_view trim(std::string_view text) {
   constexpr std::string_view kWhiteSpace = " \t\n\r";  // RFC 8259, section 2
   const auto begin = text.find_first_not_of(kWhiteSpace);
   if (begin == std::string_view::npos) {
-    return text.substr(text.size());  // empty, but still within `text`: errors name a place in it
+    return text.substr(text.size());  // empty, but within `text`, for error offsets
   }
   return text.substr(begin, text.find_last_not_of(kWhiteSpace) - begin + 1);
 }
@@ -250,7 +250,8 @@ std::string_view forbidden_character(const JsonObject& object) {
 }
 
 void append_json_string(std::string& to, std::string_view text) {
-  // RFC 8259, section 7. Most texts have none, and setting the serializer up costs more than they.
+  // RFC 8259, section 7. Most texts need no escapes, and setting up the serializer costs more than
+  // writing them.
   const auto must_be_escaped = [](char character) {
     return static_cast<unsigned char>(character) < 0x20 || character == '"' || character == '\\';
   };

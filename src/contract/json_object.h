@@ -1,16 +1,16 @@
 #pragma once
 
-// Reads the few members of a JSON object that a request is about, without building a tree.
+// Reads the few members of a JSON object that a request needs, without building a tree.
 //
 // The object itself goes back to the sender as the bytes that came (see JsonObject::text), so that
 // unknown members, big numbers and unusual spellings of numbers survive exactly.
 //
 // Limits: RFC 8259 with UTF-8 checked; at most kDepthMax levels; an exponent within ±2^31.
-// A member that occurs twice counts with its last value, as in Python's json module.
+// If a member occurs twice, its last value counts, as in Python's json module.
 //
-// Half of a surrogate pair ("\ud83d") is JSON, and no text: RFC 8259, section 8.2; Python, PHP and
-// JavaScript write it where they cut a text. A wanted member that holds one has the character NUL
-// in its place, which no text that is stored may have.
+// Half of a surrogate pair ("\ud83d") is valid JSON but not valid text (RFC 8259, section 8.2);
+// Python, PHP and JavaScript write it when they cut a text in two. In a wanted member it is
+// replaced by the character NUL, which no stored text may contain.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,33 +30,33 @@ inline constexpr std::size_t kDepthMax = 64;
 
 struct Absent {};
 struct Null {};
-struct Other {};  // a boolean, an array, an object, or a number that is no JSON integer
+struct Other {};  // a boolean, an array, an object, or a number that is not an integer
 
 // An integer outside of ±kIntegerMax is Other.
 using JsonValue = std::variant<Absent, Null, Other, std::int64_t, std::string>;
 
-// Whether an optional member is none: JSON's null is as good as no member.
+// Whether an optional member is absent; null counts as absent.
 inline bool is_none(const JsonValue& value) {
   return std::holds_alternative<Absent>(value) || std::holds_alternative<Null>(value);
 }
 
-// A member that is an array of objects, of whose members some are wanted, too.
+// A wanted member that is an array of objects, and which of their members are wanted.
 struct JsonArrayWanted {
   std::string_view member;  // one of the wanted members
   std::span<const std::string_view> of_elements;
-  std::size_t elements_max = 0;  // so many are kept
+  std::size_t elements_max = 0;  // the others are only counted
 };
 
 struct JsonArray {
-  std::size_t size = 0;                          // elements, also of those that are not kept
-  bool has_others = false;                       // elements that are no objects
-  std::vector<std::vector<JsonValue>> elements;  // the objects: one value a wanted member
+  std::size_t size = 0;                          // all elements, kept or not
+  bool has_others = false;                       // some elements are not objects
+  std::vector<std::vector<JsonValue>> elements;  // the objects: one value per wanted member
 };
 
 struct JsonObject {
   std::string_view text;           // the object, without white space around it
-  std::vector<JsonValue> values;   // one a wanted member, in the order asked for
-  std::optional<JsonArray> array;  // where that member is one; its value is Other
+  std::vector<JsonValue> values;   // one per wanted member, in the order asked for
+  std::optional<JsonArray> array;  // if that member is an array; its value is Other
   bool has_lone_surrogates = false;
 };
 
@@ -65,7 +65,7 @@ std::expected<JsonObject, std::string> read_json_object(
     std::string_view body, std::span<const std::string_view> wanted,
     const std::optional<JsonArrayWanted>& array = std::nullopt);
 
-// What a text must not contain, for the error of a member that holds the character NUL.
+// What a text must not contain, for the error about a member that holds the character NUL.
 std::string_view forbidden_character(const JsonObject& object);
 
 // Appends `text` (UTF-8) as a JSON string, quotes included.

@@ -1,6 +1,6 @@
 #pragma once
 
-// Limits of what messages hold (docs/contract.md), in one place.
+// Limits of the contents of messages (docs/contract.md).
 
 #include <cstddef>
 #include <cstdint>

@@ -44,7 +44,7 @@ bool asks_for_hold(const OrderMessage& message) {
                     *message.order);
 }
 
-// The members that every reply has, and until when the order is held if a hold was asked for.
+// The members that every reply has, and the end of the hold, if one was asked for.
 std::string open_order_reply(const OrderMessage& message, bool success, std::string_view text,
                              std::optional<domain::Timestamp> held_until = std::nullopt) {
   std::string json = open_reply(message.order_id, success, text, message.object);
@@ -177,7 +177,7 @@ std::string invalid_order_reply(const OrderMessage& message, std::string_view wh
 }
 
 std::optional<domain::Order> order_of_reply(std::string_view reply) {
-  // Within a JSON string its quotes would be escaped.
+  // Not found within a JSON string, where its quotes would be escaped.
   const auto at = reply.find(kOrderData);
   if (at == std::string_view::npos) return std::nullopt;
   reply.remove_prefix(at + kOrderData.size());

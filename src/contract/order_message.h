@@ -1,6 +1,6 @@
 #pragma once
 
-// The messages of the queue order_validate: JSON in, JSON out, as docs/contract.md has them.
+// The messages of the queue order_validate: JSON in, JSON out, as specified in docs/contract.md.
 
 #include <cstddef>
 #include <expected>
@@ -15,13 +15,13 @@
 
 namespace inventory::contract {
 
-// OrderMessage: a request body and what could be made of it: an order, or one of several items.
+// OrderMessage: a request body as parsed: an order of one item or of several.
 struct OrderMessage {
   std::expected<std::variant<domain::Order, domain::Basket>, RequestError> order;
-  std::optional<domain::OrderId> order_id;  // if that member is valid, even where others are not
-  std::string_view object;                  // the JSON object as it came; empty if the body is none
+  std::optional<domain::OrderId> order_id;  // if that member is valid, even if others are not
+  std::string_view object;                  // the JSON object as it came; else empty
 
-  // Null where it is no valid one of that form.
+  // Null if the order is not valid, or not of this form.
   const domain::Order* single() const {
     return order ? std::get_if<domain::Order>(&*order) : nullptr;
   }
@@ -30,10 +30,10 @@ struct OrderMessage {
   }
 };
 
-// Reads a body. One of more than bytes_max bytes is not looked at. `object` points into `body`.
+// Reads a body. One of more than bytes_max bytes is not parsed. `object` points into `body`.
 OrderMessage read_order(std::string_view body, std::size_t bytes_max);
 
-// The reply to a decided order, of the message's form.
+// The reply to a decided order, in the message's form.
 std::string order_reply(const OrderMessage& message, const domain::OrderDecision& decision);
 std::string basket_reply(const OrderMessage& message, const domain::BasketDecision& decision);
 

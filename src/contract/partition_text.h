@@ -1,6 +1,6 @@
 #pragma once
 
-// partition_text: why a request is none for a partition (docs/contract.md).
+// partition_text: why a request does not belong to a partition (docs/contract.md).
 
 #include <algorithm>
 #include <span>
@@ -12,7 +12,7 @@
 
 namespace inventory::contract {
 
-// Empty if all of the products are in it; so also for none.
+// Empty if all products are in it, or if there are none.
 inline std::string why_not_in(const domain::Partition& partition,
                               std::span<const domain::ProductId> products) {
   if (std::ranges::all_of(products, [&](auto product) { return partition.holds(product); })) {

@@ -1,7 +1,7 @@
 #pragma once
 
-// Points in time as replies and dead letters write them: ISO 8601 in UTC, six digits of a second,
-// as Python's datetime.isoformat() does: 2026-11-23T03:00:00.123456+00:00
+// Points in time as written in replies and dead letters: ISO 8601 in UTC with microseconds, as
+// Python's datetime.isoformat() does: 2026-11-23T03:00:00.123456+00:00
 
 #include <optional>
 #include <string>

@@ -1,6 +1,6 @@
 #pragma once
 
-// What an adjustment of stock is, and how it is decided: a delivery, a loss, a correction, a count.
+// Adjustments of stock (a delivery, a loss, a correction, a count) and how they are decided.
 
 #include <optional>
 #include <string>
@@ -10,8 +10,8 @@
 
 namespace inventory::domain {
 
-// Adjustment: a valid request: a change other than 0, or a quantity to set, never both. `expected`
-// only with the latter: it is done only if that is what there is.
+// Adjustment: a valid request: either a change other than 0 or a quantity to set. `expected` comes
+// only with the latter: the quantity is set only if `expected` is on hand.
 struct Adjustment {
   OrderId id;  // of the adjustment
   ProductId product;
@@ -22,13 +22,13 @@ struct Adjustment {
 
   std::string ledger_identity() const { return "a" + id.ledger_identity(); }
 
-  // All that was asked for, beside the number that the ledger has as its quantity.
+  // What was asked for, apart from the number, which is the entry's quantity.
   std::string terms() const;
 };
 
-// AdjustmentDecision: `quantity` is what there is afterwards; nothing where there is no such
-// product. With the outcomes conflict, and invalid, where the stock would exceed kQuantityMax,
-// nothing is stored, and there is none.
+// AdjustmentDecision: `quantity` is what is on hand afterwards; empty if there is no such product.
+// With the outcomes conflict and invalid (the stock would exceed kQuantityMax), nothing is stored
+// and `quantity` is empty.
 struct AdjustmentDecision {
   Outcome outcome;
   bool replayed = false;

@@ -9,9 +9,9 @@
 namespace inventory::domain {
 namespace {
 
-using Entries = std::vector<const LedgerEntry*>;  // of the items; null: none
+using Entries = std::vector<const LedgerEntry*>;  // one per item; null: no entry
 
-// An order that was cancelled before it came has no terms that another could differ from.
+// An order that was cancelled before it came has no terms to differ from.
 bool differs(const LedgerEntry* entry, const OrderItem& item,
              const std::optional<std::int64_t>& hold_seconds) {
   return entry != nullptr && entry->outcome != Outcome::cancelled_first &&
@@ -20,7 +20,7 @@ bool differs(const LedgerEntry* entry, const OrderItem& item,
 
 bool is_taken(Outcome outcome) { return outcome == Outcome::accepted || outcome == Outcome::held; }
 
-// Of the items' outcomes the one that speaks for all.
+// The order's outcome: the first of kFirst that an item has.
 Outcome outcome_of_all(const Entries& entries) {
   constexpr std::array kFirst{Outcome::cancelled_first, Outcome::product_not_found,
                               Outcome::not_enough_stock, Outcome::other_item};
@@ -30,10 +30,10 @@ Outcome outcome_of_all(const Entries& entries) {
       return outcome;
     }
   }
-  return entries.front()->outcome;  // accepted or held, as all of them
+  return entries.front()->outcome;  // accepted or held, like all the others
 }
 
-// What became of an order all of whose items have an entry.
+// The decision on an order, made from the entries of all its items.
 BasketDecision decision_of(const Entries& entries, bool replayed) {
   BasketDecision decision{.outcome = outcome_of_all(entries), .replayed = replayed};
   for (const LedgerEntry* const entry : entries) {
@@ -112,7 +112,7 @@ BasketDecision decide(const Basket& basket, Books& books) {
     BasketDecision decision = decision_of(entries, true);
     decision.may_be_another_line =
         !basket.line && std::ranges::any_of(entries, [&](const auto* entry) {
-          return entry->outcome != Outcome::cancelled_first &&  // that is a cancellation's message
+          return entry->outcome != Outcome::cancelled_first &&  // has the cancellation's hash
                  is_another_message(basket.message_hash, entry->message_hash);
         });
     return decision;

@@ -1,13 +1,13 @@
 #pragma once
 
-// What an order of several items is, and how it is decided: all of it or nothing.
+// Orders of several items and how they are decided: all items are taken or none.
 //
-// The identity stays that of the order id and product, for each item. So an order is
+// Each item has an identity of its own: that of the order id and product. So an order is
 //   new       if none of its items was decided under this identity before;
-//   replayed  if all of them were, with these quantities: accepted if all were, else rejected as
-//             then;
+//   replayed  if all of them were, with these quantities: accepted if all were accepted, else
+//             rejected as before;
 //   conflict  in every other case: rejected, and nothing is stored.
-// Of an order that comes after one of its items was cancelled nothing is taken.
+// If one of its items was cancelled before the order came, nothing is taken.
 
 #include <optional>
 #include <vector>
@@ -34,8 +34,8 @@ struct Basket {
   std::string ledger_identity() const { return order_identity(id, line); }
 };
 
-// InTheWay: an item for which an order was rejected. `available` is what there was when it was
-// decided; nothing where there is no such product.
+// InTheWay: an item for which an order was rejected. `available` is the quantity at the time of the
+// decision; empty if there is no such product.
 struct InTheWay {
   ProductId product;
   std::optional<Quantity> available;
@@ -50,8 +50,8 @@ struct BasketDecision {
   bool may_be_another_line = false;
   std::vector<InTheWay> in_the_way = {};  // in the order of the request
 
-  // With the outcome conflict: what was decided with another quantity or another hold, and that
-  // hold's seconds. Nothing: the order was decided for other items.
+  // With the outcome conflict: the item that was decided with another quantity or another hold, and
+  // that hold's seconds. Empty: the order was decided for other items.
   std::optional<OrderItem> conflicts_with = std::nullopt;
   std::optional<std::int64_t> hold_of_conflict = std::nullopt;
 

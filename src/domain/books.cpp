@@ -184,7 +184,7 @@ Changes Books::take_changes() {
                                .delta = quantity,
                                .quantity_after = quantity,
                                .version = 0});
-    // What this batch took from it, or gave to it, since.
+    // The rest of the batch may have changed the stock since.
     const std::size_t at = place_of(added.item.id);
     const Stock opening{.quantity = quantity, .low_stock = added.item.low_stock};
     added.stock = at != stock_.size() ? stock_[at].stock.value_or(opening) : opening;

@@ -1,10 +1,11 @@
 #pragma once
 
-// Books: what a batch of requests may look at and change: pure, no I/O, the same for every store.
+// Books: the rows that a batch of requests may read and change. Pure: no I/O, the same for every
+// store.
 //
 // A store asks each request what it needs (Needs), locks and reads that, and tells the books what
-// it has found; then the requests are decided one after the other, each seeing what those before it
-// left; then the store writes the Changes, in the same transaction.
+// it has found; then the requests are decided one after the other, each seeing the changes of those
+// before it; then the store writes the Changes, in the same transaction.
 //
 // Invariants, whatever is decided:
 //   1. Stock never goes below zero, nor beyond kQuantityMax.
@@ -28,28 +29,28 @@
 
 namespace inventory::domain {
 
-// Needs: what of the tables a batch looks at, and all that it may write.
+// Needs: the rows that a batch reads, and all that it may write.
 struct Needs {
   std::vector<ProductId> products;         // to lock, in this order
   std::vector<LedgerKey> entries;          // to read
   std::vector<std::string> item_requests;  // identities
-  std::size_t fresh_ids = 0;               // ids that no item has, at least so many
-  ProductId ids_beyond = 0;                // they are larger than this
-  bool now = false;                        // the time, by the database's clock
+  std::size_t fresh_ids = 0;               // unused item ids, at least so many
+  ProductId ids_beyond = 0;                // the unused ids are larger than this
+  bool now = false;                        // reads the database's clock
 
   // The entries that tell what became of an order's item (hold.h).
   void add_order_entries(ProductId product, const std::string& identity);
 
   bool adds_items() const { return fresh_ids > 0 || ids_beyond > 0 || !item_requests.empty(); }
 
-  // Each once, in the order of keys, which is the order in which locks are taken: two instances
-  // that work in it cannot deadlock. To be called before the books are made.
+  // Sorts each list by key and removes duplicates. Locks are taken in this order, so that two
+  // instances cannot deadlock. To be called before the books are made.
   void sort();
 };
 
 // Changes: what is to be written. All lists are sorted by key.
 struct Changes {
-  std::vector<std::pair<ProductId, Stock>> stock;  // of items that were there
+  std::vector<std::pair<ProductId, Stock>> stock;  // of items that existed before
   std::vector<LedgerEntry> entries;
   std::vector<AddedItem> items;
   std::vector<ItemAnswer> item_requests;
@@ -61,45 +62,45 @@ struct Changes {
 
 class Books {
  public:
-  // Sorted needs, which outlive the books.
+  // The needs are sorted and outlive the books.
   explicit Books(const Needs& needs);
 
-  // What the store has found. `at` is a place in needs.entries; the entry's key is not looked at.
+  // What the store has found. `at` is an index into needs.entries; the entry's key is ignored.
   void found(ProductId product, Stock stock);
   void found(std::size_t at, LedgerEntry entry);
   void found(ItemAnswer answer);
   void found_now(Timestamp now) { now_ = now; }
   void found_fresh(std::vector<ProductId> ids) { fresh_ids_ = std::move(ids); }
 
-  // Nothing where there is none. What is asked for was named by the needs.
+  // Null if there is none. The needs must name the key.
   const Stock* stock(ProductId product) const;
   const LedgerEntry* entry(ProductId product, std::string_view identity) const;
   const ItemAnswer* item_request(std::string_view identity) const;
 
-  // Keeps a decision, changes the stock by its delta, and fills in what was left.
+  // Adds an entry, changes the stock by its delta, and fills in quantity_after and version.
   const LedgerEntry& post(LedgerEntry entry);
 
-  // The time of the transaction, by the database's clock. Named by the needs.
+  // The time of the transaction, by the database's clock. The needs must ask for it.
   Timestamp now() const;
 
-  // A hold begins, with its order's entry, or ends, with the entry that ends it.
+  // Opens a hold, along with its order's entry, or closes it, along with the entry that ends it.
   void open_hold(Hold hold);
   void close_hold(const LedgerKey& key);
 
-  // What was read cannot be of one moment, unless a row was deleted: an order was accepted whose
-  // product is not there. A store whose reads see several moments reads and decides again.
+  // The reads disagree: an order was accepted, but its product does not exist. Unless a row was
+  // deleted, they saw different snapshots; a store whose reads may do so reads and decides again.
   void set_torn() { is_torn_ = true; }
   bool is_torn() const { return is_torn_; }
 
-  // An id that no item has.
+  // An unused item id.
   ProductId fresh_id();
 
-  // Adds an item, with its opening entry. Of a chosen id, product and opening entry are named by
-  // the needs.
+  // Adds an item, with its opening entry. If its id was chosen, the needs must name the product and
+  // the opening entry.
   void add(AddedItem added);
   void keep(ItemAnswer answer);
 
-  // What was done so far. The books are used up.
+  // Returns the changes. The books must not be used afterwards.
   Changes take_changes();
 
  private:
@@ -117,7 +118,7 @@ class Books {
     bool is_new = false;
   };
 
-  // Their places; the end where it was not named.
+  // The index of a key; the size of the list if the needs do not name it.
   std::size_t place_of(ProductId product) const;
   std::size_t place_of(ProductId product, std::string_view identity) const;
   std::size_t place_of(std::string_view identity) const;

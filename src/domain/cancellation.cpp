@@ -6,12 +6,12 @@
 namespace inventory::domain {
 namespace {
 
-// Whether an item's order took what was not given back since.
+// Whether the order took stock of the item that was not given back since.
 bool is_owed(const OrderEntries& entries) {
   return entries.was_taken() && entries.cancelled == nullptr && entries.expired == nullptr;
 }
 
-// What is still to be given back. Of a product that is gone there is nothing.
+// What is still to be given back; 0 if the product is gone.
 Quantity owed(const OrderEntries& entries, const Stock* stock) {
   return is_owed(entries) && stock != nullptr ? entries.order->quantity : 0;
 }

@@ -1,10 +1,10 @@
 #pragma once
 
-// What a cancellation is, and how it is decided: what an order took is given back, once.
+// Cancellations and how they are decided: what an order took is given back, once.
 //
-// It never fails: where there is nothing to give back it gives back nothing. Of an order that has
-// not been seen it leaves an entry under the order's own identity, by which the order is rejected
-// if it comes after all. Otherwise its own entry has the identity c and the order's.
+// A cancellation never fails: if there is nothing to give back, it gives back nothing. If its order
+// has not been seen, it writes an entry under the order's own identity, so that the order is
+// rejected if it comes after all. Otherwise its entry's identity is c followed by the order's.
 
 #include <optional>
 #include <vector>
@@ -17,7 +17,7 @@ namespace inventory::domain {
 struct Cancellation {
   struct Item {
     ProductId product;
-    std::optional<Quantity> quantity;  // if it is there, it must be what was decided
+    std::optional<Quantity> quantity;  // if given, it must be what was decided
   };
 
   OrderId id;
@@ -28,9 +28,9 @@ struct Cancellation {
   std::string order_ledger_identity() const { return order_identity(id, line); }
 };
 
-// CancellationDecision: what was given back, an item for each product in the order of the request;
-// replayed if that holds for all of them. With `conflicts_with`, which says what was decided, or
-// `beyond_limit`, a product whose stock would exceed kQuantityMax, nothing was done.
+// CancellationDecision: what was given back, one item per product, in the order of the request;
+// replayed if all of them were cancelled before. Nothing was done if `conflicts_with` (what was
+// decided) or `beyond_limit` (a product whose stock would exceed kQuantityMax) is set.
 struct CancellationDecision {
   std::vector<OrderItem> items = {};
   bool replayed = false;

@@ -11,7 +11,7 @@ std::optional<Stock> stock_of(ProductId product, const Books& books) {
   return stock != nullptr ? std::optional(*stock) : std::nullopt;
 }
 
-// Looks at the products of each command before and after it.
+// Compares the products of each command before and after it.
 class NewsGatherer {
  public:
   explicit NewsGatherer(const Books& books) : books_(books) {}
@@ -38,7 +38,7 @@ class NewsGatherer {
       seen.news.command = command;
       seen.news.is_repeated = seen.news.is_repeated || is_replayed;
     }
-    // An item whose id the service has chosen is not among the books' products: how it began.
+    // An item whose id the service chose is not among the books' products: tell its opening stock.
     const auto* added = std::get_if<ItemDecision>(&decision);
     if (added == nullptr || !products_.empty() || outcome_of(*added) != Outcome::item_added) return;
     StockNews& news = added_[added->item.id];
@@ -65,7 +65,7 @@ class NewsGatherer {
   };
 
   const Books& books_;
-  std::vector<ProductId> products_;  // of the command that is decided
+  std::vector<ProductId> products_;  // of the command being decided
   std::map<ProductId, Seen> seen_;
   std::map<ProductId, StockNews> added_;
 };

@@ -1,8 +1,7 @@
 #pragma once
 
-// Command: a request of any kind, as a store decides it. A kind is a type of its own, with four
-// functions over it (see order.h): what it needs, how it is decided, which products it is about,
-// and what came out.
+// Command: a request of any kind, as a store decides it. Each kind is a type with four functions
+// (see order.h): what it needs, how it is decided, which products it is about, and the outcome.
 
 #include <span>
 #include <utility>
@@ -27,15 +26,16 @@ using Decision =
     std::variant<OrderDecision, BasketDecision, CancellationDecision, ConfirmationDecision,
                  ExpiryDecision, AdjustmentDecision, ItemDecision>;
 
-// Of all of them, sorted.
+// The needs of all commands, sorted.
 Needs needs_of(std::span<const Command> commands);
 
-// One decision a command, in their order, each seeing what those before it left. `news`, unless it
-// is null, gets one entry for each product that was changed or that a repeated request is about.
+// Returns one decision per command, in order, each seeing the changes of those before it. `news`,
+// unless it is null, gets one entry for each product that was changed or that a repeated request is
+// about.
 std::vector<Decision> decide_all(std::span<const Command> commands, Books& books,
                                  std::vector<StockNews>* news = nullptr);
 
-// The products whose stock it may change or look at, as far as that is known before.
+// The products whose stock it may read or change, as far as they are known beforehand.
 std::vector<ProductId> products_of(const Command& command);
 
 Outcome outcome_of(const Decision& decision);

@@ -8,10 +8,10 @@
 namespace inventory::domain {
 namespace {
 
-// What an item by itself is answered.
+// The answer for one item alone.
 Outcome outcome_of_item(const OrderEntries& entries, const Books& books) {
   if (entries.confirmed != nullptr && entries.confirmed->outcome != Outcome::confirmed) {
-    return entries.confirmed->outcome;  // as then
+    return entries.confirmed->outcome;  // the same answer
   }
   if (entries.order == nullptr) return Outcome::order_not_found;
   if (entries.cancelled != nullptr || entries.order->outcome == Outcome::cancelled_first) {
@@ -56,7 +56,7 @@ ConfirmationDecision decide(const Confirmation& confirmation, Books& books) {
   outcomes.reserve(items.size());
   for (const auto& entries : items) outcomes.push_back(outcome_of_item(entries, books));
 
-  // What was answered before speaks for all, so that it is answered again.
+  // If one item was answered before, that answer is repeated for all.
   const auto answered = std::ranges::find_if(items, [](const OrderEntries& entries) {
     return entries.confirmed != nullptr && !entries.is_confirmed();
   });
@@ -64,8 +64,8 @@ ConfirmationDecision decide(const Confirmation& confirmation, Books& books) {
   const bool is_unseen =
       std::ranges::any_of(outcomes, [](Outcome one) { return one == Outcome::order_not_found; });
   if (is_unseen) return {.outcome = Outcome::order_not_found};
-  // A cancellation speaks for all: an item that was confirmed and then cancelled keeps no other
-  // answer, and is cancelled for ever, where a hold of another one may yet expire.
+  // A cancelled item decides for all: one that was confirmed and then cancelled has no other
+  // answer, and stays cancelled, while the hold of another item may yet expire.
   auto failed = std::ranges::find(outcomes, Outcome::order_cancelled);
   if (failed == outcomes.end()) {
     failed = std::ranges::find_if(outcomes, [](Outcome one) { return one != Outcome::confirmed; });

@@ -1,10 +1,10 @@
 #pragma once
 
-// What a confirmation is, and how it is decided: a hold becomes final, all items of it or none.
+// Confirmations and how they are decided: a hold becomes final, for all its items or for none.
 //
-// An order that was accepted without a hold is as good as confirmed. What has been answered stays
-// so, but for `order not found`, which is kept nowhere: asked again after the order, it is
-// confirmed. What a confirmation was answered is kept under f and the order's identity.
+// An order that was accepted without a hold counts as confirmed. A repeated confirmation gets the
+// same answer, except after `order not found`, which is not stored: repeated after the order, it
+// succeeds. The answer is stored under f followed by the order's identity.
 
 #include <optional>
 #include <vector>
@@ -17,7 +17,7 @@ namespace inventory::domain {
 struct Confirmation {
   struct Item {
     ProductId product;
-    std::optional<Quantity> quantity;  // if it is there, it must be what was decided
+    std::optional<Quantity> quantity;  // if given, it must be what was decided
   };
 
   OrderId id;
@@ -28,7 +28,7 @@ struct Confirmation {
 };
 
 // ConfirmationDecision: confirmed, hold_expired, order_cancelled, order_rejected or
-// order_not_found; conflict, with what was decided, where a quantity differs: nothing was done.
+// order_not_found; conflict, with what was decided, if a quantity differs: nothing was done.
 struct ConfirmationDecision {
   Outcome outcome;
   bool replayed = false;

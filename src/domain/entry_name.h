@@ -1,7 +1,7 @@
 #pragma once
 
-// EntryName: whose entry of the ledger it is, told by its identity: the kind of request, and the id
-// that its sender gave.
+// EntryName: what the identity of a ledger entry says: the kind of request, and the id that its
+// sender gave.
 
 #include <cstdint>
 #include <optional>
@@ -19,13 +19,12 @@ enum class EntryKind : std::uint8_t {
   adjustment,
   opening,
   balance,
-  correction,  // entered by hand: it has no id but its identity
+  correction,  // entered by hand: it has an identity but no id
 };
 
 std::string_view word_of(EntryKind kind);
 
-// The id is that of an order, or of an adjustment; an opening entry, a balance
-// and one by hand have none.
+// The id is that of an order or of an adjustment; opening, balance and correction have none.
 struct EntryName {
   EntryKind kind = EntryKind::correction;
   std::optional<OrderId> id = std::nullopt;
@@ -34,12 +33,13 @@ struct EntryName {
   friend bool operator==(const EntryName&, const EntryName&) = default;
 };
 
-// The outcome tells what a cancellation wrote under the identity of an order that had not come yet.
+// The outcome tells an order's entry from that of a cancellation which came before its order.
 EntryName read_entry_name(std::string_view identity, std::optional<Outcome> outcome);
 
-// What the terms of an adjustment's entry say (Adjustment::terms); nothing where they are none.
+// What the terms of an adjustment's entry say (Adjustment::terms); empty if they are not such
+// terms.
 struct AdjustmentTerms {
-  bool sets = false;  // the entry's quantity is what was set; else by what it changed
+  bool sets = false;  // the entry's quantity was set; else it is the change
   std::optional<Quantity> expected = std::nullopt;
 
   friend bool operator==(const AdjustmentTerms&, const AdjustmentTerms&) = default;

@@ -23,7 +23,7 @@ ExpiryDecision decide(const Expiry& expiry, Books& books) {
   if (!terms || !terms->until || *terms->until > books.now()) {
     return {.outcome = Outcome::hold_ended};
   }
-  // Of a product that is gone there is nothing to give back.
+  // If the product is gone, nothing is given back.
   const Stock* const stock = books.stock(expiry.product);
   if (stock == nullptr) books.set_torn();
   const Quantity back = stock != nullptr ? entries.order->quantity : 0;

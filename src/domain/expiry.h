@@ -1,7 +1,7 @@
 #pragma once
 
-// What the expiry of a hold is, and how it is decided: what an order took for a time is given back,
-// once. Whoever finds a hold that is over asks for it; any number may find it at once.
+// The expiry of a hold and how it is decided: what the order held is given back, once. Any number
+// of instances may find the same hold and ask for its expiry.
 
 #include <cstdint>
 #include <optional>
@@ -15,19 +15,19 @@ namespace inventory::domain {
 class Books;
 struct Needs;
 
-// Expiry: of a hold, by the key of its order's entry.
+// Expiry: names a hold by the key of its order's entry.
 struct Expiry {
   ProductId product;
   std::string identity;
 };
 
-// ExpiryDecision: expired; hold_ended, where it was confirmed, cancelled or given back before, or
-// there is none, or it is not due; invalid, where the stock would exceed kQuantityMax.
+// ExpiryDecision: expired; hold_ended, if the hold was confirmed, cancelled or given back before,
+// does not exist, or is not due; invalid, if the stock would exceed kQuantityMax.
 struct ExpiryDecision {
   Outcome outcome;
-  Quantity quantity = 0;  // that was given back
+  Quantity quantity = 0;  // given back
   bool replayed = false;
-  std::optional<std::int64_t> version = std::nullopt;  // of the product, where it was given back
+  std::optional<std::int64_t> version = std::nullopt;  // of the product, if stock was given back
 
   friend bool operator==(const ExpiryDecision&, const ExpiryDecision&) = default;
 };

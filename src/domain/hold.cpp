@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kHold = "hold ";
 constexpr std::string_view kUntil = " until ";
 
-// Reads a number and takes it off the text.
+// Reads a number and removes it from the text.
 std::optional<std::int64_t> take_number(std::string_view& text) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

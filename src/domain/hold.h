@@ -1,14 +1,14 @@
 #pragma once
 
-// Holds: stock that an order takes for a time, until it is confirmed, cancelled, or over.
+// Holds: stock that an order takes for a time, until the hold is confirmed, cancelled, or over.
 //
-// The order's entry (outcome `held`) takes the stock at once. What becomes of it is told by a
-// second entry of the order, of which there is one at most that ends the hold:
+// The order's entry (outcome `held`) takes the stock at once. At most one further entry of the
+// order ends the hold:
 //   f  it was confirmed: the stock stays taken
 //   c  it was cancelled: the stock was given back
 //   x  it was over: the stock was given back
-// While there is none of them the hold is open, and has a row among the open holds. It cannot be
-// confirmed once it is due, even if it has not been given back yet. The clock is the database's.
+// Until then the hold is open, and has a row in the table of open holds. It cannot be confirmed
+// once it is due, even if the stock has not been given back yet. Times are by the database's clock.
 
 #include <cstdint>
 #include <optional>
@@ -24,7 +24,7 @@ class Books;
 
 inline constexpr std::int64_t kHoldSecondsMax = 2'592'000;  // 30 days
 
-// Hold: an open one.
+// Hold: an open hold.
 struct Hold {
   LedgerKey key;  // the order's
   Quantity quantity = 0;
@@ -41,19 +41,19 @@ struct HoldTerms {
   friend bool operator==(const HoldTerms&, const HoldTerms&) = default;
 };
 
-// As an entry keeps them: `hold 900`, or `hold 900 until 1796040000000000`, in microseconds since
-// 1970.
+// The text that an entry keeps: `hold 900`, or `hold 900 until 1796040000000000`, in microseconds
+// since 1970.
 std::string text_of(const HoldTerms& terms);
 
-// Of an order's entry; nothing where it asked for no hold.
+// Reads them from an order's entry; empty if it asked for no hold.
 std::optional<HoldTerms> hold_terms(const LedgerEntry& order);
 
-// Completes the new entry of an order's item: with its delta, if its outcome takes stock, and with
-// the terms of the hold that was asked for. Opens the hold, and returns until when it holds.
+// Completes the new entry of an order's item: sets its delta, if its outcome takes stock, and the
+// terms of the hold, if it asked for one. Opens the hold and returns when it ends.
 std::optional<Timestamp> take(LedgerEntry& entry, const std::optional<std::int64_t>& hold_seconds,
                               Books& books);
 
-// What became of an item of an order, by its entries. Those are named by the needs.
+// What became of an item of an order, by its entries. The needs must name them.
 struct OrderEntries {
   const LedgerEntry* order = nullptr;
   const LedgerEntry* cancelled = nullptr;

@@ -23,7 +23,7 @@ ItemDecision repeat(const ItemAnswer& earlier, const NewItem& request) {
           .is_taken = !earlier.id.has_value()};
 }
 
-// Also where an item of that id once was: its ledger goes on.
+// Also taken if an item with this id existed once: its ledger entries remain.
 bool is_taken(ProductId id, const Books& books) {
   return books.stock(id) != nullptr || books.entry(id, kOpening) != nullptr;
 }

@@ -1,13 +1,13 @@
 #pragma once
 
-// What an item is, and how requests to add items are decided.
+// Items, and how requests to add them are decided.
 //
-// A request to add an item has an identity if its sender gave it one. The same identity is the
-// same request: it adds one item, however often it arrives. The same identity with anything else
-// asked for is a conflict, and adds none. Without one, each arrival adds an item.
+// A request to add an item has an identity if its sender gave it one. The same identity means the
+// same request: it adds one item, however often it arrives. The same identity with other content is
+// a conflict, and adds none. Without an identity, each arrival adds an item.
 //
-// A request may choose the item's id. Where that is taken it is rejected, and the rejection is kept
-// like any decision.
+// A request may choose the item's id. If that id is taken, the request is rejected, and the
+// rejection is stored like any decision.
 
 #include <optional>
 #include <string>
@@ -21,7 +21,7 @@ namespace inventory::domain {
 class Books;
 struct Needs;
 
-// A chosen id is not larger, so that there are always ids beyond it.
+// The largest id that may be chosen, so that there are always larger ones.
 inline constexpr ProductId kChosenIdMax = ProductId{1} << 52U;
 
 // NewItem: a valid request. quantity >= 0 and below 2^53.
@@ -31,7 +31,7 @@ struct NewItem {
   std::optional<std::string> description;             // at most 10,000 bytes of UTF-8 without NUL
   Timestamp created_at;                               // taken when the request was read
   std::optional<ProductId> chosen_id = std::nullopt;  // at least 1, at most kChosenIdMax
-  std::optional<Quantity> low_stock = std::nullopt;   // >= 0: at and below it stock is called low
+  std::optional<Quantity> low_stock = std::nullopt;   // >= 0; stock at or below it is called low
 };
 
 struct Item {
@@ -47,7 +47,7 @@ struct Item {
 // ItemDecision: the item that a request got. Replayed: as it was when it was added. Conflict:
 // `conflicts_with` is the id of the item that was added, or asked for, under this identity; `item`
 // is what was asked for, without an id, and nothing is stored. Rejected, since the chosen id is
-// taken: the same without an id.
+// taken: `item` has no id either.
 struct ItemDecision {
   Item item;
   bool replayed = false;
@@ -57,7 +57,7 @@ struct ItemDecision {
   friend bool operator==(const ItemDecision&, const ItemDecision&) = default;
 };
 
-// AddedItem: an item to be written. `stock` is what is left of it when its batch is decided.
+// AddedItem: an item to be written. `stock` is its stock at the end of the batch.
 struct AddedItem {
   Item item;
   Stock stock = {};
@@ -65,8 +65,8 @@ struct AddedItem {
   friend bool operator==(const AddedItem&, const AddedItem&) = default;
 };
 
-// ItemAnswer: what the request of an identity got: the item as it was then; without an id where its
-// request was rejected.
+// ItemAnswer: what the request with this identity got: the item as it was then; without an id if
+// the request was rejected.
 struct ItemAnswer {
   std::string identity;
   std::optional<ProductId> id;

@@ -9,10 +9,10 @@ std::string number_text(std::optional<std::int64_t> number) {
   return number ? std::to_string(*number) : "NULL or no integer";
 }
 
-// What entries of an outcome hold, by the kind of their identity.
+// What an entry with a given kind of identity and outcome must hold.
 struct Form {
-  Quantity least;  // of the quantity
-  int delta;       // times the quantity; kAnyDelta: whatever it is
+  Quantity least;  // smallest quantity
+  int delta;       // as a multiple of the quantity; kAnyDelta: any
 };
 constexpr int kAnyDelta = 2;
 
@@ -57,7 +57,7 @@ std::optional<Form> form_of_confirmation(Outcome outcome) {
   }
 }
 
-// Nothing where no entry of that identity has this outcome.
+// Empty if no entry with this identity has this outcome.
 std::optional<Form> form_of(std::string_view identity, Outcome outcome) {
   switch (identity.empty() ? '\0' : identity.front()) {
     case 'i':

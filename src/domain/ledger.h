@@ -1,17 +1,17 @@
 #pragma once
 
-// The ledger: one entry for each decision, kept until somebody takes it out, and one for the stock
-// that an item began with. For each product the sum of deltas is its quantity.
+// The ledger: one entry for each decision, kept until it is archived, and one for the stock that an
+// item began with. For each product the sum of deltas is its quantity.
 //
-// What kind of decision it is is told by the first letter of its identity:
+// The first letter of an entry's identity tells its kind:
 //   i, s, l  an order (see Order::ledger_identity)
 //   c        the cancellation of the order whose identity follows
 //   f        its confirmation (see hold.h)
 //   x        the expiry of its hold
 //   a        an adjustment
-//   o        the opening entry; its identity is the word itself
-//   b        the balance: what entries did to the stock that were taken out (store/archiver.h); its
-//            identity is the word itself
+//   o        the opening entry; its identity is "opening"
+//   b        the balance: the sum of the archived entries' deltas (store/archiver.h); its identity
+//            is "balance"
 
 #include <cstdint>
 #include <optional>
@@ -34,8 +34,8 @@ using LedgerKey = std::pair<ProductId, std::string>;
 inline constexpr std::string_view kOpening = "opening";
 inline constexpr std::string_view kBalance = "balance";
 
-// Stock: what can be sold of a product. The version grows with each change. At and below
-// `low_stock`, if it is there, stock is called low.
+// Stock: how much of a product can be sold. The version grows with each change. Stock at or below
+// `low_stock`, if that is set, is called low.
 struct Stock {
   Quantity quantity = 0;
   std::int64_t version = 0;
@@ -44,28 +44,28 @@ struct Stock {
   friend bool operator==(const Stock&, const Stock&) = default;
 };
 
-// LedgerEntry: one decision, as it is kept.
+// LedgerEntry: one decision, as stored.
 struct LedgerEntry {
   LedgerKey key;
   Outcome outcome = Outcome::accepted;
-  Quantity quantity = 0;  // that was asked for
-  Quantity delta = 0;     // by which the stock changed
+  Quantity quantity = 0;  // asked for
+  Quantity delta = 0;     // change of the stock
 
-  // What there was afterwards, and the product's version; nothing where there is no such product,
-  // or where a program before 1.1 decided.
+  // On hand afterwards, and the product's version; empty if there is no such product, or if a
+  // program before 1.1 decided.
   std::optional<Quantity> quantity_after = std::nullopt;
   std::optional<std::int64_t> version = std::nullopt;
 
-  std::optional<std::string> reason = std::nullopt;  // its sender's, for people
+  std::optional<std::string> reason = std::nullopt;  // from the sender, for people
   std::optional<std::string> terms =
-      std::nullopt;  // what else was asked; compared with repetitions
+      std::nullopt;  // what else was asked; a repetition must ask the same
   std::optional<std::int64_t> message_hash = std::nullopt;  // of the message's id, if it had one
 
   friend bool operator==(const LedgerEntry&, const LedgerEntry&) = default;
 };
 
-// What is wrong in an entry as a store has read it; empty where it is as this program writes it.
-// Numbers are absent where they are NULL or none.
+// Says what is wrong with an entry that a store has read; empty if this program would have written
+// it so. Numbers are absent if they are NULL or not integers.
 struct ReadEntry {
   std::optional<std::string_view> outcome;
   std::optional<std::int64_t> quantity;

@@ -1,6 +1,6 @@
 #pragma once
 
-// StockNews: how the stock of a product was before a batch and is after it, for whoever listens.
+// StockNews: the stock of a product before and after a batch, for events.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,18 +20,18 @@ constexpr Level level_of(const Stock& stock) {
 
 struct StockNews {
   ProductId product = 0;
-  std::optional<Stock> before = std::nullopt;  // nothing: the batch has added it
+  std::optional<Stock> before = std::nullopt;  // empty: added by this batch
   Stock after = {};
-  // The last request of the batch that changed the product, or that was decided before: if it comes
-  // again, it is recognised, and is news again.
+  // The last request of the batch that changed the product or was a replay: if it comes again, it
+  // is recognised and told again.
   std::size_t command = 0;
-  // One of them was decided before: nobody knows whether that was told.
+  // One of these requests was a replay: it is unknown whether its event was sent.
   bool is_repeated = false;
 
   friend bool operator==(const StockNews&, const StockNews&) = default;
 };
 
-// Which news are worth telling: of another level, or of any other quantity.
+// Which changes are told: those of the level, or all changes of the quantity.
 enum class Telling : std::uint8_t { levels, all };
 
 constexpr bool is_told(const StockNews& news, Telling telling) {

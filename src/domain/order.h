@@ -1,9 +1,9 @@
 #pragma once
 
-// What an order line is, and how it is decided.
+// Order lines and how they are decided.
 //
-// An order's identity is its order id together with its product id, and its line if it has one: the
-// same ones are the same order, however often it arrives.
+// An order's identity is its order id together with its product id, and its line if it has one. The
+// same identity means the same order, however often it arrives.
 
 #include <cstdint>
 #include <optional>
@@ -40,13 +40,13 @@ class OrderId {
   std::variant<std::int64_t, std::string> value_;
 };
 
-// The identity of an order, or of a line of one: that of the order id; with a line
-// l<length>:<identity of the line><identity of the order id>, l3:i10sA-17 for line 10 of "A-17".
-// The length, in bytes, says where the one ends, so that no two pairs have the same; no identity
-// of another kind begins with l.
+// The identity of an order: that of its order id; with a line l<length>:<identity of the
+// line><identity of the order id>, such as l3:i10sA-17 for line 10 of "A-17". The length, in bytes,
+// says where the line's identity ends, so that no two pairs share one; no identity of another kind
+// begins with l.
 std::string order_identity(const OrderId& id, const std::optional<OrderId>& line);
 
-// The ids of which such an identity was made; nothing where it is none.
+// The ids from which such an identity was made; empty if it is not one.
 struct OrderName {
   OrderId id;
   std::optional<OrderId> line = std::nullopt;
@@ -73,27 +73,27 @@ struct Order {
 //             ledger;
 //   replayed  `replayed` true: `outcome` is the one that this order got the first time;
 //   conflict  `conflicts_with` holds the quantity that was decided under this identity before, and
-//             `hold_of_conflict` for how long; the request is rejected, nothing is stored, and
+//             `hold_of_conflict` its hold; the request is rejected, nothing is stored, and
 //             `outcome` means nothing.
 struct OrderDecision {
   Outcome outcome;
   bool replayed = false;
   std::optional<Quantity> conflicts_with = std::nullopt;
-  std::optional<std::int64_t> hold_of_conflict = std::nullopt;  // seconds; nothing: no hold
-  std::optional<Timestamp> held_until = std::nullopt;           // of one that was held
+  std::optional<std::int64_t> hold_of_conflict = std::nullopt;  // seconds; empty: no hold
+  std::optional<Timestamp> held_until = std::nullopt;           // if it was held
 
-  // A replay whose first message had another id, where neither has a line: perhaps it is no
-  // repetition, but a second line of the order for the same product.
+  // A replay without a line, whose first message had another message_id: perhaps it is not a
+  // repetition but a second line of the order for the same product.
   bool may_be_another_line = false;
 
   friend bool operator==(const OrderDecision&, const OrderDecision&) = default;
 };
 
-// Whether two messages, of the same order by all that it says, are certainly two.
+// Whether two messages with the same order are certainly different: their message_ids differ.
 bool is_another_message(const std::optional<std::int64_t>& hash,
                         const std::optional<std::int64_t>& earlier);
 
-// Whether an order's entry is of one that asked for the same hold, or for none.
+// Whether the entry's order asked for the same hold (or, like this one, for none).
 bool has_hold(const LedgerEntry& earlier, const std::optional<std::int64_t>& seconds);
 
 void add_needs(const Order& order, Needs& needs);

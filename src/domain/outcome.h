@@ -1,9 +1,9 @@
 #pragma once
 
-// Outcome: what became of a request, and all that is said of it, in one table.
+// Outcome: what became of a request, and a table with all words and properties of outcomes.
 //
-// Whoever needs a word for an outcome, or a list of them, reads the table: the ledger, the metrics,
-// the log. A new outcome is an enumerator and its row.
+// The ledger, the metrics and the log take their words from the table. A new outcome is an
+// enumerator and its row.
 
 #include <array>
 #include <cstddef>
@@ -31,22 +31,22 @@ enum class Outcome : std::uint8_t {
   inventory_changed,  // an adjustment expected another quantity
   held,               // an order was accepted for a time
   confirmed,          // its hold became final
-  hold_expired,       // it was to be confirmed when its hold was over
-  order_cancelled,    // it was to be confirmed after it was cancelled
-  order_rejected,     // it was to be confirmed, and had been rejected
-  order_not_found,    // it was to be confirmed, and has not been seen
-  expired,            // a hold was over, and what it held was given back
-  hold_ended,         // a hold was to be given back that had ended before
+  hold_expired,       // not confirmed: its hold was over
+  order_cancelled,    // not confirmed: it was cancelled before
+  order_rejected,     // not confirmed: it was rejected before
+  order_not_found,    // not confirmed: it has not been seen
+  expired,            // a hold was over, and its stock was given back
+  hold_ended,         // nothing given back: the hold had ended before
 };
 
 struct OutcomeRow {
   Outcome outcome;
-  std::string_view word;    // in the ledger; empty: never there
+  std::string_view word;    // in the ledger; empty: not stored
   std::string_view label;   // of metrics; empty: not counted
   std::string_view reason;  // of metrics, beside the label
   std::string_view text;    // as in logs: "not enough stock"
   bool is_dead_lettered = false;
-  bool writes_stock = false;  // where it was decided anew, the stock of a product was written
+  bool writes_stock = false;  // a new decision with it writes the stock of a product
 };
 
 inline constexpr std::array kOutcomes{
@@ -88,7 +88,7 @@ constexpr std::size_t index_of(Outcome outcome) { return static_cast<std::size_t
 
 constexpr const OutcomeRow& row_of(Outcome outcome) { return kOutcomes[index_of(outcome)]; }
 
-// Nothing where the word is none of the ledger's: a newer program may have written it.
+// Empty if the word is unknown: a newer program may have written it.
 constexpr std::optional<Outcome> find_outcome(std::string_view word) {
   for (const OutcomeRow& row : kOutcomes) {
     if (!word.empty() && row.word == word) return row.outcome;

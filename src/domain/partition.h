@@ -2,7 +2,7 @@
 
 // Partition: a share of the products, with queues and tables of its own (docs/scale.md).
 //
-// A product lies in the partition `product id mod count`, so how many there are is chosen once.
+// A product lies in the partition `product id mod count`, so the count is chosen once.
 
 #include <cstdint>
 
@@ -12,7 +12,7 @@ namespace inventory::domain {
 
 inline constexpr std::uint32_t kPartitionsMax = 1024;
 
-// From 0 to count - 1, for any id: also one below 0, which no item has.
+// From 0 to count - 1 for any id, even a negative one, which no item has.
 constexpr std::uint32_t partition_of(ProductId product, std::uint32_t count) {
   const auto divisor = static_cast<std::int64_t>(count);
   return static_cast<std::uint32_t>((product % divisor + divisor) % divisor);

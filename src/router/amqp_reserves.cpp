@@ -26,7 +26,7 @@ class AmqpReserve : public Reserve {
   }
 
  private:
-  std::shared_ptr<amqp::Connection> connection_;  // a connection without an owner drops itself
+  std::shared_ptr<amqp::Connection> connection_;  // a connection without owner closes itself
   std::unique_ptr<amqp::Browser> browser_;
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 
-// AmqpReserves: queues of a RabbitMQ that are read over one connection, each over a channel of it.
+// AmqpReserves: reads queues of RabbitMQ over one connection, each over a channel of its own.
 //
-// Not: does not repeat a try. Each connection is to the next of the endpoint's hosts.
+// Not: does not retry. Each connection is to the next of the endpoint's hosts.
 
 #include <cstddef>
 #include <memory>
@@ -36,7 +36,7 @@ class AmqpReserves : public Reserves {
   Turns turns_;
   std::shared_ptr<amqp::Connection> connection_;
   std::size_t next_host_ = 0;
-  std::size_t drops_ = 0;  // what was begun before the last one is not finished
+  std::size_t drops_ = 0;  // an open() that began before the last one fails
 };
 
 }  // namespace inventory::router

@@ -16,13 +16,13 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// RabbitMQ takes 400 messages from a connection for a channel that it does not go on with, and
-// then reads it no more.
+// If a channel is stuck, RabbitMQ takes 400 more messages for it and then stops reading the
+// connection.
 constexpr std::size_t kUnderWayMax = 100;
 constexpr milliseconds kTryAgainFirst{100};
 constexpr milliseconds kTryAgainLast{5'000};
 constexpr seconds kUnansweredTold{2};
-constexpr seconds kRecoveryTold{2};  // a queue that is full takes and rejects by turns
+constexpr seconds kRecoveryTold{2};  // a full queue takes and rejects by turns
 constexpr seconds kAskAgainFirst{10};
 constexpr seconds kAskAgainLast{120};
 constexpr seconds kRejectingFor{5};
@@ -112,7 +112,7 @@ void Lane::kick() {
 }
 
 Task<void> Lane::run() {
-  // In a later turn: what the broker says at once must not change what the caller goes through.
+  // In a later turn: an immediate answer must not change what the caller iterates over.
   co_await boost::asio::post(executor_, boost::asio::use_awaitable);
   while (!is_ending_ && !parcels_.empty()) {
     if (const auto lost = std::exchange(lost_, std::nullopt)) drop_outlet(*lost);
@@ -135,7 +135,7 @@ Task<void> Lane::run() {
 
 bool Lane::has_room() const { return under_way_ < (alone_ > 0 ? 1 : window_); }
 
-// Whether order is kept if it goes now.
+// Whether it can be sent now without breaking the order.
 bool Lane::may_go(const Parcel& parcel) const {
   if (clock_.steady_now() >= in_order_until_) return true;
   return std::ranges::none_of(parcels_, [&](const auto& entry) {
@@ -245,14 +245,14 @@ void Lane::refuse(Token token, const amqp::Error& why) {
 
 void Lane::on_lost(amqp::Error error) {
   if (!lost_) lost_ = std::move(error);
-  on_blocked(std::nullopt);  // it may be gone before it could tell that the alarm is over
+  on_blocked(std::nullopt);  // it may have gone before it could report the end of the alarm
   wake_.notify();
 }
 
 void Lane::drop_outlet(const amqp::Error& error) {
   outlet_.reset();
   on_blocked(std::nullopt);
-  if (under_way_ == 0) return;  // nobody waits for it: it may have been closed long ago
+  if (under_way_ == 0) return;  // nothing waits for it: it may have been closed long ago
   const bool was_alone = under_way_ == 1;
   if (amqp::blames_a_message(error)) alone_ = std::max(alone_, under_way_);
   for (auto& [token, one] : parcels_) {
@@ -280,7 +280,7 @@ void Lane::tell_trouble(std::string text) {
 void Lane::on_blocked(const std::optional<std::string>& reason) {
   if (blocked_ == reason) return;
   blocked_ = reason;
-  // Answers begin to come now.
+  // Answers can come from now on.
   for (auto& [_, one] : parcels_) one.sent_at = clock_.steady_now();
   events_.on_change();
 }

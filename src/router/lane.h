@@ -1,30 +1,30 @@
 #pragma once
 
-// Lane: publishes messages to one queue, in order, each until the broker has confirmed it.
+// Lane: publishes messages to one queue, in order, each again until the broker has confirmed it.
 //
-//   confirmed  told
-//   rejected   the queue is full: what is under way and rejected waits; the first is tried again,
-//              with backoff, the others follow when it is taken
-//   returned   the queue is gone: it is declared, then the same
+//   confirmed  reported
+//   rejected   the queue is full: rejected messages wait; the first is tried again, with backoff,
+//              the others follow once it is taken
+//   returned   the queue is gone: it is declared, then as above
 //   no answer  the queue is silent: after ten seconds, and twice as long each time, up to two
-//              minutes, the first is published again over another channel, the others when that is
+//              minutes, the first is published again over another channel, the others once it is
 //              taken
-//   closed     the channel or its connection: all without an answer is published again. Where the
-//              broker blames a message, one by one; one on which it has closed five times in a row
+//   closed     the channel or its connection: all unanswered messages are published again; one by
+//              one if the broker blames a message. One on which it has closed five times in a row
 //              is refused
 //
 // Invariants:
-//   1. No message is given up but one that is refused. One may be published twice.
-//   2. Messages for a product reach the queue in the order in which they were added. Where a queue
-//      begins to reject, or is deleted, while it has taken others before, those that are under way
-//      at that moment may overtake; from then on, until a minute after the last rejection, no two
-//      for one product are under way.
-//   3. What its queue does delays no other lane: it has a channel of its own, on which fewer
-//      messages are under way than would make the broker stop reading the connection.
+//   1. No message is given up unless it is refused. A message may be published twice.
+//   2. Messages for a product reach the queue in the order in which they were added. When a queue
+//      begins to reject after it has taken some, or is deleted, those under way at that moment may
+//      overtake; from then on, until a minute after the last rejection, no two for one product are
+//      under way.
+//   3. A queue that takes nothing delays no other lane: each lane has a channel of its own, with
+//      fewer messages under way than make the broker stop reading the connection.
 //   4. Nothing runs while there is no message.
 //
 // Threads: one executor. Outlets and clock outlive it; end() is awaited before it is destroyed.
-// Not:     does not bound what waits: see unsettled().
+// Not:     does not limit how many messages wait: see unsettled().
 
 #include <chrono>
 #include <cstddef>
@@ -51,7 +51,7 @@ namespace inventory::router {
 
 using service::Task;
 
-// Outlets: those of a session. They open one after the other, so that they share a connection.
+// Outlets: opens the outlets of a session, one after the other, so that they share a connection.
 class Outlets {
  public:
   explicit Outlets(const boost::asio::any_io_executor& executor) : turns_(executor) {}
@@ -63,7 +63,7 @@ class Outlets {
   Task<amqp::Result<std::unique_ptr<service::Outlet>>> open(service::OutletEvents events);
 
   // Declares a queue unless it exists, over a connection of its own: a broker that does not answer
-  // that costs nobody else anything.
+  // delays no other lane.
   Task<amqp::Result<void>> declare(std::string queue);
 
  private:
@@ -79,13 +79,13 @@ struct Parcel {
   std::vector<domain::ProductId> products;
   std::uint32_t partition = 0;
   From from = From::source;
-  std::uint64_t delivery_tag = 0;  // there
+  std::uint64_t delivery_tag = 0;  // at its origin
 };
 
 struct LaneOptions {
   std::string queue;
   std::string source;       // for logs
-  bool may_be_new = false;  // it is declared before anything is published
+  bool may_be_new = false;  // declare it before publishing
   std::uint32_t seed = 0;   // of the jitter
 };
 
@@ -93,7 +93,7 @@ class Lane {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // None of them may call the lane, but in a later turn of the event loop.
+  // They may call the lane only in a later turn of the event loop.
   struct Events {
     std::function<void(Parcel parcel)> on_taken;  // the broker has confirmed it
     std::function<void(Parcel parcel, const amqp::Error& why)> on_refused;
@@ -106,28 +106,28 @@ class Lane {
   // Publishes it; does not wait.
   void add(Parcel parcel);
 
-  // All that is not settled, in order. What is under way may arrive all the same.
+  // Takes out all unsettled messages, in order. Those under way may still arrive.
   std::deque<Parcel> take_all();
 
   std::size_t unsettled() const { return parcels_.size(); }
 
-  // While the queue takes no messages: why, and since when.
+  // Why the queue takes no messages, and since when; empty if it takes them.
   const std::optional<std::string>& trouble() const { return trouble_; }
   TimePoint trouble_since() const { return trouble_since_; }
 
-  // Whether the queue has rejected a moment ago: one that is full takes and rejects by turns.
+  // Whether the queue has rejected a message lately: a full queue takes and rejects by turns.
   bool is_rejecting() const;
 
-  // Since when nothing is answered, of what is under way.
+  // Since when no message under way has been answered; empty if none is under way.
   std::optional<TimePoint> unanswered_since() const;
 
-  // The broker's reason for taking no messages, while it takes none.
+  // The broker's reason for taking no messages; empty if it takes them.
   const std::optional<std::string>& blocked() const { return blocked_; }
 
-  // Published again, for whatever reason.
+  // How many messages were published again, for any reason.
   std::uint64_t retries() const { return retries_; }
 
-  // Sees to time that has passed. To be called now and then while there is something unsettled.
+  // Handles timeouts. To be called regularly while a message is unsettled.
   void look();
 
   // Ends the session: closes the channel, and forgets what is not settled.
@@ -171,15 +171,15 @@ class Lane {
   std::size_t under_way_ = 0;
   Token next_token_ = 1;
   TimePoint last_answer_ = {};
-  std::optional<amqp::Error> lost_;  // the channel is of no use any more
+  std::optional<amqp::Error> lost_;  // the channel is unusable
   TimePoint next_try_ = {};
   service::Backoff backoff_;
   std::chrono::seconds ask_after_;
   std::optional<TimePoint> last_rejection_;
-  TimePoint in_order_until_ = {};  // no two for one product are under way
+  TimePoint in_order_until_ = {};  // until then one per product under way
   std::size_t window_;             // under way at most: 1 after a failure, one more for each taken
   std::size_t alone_ = 0;          // so many go one by one: the broker has blamed one of them
-  int strikes_ = 0;                // how often it has, while the first was alone
+  int strikes_ = 0;                // how often it blamed the first, alone
   bool must_declare_ = false;
   bool is_running_ = false;
   bool is_ending_ = false;

@@ -19,9 +19,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr seconds kInHandMax{10};          // while the partition's queue takes none
-constexpr milliseconds kStandsStill{500};  // where it would soon stop the others
-constexpr seconds kFirstLookMax{2};        // until then all that comes is held
+constexpr seconds kInHandMax{10};          // if the partition's queue takes none
+constexpr milliseconds kStandsStill{500};  // if it would soon stop the others
+constexpr seconds kFirstLookMax{2};        // until then all new requests are held
 constexpr milliseconds kReadAgainFirst{100};
 constexpr milliseconds kReadAgainLast{10'000};
 constexpr std::uint16_t kNotFound = 404;
@@ -95,7 +95,7 @@ void Passage::bound_held() {
   }
 }
 
-// What was taken from the reserve is removed there once all of it is settled: see drain().
+// Messages from the reserve are removed there once all of them are settled: see drain().
 void Passage::on_taken(const Parcel& parcel) {
   if (parcel.from == Parcel::From::source) events_.on_passed(parcel.delivery_tag);
   wake_.notify();
@@ -163,12 +163,12 @@ Task<void> Passage::drain() {
   co_await boost::asio::post(executor_, boost::asio::use_awaitable);
   std::unique_ptr<Reserve> reserve;
   while (!is_ending_) {
-    if (lane_.unsettled() > 0 || refused_ > 0) {  // those that were taken go first
+    if (lane_.unsettled() > 0 || refused_ > 0) {  // the taken ones go first
       co_await wake_.wait(std::nullopt);
       continue;
     }
     if (reserve && !taken_.empty()) {
-      if (!reserve->remove(taken_)) reserve.reset();  // they are there again, and come twice
+      if (!reserve->remove(taken_)) reserve.reset();  // they are put back, and come twice
     }
     taken_.clear();
     if (is_stopping_) {
@@ -184,7 +184,7 @@ Task<void> Passage::drain() {
       }
       if (is_ending_) break;
     }
-    // Nothing is left where none was on its way there before it was looked at, nor is now.
+    // The reserve is empty only if nothing was on its way there before the look, nor is now.
     const bool was_quiet = reserve_.unsettled() == 0;
     const auto were_set_aside = set_aside_;
     const bool is_empty = reserve && co_await take_some(*reserve);
@@ -210,7 +210,7 @@ Task<void> Passage::drain() {
   events_.on_change();
 }
 
-// Takes up to a batch, and passes it on. True: there is no other.
+// Takes up to a batch and passes it on. True if no more are left.
 Task<bool> Passage::take_some(Reserve& reserve) {
   std::vector<amqp::Delivery> batch;
   bool is_empty = false;
@@ -218,7 +218,7 @@ Task<bool> Passage::take_some(Reserve& reserve) {
     auto next = co_await reserve.next();
     if (is_ending_) co_return false;
     if (!next) {
-      // What was taken is put back, and read again in order. 404: nobody needed the queue yet.
+      // What was taken is put back, and read again in order. 404: the queue was never needed yet.
       reserve_failure_ = std::move(next.error());
       co_return reserve_failure_->reply_code == kNotFound&& batch.empty();
     }

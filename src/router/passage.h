@@ -1,22 +1,21 @@
 #pragma once
 
-// Passage: the way of requests of one source queue to one partition.
+// Passage: passes requests of one source queue on to one partition.
 //
-//   directly   to the partition's queue. In hand, that is, not acknowledged at the source, is what
-//              that queue has not confirmed
-//   aside      where it takes none for ten seconds, or sooner where the requests would be more than
-//              the partition's share of those that may be in hand: all of them go to a queue of the
-//              router's own, `….waiting`, and are acknowledged. From there they go to the
-//              partition's queue, in order; what comes meanwhile goes behind them. When there is
-//              nothing left, directly again
+//   directly   to the partition's queue. What that queue has not confirmed is in hand, that is, not
+//              acknowledged at the source
+//   aside      if that queue takes none for ten seconds, or sooner if more than the partition's
+//              share of requests would be in hand: all of them go to a queue of the router's own,
+//              `….waiting`, and are acknowledged. From there they go to the partition's queue, in
+//              order; what comes meanwhile goes behind them. When none is left, directly again
 //
-// It begins aside: an earlier run, or another router, may have left something there.
+// It begins aside: an earlier run, or another router, may have left requests there.
 //
 // Invariants:
-//   1. Order is kept as a lane keeps it (lane.h): what came later is published to the partition's
-//      queue only after all that came earlier was taken there.
-//   2. In hand are at most as many as its share, for longer than ten seconds, unless the router's
-//      own queue takes none either.
+//   1. Order is kept as a lane keeps it (lane.h): what comes later is published to the partition's
+//      queue only after all that was put aside before was taken there.
+//   2. No more than its share is in hand for longer than ten seconds, unless the router's own queue
+//      takes none either.
 //
 // Threads: one executor. Outlets, reserves and clock outlive it; end() is awaited before it is
 //          destroyed.
@@ -41,7 +40,7 @@ struct PassageOptions {
   std::string source;
   std::uint32_t partition = 0;
   std::uint32_t partitions = 1;
-  Choose choose = nullptr;  // to know the products of what is taken from the router's own queue
+  Choose choose = nullptr;  // finds the products of what the router's own queue holds
   std::size_t bytes_max = 65'536;
   std::string user;       // see pass_on()
   std::size_t share = 1;  // in hand at most, while its queue takes none
@@ -51,7 +50,7 @@ struct PassageOptions {
 
 class Passage {
  public:
-  // Neither may call the passage, but in a later turn of the event loop.
+  // They may call the passage only in a later turn of the event loop.
   struct Events {
     std::function<void(std::uint64_t delivery_tag)> on_passed;  // of the source: acknowledge it
     std::function<void(Parcel parcel, const amqp::Error& why)> on_refused;
@@ -66,27 +65,27 @@ class Passage {
 
   void add(Parcel parcel);
 
-  // A parcel that was refused is settled, as a dead letter.
+  // A refused parcel was settled as a dead letter.
   void buried(const Parcel& parcel);
 
-  // Sees to time that has passed. To be called now and then while is_busy().
+  // Handles timeouts. To be called regularly while is_busy().
   void look();
 
   // From now on nothing more is taken out of the router's own queue.
   void stop();
 
-  // Ends the session and forgets what is not settled: first abandon() for all, then the reserves
-  // are dropped, for which it may wait, then end().
+  // Ends the session and forgets what is not settled. Call abandon() on all passages, then drop the
+  // reserves, which a passage may be waiting for, then call end().
   void abandon();
   Task<void> end();
 
   bool is_busy() const { return in_hand() > 0 || is_aside_; }
   std::size_t in_hand() const { return lane_.unsettled() + reserve_.unsettled() + held_.size(); }
 
-  // Whether what is in hand goes on at once, as far as is known.
+  // Whether requests in hand are being taken, as far as is known.
   bool is_moving() const;
 
-  // While requests for this partition wait: why, and where.
+  // Why and where requests for this partition wait; empty if none do.
   std::optional<std::string> trouble() const;
   const std::optional<std::string>& blocked() const {
     return lane_.blocked() ? lane_.blocked() : reserve_.blocked();
@@ -118,10 +117,10 @@ class Passage {
   Lane reserve_;  // to the router's own
 
   bool is_aside_ = false;
-  std::deque<Parcel> held_;  // came while aside, and went nowhere yet
+  std::deque<Parcel> held_;  // came while aside, not passed on yet
   std::chrono::steady_clock::time_point held_since_ = {};
   std::chrono::steady_clock::time_point held_until_ = {};  // however many: the first look is short
-  std::vector<std::uint64_t> taken_;            // from the reserve, and not removed: their tags
+  std::vector<std::uint64_t> taken_;            // tags taken from the reserve, not removed
   std::size_t refused_ = 0;                     // of those: they become dead letters
   std::optional<amqp::Error> reserve_failure_;  // of take_some()
   bool is_draining_ = false;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the router needs of a broker beside the flow's port (service/broker.h): to take messages out
+// What the router needs of a broker beside the flow's port (service/broker.h): taking messages out
 // of the queues in which it keeps what a partition does not take now.
 //
 // Threads: one executor. Everything that suspends ends within the adapter's deadlines.
@@ -20,11 +20,11 @@ namespace inventory::router {
 
 using service::Task;
 
-// Removed at once at most; see amqp/browser.h.
+// How many messages can be removed at once; see amqp/browser.h.
 inline constexpr std::size_t kTakenAtOnceMax = 16;
 
-// Reserve: a queue that is read from its head. What was taken and not removed is put back when this
-// ends, however it ends.
+// Reserve: a queue that is read from its head. What was taken but not removed is put back when this
+// ends in any way.
 class Reserve {
  public:
   Reserve() = default;
@@ -32,10 +32,10 @@ class Reserve {
   Reserve& operator=(const Reserve&) = delete;
   virtual ~Reserve() = default;
 
-  // The next message; nothing if there is no other. After an error it is of no use any more.
+  // The next message; empty if there is none. After an error the reserve is unusable.
   virtual Task<amqp::Result<std::optional<amqp::Delivery>>> next() = 0;
 
-  // Removes at most kTakenAtOnceMax: they are gone when the next() after it returns.
+  // Removes at most kTakenAtOnceMax messages: they are gone when the following next() returns.
   virtual amqp::Result<void> remove(std::span<const std::uint64_t> delivery_tags) = 0;
 };
 
@@ -46,10 +46,10 @@ class Reserves {
   Reserves& operator=(const Reserves&) = delete;
   virtual ~Reserves() = default;
 
-  // A queue that does not exist shows in next(): refused, 404.
+  // If the queue does not exist, next() returns refused, 404.
   virtual Task<amqp::Result<std::unique_ptr<Reserve>>> open(std::string queue) = 0;
 
-  // Whatever waits for one wakes with link_lost. Those that are opened later are new.
+  // Ends all waits for current reserves with link_lost. Reserves opened later are not affected.
   virtual void drop() = 0;
 };
 

@@ -64,7 +64,7 @@ amqp::Message pass_on(const amqp::Delivery& request, std::string queue, std::str
     properties.user_id.reset();
   }
   if (request.undecodable) table.add_string(headers::kUndecodable, *request.undecodable);
-  // A table that came empty stays one.
+  // A table that came empty stays an empty table.
   const bool had_entries = properties.headers && !properties.headers->empty();
   if (!table.empty()) {
     properties.headers = std::move(table);

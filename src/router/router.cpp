@@ -163,7 +163,7 @@ Task<void> Router::take(Status& why) {
   look_.notify();
 }
 
-// What does not go on at once goes back to the source.
+// What is not taken in time goes back to the source.
 Task<void> Router::finish() {
   const auto deadline = clock_.steady_now() + kFinishMax;
   const auto is_moving = [this] {
@@ -204,7 +204,7 @@ void Router::on_passed(std::uint64_t delivery_tag) {
   acknowledger_.settled(delivery_tag);
   progress_.notify();
   if (std::exchange(is_to_acknowledge_, true)) return;
-  // Once for all that the broker confirms in one turn.
+  // One acknowledgement for all that the broker confirms in one turn.
   boost::asio::post(executor_, [this] {
     is_to_acknowledge_ = false;
     acknowledge();
@@ -218,7 +218,7 @@ void Router::acknowledge() {
   for (const std::uint64_t delivery_tag : due.alone) link_->acknowledge(delivery_tag);
 }
 
-// The broker takes it in no queue: the operator is to see it.
+// No queue takes it, so the operator must see it.
 void Router::on_refused(Parcel parcel, const amqp::Error& why) {
   spdlog::error("{}: the broker refuses a request for partition {}, which is dead-lettered: {}",
                 options_.queue, parcel.partition, why.what);

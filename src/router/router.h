@@ -7,11 +7,12 @@
 //
 // Invariants:
 //   1. A request is acknowledged only after the broker has confirmed it in the partition's queue,
-//      in the router's own queue for that partition, or, where it refuses it for what it holds, in
-//      the dead-letter queue. So it may be passed on twice; the partition's ledger recognises it.
+//      in the router's own queue for that partition, or, if it refuses the request for its content,
+//      in the dead-letter queue. So a request may be passed on twice; the partition's ledger
+//      recognises it.
 //   2. Requests for a product are passed on in the order in which they were received (passage.h).
 //   3. A partition whose queue takes nothing stops no other: see passage.h for what is in hand.
-//   4. It holds nothing that the broker does not send again: on any doubt it gives the link up and
+//   4. It holds nothing that the broker would not redeliver: in any doubt it gives up the link and
 //      opens another.
 //
 // Threads: one executor. Broker, reserves and clock outlive it; run() has returned before it is
@@ -55,22 +56,22 @@ struct RouterOptions {
 
 class Router {
  public:
-  // `on_change` is called whenever what status() or note() says has changed.
+  // `on_change` is called whenever status() or note() has changed.
   Router(const boost::asio::any_io_executor& executor, RouterOptions options,
          service::Broker& broker, Reserves& reserves, service::Clock& clock,
          std::function<void()> on_change);
 
-  // Runs until stop(): whatever fails is opened again, with backoff.
+  // Runs until stop(); after a failure it connects again, with backoff.
   Task<void> run();
 
-  // Receives nothing more; run() returns once what goes on at once is passed on and acknowledged,
-  // at most five seconds later. Idempotent; harmless before run().
+  // Receives nothing more; run() returns once the requests that are being taken are passed on and
+  // acknowledged, at most five seconds later. Idempotent; harmless before run().
   void stop();
 
   const service::Status& status() const { return status_; }
   bool is_consuming() const { return status_.condition == service::Condition::consuming; }
 
-  // Which partitions take nothing, and why; empty if all do. Others are served.
+  // Which partitions take nothing, and why; empty if all take requests. The others are served.
   std::string note() const;
 
   const std::vector<std::unique_ptr<Passage>>& passages() const { return passages_; }
@@ -103,7 +104,7 @@ class Router {
   Outlets outlets_;
   std::vector<std::unique_ptr<Passage>> passages_;  // by partition
   Lane letters_;                                    // to the source's dead-letter queue
-  std::unique_ptr<service::Link> link_;             // of the session that runs
+  std::unique_ptr<service::Link> link_;             // of the current session
   service::Acknowledger acknowledger_;
   std::uint32_t next_turn_;
   std::uint64_t dead_lettered_ = 0;

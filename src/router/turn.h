@@ -1,6 +1,6 @@
 #pragma once
 
-// Turn: one coroutine after the other, as a mutex.
+// Turn: lets one coroutine after the other run, like a mutex.
 //
 //   const auto turn = co_await turns.take();
 
@@ -18,7 +18,7 @@ class Turns {
  public:
   explicit Turns(const boost::asio::any_io_executor& executor) : taken_(executor, 1) {}
 
-  // Until it is destroyed it is nobody else's. The turns outlive it.
+  // Held until it is destroyed. The turns outlive it.
   class Turn {
    public:
     explicit Turn(Turns& of) : of_(&of) {}

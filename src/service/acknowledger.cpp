@@ -27,7 +27,7 @@ void Acknowledger::settled(std::uint64_t delivery_tag) {
 Acknowledger::Due Acknowledger::take() {
   Due due;
   while (!deliveries_.empty() && deliveries_.front().state != State::in_hand) {
-    // A broker refuses `multiple` up to a tag that it does not wait for any more.
+    // A broker refuses `multiple` up to a tag that was acknowledged before.
     if (deliveries_.front().state == State::settled) due.up_to = deliveries_.front().tag;
     deliveries_.pop_front();
   }
@@ -42,7 +42,7 @@ Acknowledger::Due Acknowledger::take() {
 
 Acknowledger::Delivery* Acknowledger::find(std::uint64_t delivery_tag) {
   if (deliveries_.empty() || delivery_tag < deliveries_.front().tag) return nullptr;
-  // A broker counts them without a gap (AMQP 0-9-1, 1.1: delivery-tag), so this is mostly it.
+  // A broker counts tags without gaps (AMQP 0-9-1, 1.1: delivery-tag), so this usually finds it.
   const std::uint64_t place = delivery_tag - deliveries_.front().tag;
   if (place < deliveries_.size() && deliveries_[place].tag == delivery_tag) {
     return &deliveries_[place];

@@ -1,12 +1,12 @@
 #pragma once
 
-// Acknowledger: which deliveries to acknowledge, since requests are settled in any order: one whose
-// reply waits, or which waits for the database, does not hold up those behind it. Pure.
+// Acknowledger: tells which deliveries to acknowledge. Requests are settled in any order: one that
+// waits, for its reply or for the database, does not hold up those behind it. Pure.
 //
 // Invariants:
 //   1. A delivery is acknowledged only after it was settled, and once.
 //   2. While they are settled in the order in which they came, one acknowledgement with `multiple`
-//      covers all that was settled.
+//      covers all settled deliveries.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,20 +20,20 @@ class Acknowledger {
  public:
   struct Due {
     std::optional<std::uint64_t> up_to;  // with `multiple`
-    std::vector<std::uint64_t> alone;    // beyond it, in their order
+    std::vector<std::uint64_t> alone;    // beyond it, in order
   };
 
-  // Delivery tags grow.
+  // Delivery tags must increase.
   void received(std::uint64_t delivery_tag);
   void settled(std::uint64_t delivery_tag);
 
-  // What was settled since it was asked last.
+  // What was settled since the last call.
   Due take();
 
-  // Received, and not settled.
+  // Received but not settled.
   std::size_t in_hand() const { return in_hand_; }
 
-  // Another link: nothing is in hand.
+  // For a new link: nothing is in hand.
   void reset();
 
  private:
@@ -43,7 +43,7 @@ class Acknowledger {
     State state = State::in_hand;
   };
 
-  // Null: not received on this link, or acknowledged.
+  // Null if it was not received on this link, or is acknowledged.
   Delivery* find(std::uint64_t delivery_tag);
 
   std::deque<Delivery> deliveries_;     // from the first in hand, by tag

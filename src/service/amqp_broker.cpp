@@ -22,7 +22,7 @@ Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(
   co_return co_await amqp::Connection::open(options.endpoint, host, std::move(connection));
 }
 
-// Says what to do where the broker's user lacks a right.
+// Adds what to do if the broker's user lacks a right.
 amqp::Error with_advice(amqp::Error error, std::string_view advice) {
   constexpr std::uint16_t kAccessRefused = 403;
   if (error.reply_code == kAccessRefused && !advice.empty()) {
@@ -33,7 +33,7 @@ amqp::Error with_advice(amqp::Error error, std::string_view advice) {
 
 class AmqpOutlet;
 
-// The outlets of a shared connection, which are told what it is told.
+// The outlets of a shared connection, which get all its notices.
 using Sharing = std::set<AmqpOutlet*>;
 
 class AmqpOutlet : public Outlet {
@@ -69,9 +69,9 @@ class AmqpOutlet : public Outlet {
     co_return amqp::Result<void>();
   }
 
-  // RabbitMQ 3.10 rejects what is for a quorum queue on a channel that was opened while the queue's
-  // leader was down, for as long as that node is: so after a rejection there is another channel.
-  // Not while the broker takes nothing from this connection: it would not answer.
+  // If a channel was opened while a quorum queue's leader was down, RabbitMQ 3.10 rejects all that
+  // it publishes to the queue for as long as that node is down: so open another channel after a
+  // rejection. But not while the broker takes nothing from this connection: it would not answer.
   Task<amqp::Result<std::size_t>> send(std::span<const std::uint64_t> tokens,
                                        const amqp::FindMessage& find) override {
     if (was_rejected_ && !connection_->blocked()) {
@@ -96,12 +96,12 @@ class AmqpOutlet : public Outlet {
 
  private:
   std::shared_ptr<amqp::Connection>
-      connection_;  // alive as long as one of its outlets, or the link
+      connection_;  // kept alive by any of its outlets, or by the link
   amqp::QueueType queue_type_;
   OutletEvents events_;
   std::shared_ptr<Sharing> sharing_;
   // The last one sends, the others wait for answers. Destroyed before the connection, so that they
-  // do not tell of its end.
+  // do not report its end.
   std::vector<std::unique_ptr<amqp::Publisher>> publishers_;
   bool was_rejected_ = false;
 };
@@ -137,7 +137,8 @@ class AmqpLink : public Link {
     auto outlet = std::make_unique<AmqpOutlet>(connection, options_.queue_type, std::move(events),
                                                std::move(sharing));
     if (auto opened = co_await outlet->open(); !opened) {
-      // Channels that the broker does not go on with stay in use: others have another connection.
+      // Channels that the broker has stopped serving stay in use: later ones get another
+      // connection.
       if (connection == shared_) shared_.reset();
       co_return std::unexpected(std::move(opened.error()));
     }

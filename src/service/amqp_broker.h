@@ -1,14 +1,14 @@
 #pragma once
 
-// AmqpBroker: the flow's broker, a RabbitMQ.
+// AmqpBroker: the flow's broker: RabbitMQ.
 //
 // Invariants:
 //   1. Requests come over one connection, answers go over others: a memory alarm blocks a
 //   connection
-//      that publishes; acknowledgements go on over the other. All are to one host.
-//   2. Queues that exist are joined as they are; the others are declared durable.
+//      that publishes, but acknowledgements still pass over the first. All are to one host.
+//   2. Existing queues are used as they are; the others are declared durable.
 //
-// Not: does not repeat a try. Each open() tries the next of the endpoint's hosts.
+// Not: does not retry. Each open() tries the next of the endpoint's hosts.
 
 #include <cstddef>
 #include <cstdint>
@@ -27,12 +27,12 @@ struct AmqpBrokerOptions {
   amqp::Endpoint endpoint;
   amqp::TlsOptions tls;
   std::string request_queue;
-  std::vector<std::string> other_queues;  // to be there as well: for replies and dead letters
-  std::string events_exchange = {};       // to be there as well; empty: none
+  std::vector<std::string> other_queues;  // ensured too: for replies and dead letters
+  std::string events_exchange = {};       // ensured too; empty: none
   amqp::QueueType queue_type = amqp::QueueType::classic;
   std::uint16_t prefetch = 2000;
-  std::string without_rights;  // what to do where the user may not use the queues: "grant it ..."
-  DeliveryLimit* delivery_limit = nullptr;  // of the request queue: to be told; it outlives this
+  std::string without_rights;  // advice if the user may not use the queues: "grant it ..."
+  DeliveryLimit* delivery_limit = nullptr;  // of the request queue; outlives this
 };
 
 class AmqpBroker : public Broker {

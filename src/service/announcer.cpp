@@ -19,14 +19,14 @@ using std::chrono::seconds;
 constexpr std::size_t kUnderWayMax = 200;
 constexpr milliseconds kTryAgainFirst{100};
 constexpr milliseconds kTryAgainLast{5'000};
-constexpr seconds kUnansweredTold{2};  // to people and probes
+constexpr seconds kUnansweredTold{2};  // in logs and probes
 constexpr seconds kUnansweredMax{30};  // then it is published again
 
 amqp::Message message_of(contract::Event event, const std::string& exchange) {
   amqp::Message message;
   message.exchange = exchange;
   message.routing_key = contract::routing_key(event.topic);
-  message.mandatory = false;  // nobody need listen
+  message.mandatory = false;  // there may be no subscriber
   message.properties.content_type = contract::kEventContentType;
   message.properties.delivery_mode = 2;
   message.properties.app_id = "inventory-service";
@@ -71,7 +71,7 @@ void Announcer::kick() {
 }
 
 Task<void> Announcer::run() {
-  // In a later turn: what the broker says at once must not change what the caller goes through.
+  // In a later turn: an immediate answer must not change what the caller iterates over.
   co_await boost::asio::post(executor_, boost::asio::use_awaitable);
   while (!is_ending_ && !parcels_.empty()) {
     if (const auto lost = std::exchange(lost_, std::nullopt)) drop_outlet(*lost);
@@ -162,14 +162,14 @@ void Announcer::put_back(Token token, Parcel& parcel) {
 
 void Announcer::on_lost(amqp::Error error) {
   if (!lost_) lost_ = std::move(error);
-  on_blocked(std::nullopt);  // it may be gone before it could tell that the alarm is over
+  on_blocked(std::nullopt);  // it may have gone before it could report the end of the alarm
   wake_.notify();
 }
 
 void Announcer::drop_outlet(const amqp::Error& error) {
   outlet_.reset();
   on_blocked(std::nullopt);
-  if (under_way_ == 0) return;  // nobody waits for it: it may have been closed long ago
+  if (under_way_ == 0) return;  // nothing waits for it: it may have been closed long ago
   for (auto& [token, parcel] : parcels_) {
     if (parcel.is_under_way) put_back(token, parcel);
   }
@@ -189,7 +189,7 @@ void Announcer::be_careful(std::string_view why) {
 void Announcer::on_blocked(const std::optional<std::string>& reason) {
   if (blocked_ == reason) return;
   blocked_ = reason;
-  // Answers begin to come now.
+  // Answers can come from now on.
   for (auto& [_, parcel] : parcels_) parcel.sent_at = clock_.steady_now();
   events_.on_change();
 }
@@ -230,7 +230,7 @@ Task<void> Announcer::end(bool in_order) {
   if (outlet_) outlet_->stop_sending();
   wake_.notify();
   while (is_running_) co_await ended_.wait(std::nullopt);
-  // A farewell on a connection that the broker does not read would wait in vain.
+  // On a connection that the broker does not read, closing gracefully would wait in vain.
   if (in_order && outlet_ && !lost_ && under_way_ == 0) co_await outlet_->close();
   outlet_.reset();
   parcels_.clear();

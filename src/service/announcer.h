@@ -1,26 +1,27 @@
 #pragma once
 
-// Announcer: publishes events to an exchange, over a connection of its own, and says of each when
-// the broker has confirmed it. The settler's: an event is one of the things that a request causes.
+// Announcer: publishes events to an exchange, over a connection of its own, and reports each once
+// the broker has confirmed it. Used by the settler: an event is one of the messages that a request
+// causes.
 //
 //   confirmed  settled, whether or not a queue is bound to the exchange
-//   rejected   by a queue that is bound: it waits; one event is tried again, with backoff, the
-//              others when that is taken
-//   no answer  of a queue that is bound: later events wait once too many are under way. After half
-//              a minute all that has no answer is published again over another connection
-//   the channel or the connection is closed: the exchange is gone (404), may not be used (403), or
-//              the link broke. It is declared unless it exists, over another connection, and what
-//              has no answer is published again; with backoff
+//   rejected   by a bound queue: the event waits; one event is tried again, with backoff, the
+//              others once that one is taken
+//   no answer  from a bound queue: later events wait once too many are under way. After half a
+//              minute all unanswered events are published again over another connection
+//   the channel or the connection is closed: the exchange is gone (404) or forbidden (403), or the
+//              link broke. The exchange is declared unless it exists, over another connection, and
+//              unanswered events are published again; with backoff
 //
 // Invariants:
-//   1. No event is given up: end() forgets those that are not settled, and their requests come
-//      again. An event may be published twice.
-//   2. What queues that are bound do to its connection delays no reply: the requests of the events
-//      wait, and the settler stops the flow only where too many do.
-//   3. Nothing runs while there is no event to settle.
+//   1. No event is given up: end() forgets those that are not settled, but their requests are
+//      redelivered. An event may be published twice.
+//   2. A bound queue that takes nothing delays no reply: only the requests of its events wait, and
+//      the settler stops the flow only if too many wait.
+//   3. Nothing runs while no event is unsettled.
 //
 // Threads: one executor. The clock outlives it; end() is awaited before it is destroyed.
-// Not:     does not bound what waits: see unsettled().
+// Not:     does not limit how many events wait: see unsettled().
 
 #include <chrono>
 #include <cstddef>
@@ -50,8 +51,8 @@ struct AnnouncerOptions {
 
 class Announcer {
  public:
-  // `on_settled`: an event of a request was confirmed. `on_change`: what unsettled(), trouble() or
-  // blocked() say has changed. Neither may call the announcer.
+  // `on_settled`: an event of a request was confirmed. `on_change`: unsettled(), trouble() or
+  // blocked() has changed. Neither may call the announcer.
   struct Events {
     std::function<void(contract::Topic topic, std::uint64_t request)> on_settled;
     std::function<void()> on_change;
@@ -68,16 +69,17 @@ class Announcer {
 
   std::size_t unsettled() const { return parcels_.size(); }
 
-  // While events are not taken: why.
+  // Why events are not taken; empty if they are.
   const std::optional<std::string>& trouble() const { return trouble_; }
 
-  // The broker's reason for taking no messages, while it takes none over this connection.
+  // The broker's reason for taking no messages over this connection; empty if it takes them.
   const std::optional<std::string>& blocked() const { return blocked_; }
 
-  // Sees to time that has passed. To be called now and then while there is something unsettled.
+  // Handles timeouts. To be called regularly while an event is unsettled.
   void look();
 
-  // Ends the session: closes the connection, in order or at once, and forgets what is not settled.
+  // Ends the session: closes the connection, gracefully or at once, and forgets what is not
+  // settled.
   Task<void> end(bool in_order);
 
  private:
@@ -116,11 +118,11 @@ class Announcer {
   std::deque<Token> waiting_;  // to be published, in order
   std::size_t under_way_ = 0;
   Token next_token_ = 1;
-  std::optional<amqp::Error> lost_;  // the connection is of no use any more
+  std::optional<amqp::Error> lost_;  // the connection is unusable
   TimePoint next_try_ = {};
   Backoff backoff_;
   Token probe_ = 0;          // the one under way while it is careful
-  bool is_careful_ = false;  // something was wrong: one at a time, until the broker takes it
+  bool is_careful_ = false;  // after a failure: one at a time, until the broker takes it
   bool is_running_ = false;
   bool is_ending_ = false;
   std::optional<std::string> trouble_;

@@ -14,7 +14,7 @@ constexpr std::string_view kDirectReplyTo = "amq.rabbitmq.reply-to.";
 
 constexpr std::size_t kTraceHeaderBytesMax = 1024;
 constexpr std::size_t kErrorMessageBytesMax = 1024;
-constexpr std::size_t kShortErrorMessageBytesMax = 256;  // where frames are small
+constexpr std::size_t kShortErrorMessageBytesMax = 256;  // if frames are small
 
 void copy_trace_context(const amqp::HeaderTable& from, amqp::HeaderTable& to) {
   for (const std::string_view name : {headers::kTraceParent, headers::kTraceState}) {
@@ -36,8 +36,7 @@ Outgoing make_reply(const amqp::Delivery& request, std::string body, bool replay
   const auto& reply_to = request.properties.reply_to;
   message.routing_key = reply_to && !reply_to->empty() ? *reply_to : fallback.name;
   reply.must_arrive = fallback.declared_by_us && message.routing_key == fallback.name;
-  // To a live address it is delivered, and returned all the same if it is mandatory
-  // (RabbitMQ 3.10).
+  // If it is mandatory, RabbitMQ 3.10 returns it even though it delivers it.
   message.mandatory = !is_direct_reply(message.routing_key);
   message.properties.content_type = "application/json";
   message.properties.delivery_mode = 2;
@@ -85,7 +84,7 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
        {headers::kErrorReason, headers::kErrorMessage, headers::kOriginalQueue, headers::kFailedAt,
         headers::kOriginalExpiration, headers::kOriginalUserId, headers::kOriginalCc,
         headers::kOriginalBcc, headers::kHeadersDropped}) {
-    headers.remove(ours);  // of an earlier time that this message was a dead letter
+    headers.remove(ours);  // left from when this message was a dead letter before
   }
   headers.add_string(headers::kErrorReason, reason);
   headers.add_string(headers::kErrorMessage, what.substr(0, kErrorMessageBytesMax));
@@ -93,7 +92,7 @@ Outgoing make_dead_letter(const amqp::Delivery& request, std::string_view queue,
   headers.add_string(headers::kFailedAt, contract::format_timestamp(failed_at));
   rename_what_acts(properties, headers);
   properties.headers = std::move(headers);
-  properties.delivery_mode = 2;  // it outlives the broker, whatever its request would have
+  properties.delivery_mode = 2;  // persistent, even if the request was not
   return letter;
 }
 

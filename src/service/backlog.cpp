@@ -61,7 +61,7 @@ void Backlog::give_up(Id id, TimePoint now) {
     if (!request.failure) {
       Failure failure = given_up.mapped().failure.value_or(Failure());
       failure.first = request.since;
-      // Of several products, it may have been another that failed.
+      // If they have several products, another one may have failed.
       if (request.products != given_up.mapped().products) failure.same_since = now;
       failure.next_try = now;
       failure.count = 0;
@@ -128,11 +128,11 @@ void Backlog::give_back(std::span<const Id> ids) {
   }
 }
 
-// In `again` all that failed and that nothing is to be tried before, whenever it is due.
+// `again` has all that failed and need not wait for another, due or not.
 Backlog::Due Backlog::candidates() const {
   Due candidates;
   Products blocked;  // by one that failed or is taken
-  Products before;   // also by one that may be tried first
+  Products before;   // also by one that may be tried for the first time
   for (const auto& [id, request] : requests_) {
     const bool is_blocked = request.shares(blocked);
     if (request.is_taken) {
@@ -171,7 +171,7 @@ std::vector<Backlog::Id> Backlog::unblocked(std::span<const Id> ids) const {
     } else if (request.failure) {
       add_to(blocked, request.held_up());
     } else if (!is_blocked || (request.is_taken && !is_asked)) {
-      // It was to be tried before, or is in another hand: due() says the same.
+      // It is to be tried before, or is taken: as in due().
       add_to(blocked, request.products);
     }
   }

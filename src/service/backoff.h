@@ -1,8 +1,8 @@
 #pragma once
 
-// Backoff: how long to wait before the next try. Full jitter: anything between nothing and a limit
-// that doubles from `first` to `last`, so that instances that failed together do not come back
-// together (Exponential Backoff And Jitter, AWS Architecture Blog, 2015).
+// Backoff: how long to wait before the next try. Full jitter: a random time up to a limit that
+// doubles from `first` to `last`, so that instances that failed together do not retry together
+// (Exponential Backoff And Jitter, AWS Architecture Blog, 2015).
 
 #include <algorithm>
 #include <chrono>

@@ -18,13 +18,13 @@ using store::Locks;
 constexpr std::chrono::seconds kSuspicionAfter{10};
 constexpr std::chrono::seconds kOutagePause{1};
 constexpr std::chrono::seconds kLookPause{1};
-// What took so long to fail is not taken apart while others wait: a batch beside the flow, and
-// there by half as many a call, until few enough are tried.
+// A batch that took so long to fail is not split while others wait: it is tried beside the flow,
+// and there with half as many requests per call, until few enough are tried.
 constexpr std::chrono::milliseconds kSlowFailure{200};
-// So many conflicts in a row are no chance: something in the batch always meets one.
+// So many conflicts in a row are not chance: a request in the batch always meets one.
 constexpr int kConflictsInARowMax = 4;
-// Each so many failures on a lock it is awaited instead of skipped: other instances may be
-// queueing for it.
+// After every so many failures on a lock, wait for the lock instead of skipping it: other instances
+// may be queueing for it.
 constexpr int kPatientFailure = 8;
 
 // Whether an error is about some of the requests, rather than about the database.
@@ -77,10 +77,10 @@ Task<std::optional<store::Error>> BatchDecider::work_off(std::optional<store::Er
 
 Task<void> BatchDecider::try_again(Events& events) {
   auto due = backlog_.due(clock_.steady_now());
-  const bool again = due.first.empty();  // those have only waited behind one that is decided now
+  const bool again = due.first.empty();  // those of `first` only waited behind one decided since
   Ids ids = std::move(again ? due.again : due.first);
   if (ids.size() > beside_max_) {
-    // What is only suspected is first: it may be sound, and what fails must not keep it waiting.
+    // Suspects come first: they may be sound, and must not wait for requests that fail.
     std::ranges::sort(ids, {}, [this](Id id) {
       const auto* failure = backlog_.failure(id);
       return failure == nullptr ? std::tuple(0, Backlog::TimePoint(), id)
@@ -91,7 +91,7 @@ Task<void> BatchDecider::try_again(Events& events) {
   }
   beside_max_ = std::min(2 * beside_max_, store::kBatchMax);
   const auto outage = co_await try_all(beside_, ids, again ? locks_for(ids) : Locks::wait, events);
-  if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // work_off() will meet it, too
+  if (outage) not_before_ = clock_.steady_now() + kOutagePause;  // work_off() will meet it too
   co_await look_at_others();
   refuse_overdue(events);
 }
@@ -116,7 +116,7 @@ Task<void> BatchDecider::look_at_others() {
   }
 }
 
-// Returns whether others have passed since, whichever is overdue.
+// Returns whether others have passed since, for all that are overdue.
 bool BatchDecider::hurry_overdue() {
   bool have_passed = true;
   for (const auto& [id, failure] : backlog_.failures()) {
@@ -145,7 +145,7 @@ std::optional<std::string> BatchDecider::suspicion() const {
   const auto now = clock_.steady_now();
   const bool is_odd =
       !pulse_->has_beaten_since(first.first) && now - first.first >= kSuspicionAfter;
-  // Where it is full, others are tried each second.
+  // While it is full, others are tried every second.
   const bool is_stuck = is_full() && !pulse_->has_beaten_since(now - kSuspicionAfter);
   if (!is_odd && !is_stuck) return std::nullopt;
   return fmt::format("{} requests wait for the database: {}", backlog_.size(), first.error.what);
@@ -168,7 +168,7 @@ Task<store::Result<std::vector<domain::Decision>>> BatchDecider::ask_store(
   observer_.transaction(now - since, fault);
   trier.last_took = now - since;
   if (decisions) {
-    assert(decisions->size() == requests.size());  // one each, in their order
+    assert(decisions->size() == requests.size());  // one per request, in order
     pulse_->beat(now, std::ranges::any_of(*decisions, has_written_stock));
     trier.conflicts = 0;
   } else if (fault == Fault::retryable) {
@@ -177,7 +177,7 @@ Task<store::Result<std::vector<domain::Decision>>> BatchDecider::ask_store(
   co_return decisions;
 }
 
-// Where somebody keeps a row, a lock that is not to be had is likely to be kept, too.
+// If one row is kept locked, another lock that is not granted is likely to be kept, too.
 Locks BatchDecider::usual_locks() const {
   const bool is_one_kept = std::ranges::any_of(backlog_.failures(), [](const auto& one) {
     return one.second->error.fault == Fault::locked;
@@ -194,8 +194,8 @@ Locks BatchDecider::locks_for(const Ids& ids) const {
   return is_patient ? Locks::wait : Locks::skip;
 }
 
-// Afterwards each is decided, refused, put aside, or waits behind one that is; unless there is an
-// outage.
+// Afterwards each request is decided, refused, put aside, or waits behind one put aside, unless
+// there is an outage.
 Task<BatchDecider::Outage> BatchDecider::try_all(Trier& trier, const Ids& ids, Locks locks,
                                                  Events& events) {
   backlog_.take(ids);
@@ -276,7 +276,7 @@ void BatchDecider::fail(Id id, store::Error error, std::chrono::steady_clock::du
 
 std::optional<Backlog::TimePoint> BatchDecider::is_overdue_since(
     const Backlog::Failure& failure) const {
-  // A lock or a conflict passes by itself.
+  // A lock or a conflict goes away by itself.
   const bool is_failing = failure.error.fault == Fault::failing;
   const bool is_locked = failure.error.fault == Fault::locked;
   const bool is_in_the_way =
@@ -307,7 +307,7 @@ void BatchDecider::refuse_overdue(Events& events) {
   for (auto& [id, why] : overdue) refuse(id, std::move(why), "refused", events);
 }
 
-// Of what waits behind a request that is in the way of others, as much is to be refused, too.
+// Adds as many of the requests behind one that is in the way as must be refused, too.
 void BatchDecider::make_room(Id id, const std::string& why,
                              std::vector<std::pair<Id, std::string>>& overdue) const {
   for (const Id behind : backlog_.behind(id)) {
@@ -320,7 +320,7 @@ void BatchDecider::make_room(Id id, const std::string& why,
 }
 
 void BatchDecider::refuse(Id id, std::string why, std::string_view reason, Events& events) {
-  assert(requests_.contains(id));  // it is refused once
+  assert(requests_.contains(id));  // refused only once
   events.push_back({id, Refused{std::move(why), reason}});
   if (backlog_.failure(id) != nullptr) {
     backlog_.give_up(id, clock_.steady_now());

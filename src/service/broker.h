@@ -2,8 +2,8 @@
 
 // What the flow needs of a broker: the port through which requests come and answers go.
 //
-// Threads: one executor. Everything that suspends ends within the adapter's deadlines, but for
-// receive(), which waits for requests, and send() while the broker takes no messages.
+// Threads: one executor. Everything that suspends ends within the adapter's deadlines, except
+//          receive(), which waits for requests, and send() while the broker takes no messages.
 
 #include <chrono>
 #include <cstddef>
@@ -26,17 +26,17 @@ namespace inventory::service {
 template <class T>
 using Task = boost::asio::awaitable<T>;
 
-// Told by an outlet, in the turn of the event loop in which the broker says it. None of them may
-// call the outlet or destroy it.
+// Called by an outlet, in the turn of the event loop in which the broker's answer comes. None of
+// them may call the outlet or destroy it.
 struct OutletEvents {
   amqp::OnSettled on_settled;                       // what became of a message
-  std::function<void(const amqp::Error&)> on_lost;  // once; then nothing is told any more
-  // The broker takes no messages, with its reason ("low on memory"), or takes them again (nothing).
+  std::function<void(const amqp::Error&)> on_lost;  // once; no other call follows
+  // The broker takes no messages, with its reason ("low on memory"), or takes them again (empty).
   std::function<void(const std::optional<std::string>& reason)> on_blocked;
 };
 
-// Outlet: what messages are published over. What one outlet suffers from a message, a connection
-// that is closed or that the broker does not read any more, others do not; see Link::open_outlet.
+// Outlet: publishes messages. If the broker closes its connection because of a message, or stops
+// reading it, other outlets are not affected; see Link::open_outlet.
 class Outlet {
  public:
   Outlet() = default;
@@ -44,27 +44,27 @@ class Outlet {
   Outlet& operator=(const Outlet&) = delete;
   virtual ~Outlet() = default;
 
-  // Sends the messages of these tokens in order; does not wait for what becomes of them. Returns
-  // how many were sent: fewer than there are after stop_sending(). One caller at a time; the tokens
-  // and `find` outlive the call.
+  // Sends the messages of these tokens in order; does not wait for the confirms. Returns how many
+  // were sent: fewer than given after stop_sending(). One caller at a time; the tokens and `find`
+  // outlive the call.
   virtual Task<amqp::Result<std::size_t>> send(std::span<const std::uint64_t> tokens,
                                                const amqp::FindMessage& find) = 0;
 
-  // Ends a send() that waits. What was sent is still told of.
+  // Ends a send() that waits. What was sent is still reported.
   virtual void stop_sending() = 0;
 
   // Declares a queue unless it exists.
   virtual Task<amqp::Result<void>> ensure_queue(std::string name) = 0;
 
-  // Declares an exchange of topics unless it exists.
+  // Declares a topic exchange unless it exists.
   virtual Task<amqp::Result<void>> ensure_exchange(std::string name) = 0;
 
-  // Closes in order.
+  // Closes gracefully.
   virtual Task<void> close() = 0;
 };
 
 // Link: one session with the broker for one request queue. Once receive() has returned link_lost or
-// refused, the link is over; its deliveries come again on another link.
+// refused, the link is over; its deliveries are redelivered on another link.
 class Link {
  public:
   Link() = default;
@@ -72,9 +72,9 @@ class Link {
   Link& operator=(const Link&) = delete;
   virtual ~Link() = default;
 
-  // `own`: over a connection of its own. `shared`: over a channel of one connection for all these:
-  // the broker waits for a queue a channel at a time, but what makes it close a connection costs
-  // them all.
+  // `own`: over a connection of its own. `shared`: over a channel of one connection for all shared
+  // outlets: a slow queue holds up only its channel, but a message that makes the broker close the
+  // connection affects them all.
   enum class Connection : std::uint8_t { own, shared };
   virtual Task<amqp::Result<std::unique_ptr<Outlet>>> open_outlet(Connection connection,
                                                                   OutletEvents events) = 0;
@@ -97,10 +97,10 @@ class Link {
   // still be answered and acknowledged.
   virtual void stop_receiving() = 0;
 
-  // Gives the link up at once: whatever waits on it wakes with link_lost.
+  // Gives the link up at once: all that waits on it ends with link_lost.
   virtual void abandon() = 0;
 
-  // Closes in order. What was not acknowledged goes back to the queue.
+  // Closes gracefully. What was not acknowledged goes back to the queue.
   virtual Task<void> close() = 0;
 };
 
@@ -111,7 +111,7 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
   virtual ~Broker() = default;
 
-  // Connects and sees to the queues. One try, at one of the broker's hosts.
+  // Connects and declares the queues. Tries one of the broker's hosts, once.
   virtual Task<amqp::Result<std::unique_ptr<Link>>> open() = 0;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Clock: time as the flow sees it, so that a test can be its master.
+// Clock: time as the flow sees it, so that tests can control it.
 
 #include <chrono>
 
@@ -24,7 +24,7 @@ class Clock {
   // Time that only moves forward, for measuring how long something lasts.
   virtual std::chrono::steady_clock::time_point steady_now() const = 0;
 
-  // Cancellable, as asynchronous operations of Asio are.
+  // Cancellable, like Asio's asynchronous operations.
   virtual boost::asio::awaitable<void> sleep(std::chrono::milliseconds duration) = 0;
 };
 

@@ -1,11 +1,11 @@
 #pragma once
 
-// DeliveryLimit: whether a request queue drops (or dead-letters) a request that was delivered too
-// often, as quorum queues may: without an answer to anyone. It is told what the broker says of the
-// queue and how often each request was delivered, and says so in the log.
+// DeliveryLimit: warns if a request queue drops (or dead-letters) a request that was delivered too
+// often, as quorum queues may: nobody gets a reply then. It is told what the broker says of the
+// queue and how often each request was delivered, and writes to the log.
 //
-// What it cannot know is a policy, which the broker tells to no client: a request that was returned
-// often is therefore news with every queue.
+// It cannot know of a policy, which the broker does not tell its clients. So it warns of a request
+// that was returned often whatever the queue is.
 //
 // Threads: one. The clock outlives it.
 
@@ -27,16 +27,16 @@ class DeliveryLimit {
   DeliveryLimit(std::string queue, const Clock& clock)
       : queue_(std::move(queue)), throttle_(clock) {}
 
-  // What the broker tells of the queue, when it was joined. Logged if it is news.
+  // What the broker says of the queue, after connecting. Logged if it is new.
   void examined(const amqp::QueueTerms& terms);
 
-  // Requests came. Each tells how often it was delivered before (x-delivery-count).
+  // Requests came, each with the count of earlier deliveries (x-delivery-count).
   void delivered(std::span<const amqp::Delivery> requests);
 
-  // The queue's own limit, where it has one; 20 is RabbitMQ 4's for a queue that says nothing.
+  // The queue's own limit, if it has one; 20 is the default of RabbitMQ 4.
   std::optional<std::int64_t> limit() const { return limit_; }
 
-  // That there is one, and what to do, in one line; empty if there is none that is known.
+  // A line that says that there is a limit, and what it means; empty if none is known.
   std::string note() const;
 
  private:

@@ -1,7 +1,7 @@
 #pragma once
 
-// Expiries: the kind of request by which the service gives back what a hold took, once it is over
-// (sweeper.h). Nobody is answered.
+// Expiries: the kind of request by which the service gives back the stock of a hold that is over
+// (sweeper.h). It gets no reply.
 
 #include <string>
 #include <string_view>
@@ -30,7 +30,7 @@ struct Expiries {
     if (message) fields.product_id = message->product;
     return fields;
   }
-  // Of what is given back, also once more.
+  // Tells of a hold that was given back, also if the request is repeated.
   static std::optional<contract::Event> event(const Message& message,
                                               const domain::Decision& decision,
                                               domain::Timestamp now) {

@@ -28,9 +28,9 @@ constexpr milliseconds kConflictsMax{10'000};  // a row that somebody keeps lock
 constexpr int kStoppingConflictsMax = 5;
 constexpr milliseconds kPatienceMax{600'000};  // well below RabbitMQ's consumer timeout
 constexpr milliseconds kFinishMax{5'000};      // for answers to what was published, when stopping
-constexpr milliseconds kFullPause{100};        // where many requests are put aside,
-constexpr std::size_t kFullBatch = 10;         // between so many
-constexpr milliseconds kNothingPause{10};      // after a try that has decided nothing
+constexpr milliseconds kFullPause{100};        // while many requests are put aside,
+constexpr std::size_t kFullBatch = 10;         // after each so many
+constexpr milliseconds kNothingPause{10};      // after a try that decided nothing
 
 Tally count(std::span<const Answer> answers) {
   Tally tally;
@@ -125,7 +125,7 @@ Task<Status> Flow::run_once() {
   Pipe pipe(executor_, 1);
   Status why{Condition::broker_unavailable, ""};
   // They end together: the first stage tells the second through the pipe; the others tell the first
-  // by abandoning the link. What is tried again then is left to the next link: it is cancelled.
+  // by abandoning the link. A try_again() that runs then is cancelled and left to the next link.
   co_await ((decide_stage(pipe, why) && reply_stage(pipe, why) && tend_stage(pipe, why)) ||
             aside_stage(pipe));
   if (aside_failure_) std::rethrow_exception(aside_failure_);
@@ -140,7 +140,7 @@ Task<Status> Flow::run_once() {
   suspicion_.reset();
   observer_.disconnected();
   if (clock_.steady_now() - since > kReconnectLast) {
-    reconnect_backoff_.reset();  // it worked, though perhaps nobody asked anything
+    reconnect_backoff_.reset();  // it worked, though perhaps no request came
   }
   co_return why;
 }
@@ -214,8 +214,8 @@ Task<void> Flow::decide_stage(Pipe& pipe, Status& why) {
   co_await pipe.async_send({}, std::nullopt, redirect_error(use_awaitable, error));
 }
 
-// Until it is cancelled. What it throws otherwise is a bug, which must not wait for the end of the
-// others, nor be lost with them.
+// Runs until cancelled. Any other exception is a bug, which must not wait for the other stages to
+// end, nor be lost with them.
 Task<void> Flow::aside_stage(Pipe& pipe) {
   std::exception_ptr failure;
   try {
@@ -231,7 +231,7 @@ Task<void> Flow::aside_stage(Pipe& pipe) {
   std::rethrow_exception(failure);
 }
 
-// Tries, beside the batches, what was put aside; for ever.
+// Tries what was put aside, beside the batches. Never returns.
 Task<void> Flow::try_again(Pipe& pipe) {
   for (;;) {
     const auto next = handler_.next_try();
@@ -243,7 +243,7 @@ Task<void> Flow::try_again(Pipe& pipe) {
     }
     auto answers = co_await handler_.try_again();
     if (answers.empty()) {
-      co_await clock_.sleep(kNothingPause);  // whatever the reason: others have their turn
+      co_await clock_.sleep(kNothingPause);  // whatever the reason, let others run
     } else {
       observer_.decided(count(answers), clock_.steady_now() - now);
       boost::system::error_code error;  // the flow ends
@@ -253,7 +253,7 @@ Task<void> Flow::try_again(Pipe& pipe) {
   }
 }
 
-// Waits for requests. Nothing: why there will be none any more.
+// Waits for requests. Returns nothing if there will be no more; `why` says why.
 Task<std::optional<std::vector<amqp::Delivery>>> Flow::receive(Status& why) {
   std::size_t count = options_.batch_max;
   if (handler_.is_full() && !pause_.is_stopping()) {
@@ -300,7 +300,7 @@ Task<void> Flow::reply_stage(Pipe& pipe, Status& why) {
   pipe.close();
 }
 
-// What waits beside the batches.
+// Takes care of what waits beside the batches.
 Task<void> Flow::tend_stage(Pipe& pipe, Status& why) {
   if (auto failure = co_await settler_.tend()) {
     if (why.reason.empty()) why = {Condition::broker_unavailable, std::move(*failure)};
@@ -319,7 +319,7 @@ void Flow::on_settled(const SettledRequest& request) {
 
 void Flow::acknowledge() {
   if (settled_.delivered.empty()) return;
-  assert(link_);  // they are of its deliveries
+  assert(link_);  // they are its deliveries
   const auto due = acknowledger_.take();
   if (due.up_to) link_->acknowledge_up_to(*due.up_to);
   for (const std::uint64_t delivery_tag : due.alone) link_->acknowledge(delivery_tag);
@@ -329,10 +329,10 @@ void Flow::acknowledge() {
   reconnect_backoff_.reset();
 }
 
-// Waits before the next try. False if there is none, for now: then nothing of what waits may be
+// Waits before the next try. False if there is no next try now: then nothing that waits may be
 // acknowledged.
 Task<bool> Flow::wait_out(Outage& outage, const store::Error& error, Status& why) {
-  if (!why.reason.empty()) co_return false;  // the link is lost meanwhile
+  if (!why.reason.empty()) co_return false;  // the link was lost meanwhile
   const bool may_pass_at_once = error.fault == store::Fault::retryable;
   if (pause_.is_stopping() &&
       (!may_pass_at_once || ++outage.stopping_conflicts > kStoppingConflictsMax)) {
@@ -342,8 +342,8 @@ Task<bool> Flow::wait_out(Outage& outage, const store::Error& error, Status& why
   const auto now = clock_.steady_now();
   const std::size_t requests = acknowledger_.in_hand() + link_->waiting();
   if (now - outage.since >= patience_) {
-    // A full disk, for one, shows only when something is written. To begin again in vain costs
-    // each request a redelivery, so the next time it is tried for longer.
+    // A full disk, for one, shows only when something is written. Starting again in vain costs each
+    // request a redelivery, so the next time keep trying longer.
     patience_ = std::min(2 * patience_, std::max(kPatienceMax, options_.pause_after));
     why = {Condition::paused,
            fmt::format("paused, {} requests given back: {}", requests, error.what)};

@@ -4,7 +4,7 @@
 //
 //   receive -> decide and commit -> publish -> settled -> acknowledge
 //
-// Batches form by themselves: what has gathered while one batch was decided is the next. Two stages
+// Batches form by themselves: what has arrived while one batch was decided is the next. Two stages
 // overlap: while one batch is published, the next is decided. A request that cannot be decided now,
 // or whose reply cannot be delivered now, leaves its batch and waits beside the flow.
 //
@@ -14,13 +14,13 @@
 //      own doing: its queue is gone, keeps rejecting, or its address or the reply's size makes the
 //      broker refuse it.
 //   2. Requests for one product are decided in the order in which they were received.
-//   3. The flow holds nothing that the broker does not send again: on any doubt it gives the link
-//      up and opens another.
+//   3. The flow holds nothing that the broker would not redeliver: in any doubt it gives up the
+//      link and opens another.
 //   4. It takes requests only while the database can decide and the broker takes answers.
 //
 // Threads: one executor. Broker, handler, store, clock and observer outlive the flow.
-// Limits:  in hand are at most as many requests as the broker delivers without an acknowledgement;
-//          at most three batches of them on their way, the others wait beside the flow.
+// Limits:  at most as many requests are in hand as the prefetch allows; at most three batches of
+//          them are on their way, the others wait beside the flow.
 
 #include <chrono>
 #include <cstddef>
@@ -54,8 +54,8 @@ struct FlowOptions {
   std::string queue;             // of the requests, for logs
   std::size_t batch_max = 500;   // requests decided in one transaction
   std::size_t prefetch = 2'000;  // requests in hand: at most three eighths of them wait for clients
-  // How long the database may fail before the requests in hand are given back to the broker; twice
-  // as long each time that it was in vain, up to 10 minutes.
+  // How long the database may fail before the requests in hand are given back to the broker;
+  // doubled each time that it was in vain, up to 10 minutes.
   std::chrono::milliseconds pause_after{60'000};
   std::uint32_t seed = 0;            // of the jitter
   std::string events_exchange = {};  // where events go; empty: there are none
@@ -63,12 +63,12 @@ struct FlowOptions {
 
 class Flow {
  public:
-  // `on_change` is called whenever what status() says has changed.
+  // `on_change` is called whenever status() has changed.
   Flow(const boost::asio::any_io_executor& executor, FlowOptions options, Broker& broker,
        Handler& handler, store::Store& store, Clock& clock, std::function<void()> on_change,
        Observer& observer = Observer::none());
 
-  // Runs until stop(): whatever fails is opened again, with backoff.
+  // Runs until stop(); after a failure it connects again, with backoff.
   Task<void> run();
 
   // Receives nothing more; run() returns once what was received is answered and acknowledged, or
@@ -83,7 +83,7 @@ class Flow {
 
  private:
   using Batch = std::vector<Answer>;
-  // Ends with nothing: an empty batch says that no other will follow.
+  // Ends with std::nullopt: no other batch will follow.
   using Pipe =
       boost::asio::experimental::channel<void(boost::system::error_code, std::optional<Batch>)>;
   // The database fails: since when, and how long to wait before the next try.
@@ -119,7 +119,7 @@ class Flow {
   Settler settler_;
   LogThrottle reconnects_;
   LogThrottle outages_;
-  std::unique_ptr<Link> link_;  // of the session that runs
+  std::unique_ptr<Link> link_;  // of the current session
   Acknowledger acknowledger_;
   Wakeup aside_;  // for aside_stage()
   std::exception_ptr aside_failure_;

@@ -2,11 +2,11 @@
 
 // Handler: one kind of request, from deliveries to answers: parse, decide and commit, reply.
 //
-// A kind of request is a type with a parser and a reply around a command of the domain (see
-// orders.h, items.h); BatchHandler makes a Handler of it, kinds.h gives it a queue.
+// A kind of request is a type with a parser and a reply for a command of the domain (see orders.h,
+// items.h); BatchHandler makes a Handler of it, kinds.h gives it a queue.
 //
 // Invariants:
-//   1. One answer a delivery, once; what cannot be decided now is kept until it can
+//   1. Each delivery gets one answer, once; what cannot be decided now is kept until it can
 //      (batch_decider.h).
 //   2. What is not valid, or what the database refuses for good, is answered as invalid and
 //      dead-lettered.
@@ -47,7 +47,7 @@
 
 namespace inventory::service {
 
-// What became of deliveries so far. Where the database as a whole cannot work, `outage` says why,
+// What became of deliveries so far. If the database as a whole does not work, `outage` says why,
 // and those without an answer wait.
 struct Answered {
   std::vector<Answer> answers;  // in the order of arrival
@@ -61,39 +61,39 @@ class Handler {
   Handler& operator=(const Handler&) = delete;
   virtual ~Handler() = default;
 
-  // Decides the deliveries, and those of earlier calls that an outage has left.
+  // Decides the deliveries, and those of earlier calls that an outage left undecided.
   virtual Task<Answered> answer(std::vector<amqp::Delivery> deliveries) = 0;
 
   // Tries those that were put aside and are due, in a transaction of their own beside that of
-  // answer(): however long it takes, nobody else waits for it. May be cancelled where the link is
+  // answer(): however long it takes, no other request waits for it. May be cancelled if the link is
   // given up.
   virtual Task<std::vector<Answer>> try_again() = 0;
 
-  // Those that wait, because of an outage or put aside.
+  // How many wait, because of an outage or because they were put aside.
   virtual std::size_t undecided() const = 0;
 
-  // Whether as many are put aside as should be: until some are decided, few more should be passed.
+  // Whether the limit of requests put aside is reached: until some are decided, pass few more.
   virtual bool is_full() const = 0;
 
-  // When try_again() has something to do; nothing if none was put aside, or during an outage.
+  // When try_again() has something to do; empty if nothing was put aside, or during an outage.
   virtual std::optional<std::chrono::steady_clock::time_point> next_try() const = 0;
 
-  // Why, where requests are put aside and none was decided since the first of them failed, for ten
-  // seconds (it may be more than those requests); or for ten seconds where it is full.
+  // Why the whole database may be failing: requests are put aside, and for ten seconds none was
+  // decided, since the first of them failed or while it is full. Else empty.
   virtual std::optional<std::string> suspicion() const = 0;
 
-  // The link is lost: what waits will be delivered again.
+  // The link is lost: forgets what waits, which will be redelivered.
   virtual void forget() = 0;
 };
 
 struct HandlerOptions {
   std::string queue;               // where the requests come from
-  ReplyQueue reply_queue;          // where replies go whose request names no reply_to
+  ReplyQueue reply_queue;          // for requests without reply_to
   std::size_t bytes_max = 65'536;  // of a request's body
-  std::size_t aside_max = 1'000;   // put aside, with those that wait behind them: then it is full
-  std::shared_ptr<Pulse> pulse = std::make_shared<Pulse>();  // of the store: all its handlers'
-  std::optional<domain::Telling> events = std::nullopt;      // nothing: nobody is told of stock
-  // Requests about products of others are invalid; nothing: the stock is undivided.
+  std::size_t aside_max = 1'000;   // put aside, or waiting behind those: then it is full
+  std::shared_ptr<Pulse> pulse = std::make_shared<Pulse>();  // of the store: shared by its handlers
+  std::optional<domain::Telling> events = std::nullopt;      // empty: no events
+  // Requests about products of other partitions are invalid; empty: the stock is not partitioned.
   std::optional<domain::Partition> partition = std::nullopt;
 };
 
@@ -210,13 +210,13 @@ class BatchHandler : public Handler {
     return error == nullptr ? std::nullopt : std::optional(*error);
   }
 
-  // Why it is for another partition; empty if it is not.
+  // Why the request is for another partition; empty if it is not.
   std::string why_elsewhere(const domain::Command& request) const {
     if (!options_.partition) return "";
     return contract::why_not_in(*options_.partition, domain::products_of(request));
   }
 
-  // Anybody can set that header: the text goes into a reply.
+  // Checks the text: anybody can set that header, and the text goes into a reply.
   static std::string why_text(std::string_view why) {
     constexpr std::size_t kBytesMax = 1024;
     const auto is_printable = [](char one) { return one >= ' ' && one <= '~'; };
@@ -270,7 +270,7 @@ class BatchHandler : public Handler {
     const Outcome outcome = domain::outcome_of(decision);
     const bool is_replayed = domain::is_replayed(decision);
     if constexpr (requires { &Kind::why_invalid; }) {
-      // Not so by itself, but with the stock that there is: nothing was stored.
+      // Invalid only with the current stock: nothing was stored.
       if (outcome == Outcome::invalid) {
         return invalid(delivery, message, "invalid", Kind::why_invalid(message, decision), outcome);
       }
@@ -298,7 +298,7 @@ class BatchHandler : public Handler {
     answer.events.push_back(contract::stock_event(news.product, news.after, clock_.now()));
   }
 
-  // Two lines of one order for one product, which lack a line_id, look like one that is repeated.
+  // Two lines of one order for one product, without line_id, look like one repeated request.
   void tell_of_another_line(const amqp::Delivery& delivery, const typename Kind::Message& message) {
     observer_.repeated_with_another_message_id();
     if (const auto left_out = line_log_limit_.admit(clock_.steady_now())) {
@@ -336,7 +336,7 @@ class BatchHandler : public Handler {
             .outcome = outcome};
   }
 
-  // Of some kinds nobody is answered: they are the service's own.
+  // Some kinds get no reply: they are the service's own requests.
   static constexpr bool kIsAnswered = requires { &Kind::reply; };
 
   std::optional<Outgoing> decided_reply(const amqp::Delivery& delivery,
@@ -359,7 +359,7 @@ class BatchHandler : public Handler {
     }
   }
 
-  // What a log record about a request says of it.
+  // The fields of a log record about a request.
   log::Fields fields(const amqp::Delivery& delivery, const typename Kind::Message& message) const {
     log::Fields fields = Kind::fields(message);
     fields.queue = options_.queue;

@@ -25,7 +25,7 @@ struct Items {
     return domain::NewItem{
         .identity = contract::item_identity(delivery.properties.message_id,
                                             delivery.properties.correlation_id),
-        .quantity = message.quantity.value_or(0),  // never 0 for lack of one: that is an error
+        .quantity = message.quantity.value_or(0),  // a missing one is an error, not 0
         .description = message.description,
         .created_at = now,
         .chosen_id = message.product_id,
@@ -35,7 +35,7 @@ struct Items {
   static std::string reply(const Message&, const domain::Decision& decision) {
     return contract::item_reply(std::get<domain::ItemDecision>(decision));
   }
-  // Of a repeated request, once more.
+  // A repeated request causes it again.
   static std::optional<contract::Event> event(const Message&, const domain::Decision& decision,
                                               domain::Timestamp now) {
     const auto& of_item = std::get<domain::ItemDecision>(decision);

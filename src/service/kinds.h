@@ -1,7 +1,7 @@
 #pragma once
 
-// The kinds of request: one row each, which says all that the service, its metrics and the
-// simulation need to make a flow of it.
+// The kinds of request: one row each, with all that the service, its metrics and the simulation
+// need to make a flow of it.
 
 #include <memory>
 #include <span>
@@ -14,8 +14,8 @@ namespace inventory::service {
 
 struct KindRow {
   std::string_view name;         // "order"
-  std::string_view queue;        // unless a setting says otherwise; so the next two
-  std::string_view reply_queue;  // of requests that name no reply_to
+  std::string_view queue;        // a default, like the next two
+  std::string_view reply_queue;  // for requests without reply_to
   bool declares_reply_queue;
   std::span<const Outcome> outcomes;  // that a valid request can have
   std::unique_ptr<Handler> (*make_handler)(HandlerOptions options, store::Store& store,

@@ -22,7 +22,7 @@ class LogThrottle {
  public:
   explicit LogThrottle(const Clock& clock) : clock_(clock) {}
 
-  // `about` tells faults apart: a line about another one is a first again.
+  // `about` names the fault: the first line about another fault is logged again.
   void warn(std::string_view about, std::string_view line) {
     const auto now = clock_.steady_now();
     if (about != about_) {
@@ -52,7 +52,7 @@ class LogThrottle {
   static constexpr std::chrono::seconds kIntervalLast{300};
 
   const Clock& clock_;
-  std::string about_;  // empty: nothing
+  std::string about_;  // empty: no fault
   int left_out_ = 0;
   std::chrono::seconds interval_ = kIntervalFirst;
   std::chrono::steady_clock::time_point next_;

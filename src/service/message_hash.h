@@ -10,7 +10,7 @@
 
 namespace inventory::service {
 
-// Nothing where the message has none.
+// Empty if the message has none.
 inline std::optional<std::int64_t> hash_of(const std::optional<std::string>& message_id) {
   if (!message_id || message_id->empty()) return std::nullopt;
   return domain::stable_hash(*message_id);

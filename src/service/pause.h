@@ -1,6 +1,6 @@
 #pragma once
 
-// Pause: waits that end early when the flow, or what runs beside it, is told to stop.
+// Pause: waits that end early when the flow, or a task beside it, is told to stop.
 //
 // Threads: one executor. The clock outlives it.
 
@@ -22,14 +22,14 @@ class Pause {
   Pause(const boost::asio::any_io_executor& executor, Clock& clock)
       : clock_(clock), stop_event_(executor, boost::asio::steady_timer::time_point::max()) {}
 
-  // Ends every wait, now and from now on. Idempotent.
+  // Ends all waits, current and future. Idempotent.
   void stop() {
     is_stopping_ = true;
     stop_event_.expires_at(boost::asio::steady_timer::time_point::min());
   }
   bool is_stopping() const { return is_stopping_; }
 
-  // Waits, but not longer than until stop().
+  // Waits, at most until stop().
   boost::asio::awaitable<void> wait(std::chrono::milliseconds duration) {
     using namespace boost::asio::experimental::awaitable_operators;
     if (is_stopping_) {

@@ -1,8 +1,8 @@
 #pragma once
 
-// Pulse: when the database has done last what it was asked for, for any kind of request. While it
-// does that for some, what it does not do for another is that request's. Stock that was written
-// says more than a rejection, which needs less of the tables, and passes where they are locked.
+// Pulse: when the database last succeeded, for any kind of request. While it succeeds for some, the
+// failure of another is that request's own. Written stock says more than a rejection, which needs
+// less of the tables and passes even if they are locked.
 //
 // Threads: one executor.
 
@@ -21,7 +21,7 @@ class Pulse {
   }
   bool has_beaten_since(TimePoint when) const { return last_ && *last_ > when; }
 
-  // The beginning of time if never.
+  // TimePoint::min() if never.
   TimePoint stock_written() const { return stock_written_; }
 
  private:

@@ -14,14 +14,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Without any answer for twice as long as a batch usually takes, within these bounds, a batch
-// leaves behind what has none. Less, and a broker that is busy would make batches small, which
-// costs everybody; more, and all wait for a queue that is about to be found silent.
+// After no answer for twice the time that a batch usually takes, within these bounds, a batch
+// leaves its unanswered messages behind. If shorter, a busy broker would make batches small, which
+// slows all of them; if longer, all would wait for a queue that is about to be found silent.
 constexpr milliseconds kMoveOnMin{20};
 constexpr milliseconds kMoveOnMax{200};
 constexpr int kBatchesRemembered = 8;
 constexpr milliseconds kLookEach{100};  // while something is under way
-// Of its own queues nothing is given up; past this, answers wait.
+// Messages for its own queues are not given up; beyond this number, answers wait.
 constexpr std::size_t kHeldUpHereMax = 500;
 constexpr std::size_t kEventsUnsettledMax = 500;
 
@@ -98,7 +98,7 @@ Task<std::optional<std::string>> Settler::settle(std::vector<Answer> answers) {
     if (!must_wait && now >= moves_on_at) break;
     co_await settled_.wait(must_wait ? std::nullopt : std::optional(until(moves_on_at, now)));
   }
-  // Where none came, it takes longer than that.
+  // If no answer came, it takes longer than that.
   const auto took = (last_answer_ > begun ? last_answer_ : clock_.steady_now()) - begun;
   usual_ += (took - usual_) / kBatchesRemembered;
   is_in_settle_ = false;
@@ -145,8 +145,8 @@ Task<void> Settler::finish(milliseconds at_most) {
              !troubles_.contains(parcel.second.outgoing.message.routing_key);
     });
   };
-  // While the broker takes nothing, another link would not help: it would cost each request in hand
-  // a redelivery, again and again.
+  // While the broker takes nothing, a new link would not help: it would only redeliver all requests
+  // in hand, again and again.
   const auto may_wait = [&] {
     return clock_.steady_now() < deadline || (blocked_ && !is_stopping_);
   };
@@ -164,7 +164,7 @@ Task<void> Settler::end(bool in_order) {
     if (lane.outlet) lane.outlet->stop_sending();
   }
   for (Lane& lane : lanes_) {
-    // A farewell on one that the broker does not read would wait in vain.
+    // On one that the broker does not read, closing gracefully would wait in vain.
     const bool is_read = !lane.is_retired && lane.purpose != Purpose::retries;
     if (in_order && is_read && lane.outlet && !lane.lost) co_await lane.outlet->close();
   }
@@ -217,7 +217,7 @@ void Settler::admit(Answer answer) {
   finish_request(tag);
 }
 
-// If all that it causes is settled.
+// Only if all its messages are settled.
 void Settler::finish_request(std::uint64_t tag) {
   const auto request = requests_.find(tag);
   if (request == requests_.end() || request->second.unsettled > 0) return;
@@ -390,7 +390,7 @@ void Settler::tell_late() {
   events_.on_late();
 }
 
-// What a log record about an answer says of its request.
+// The request's fields in a log record about an answer.
 log::Fields Settler::fields(const amqp::Message& message) const {
   log::Fields fields;
   if (const auto order = contract::order_of_reply(message.body)) {

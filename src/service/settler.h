@@ -1,44 +1,46 @@
 #pragma once
 
-// Settler: publishes what requests cause, and says of each request when all of that is settled:
-// confirmed by the broker, undeliverable through the client's own doing, or kept by the service.
+// Settler: publishes the messages that requests cause, and reports each request once all its
+// messages are settled: confirmed by the broker, undeliverable through the client's own doing, or
+// kept by the service.
 //
 // A reply that cannot be delivered now holds up no other: it leaves its batch and waits beside the
 // flow, its request unacknowledged.
 //
 //   confirmed  settled
-//   returned   a client's queue: settled, the client is gone. One of ours: the link is of no use
-//   rejected   its queue is tried again with one message, with backoff. A client's queue that
-//              rejects for ten seconds (five, where that was in vain before) loses the reply
+//   returned   by a client's queue: settled, the client is gone. By one of ours: the link is given
+//              up
+//   rejected   its queue is tried again with one message, with backoff. If a client's queue rejects
+//              for ten seconds (five, if that was in vain before), the reply is given up
 //   no answer  its queue is silent: the message stays under way, others for the queue wait. One of
-//              them is sent after ten seconds: where the queue takes it, what is under way is sent
-//              once more. After half a minute a client's reply is kept in the queue `kept_queue`
-//              and so settled
-//   the broker closes the connection on a message: those that may be the cause are published one by
-//              one over a connection of their own. A direct reply-to address is given up then, a
-//              queue after five times in a row. With 406 (too large for the broker) that reply is
-//              given up, or the dead letter loses its body
+//              them is sent after ten seconds: if the queue takes it, what is under way is sent
+//              once more. After half a minute a client's reply is kept in the queue `kept_queue`,
+//              and is thereby settled
+//   the broker closes the connection because of a message: possible causes are published one by one
+//              over a connection of their own. If it closes that too, a direct reply-to address is
+//              given up, a queue after five times in a row. With 406 (too large for the broker) the
+//              reply is given up, or the dead letter loses its body
 //
-// Connections, each opened when it is needed first:
+// Connections, each opened when first needed:
 //   replies    to queues that have taken a message before, and to those of the service
-//   unproven   to clients' queues that have not: the broker may close it, or wait for one of them
+//   unproven   to clients' queues that have not: the broker may close it, or stop at one of the
+//              queues
 //   suspects   one message at a time, after the broker has closed a connection
 //   retries    to queues that are tried again, each over a channel of its own
-// A queue that is silent makes the broker stop reading a connection. It is replaced then, and kept
-// for its answers; the queues that it holds messages for, which may be sound, are tried again.
+// A silent queue makes the broker stop reading a connection. The connection is then replaced, but
+// kept for its answers; the queues of its unanswered messages may be sound and are tried again.
 //
-// Events go their own way (announcer.h).
+// The announcer publishes events (announcer.h).
 //
 // Invariants:
-//   1. A request is settled once, and only after all that it causes is.
-//   2. Nothing that was confirmed is published again. A message that is under way is published
-//      again only when its connection is lost, given up or not read; once where its queue has taken
-//      one that was sent ten seconds later; and to a queue of the service's own after half a minute
-//      without an answer.
-//   3. What waits is bounded: of one queue, of all, and in time. What exceeds it is kept or given
-//   up.
+//   1. A request is settled once, and only after all its messages are.
+//   2. A confirmed message is not published again. A message under way is published again only if
+//      its connection is lost, given up or not read; once if its queue has taken one that was sent
+//      ten seconds later; and to a queue of the service's own after half a minute without an
+//      answer.
+//   3. What waits is bounded: per queue, in total, and in time. Any excess is kept or given up.
 //
-// It lives longer than a link: what it has learnt about addresses counts on the next one.
+// It outlives links: what it has learnt about addresses holds for the next link.
 // Threads: one executor. Pause, clock and observer outlive it.
 
 #include <chrono>
@@ -73,8 +75,9 @@ struct SettlerOptions {
   std::string queue;                 // of the requests, for logs
   std::string kept_queue;            // for replies to clients' queues that are silent
   std::string events_exchange = {};  // empty: there are no events
-  // Of replies that wait: of one client's queue, and of all. For the only queue that takes replies
-  // nobody else waits: the prefetch bounds it, and the time that each reply may wait.
+  // Limits of waiting replies: for one client's queue, and for all. If only one queue takes
+  // replies, it holds up no other: it is bounded by the prefetch and by the time that each reply
+  // may wait.
   std::size_t waiting_of_queue_max = 500;
   std::size_t waiting_max = 750;
   std::uint32_t seed = 0;  // of the jitter
@@ -90,9 +93,9 @@ struct SettledRequest {
 
 class Settler {
  public:
-  // `on_settled` is called for each request, in a turn of the event loop of the link that it came
-  // from, and `on_late` when such calls came outside of settle(); neither may call the settler.
-  // `on_change` is called whenever what trouble() or blocked() says has changed.
+  // `on_settled` is called for each request, before its link ends; `on_late` after such calls
+  // outside of settle(). Neither may call the settler. `on_change` is called whenever trouble() or
+  // blocked() has changed.
   struct Events {
     std::function<void(const SettledRequest&)> on_settled;
     std::function<void()> on_late;
@@ -105,28 +108,29 @@ class Settler {
   // Begins a session over a link, which outlives it: opens the connection for replies.
   Task<amqp::Result<void>> begin(Link& link);
 
-  // Publishes, and waits until all is settled or waits beside the flow. Returns why the link is of
-  // no use any more, if it is.
+  // Publishes, and waits until each message is settled or left to wait beside the flow. Returns why
+  // the link is unusable, if it is.
   Task<std::optional<std::string>> settle(std::vector<Answer> answers);
 
-  // Runs beside settle() until finish() or a failure: sees to what waits. Returns why the link is
-  // of no use.
+  // Runs beside settle() until finish() or a failure: takes care of what waits. Returns why the
+  // link is unusable.
   Task<std::optional<std::string>> tend();
 
   // From now on settle() does not wait for queues of the service's own that take nothing.
   void stop();
 
-  // Waits, at most so long, for what is under way to queues that answer; ends tend().
+  // Waits, for `at_most`, for what is under way to queues that answer; ends tend().
   Task<void> finish(std::chrono::milliseconds at_most);
 
-  // Ends the session: closes the connections, in order or at once, and forgets what is not settled.
+  // Ends the session: closes the connections, gracefully or at once, and forgets what is not
+  // settled.
   Task<void> end(bool in_order);
 
-  // While a queue of the service's own, or the exchange of events, takes no messages: which, and
-  // why.
+  // Which queue of the service's own, or the exchange of events, takes no messages, and why; empty
+  // if all do.
   const std::optional<std::string>& trouble() const { return trouble_text_; }
 
-  // The broker's reason for taking no messages, while it takes none.
+  // The broker's reason for taking no messages; empty if it takes them.
   const std::optional<std::string>& blocked() const { return blocked_; }
 
  private:
@@ -135,7 +139,7 @@ class Settler {
   using Tokens = std::vector<Token>;
   enum class Purpose : std::uint8_t { replies, unproven, suspects, retries };
 
-  // A message on its way over a lane. Over the same one again, it has another place.
+  // A message on its way over a lane. If it is sent over the lane again, it gets another place.
   struct Sending {
     Token token;
     std::uint64_t place;
@@ -149,10 +153,10 @@ class Settler {
     std::deque<Sending> sent = {};    // in order, from the first without an answer
     std::uint64_t last_place = 0;
     std::uint64_t last_answered = 0;  // the highest place with an answer
-    TimePoint last_progress = {};     // of answers; or since when there may be some
+    TimePoint last_progress = {};     // last answer, or since when there may be one
     TimePoint next_open = {};
     bool is_sending = false;
-    bool holds_kept = false;  // a message that was kept meanwhile, for which it may not be read
+    bool holds_kept = false;  // a message since kept, perhaps why it is not read
     bool is_retired = false;  // sends nothing more; waits for its answers
     std::optional<std::string> blocked = std::nullopt;  // the broker takes nothing over it
     std::optional<amqp::Error> lost = std::nullopt;
@@ -168,12 +172,11 @@ class Settler {
     Lane* lane = nullptr;  // under way there, or in its outbox
     std::uint64_t place = 0;
     TimePoint sent_at = {};  // or since when it is in the outbox
-    // Its queue has taken a later message: the answer to this one was lost, unless it comes by
-    // then.
+    // Its queue has taken a later message: if no answer to this one comes by then, it was lost.
     std::optional<TimePoint> republish_at = std::nullopt;
-    bool was_republished = false;  // for that
+    bool was_republished = false;  // for that reason
     bool was_resent = false;
-    bool is_waiting = false;  // of a queue in trouble
+    bool is_waiting = false;  // for a queue in trouble
   };
 
   struct Request {
@@ -188,18 +191,17 @@ class Settler {
   struct Trouble {
     bool is_silent = false;  // else it rejects
     bool is_ours = false;
-    bool was_told = false;  // of to people
-    // The broker takes messages for other queues: it rejects these, or has taken `witness`, a reply
-    // of its own that was kept, since. Until then the broker as a whole may stand still, and
-    // nothing more is kept for being too much.
+    bool was_told = false;  // in the log
+    // The broker works, only the queue does not: the broker rejects its messages, or has since
+    // taken `witness`, one of its replies that was kept. Until then the whole broker may be stuck,
+    // and no further reply is kept for exceeding a limit.
     bool is_sure = false;
     Token witness = 0;
-    // Since it takes messages again, while late answers are awaited over connections that were
-    // replaced.
+    // Since when it takes messages again, while late answers may come over replaced connections.
     std::optional<TimePoint> recovering_since = std::nullopt;
     TimePoint since = {};
     TimePoint last_rejection = {};
-    std::size_t unsettled = 0;  // of its messages, under way or waiting
+    std::size_t unsettled = 0;  // its messages, under way or waiting
     std::deque<Token> waiting = {};
     TimePoint next_try = {};
     Backoff backoff;
@@ -247,8 +249,8 @@ class Settler {
   void see_to_loss(Lane& lane);
   void suspect(Tokens tokens, const amqp::Error& error);
   void convict(Token token, const amqp::Error& error);
-  // Counts no time in which this process stood still: nobody could answer. `late`: how much later
-  // than it should the last look has ended.
+  // Leaves out time in which this process was suspended and could see no answers. `late`: how much
+  // later than it should the last wait has ended.
   void leave_out(TimePoint::duration late);
   void see_to_silence();
   void mark_silent(const std::string& queue);
@@ -261,11 +263,11 @@ class Settler {
   void forget_old_lanes();
   std::optional<std::chrono::milliseconds> next_look() const;
 
-  // Null: it is settled, or goes another way by now.
+  // Null if it is settled or goes another way by now.
   Parcel* find_under_way(const Lane& lane, const Sending& sending);
   Tokens under_way(const Lane& lane);
 
-  // Addresses that are remembered, of each sort.
+  // How many addresses of each sort are remembered.
   static constexpr std::size_t kAddressesMax = 10'000;
   template <class Set>
   static void remember(Set& addresses, const std::string& address) {
@@ -295,7 +297,7 @@ class Settler {
   std::size_t in_batch_ = 0;         // parcels of the batch that are under way
   std::size_t events_in_batch_ = 0;  // of the batch that are not settled
   TimePoint last_answer_ = {};
-  TimePoint::duration usual_ = {};  // what a batch takes until its last answer, lately
+  TimePoint::duration usual_ = {};  // how long recent batches took until their last answer
   Tokens unanswered_;               // to be published again, unless an answer comes
   std::deque<Token> suspects_;
   std::deque<Token> to_keep_;
@@ -316,11 +318,11 @@ class Settler {
 
   Announcer announcer_;
 
-  // What counts on the next link, too.
+  // What is kept for the next link.
   std::map<std::string, Trouble> troubles_;
   std::unordered_set<std::string> proven_;  // clients' queues that have taken a reply
   std::set<std::string> harmful_;           // addresses on which the broker closes the connection
-  std::map<std::string, int> strikes_;      // how often in a row it did so on a queue
+  std::map<std::string, int> strikes_;      // how often in a row it did so for a queue
   std::set<std::string> given_up_queues_;   // clients' queues for which a reply was given up
   struct Taker {
     std::string queue;

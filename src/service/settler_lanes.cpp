@@ -1,7 +1,7 @@
 #include "service/settler.h"
 
-// The settler's connections: what goes over which, what becomes of it when one is lost or not read
-// any more, and which message the broker closes a connection on.
+// The settler's connections: what goes over which, what happens when one is lost or no longer read,
+// and which message makes the broker close a connection.
 
 #include <algorithm>
 #include <cassert>
@@ -23,10 +23,10 @@ using std::chrono::seconds;
 
 constexpr milliseconds kOpenAgain{1'000};
 constexpr std::size_t kRetiredMax = 4;  // connections that only wait for answers
-constexpr seconds kAskedMax{60};        // for an answer on a connection that is of no other use
-// How often in a row the broker may close the connection on an answer that was published alone. A
-// direct reply-to address holds what the broker reads; the name of a queue does not, and what
-// closed the connection may have been something else.
+constexpr seconds kAskedMax{60};        // for an answer on a connection of no other use
+// How often in a row the broker may close the connection on an answer that was published alone. The
+// broker parses a direct reply-to address, but not the name of a queue, so something else may have
+// closed the connection.
 constexpr int kStrikesOfAQueue = 5;
 constexpr std::uint16_t kPreconditionFailed = 406;
 
@@ -69,7 +69,7 @@ Task<bool> Settler::open(Lane& lane) {
     on_lost(lane, outlet.error());
     co_return false;
   }
-  // The link works all the same; the broker may not allow as many connections.
+  // The link still works; the broker may not allow so many connections.
   lane.next_open = clock_.steady_now() + kOpenAgain;
   rejections_.warn("connection", fmt::format("{}: no further connection to the broker: {}",
                                              options_.queue, outlet.error().what));
@@ -98,13 +98,13 @@ void Settler::kick(Lane& lane) {
   });
 }
 
-// In a later turn: what the broker says at once must not change what the caller goes through.
+// In a later turn: an immediate answer must not change what the caller iterates over.
 Task<void> Settler::pump_later(Lane& lane) {
   co_await boost::asio::post(executor_, boost::asio::use_awaitable);
   co_await pump(lane);
 }
 
-// Sends what is in the outbox, and what is put there meanwhile.
+// Sends what is in the outbox, including what is added meanwhile.
 Task<void> Settler::pump(Lane& lane) {
   lane.is_sending = true;
   while (!lane.outbox.empty() && !lane.is_retired && !lane.lost && !failure_ && !is_ending_) {
@@ -129,7 +129,7 @@ Task<void> Settler::pump(Lane& lane) {
       const bool is_here = parcel != parcels_.end() && parcel->second.lane == &lane;
       return is_here ? &parcel->second.outgoing.message : nullptr;
     };
-    (void)co_await lane.outlet->send(tokens, find);  // on_lost() and retire() see to what it left
+    (void)co_await lane.outlet->send(tokens, find);  // on_lost() and retire() handle the rest
   }
   lane.is_sending = false;
   look_.notify();
@@ -137,7 +137,7 @@ Task<void> Settler::pump(Lane& lane) {
 
 void Settler::put_in_outbox(Token token, Lane& lane) {
   Parcel& parcel = parcels_.at(token);
-  assert(parcel.lane == nullptr && !parcel.is_waiting);  // under way once
+  assert(parcel.lane == nullptr && !parcel.is_waiting);  // under way only once
   parcel.lane = &lane;
   parcel.place = ++lane.last_place;
   parcel.sent_at = clock_.steady_now();
@@ -156,7 +156,7 @@ void Settler::send(Token token, Purpose purpose) {
   put_in_outbox(token, lane);
   if (purpose != Purpose::replies) {
     kick(lane);
-  } else if (!is_admitting_) {  // settle() itself sends what its batch has
+  } else if (!is_admitting_) {  // settle() itself sends its batch
     look_.notify();
   }
 }
@@ -182,7 +182,7 @@ void Settler::on_lost(Lane& lane, const amqp::Error& error) {
   if (lane.lost) return;
   lane.lost = error;
   look_.notify();
-  // In the way of a batch it has to be seen to at once; tend() may not run yet.
+  // A batch may be waiting for it, so it is handled at once; tend() may not run yet.
   if (lane.purpose == Purpose::replies && !lane.is_retired && !blames_a_message(error)) {
     fail(fmt::format("answers were not confirmed: {}", error.what));
   }
@@ -191,7 +191,7 @@ void Settler::on_lost(Lane& lane, const amqp::Error& error) {
 void Settler::on_blocked(Lane& lane, const std::optional<std::string>& reason) {
   lane.blocked = reason;
   lane.last_progress = clock_.steady_now();
-  if (!reason) {  // answers begin to come now
+  if (!reason) {  // answers can come from now on
     for (const Sending& sending : lane.sent) {
       if (Parcel* const parcel = find_under_way(lane, sending)) {
         parcel->sent_at = lane.last_progress;
@@ -201,7 +201,7 @@ void Settler::on_blocked(Lane& lane, const std::optional<std::string>& reason) {
   update_blocked();
 }
 
-// A connection may be gone before it could tell that the alarm is over.
+// A connection may have gone before it could report the end of the alarm.
 void Settler::update_blocked() {
   const auto lane = std::ranges::find_if(
       lanes_, [](const Lane& one) { return one.blocked && !one.lost && !one.is_retired; });
@@ -263,8 +263,8 @@ void Settler::see_to_loss(Lane& lane) {
   for (const Token token : tokens) dispatch(token);
 }
 
-// The broker has closed the connection on one of these messages. Those that may be the cause are
-// published one by one; the others, which are not, once more.
+// The broker closed the connection because of one of these messages. Possible causes are published
+// one by one; the others are published once more.
 void Settler::suspect(Tokens tokens, const amqp::Error& error) {
   std::size_t largest = 0;
   for (const Token token : tokens) {
@@ -272,7 +272,7 @@ void Settler::suspect(Tokens tokens, const amqp::Error& error) {
   }
   const auto may_be_the_cause = [&](Token token) {
     const Parcel& parcel = parcels_.at(token);
-    if (parcel.was_resent) return true;  // others were left out already
+    if (parcel.was_resent) return true;  // others were ruled out already
     const amqp::Message& message = parcel.outgoing.message;
     return error.reply_code == kPreconditionFailed ? 2 * message.body.size() >= largest
                                                    : is_direct_reply(message.routing_key);
@@ -308,7 +308,7 @@ void Settler::try_suspects() {
     }
     const auto trouble = troubles_.find(outgoing.message.routing_key);
     const bool may_be_harmful = is_direct_reply(outgoing.message.routing_key);
-    if (trouble != troubles_.end() && !may_be_harmful) {  // others would wait behind it
+    if (trouble != troubles_.end() && !may_be_harmful) {  // the others would wait behind it
       put_aside(token, trouble->second);
       continue;
     }
@@ -317,14 +317,14 @@ void Settler::try_suspects() {
   }
 }
 
-// The broker has closed the connection on a message that was published alone.
+// The broker closed the connection because of a message that was published alone.
 void Settler::convict(Token token, const amqp::Error& error) {
   Parcel& parcel = parcels_.at(token);
   amqp::Message& message = parcel.outgoing.message;
   const std::string& queue = message.routing_key;
   log_bad_reply(message, fmt::format("{}: the broker closes the connection on an answer to {}: {}",
                                      options_.queue, queue, error.what));
-  if (error.reply_code == kPreconditionFailed) {  // that is not the address's fault
+  if (error.reply_code == kPreconditionFailed) {  // not the fault of the address
     if (is_dead_letter(parcel.outgoing) && !message.body.empty()) {
       drop_body(message);
       dispatch(token);
@@ -343,9 +343,9 @@ void Settler::convict(Token token, const amqp::Error& error) {
   suspects_.push_back(token);
 }
 
-// Another connection takes the place of one that the broker does not read any more, or soon will
-// not. What it holds for queues that may be sound is published once more: one message of each queue
-// by itself, the others when that is answered.
+// Replaces a connection that the broker has stopped reading, or soon will. Its messages for queues
+// that may be sound are published once more: one message for each queue first, the others once that
+// is answered.
 void Settler::retire(Lane& lane) {
   const Tokens unanswered = under_way(lane);
   const std::deque<Sending> unsent = std::exchange(lane.outbox, {});
@@ -376,11 +376,11 @@ void Settler::forget_old_lanes() {
   const auto is_over = [&](const Lane& lane) {
     if (lane.is_sending || lane.lost) return false;
     if (lane.purpose == Purpose::retries) {
-      // Of its own queues nothing is ever given up, so they are asked again.
+      // Nothing for the service's own queues is ever given up, so they are tried again.
       const bool is_stale = now - lane.last_progress >= kAskedMax;
       return lane.outlet && lane.outbox.empty() && (is_stale || under_way(lane).empty());
     }
-    // An answer that comes late settles a message also where it was published once more.
+    // A late answer settles a message even if it was published once more.
     const bool is_awaited = std::ranges::any_of(
         lane.sent, [this](const Sending& sending) { return parcels_.contains(sending.token); });
     return lane.is_retired && (now - lane.retired_at >= kAskedMax || !is_awaited);

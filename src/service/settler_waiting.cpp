@@ -17,34 +17,34 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Without an answer for so long, a queue is silent. An election of a quorum queue or a slow disk
-// takes longer now and then: that costs the queue's own replies a detour, and nobody else anything.
+// A queue without an answer for so long is silent. A quorum queue's election or a slow disk
+// sometimes takes longer: that costs only the queue's own replies a detour.
 constexpr milliseconds kSilentAfter{500};
-// A quorum queue lets a connection send it 32 messages that it has not answered before the broker
-// stops reading that connection (quorum_commands_soft_limit), a classic queue some hundreds.
+// After 32 messages that a quorum queue has not answered, the broker stops reading the connection
+// (quorum_commands_soft_limit), with a classic queue after some hundreds.
 constexpr std::size_t kSilentUnderWayMax = 16;
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryLast{2'000};
-constexpr milliseconds kRejectionCounts = kRetryLast + kRetryLast / 2;  // for so long
+constexpr milliseconds kRejectionCounts = kRetryLast + kRetryLast / 2;  // counts so long
 constexpr seconds kRejectedMax{10};      // then a client's reply is given up
-constexpr seconds kRejectedMaxKnown{5};  // where all were in vain before
-// Silence of a queue that too much waits for. An election of a quorum queue is over by then; a
-// machine that is so busy that batches wait long for their answers gets more time.
+constexpr seconds kRejectedMaxKnown{5};  // if waiting was in vain before
+// How long a queue that too much waits for may be silent. A quorum queue's election is over by
+// then; a machine so busy that batches wait long for their answers gets more time.
 constexpr seconds kWitnessAfter{3};
 constexpr seconds kWitnessAfterMax{10};
 constexpr int kWitnessAfterBatches = 20;
 constexpr std::chrono::minutes kOthersSeen{10};
-constexpr seconds kTellAfter{2};   // of a silent queue, to people and probes
+constexpr seconds kTellAfter{2};   // of a silent queue, in logs and probes
 constexpr seconds kSilentMax{30};  // then a client's reply is kept by the service
-// Without an answer for so long, a message for a queue of the service's own is published again: the
-// answer may have been lost.
+// A message for a queue of the service's own is published again after so long without an answer:
+// the answer may have been lost.
 constexpr seconds kNoAnswerMax{30};
-// Without an answer for so long, another message asks whether the queue takes any: a quorum queue
-// that has lost its leader may never answer what was under way, and has a new one by then.
+// After so long without an answer, another message probes the queue: a quorum queue that lost its
+// leader may never answer what was under way, but has a new leader by then.
 constexpr seconds kAskAgain{10};
-constexpr seconds kByTurnsMax{40};  // then also where it is silent and rejects by turns
+constexpr seconds kByTurnsMax{40};  // then kept, also if silent and rejecting by turns
 constexpr seconds kDeclareAgain{10};
-constexpr seconds kStoodStill{2};        // so late no wait ends while the process runs
+constexpr seconds kStoodStill{2};        // no wait ends so late while the process runs
 constexpr std::size_t kTrialsMax = 500;  // channels for queues that are tried again
 }  // namespace
 
@@ -102,7 +102,7 @@ void Settler::take_from_waiting(Token token) {
   std::erase(troubles_.at(found->second.outgoing.message.routing_key).waiting, token);
 }
 
-// What is under way on connections that were replaced and that answer, or may since `since`.
+// What is under way on replaced connections that answer, or that may have begun to at `since`.
 std::unordered_set<Settler::Token> Settler::awaited_elsewhere(TimePoint since) const {
   const auto now = clock_.steady_now();
   std::unordered_set<Token> awaited;
@@ -114,9 +114,9 @@ std::unordered_set<Settler::Token> Settler::awaited_elsewhere(TimePoint since) c
   return awaited;
 }
 
-// The queue has taken a message: all that waits for it may go. But where the broker stood still as
-// a whole, its answers over the connections that were replaced come now, and nothing should be
-// published twice for that.
+// The queue has taken a message: all that waits for it may go. But if the whole broker was stuck,
+// its answers over the replaced connections come now, and these messages should not be published
+// twice.
 void Settler::recover(const std::string& queue) {
   if (troubles_.empty()) return;
   const auto trouble = troubles_.find(queue);
@@ -150,7 +150,8 @@ void Settler::recover(const std::string& queue) {
   for (const Token token : waiting) send(token, purpose_of(parcels_.at(token).outgoing));
 }
 
-// The queue takes messages. Those that it has not answered for long it will answer now, or never.
+// The queue takes messages. Messages that it has not answered for long will be answered now or
+// never.
 void Settler::expect_late_answers(const std::string& queue) {
   const auto now = clock_.steady_now();
   for (auto& [token, parcel] : parcels_) {
@@ -169,13 +170,13 @@ void Settler::republish_unanswered() {
     if (found == parcels_.end()) continue;
     Parcel& parcel = found->second;
     const auto republish_at = parcel.republish_at;
-    if (!republish_at) continue;  // kept meanwhile
+    if (!republish_at) continue;  // kept since
     if (*republish_at > now) {
       unanswered_.push_back(token);
       continue;
     }
     parcel.republish_at.reset();
-    if (parcel.lane == nullptr) continue;  // waits, for another reason
+    if (parcel.lane == nullptr) continue;  // waits for another reason
     parcel.was_republished = true;
     parcel.lane = nullptr;
     dispatch(token);
@@ -213,7 +214,7 @@ void Settler::took_reply(const std::string& queue) {
   }
 }
 
-// It took replies, and no other queue did lately: so nobody else waits behind what waits for it.
+// It took replies, and no other queue did lately: so what waits for it holds up no other.
 bool Settler::is_the_only_one(const std::string& queue) const {
   if (!last_taker_ || last_taker_->queue != queue) return false;
   return !other_taker_ || clock_.steady_now() - other_taker_->at >= kOthersSeen;
@@ -249,14 +250,14 @@ void Settler::leave_out(TimePoint::duration late) {
   for (auto& [queue, trouble] : troubles_) trouble.since += late;
 }
 
-// Queues that do not answer, though others do that were asked after them, or that are the first
-// without an answer while nothing is answered.
+// Finds silent queues: those that do not answer though later messages to others were answered, and
+// the first without an answer if nothing is answered.
 void Settler::see_to_silence() {
   const auto now = clock_.steady_now();
   for (Lane& lane : lanes_) {
     if (lane.blocked || lane.lost || !lane.outlet) continue;
     const bool stands_still = now - lane.last_progress >= kSilentAfter;
-    bool is_stuck = false;  // what it holds for others is not answered either
+    bool is_stuck = false;  // its messages for other queues are not answered either
     std::optional<std::string> first;
     std::size_t of_first = 0;
     std::map<std::string, std::size_t> silent;
@@ -281,9 +282,9 @@ void Settler::see_to_silence() {
       }
     }
     const bool can_move = lane.purpose != Purpose::retries && !lane.is_retired;
-    // Where others stand still before or behind it, the broker may wait for any of them, or may
-    // have stopped reading: a channel that waits for one queue does not pass on what others have
-    // answered.
+    // If others before or behind it are not answered either, the broker may wait for any of them,
+    // or may have stopped reading: a channel that waits for one queue does not pass on the answers
+    // of others.
     if (first && (!silent.empty() || lane.holds_kept)) is_stuck = true;
     if (first && !(is_stuck && can_move)) silent[*first] += of_first;
     std::size_t most = 0;
@@ -331,7 +332,7 @@ void Settler::see_to_waiting() {
     if (!lane.is_retired) kick(lane);
   }
   if (troubles_.empty()) return;
-  // Which queues have a message under way that may still tell when they answer again.
+  // Queues with a message under way that may still show when they answer again.
   std::map<std::string, Tokens> of_queue;
   std::set<std::string> asked;
   for (const auto& [token, parcel] : parcels_) {
@@ -342,7 +343,7 @@ void Settler::see_to_waiting() {
     if (is_asking) asked.insert(found->first);
     if (!found->second.is_ours) of_queue[found->first].push_back(token);
   }
-  // Where it is too much in all, each queue keeps an equal share.
+  // If it is too much in total, each queue keeps an equal share.
   const std::size_t share = held_up_ > options_.waiting_max ? options_.waiting_max / of_queue.size()
                                                             : options_.waiting_of_queue_max;
   for (auto& [queue, tokens] : of_queue) {
@@ -365,14 +366,15 @@ void Settler::see_to_waiting() {
       try_again(token);
     }
   }
-  // A queue that nobody waits for, and that was not asked for long, is forgotten: perhaps it works.
+  // A queue that nothing waits for, and that was not tried for long, is forgotten: perhaps it
+  // works.
   std::erase_if(troubles_, [&](const auto& entry) {
     return entry.second.unsettled == 0 && !asked.contains(entry.first) &&
            (entry.second.is_ours || now - entry.second.next_try >= kSilentMax);
   });
 }
 
-// Settles what waits too long for a client's queue, and what is too much: those that came last.
+// Settles what has waited too long for a client's queue and, if too much waits, the latest.
 void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std::size_t share) {
   Trouble& trouble = troubles_.at(queue);
   const bool is_silent = trouble.is_silent;
@@ -385,13 +387,13 @@ void Settler::bound_waiting(const std::string& queue, const Tokens& tokens, std:
   }
   trouble.is_sure =
       trouble.is_sure || (trouble.witness != 0 && !parcels_.contains(trouble.witness));
-  // Where nothing could be published for a while, nobody knows whether the queue still rejects.
+  // If nothing could be published for a while, it is unknown whether the queue still rejects.
   const bool is_known = is_silent || now - trouble.last_rejection <= kRejectionCounts;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     const Parcel& parcel = parcels_.at(tokens[i]);
-    // A reply may have waited before for a broker that took no messages.
+    // Before that, a reply may have waited for a broker that took no messages.
     const bool is_overdue = is_known && now - std::max(parcel.since, trouble.since) >= patience;
-    // Of a queue that is silent and rejects by turns, neither lasts long enough.
+    // If a queue is silent and rejects by turns, neither lasts long enough.
     const bool is_ancient = now - parcel.since >= kByTurnsMax;
     const bool is_too_much = i >= share && trouble.is_sure;
     if (is_ancient || (is_silent && (is_overdue || is_too_much))) {

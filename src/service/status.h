@@ -1,7 +1,7 @@
 #pragma once
 
-// Status: what a flow does at the moment, and why it does not take requests if it does not. For
-// people (logs, readiness) and for what routes work; the flow itself does not depend on it.
+// Status: what a flow is doing, and why it takes no requests if it takes none. For logs and
+// readiness checks; the flow itself does not depend on it.
 
 #include <string>
 #include <string_view>

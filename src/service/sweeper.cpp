@@ -58,7 +58,7 @@ Task<bool> Sweeper::sweep() {
     awaited_ = 0;
     awaited_of_.clear();
   }
-  // It changes nothing, so nobody need wait for it.
+  // It changes nothing, so stop() need not wait for it.
   const auto looked = co_await (store_.due_holds(after_, options_.page) || pause_.stopped());
   if (pause_.is_stopping()) co_return false;
   const auto& due = std::get<0>(looked);
@@ -71,7 +71,7 @@ Task<bool> Sweeper::sweep() {
   const auto holds = to_ask(*due);
   if (!holds.empty()) {
     const bool is_published = co_await publish(holds);
-    if (!is_published) co_return false;  // the same page again
+    if (!is_published) co_return false;  // then the same page again
     remember(holds);
   }
   trouble_.reset();
@@ -80,8 +80,8 @@ Task<bool> Sweeper::sweep() {
   const bool has_seen_all = due->size() < options_.page;
   const bool has_more = !has_seen_all && awaited_ < options_.awaited_max;
   if (!has_more) end_pass(has_seen_all ? domain::Timestamp::max() : due->back().expires_at);
-  // Else from the beginning: some become due late, behind others, where a transaction took longer
-  // than its hold.
+  // Else start over: a hold may appear late, before others already seen, if its transaction took
+  // longer than the hold.
   after_ = has_more ? std::optional(due->back()) : std::nullopt;
   co_return has_more;
 }
@@ -117,14 +117,14 @@ void Sweeper::remember(const std::vector<domain::Hold>& asked) {
   }
 }
 
-// What was asked for and was not due any more in this pass, which has seen all that were due before
-// then, was given back.
+// This pass has seen all holds that were due before then: those asked for that it has not seen were
+// given back.
 void Sweeper::end_pass(domain::Timestamp seen_before) {
   std::erase_if(asked_, [&](const auto& one) {
     return one.second.seen_in != pass_ && one.second.expires_at < seen_before;
   });
   ++pass_;
-  if (asked_.size() > kHoldsRememberedMax) asked_.clear();  // to ask again costs a message each
+  if (asked_.size() > kHoldsRememberedMax) asked_.clear();  // asking again costs a message each
 }
 
 void Sweeper::fail(std::string_view about, std::string problem) {
@@ -133,9 +133,9 @@ void Sweeper::fail(std::string_view about, std::string problem) {
   trouble_.warn(about, fmt::format("{}: {}", options_.queue, problem_));
 }
 
-// Whether all were confirmed.
+// Returns whether all were confirmed.
 Task<bool> Sweeper::publish(const std::vector<domain::Hold>& holds) {
-  if (lost_) co_await close();  // while nothing was under way
+  if (lost_) co_await close();  // lost while nothing was under way
   if (!outlet_) {
     const bool is_open = co_await open();
     if (!is_open) co_return false;

@@ -1,18 +1,18 @@
 #pragma once
 
-// Sweeper: finds holds that are over, and asks for each to be given back: it publishes a request to
-// the expiry queue, and changes nothing itself. Any number of instances may find the same hold at
+// Sweeper: finds holds that are over and asks for each to be given back: it publishes a request to
+// the expiry queue and changes nothing itself. Any number of instances may find the same hold at
 // once; its expiry is decided once.
 //
 // Invariants:
-//   1. A hold that is due is asked for within two seconds, while the database can be read, the
-//      broker takes messages, and no more than `awaited_max` that were asked for are open still, a
-//      quarter of them for its product.
+//   1. A hold that is due is asked for within two seconds, provided that the database can be read,
+//      the broker takes messages, and fewer than `awaited_max` holds that were asked for are still
+//      open, fewer than a quarter of that for its product.
 //   2. It is asked for again while it stays open: after thirty seconds, then after twice as long
-//      each time, up to an hour. A request may be lost; but where one cannot be done, because a
-//      trigger fails, say, each asks for a dead letter.
-//   3. A page at a time is read and published, and confirmed before the next. However many are due,
-//      memory and the queue stay bounded.
+//      each time, up to an hour. A request may be lost; but if it cannot be done, because a trigger
+//      fails, say, each repetition becomes a dead letter.
+//   3. Holds are read and published page by page, each confirmed before the next. However many are
+//      due, memory and the queue stay bounded.
 //
 // Threads: one executor. Broker, store and clock outlive it.
 // Errors:  are logged, throttled, and what failed is tried again.
@@ -45,7 +45,7 @@ struct SweeperOptions {
   std::string queue;  // of expiry requests
   std::chrono::milliseconds interval{1'000};
   std::size_t page = 1'000;
-  std::size_t awaited_max = 10'000;  // holds that were asked for and are open all the same
+  std::size_t awaited_max = 10'000;  // holds that were asked for and are still open
 };
 
 class Sweeper {
@@ -60,17 +60,17 @@ class Sweeper {
         settled_(executor, clock),
         trouble_(clock) {}
 
-  // Until stop(), which waits for no database.
+  // Runs until stop(), which does not wait for the database.
   Task<void> run();
   void stop();
 
-  // Why holds that are over are not asked for now; empty: they are. And whether it is that the
-  // database as a whole cannot be used.
+  // Why holds that are over are not asked for now; empty if they are. And whether the reason is
+  // that the database as a whole cannot be used.
   const std::string& problem() const { return problem_; }
   bool has_outage() const { return has_outage_; }
 
  private:
-  // One page. Whether there may be more at once.
+  // Handles one page. Returns whether there may be more.
   Task<bool> sweep();
   Task<bool> publish(const std::vector<domain::Hold>& holds);
   Task<bool> open();
@@ -88,16 +88,17 @@ class Sweeper {
   Wakeup settled_;
   LogThrottle trouble_;
   std::unique_ptr<Link> link_;
-  std::unique_ptr<Outlet> outlet_;   // ends before its link
-  std::optional<std::string> lost_;  // why the outlet is of no use any more
+  std::unique_ptr<Outlet> outlet_;   // destroyed before its link
+  std::optional<std::string> lost_;  // why the outlet is unusable
   std::map<std::uint64_t, amqp::Message> under_way_;
   std::uint64_t next_token_ = 1;
   bool is_rejected_ = false;
   std::string problem_;
   bool has_outage_ = false;
-  std::optional<domain::Hold> after_;  // the last that was looked at, in a pass over all
-  // Of those, asked for once and not given back yet; and how many for each product. A quarter of
-  // all is the most for one: its holds may fail for ever, and others' are not to wait for that.
+  std::optional<domain::Hold> after_;  // the last hold seen in this pass
+  // How many holds of this pass were asked for once and not given back yet, in all and for each
+  // product. One product gets at most a quarter: its holds may fail forever, and others must not
+  // wait for them.
   std::size_t awaited_ = 0;
   std::map<domain::ProductId, std::size_t> awaited_of_;
   struct Asked {
@@ -107,7 +108,7 @@ class Sweeper {
     std::uint64_t seen_in = 0;  // the pass in which it was due last
   };
   std::uint64_t pass_ = 0;
-  // By the hash of their keys: where two have the same, one waits for the other.
+  // By the hash of their keys: if two have the same, one waits for the other.
   std::unordered_map<std::size_t, Asked> asked_;
 };
 

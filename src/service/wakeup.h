@@ -24,7 +24,7 @@ class Wakeup {
   Wakeup(const boost::asio::any_io_executor& executor, Clock& clock)
       : clock_(clock), event_(executor, boost::asio::steady_timer::time_point::max()) {}
 
-  // Nothing: for as long as it takes. Also wakes without a reason.
+  // Without `at_most`, waits until notify(). May also wake without a reason.
   boost::asio::awaitable<void> wait(std::optional<std::chrono::milliseconds> at_most) {
     using namespace boost::asio::experimental::awaitable_operators;
     if (at_most) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// MemoryTables: what a store keeps, in memory, for tests: decided by the domain's rules.
+// MemoryTables: a store's tables in memory, for tests; decides by the domain's rules.
 
 #include <algorithm>
 #include <map>
@@ -26,7 +26,7 @@ struct MemoryTables {
     return decide(commands, nullptr);
   }
 
-  // The ids of items are the caller's, where it has some.
+  // Uses the caller's ids for items, if it has some.
   std::vector<Decision> decide(std::span<const Command> commands,
                                const std::vector<ProductId>* fresh_ids,
                                std::vector<StockNews>* news = nullptr) {

@@ -41,7 +41,7 @@ class Event {
   boost::asio::steady_timer timer_;
 };
 
-// FakeClock: a sleep ends at once, and time has passed.
+// FakeClock: a sleep ends at once and advances the time.
 class FakeClock : public Clock {
  public:
   std::chrono::sys_time<std::chrono::microseconds> now() const override {
@@ -69,7 +69,7 @@ class FakeClock : public Clock {
 
 // FakeBroker: one request queue. What was delivered and not acknowledged is delivered again on the
 // next link. A test sets `on_publish` to say what becomes of each message; an error closes the
-// outlet. Messages for a queue of `silent` have no answer until answer() is called.
+// outlet. Messages for a queue in `silent` get no answer until answer() is called.
 class FakeBroker : public Broker {
  public:
   using Settler = std::function<amqp::Result<amqp::Settlement>(const amqp::Message&)>;
@@ -123,7 +123,7 @@ class FakeBroker : public Broker {
     for (FakeOutlet* const outlet : outlets_) outlet->events.on_blocked(reason);
   }
 
-  // What is told by the connection over which events are published.
+  // The callbacks of the connection over which events are published.
   const OutletEvents& announcing() const {
     return (*std::ranges::find_if(outlets_, &FakeOutlet::has_declared_exchange))->events;
   }
@@ -144,7 +144,7 @@ class FakeBroker : public Broker {
   std::optional<amqp::Error> exchange_error;  // of its declaration
   std::function<void()> on_acknowledge = [] {};
   std::set<std::string> silent;
-  // So many messages without an answer, and an outlet's further ones are not looked at.
+  // An outlet with so many unanswered messages does not read further ones.
   std::size_t unanswered_max = 1'000'000;
   std::unique_ptr<Event> hold_shared;  // a shared connection opens when this is notified and gone
 
@@ -306,7 +306,8 @@ class FakeBroker : public Broker {
   bool stopped_ = false;
 };
 
-// FakeStore: the domain's rules over maps. `faults` are what the next calls answer instead.
+// FakeStore: the domain's rules over maps. `faults` are the errors that the next calls return
+// instead.
 class FakeStore : public store::Store {
  public:
   Task<store::Result<int>> migrate() override { co_return 0; }
@@ -402,12 +403,12 @@ class FakeStore : public store::Store {
   domain::MemoryTables tables;
   std::deque<store::Fault> faults;
   bool was_asked_for_news = false;
-  int due_faults = 0;                   // of the next looks for holds that are due
-  std::function<void()> hangs_on_due;   // such a look calls this, and does not end
+  int due_faults = 0;                   // so many of the next due_holds() fail
+  std::function<void()> hangs_on_due;   // due_holds() calls this, and does not end
   std::set<std::string> poison;         // order ids that this database refuses
   std::set<domain::ProductId> failing;  // for whose orders a trigger fails
   std::set<domain::ProductId> conflicting;
-  std::set<domain::ProductId> locked;  // which somebody keeps locked
+  std::set<domain::ProductId> locked;  // locked by somebody
   std::function<void()> on_failing = [] {};
   std::set<domain::ProductId> held;  // whose orders take until `hold` is notified
   std::unique_ptr<Event> hold;

@@ -26,7 +26,7 @@ inline std::string order(int id) {
   return fmt::format(R"({{"order_id":{},"product_id":1,"quantity":1}})", id);
 }
 
-// What a flow tells its observer, in the order in which it does, as words.
+// Records what a flow tells its observer, in order, as words.
 class RecordingObserver : public Observer {
  public:
   void connected() override { events.emplace_back("connected"); }
@@ -107,7 +107,7 @@ class FlowOnFakes : public ::testing::Test {
              [this] { on_change_(); },
              observer_};
   bool ended_ = false;
-  std::exception_ptr error_;  // that the flow ended with
+  std::exception_ptr error_;  // with which the flow ended
 };
 
 }  // namespace inventory::service::testing
