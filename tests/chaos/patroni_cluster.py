@@ -24,6 +24,13 @@ STARTED_S = 180  # all of it, on a machine that is very busy
 LAST_LINES = 40  # of each log, where a test fails
 
 
+def _api_of_etcd():
+    """By which Patroni may use etcd, as deploy/patroni/patroni.yml says: up to 3.0.2 not etcd3."""
+    said = subprocess.run(["patroni", "--version"], check=True, capture_output=True, text=True).stdout
+    version = tuple(map(int, re.search(r"(\d+)\.(\d+)\.(\d+)", said).groups()))
+    return "etcd3" if version >= (3, 0, 3) else "etcd"
+
+
 def _free_port():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
@@ -65,7 +72,7 @@ class Etcd:
                 "etcd", "--name", name, "--data-dir", folder / name, "--initial-cluster-state", "new",
                 "--initial-cluster", ",".join(f"{peer}={address}" for peer, address in peers.items()),
                 "--initial-advertise-peer-urls", peers[name], "--listen-peer-urls", peers[name],
-                "--advertise-client-urls", url, "--listen-client-urls", url,
+                "--advertise-client-urls", url, "--listen-client-urls", url, "--enable-v2",
             ]  # fmt: skip
             self.members.append(Process(folder, name, command))
 
@@ -110,7 +117,8 @@ class Member:
         for part, port in (("restapi", self.api_port), ("postgresql", self.port)):
             settings[part]["listen"] = settings[part]["connect_address"] = f"127.0.0.1:{port}"
         gates = [f"127.0.0.1:{gate.port}" for gate in self.gates]
-        settings["etcd3"] = {"hosts": gates, "use_proxies": True}
+        del settings["etcd3"]
+        settings[_api_of_etcd()] = {"hosts": gates, "use_proxies": True}
         postgresql = settings["postgresql"]
         postgresql["data_dir"] = str(self.folder / "data")
         postgresql["bin_dir"] = str(max(pathlib.Path("/usr/lib/postgresql").glob("*/bin")))
