@@ -1,6 +1,7 @@
 """Three PostgreSQL under Patroni with etcd, and HAProxy before them, as in deploy/patroni."""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -24,6 +25,7 @@ STARTED_S = 180  # all of it, on a machine that is very busy
 LAST_LINES = 40  # of each log, where a test fails
 
 
+@functools.cache
 def _api_of_etcd():
     """By which Patroni may use etcd, as deploy/patroni/patroni.yml says: up to 3.0.2 not etcd3."""
     said = subprocess.run(["patroni", "--version"], check=True, capture_output=True, text=True).stdout
@@ -72,7 +74,8 @@ class Etcd:
                 "etcd", "--name", name, "--data-dir", folder / name, "--initial-cluster-state", "new",
                 "--initial-cluster", ",".join(f"{peer}={address}" for peer, address in peers.items()),
                 "--initial-advertise-peer-urls", peers[name], "--listen-peer-urls", peers[name],
-                "--advertise-client-urls", url, "--listen-client-urls", url, "--enable-v2",
+                "--advertise-client-urls", url, "--listen-client-urls", url,
+                *(["--enable-v2"] if _api_of_etcd() == "etcd" else []),
             ]  # fmt: skip
             self.members.append(Process(folder, name, command))
 
