@@ -36,7 +36,7 @@ class BrowserImpl : public Channel, public std::enable_shared_from_this<BrowserI
   Signal answered_;
   bool is_asking_ = false;  // basic.get was sent, and its answer is not complete
   std::optional<Browsed> taken_;
-  std::deque<Browsed> ahead_;     // taken while something was removed
+  std::deque<Browsed> ahead_;     // taken during a remove()
   std::set<std::uint64_t> held_;  // delivery tags
 };
 
@@ -70,8 +70,8 @@ Task<Result<std::optional<Browsed>>> BrowserImpl::fetch() {
   co_return std::exchange(taken_, std::nullopt);
 }
 
-// A quorum queue answers basic.get after what it was told before; queue.declare it does not wait
-// for. A classic queue does as it is told, one after the other.
+// A quorum queue answers basic.get only after earlier commands, but queue.declare at once. A
+// classic queue executes all commands in order.
 Task<Result<void>> BrowserImpl::remove(std::span<const std::uint64_t> delivery_tags) {
   const auto self = shared_from_this();
   while (!delivery_tags.empty()) {
@@ -106,8 +106,8 @@ void BrowserImpl::acknowledge(std::span<const std::uint64_t> delivery_tags) {
   }
 }
 
-// The channel has told a quorum queue of every acknowledgement when it answers queue.declare, which
-// put_back_in_steps() begins with.
+// When the channel answers queue.declare, with which put_back_in_steps() begins, it has passed
+// every acknowledgement on to a quorum queue.
 Task<Result<void>> BrowserImpl::finish() {
   const auto self = shared_from_this();
   if (const auto& failed = failure()) co_return std::unexpected(*failed);
@@ -115,14 +115,15 @@ Task<Result<void>> BrowserImpl::finish() {
     auto put_back = co_await put_back_in_steps();
     if (!put_back) co_return put_back;
   }
-  // A classic queue puts everything back at once and in order. After basic.nack it would look for
-  // the place of each message: a minute for 12,000 of them, in which it takes and gives none.
+  // When the channel closes, a classic queue puts everything back at once and in order. After
+  // basic.nack it would search for the position of each message: a minute for 12,000 messages, in
+  // which it serves nobody.
   co_return co_await close();
 }
 
-// A quorum queue's messages that were taken one by one come back in any order if the channel
-// closes, and also if more than 32 are under way (quorum_commands_soft_limit). So a few go, and
-// the next when these are back.
+// A quorum queue puts messages that were taken one by one back in any order if the channel closes,
+// or if more than 32 commands are pending (quorum_commands_soft_limit). So this puts back a few,
+// and the next when these are back.
 Task<Result<void>> BrowserImpl::put_back_in_steps() {
   auto ready = co_await count_ready();
   if (!ready) co_return std::unexpected(ready.error());
@@ -134,7 +135,7 @@ Task<Result<void>> BrowserImpl::put_back_in_steps() {
       last = *held++;
     connection().send(number(), method::BasicNack{.delivery_tag = last, .multiple = true});
     do {
-      // Others take messages meanwhile: then the order is theirs already.
+      // Others take messages meanwhile: then the order is lost anyway.
       if (Clock::now() > deadline) co_return Result<void>();
       ready = co_await count_ready();
       if (!ready) co_return std::unexpected(ready.error());

@@ -1,6 +1,6 @@
 #pragma once
 
-// Call: a synchronous method of AMQP that waits for its answer. One at a time.
+// Call: a synchronous AMQP method waiting for its answer. One at a time.
 
 #include <optional>
 #include <utility>
@@ -24,7 +24,7 @@ class Call {
     answer_.reset();
   }
 
-  // Whether this method is the answer waited for; it is taken then.
+  // Whether this method is the expected answer; if so, it is moved from.
   bool offer(method::Incoming& method) {
     if (is_expected_ == nullptr || !is_expected_(method)) return false;
     is_expected_ = nullptr;
@@ -39,7 +39,7 @@ class Call {
     answered_.notify();
   }
 
-  // The answer; nothing at the deadline or after give_up().
+  // The answer; empty at the deadline or after give_up().
   boost::asio::awaitable<std::optional<method::Incoming>> wait_until(Clock::time_point deadline) {
     while (!answer_ && is_expected_ != nullptr && Clock::now() < deadline) {
       co_await answered_.wait_until(deadline);

@@ -5,8 +5,8 @@
 namespace amqp {
 namespace {
 
-// What is set aside before any byte of a body has come. Larger ones grow as they arrive: a header
-// that announces 512 MiB costs nothing yet.
+// The memory reserved before any byte of a body has arrived. Larger bodies grow as they arrive: a
+// header that announces 512 MiB does not cost that much.
 constexpr std::uint64_t kBodyReserveMax = std::uint64_t{1} << 20;
 
 }  // namespace

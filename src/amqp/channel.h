@@ -1,10 +1,10 @@
 #pragma once
 
-// Channel: one channel of a connection: calls with a deadline, and the assembly of contents.
+// Channel: one channel of a connection: makes calls with a deadline, assembles contents.
 //
 // Invariants:
-//   1. Once over (closed by the broker, by this side, or its connection failed) it stays over, with
-//      the first reason.
+//   1. Once over (closed by the broker or this side, or its connection failed), it stays over, and
+//      keeps the first reason.
 //   2. Its destructor closes it without waiting; its number is free once the broker has answered.
 //
 // Threads:  one object on the connection's executor.
@@ -27,7 +27,7 @@
 
 namespace amqp {
 
-// Content: a message that was delivered, fetched or returned. A returned one's body is not kept.
+// Content: a message that was delivered, fetched or returned. A returned one's body is dropped.
 struct Content {
   std::variant<method::BasicDeliver, method::BasicGetOk, method::BasicReturn> method;
   Properties properties;
@@ -46,37 +46,37 @@ class Channel {
 
   Task<Result<void>> open();
 
-  // Sends a synchronous method and waits for its answer, at most call_timeout; none fails the
-  // connection, since nobody knows then what it has done.
+  // Sends a synchronous method and waits for its answer, at most call_timeout. A timeout fails the
+  // connection, since the effect of the method is unknown.
   template <class Answer, class Request>
   Task<Result<Answer>> call(Request request);
 
-  // Over from this side: waits for channel.close-ok, when the broker has put back what was not
+  // Closes the channel and waits for channel.close-ok: by then the broker has put back what was not
   // acknowledged.
   Task<Result<void>> close();
 
-  // Over from this side: channel.close, without waiting.
+  // Closes the channel (channel.close) without waiting.
   void end(Error error);
 
   const std::optional<Error>& failure() const { return failure_; }
   Error refused(std::string_view what, std::uint16_t reply_code = 0) const;
 
-  // From the connection. An error's text fails the connection.
+  // Called by the connection. An error fails the connection, with this text.
   using Handled = std::expected<void, std::string>;
   Handled handle(method::Incoming method);
   Handled handle(ContentHeader header, std::size_t size);
   Handled handle(std::span<const char> body);
   void on_connection_failed(const Error& error);
-  virtual void on_progress() {}  // bytes were written, or the broker blocks or unblocks
+  virtual void on_progress() {}  // bytes were written, or the broker has blocked or unblocked
 
  protected:
-  // A method that no call waits for: deliver, get-ok, return (their content follows), get-empty,
-  // ack, nack, cancel.
-  // False: it is not expected here, and the connection fails.
+  // A method that no call waits for: deliver, get-ok, return (content follows), get-empty, ack,
+  // nack, cancel.
+  // False: unexpected here, and the connection fails.
   virtual bool on_method(const method::Incoming&) { return false; }
   // NOLINTNEXTLINE(performance-unnecessary-value-param): overriders keep what they are given
   virtual void on_content(Content) {}
-  // Called once, when the channel is over. Does not run waiters.
+  // Called once, when the channel is over. Must not run waiters.
   virtual void on_over() {}
 
   ConnectionImpl& connection() { return *connection_; }
@@ -96,7 +96,7 @@ class Channel {
   std::optional<Error> failure_;
   Call call_;
 
-  std::optional<Content> content_;  // deliver or return was seen, its content is not complete
+  std::optional<Content> content_;  // a deliver, get-ok or return whose content is not complete
   bool has_header_ = false;
   std::uint64_t body_missing_ = 0;
 };

@@ -24,7 +24,7 @@ bool Confirms::confirm(std::uint64_t delivery_tag, bool multiple, Settlement set
   const std::uint64_t last_tag = first_tag_ + sent_.size() - 1;
   if (delivery_tag > last_tag) return false;
   if (multiple) {
-    // 0 with multiple: all so far (AMQP 0-9-1, 1.8.3.13).
+    // 0 with multiple: all messages so far (AMQP 0-9-1, 1.8.3.13).
     const std::uint64_t last = delivery_tag == 0 ? last_tag : delivery_tag;
     for (std::size_t i = 0; i < sent_.size() && first_tag_ + i <= last; ++i) {
       settle(sent_[i], settlement);
@@ -75,7 +75,7 @@ Confirms::Sent* Confirms::find(std::string_view message_id, std::string_view rou
     if (tag >= first_tag_ && tag < first_tag_ + sent_.size()) {
       Sent& sent = sent_[tag - first_tag_];
       if (sent.has_given_id && sent.routing_key == routing_key) return &sent;
-    }  // else a client has taken the id of a reply for its own request
+    }  // else a client has used a reply's id for its own request
   }
   return nullptr;
 }

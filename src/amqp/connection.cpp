@@ -15,7 +15,7 @@ constexpr std::uint16_t kNotFound = 404;
 constexpr std::uint16_t kResourceLocked = 405;
 constexpr std::uint16_t kPreconditionFailed = 406;
 
-// On a channel of its own: a refusal closes it.
+// Uses a channel of its own, since a refusal closes it.
 Task<Result<method::QueueDeclareOk>> declare(std::shared_ptr<ConnectionImpl> connection,
                                              method::QueueDeclare queue) {
   Channel channel(std::move(connection), fmt::format("queue '{}'", queue.queue));
@@ -54,7 +54,7 @@ Connection::~Connection() { drop(); }
 
 Task<Result<std::shared_ptr<Connection>>> Connection::open(Endpoint endpoint, Host host,
                                                            ConnectionOptions options) {
-  // Made at once: its destructor ends the I/O if this coroutine is cancelled.
+  // Created first: its destructor ends the I/O if this coroutine is cancelled.
   auto connection = std::make_shared<Connection>(
       std::make_shared<ConnectionImpl>(co_await boost::asio::this_coro::executor,
                                        std::move(endpoint), std::move(host), std::move(options)));
@@ -79,10 +79,10 @@ Task<Result<void>> Connection::ensure_queue(std::string name, QueueType type) {
   auto declared = co_await declare(connection, passive);
   if (is_refusal(declared, kNotFound)) {
     declared = co_await declare(connection, declaration(std::move(name), type));
-    // Somebody else has made it meanwhile, with other arguments.
+    // Somebody else has declared it meanwhile, with other arguments.
     if (is_refusal(declared, kPreconditionFailed)) declared = co_await declare(connection, passive);
   }
-  // Exclusive to another connection: it is there, and can be published to.
+  // Exclusive to another connection: it exists, and messages can be published to it.
   if (is_refusal(declared, kResourceLocked)) co_return Result<void>();
   if (!declared) co_return std::unexpected(std::move(declared.error()));
   co_return Result<void>();
@@ -97,7 +97,7 @@ Task<Result<void>> Connection::ensure_topic_exchange(std::string name) {
     method::ExchangeDeclare active = passive;
     active.passive = false;
     declared = co_await declare(connection, std::move(active));
-    // Somebody else has made it meanwhile, of another sort.
+    // Somebody else has declared it meanwhile, with another type.
     if (is_refusal(declared, kPreconditionFailed)) declared = co_await declare(connection, passive);
   }
   if (!declared) co_return std::unexpected(std::move(declared.error()));
@@ -134,7 +134,7 @@ Task<Result<QueueTerms>> Connection::examine_queue(std::string name, QueueType e
       co_return QueueTerms{
           .type = type, .delivery_limit = difference->delivery_limit(connection->broker_version())};
     }
-    // What does not matter here is repeated, so that the broker goes on to what does.
+    // Repeat an argument that does not matter here, so that the broker compares the next one.
     auto repeatable = difference->repeatable();
     if (!repeatable) co_return QueueTerms{};
     repeated.push_back(std::move(*repeatable));

@@ -1,21 +1,21 @@
 #pragma once
 
-// Connection: one AMQP 0-9-1 connection, its I/O done by Asio, its bytes by rabbitmq-c's codec.
+// Connection: one AMQP 0-9-1 connection, with I/O by Asio and rabbitmq-c's codec.
 //
 // Invariants:
 //   1. Any error of protocol, socket or heartbeat fails the connection as a whole, once. Everything
-//      that waits on it wakes with link_lost; nothing on it works afterwards.
-//   2. The event loop never blocks: not in a write (memory alarm), not in a read, not in a name
-//      look-up, not in a TLS handshake.
+//      that waits on it wakes with link_lost; it cannot be used afterwards.
+//   2. Nothing blocks the event loop: no write (memory alarm), read, name look-up or TLS handshake.
 //   3. Memory is bounded: a body larger than `body_bytes_max`, or a frame larger than negotiated,
-//      fails the connection before it is allocated. Content headers have a bound of their own
-//      (frame.h); one above it is skipped.
-//   4. Content that cannot be decoded fails nothing: its message says so (Delivery::undecodable).
+//      fails the connection before it is allocated. Content headers have a separate limit
+//      (frame.h); a larger one is skipped.
+//   4. Content that cannot be decoded is no error of the connection: its message says so
+//      (Delivery::undecodable).
 //
-// Threads:  one object on one executor; it is kept alive by its channels and its own I/O.
+// Threads:  one object on one executor; its channels and its own I/O keep it alive.
 // Suspends: open(), close(). Every wait has a deadline from ConnectionOptions.
 // Errors:   link_lost, refused (403 access, 530 vhost, ...).
-// Not:      does not reconnect; whoever owns it makes a new one.
+// Not:      does not reconnect; its owner makes a new one.
 
 #include <chrono>
 #include <cstddef>
@@ -38,20 +38,20 @@ template <class T>
 using Task = boost::asio::awaitable<T>;
 
 struct TlsOptions {
-  std::string ca_file;           // empty: the system's
+  std::string ca_file;           // empty: the system's CAs
   std::string certificate_file;  // empty: none is presented
   std::string key_file;
 };
 
 struct ConnectionOptions {
   std::string name;  // shown in RabbitMQ's management; its first 255 bytes
-  std::chrono::milliseconds connect_timeout{10'000};    // look-up, TCP, TLS and handshake together
-  std::chrono::milliseconds call_timeout{10'000};       // a synchronous method's answer
+  std::chrono::milliseconds connect_timeout{10'000};    // look-up, TCP, TLS and handshake in total
+  std::chrono::milliseconds call_timeout{10'000};       // for the answer to a synchronous method
   std::size_t body_bytes_max = std::size_t{512} << 20;  // RabbitMQ's own upper limit
   TlsOptions tls;
 
-  // Called when the broker says connection.blocked, with its reason, and with nothing when it says
-  // connection.unblocked. Never after the connection has failed.
+  // Called with the reason on connection.blocked, and with an empty one on connection.unblocked.
+  // Never after the connection has failed.
   std::function<void(const std::optional<std::string>& reason)> on_blocked = nullptr;
 };
 
@@ -75,10 +75,10 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
   ~Connection();  // drops it
 
-  // Says goodbye (connection.close) and waits for the answer, at most call_timeout. Idempotent.
+  // Sends connection.close and waits for the answer, at most call_timeout. Idempotent.
   Task<void> close();
 
-  // Closes the socket at once, without a farewell: whatever waits on it wakes with link_lost.
+  // Closes the socket at once, without connection.close; all waiters wake with link_lost.
   void drop();
 
   bool is_open() const;
@@ -86,29 +86,29 @@ class Connection {
   // Why it failed, if it has. The first reason stays.
   std::optional<Error> failure() const;
 
-  // Whether the broker has said connection.blocked, and why ("low on memory").
+  // The reason ("low on memory") while the broker blocks the connection, else empty.
   std::optional<std::string> blocked() const;
 
-  // Joins a queue as it is (passive declare); where there is none, declares it: durable, with an
-  // explicit x-queue-type; a quorum queue without a delivery limit (kNoDeliveryLimit). On a channel
-  // of its own, so that a refusal does not touch others.
+  // Uses an existing queue as it is (passive declare), or else declares it: durable, with an
+  // explicit x-queue-type; a quorum queue without a delivery limit (kNoDeliveryLimit). Uses a
+  // channel of its own, so that a refusal affects no other.
   Task<Result<void>> ensure_queue(std::string name, QueueType type);
 
-  // Joins an exchange as it is (passive declare); where there is none, declares it: durable, topic.
+  // Uses an existing exchange as it is (passive declare), or else declares it: durable, topic.
   Task<Result<void>> ensure_topic_exchange(std::string name);
 
-  // What a queue that exists is, found out by declaring it as ensure_queue() would: where it
-  // differs the broker says in what, and logs an error. 404 if there is none. What it does not tell
-  // or may not be asked (403) is told as unknown.
+  // Finds out the terms of an existing queue by declaring it as ensure_queue() would: if it
+  // differs, the broker says how, and logs an error. 404 if there is none. Terms that the broker
+  // does not tell, or forbids to ask (403), are returned as unknown.
   //
-  // Where quorum queues may be declared again as classic ones
+  // If the broker accepts redeclaring quorum queues as classic
   // (quorum_queue.property_equivalence.relaxed_checks_on_redeclaration), only `quorum` finds out.
   Task<Result<QueueTerms>> examine_queue(std::string name, QueueType expected);
 
-  // What a queue holds that nobody has taken, and who takes from it.
+  // The number of ready messages in a queue, and of its consumers.
   Task<Result<QueueCount>> count(std::string queue);
 
-  // Declares a queue that the broker names, exclusive to this connection, deleted with it.
+  // Declares a queue named by the broker, exclusive to this connection and deleted with it.
   Task<Result<std::string>> declare_reply_queue();
 
   const std::shared_ptr<ConnectionImpl>& impl() const { return impl_; }

@@ -8,11 +8,12 @@
 namespace amqp {
 namespace {
 
-// One for each consumer and publisher, one for a declaration now and then; publishers that wait for
-// a queue each may be hundreds.
+// One for each consumer and publisher, one for an occasional declaration; there may be hundreds of
+// publishers, each waiting for its queue.
 constexpr std::uint16_t kChannelMax = 1024;
 
-// A heartbeat is sent each half interval. The peer's must be missing for two whole intervals.
+// A heartbeat is sent every half interval. The connection fails if the peer's are missing for two
+// intervals.
 constexpr int kSilentBeatsMax = 4;
 
 constexpr std::chrono::seconds kFarewellTimeout{1};
@@ -141,7 +142,7 @@ Task<void> ConnectionImpl::write_loop(std::shared_ptr<ConnectionImpl> self) {
       self->fail(self->link_lost(written.error()));
       break;
     }
-    if (is_heartbeat) continue;  // it comes by itself, whatever becomes of the messages
+    if (is_heartbeat) continue;  // the timer sends it; it shows no progress
     for (const auto& [number, channel] : self->channels_) {
       if (channel != nullptr) channel->on_progress();
     }
@@ -159,8 +160,8 @@ Task<void> ConnectionImpl::heartbeat_loop(std::shared_ptr<ConnectionImpl> self) 
       append_heartbeat(self->out_);
       self->writable_.notify();
     }
-    // Beats are counted, not seconds: after a pause of this process itself, or of its reading,
-    // what the peer has sent is still to be read.
+    // Counts beats, not seconds: after a pause of this process, or of its reading, what the peer
+    // has sent is still to be read.
     self->silent_beats_ = self->is_reading_ ? self->silent_beats_ + 1 : 0;
     if (self->silent_beats_ > kSilentBeatsMax) {
       self->fail(
@@ -216,8 +217,8 @@ ConnectionImpl::Handled ConnectionImpl::handle(const Frame& frame) {
   return Failure("command invalid 503: heartbeat on a channel");
 }
 
-// After channel.close everything is skipped but close-ok, and close if both sides said it at once
-// (AMQP 0-9-1, 1.5.2.5).
+// After channel.close, everything is skipped except close-ok, and close if both sides sent it at
+// once (AMQP 0-9-1, 1.5.2.5).
 ConnectionImpl::Handled ConnectionImpl::handle_released(const Frame& frame) {
   if (frame.type != FrameType::method) return {};
   const auto method = decoder_.method(frame.payload);
@@ -247,9 +248,9 @@ void ConnectionImpl::on_connection_close(const method::ConnectionClose& close) {
   Error error = link_lost(
       fmt::format("the broker closed the connection: {} {}", close.reply_code, close.reply_text));
   error.reply_code = close.reply_code;
-  // A broker that shuts down (320) refuses nobody in particular.
+  // A broker that shuts down (320) does not refuse this client in particular.
   if (!is_open_ && close.reply_code != kConnectionForced) error.fault = Fault::refused;
-  // Only close-ok is written yet, behind a write that may be under way.
+  // From now on only close-ok is written, after a write that may be in progress.
   out_.clear();
   append(out_, 0, method::ConnectionCloseOk{});
   has_farewell_ = true;

@@ -1,15 +1,15 @@
 #pragma once
 
-// ConnectionImpl: what stands behind a Connection: its loops of I/O, its channels.
+// ConnectionImpl: the implementation of a Connection: its I/O loops and channels.
 //
-// Three coroutines hold it while it is open: one reads and dispatches frames, one writes what has
-// gathered in `out_`, one sends heartbeats and listens for them. fail() ends all three.
+// Three coroutines keep it alive while it is open: one reads and dispatches frames, one writes the
+// contents of `out_`, one sends heartbeats and checks for those of the peer. fail() ends all three.
 //
 // Invariants:
-//   1. One write is under way at a time; what is appended meanwhile goes out in the next.
-//   2. `out_` holds whole frames only.
-//   3. fail() runs no code of waiters: they wake in a later turn of the event loop. So nothing
-//      is destroyed under a caller's feet.
+//   1. One write is in progress at a time; what is appended meanwhile goes out with the next.
+//   2. `out_` contains whole frames only.
+//   3. fail() runs no code of waiters: they wake in a later turn of the event loop. So a caller of
+//      fail() is not destroyed by it.
 
 #include <cstddef>
 #include <cstdint>
@@ -41,7 +41,7 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
   ConnectionImpl(const boost::asio::any_io_executor& executor, Endpoint endpoint, Host host,
                  ConnectionOptions options);
 
-  // Socket, TLS, handshake. An error has failed the connection.
+  // Socket, TLS, handshake. After an error the connection has failed.
   Task<Result<void>> open();
   Task<void> close();
 
@@ -55,16 +55,16 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
   std::size_t frame_max() const { return frame_max_; }
   const std::string& broker_version() const { return broker_version_; }
 
-  // An error of this connection, its text beginning with the host.
+  // A link_lost error whose text begins with the host.
   Error link_lost(std::string_view what) const;
 
-  // Gives the channel a number and sends it what comes for that number, until it is released.
+  // Gives the channel a number and passes it what arrives for that number, until it is released.
   Result<std::uint16_t> attach(Channel& channel);
 
   // expects_close_ok: channel.close was sent; the number is in use until the peer has answered.
   void release(std::uint16_t number, bool expects_close_ok);
 
-  // Appends one method's frame. False: see encode.h.
+  // Appends the frame of one method. False: see encode.h.
   template <class Method>
   bool send(std::uint16_t channel, const Method& method) {
     if (!append(out_, channel, method)) return false;
@@ -74,15 +74,15 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
   bool send_message(std::uint16_t channel, const Message& message,
                     std::optional<std::string_view> message_id);
 
-  // Bytes not yet given to the operating system.
+  // Bytes not yet passed to the operating system.
   std::size_t unwritten_bytes() const { return out_.size() + writing_.size(); }
 
-  // While at least one has paused it, the socket is not read. Except while a call waits for its
-  // answer: that would stand behind the deliveries, and its deadline would fail the connection.
+  // The socket is not read while anyone has paused it, unless a call waits for its answer: the
+  // answer may be behind deliveries, and a timeout of the call would fail the connection.
   void pause_reading() { ++pauses_; }
   void resume_reading();
 
-  // While it lives, reading goes on in spite of pauses.
+  // While one exists, reading goes on in spite of pauses.
   class PendingCall {
    public:
     explicit PendingCall(ConnectionImpl& connection) : connection_(connection) {
@@ -139,10 +139,10 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
   bool is_reading_ = true;
   bool is_open_ = false;       // the handshake is over
   bool is_closing_ = false;    // connection.close was sent
-  bool has_farewell_ = false;  // out_ holds close-ok, to be written after the failure
+  bool has_farewell_ = false;  // out_ contains close-ok, to be written after the failure
 
-  // Null: released, close-ok not yet seen. A channel is here from attach() to release(), which its
-  // destructor calls.
+  // Null: released, but close-ok has not arrived. A channel is in the map from attach() to
+  // release(), which its destructor calls.
   std::map<std::uint16_t, Channel*> channels_;
 
   std::optional<Error> failure_;
@@ -150,8 +150,8 @@ class ConnectionImpl : public std::enable_shared_from_this<ConnectionImpl> {
   Call call_;
   Signal writable_;                     // out_ has bytes
   Signal readable_;                     // reading was resumed
-  Signal beat_;                         // wakes the heartbeat early, to end it
-  boost::asio::steady_timer farewell_;  // how long close-ok may take to be written
+  Signal beat_;                         // wakes the heartbeat loop early, to end it
+  boost::asio::steady_timer farewell_;  // limits the time for writing close-ok
 };
 
 }  // namespace amqp

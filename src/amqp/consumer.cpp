@@ -58,7 +58,7 @@ class ConsumerImpl : public Channel, public std::enable_shared_from_this<Consume
 };
 
 Task<Result<void>> ConsumerImpl::start() {
-  // In AMQP, 0 would mean without a limit.
+  // In AMQP, 0 means no limit.
   if (options_.prefetch == 0) co_return std::unexpected(refused("a prefetch of 0 is not allowed"));
   auto opened = co_await open();
   if (!opened) co_return opened;

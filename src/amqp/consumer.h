@@ -3,18 +3,18 @@
 // Consumer: takes deliveries from one queue, on a channel of its own.
 //
 // Invariants:
-//   1. Deliveries are handed out in the order in which the broker sent them.
-//   2. A delivery tag is only good on the consumer that handed it out. A new connection has a new
+//   1. Deliveries are returned in the order in which the broker sent them.
+//   2. A delivery tag is only valid on the consumer that returned it. A new connection has a new
 //      consumer, so that a stale tag cannot be acknowledged.
-//   3. Memory is bounded: while more than `buffered_bytes_max` of bodies wait to be handed out, the
-//      connection's socket is not read (one delivery may exceed it).
+//   3. Memory is bounded: while more than `buffered_bytes_max` of bodies wait to be received, the
+//      connection's socket is not read (one delivery may exceed the limit).
 //
 // Owns:     its channel. The connection is kept alive by it.
 // Threads:  one object on the connection's executor.
 // Suspends: open(), receive().
 // Errors:   link_lost; refused (404 queue, 403 access, cancelled by the broker because the queue
 //           was deleted); stopping, once stop() was called.
-// Limits:   at most `prefetch` deliveries without an acknowledgement.
+// Limits:   at most `prefetch` unacknowledged deliveries.
 
 #include <chrono>
 #include <cstddef>
@@ -46,24 +46,24 @@ class Consumer {
   Consumer& operator=(const Consumer&) = delete;
   ~Consumer();
 
-  // Waits for at least one delivery, until `deadline` at the latest, and takes what is there, at
-  // most `count`: none once the deadline has passed. One caller at a time.
-  // End it with stop(), not by `receive() || timer`: deliveries that are taken in the turn in which
-  // the timer wins would be lost until the connection closes.
+  // Waits for at least one delivery, until `deadline` at the latest, and returns those that have
+  // arrived, at most `count`; none after the deadline. One caller at a time.
+  // End it with stop(), not with `receive() || timer`: deliveries taken in the turn in which the
+  // timer wins would be lost until the connection closes.
   Task<Result<std::vector<Delivery>>> receive(std::size_t count,
                                               std::chrono::steady_clock::time_point deadline =
                                                   std::chrono::steady_clock::time_point::max());
 
-  // Acknowledge every delivery up to this tag (basic.ack, multiple), or this one alone. They return
-  // at once; an error shows in the next receive().
+  // Acknowledge all deliveries up to this tag (basic.ack, multiple), or this one alone. Both return
+  // at once; the next receive() returns any error.
   void acknowledge_up_to(std::uint64_t delivery_tag);
   void acknowledge(std::uint64_t delivery_tag);
 
-  // Deliveries that wait to be handed out.
+  // The number of deliveries that wait to be received.
   std::size_t waiting() const;
 
-  // Stops consuming (basic.cancel): a waiting receive() and later ones return `stopping`. What was
-  // handed out can still be acknowledged; what was not goes back to the queue when the connection
+  // Stops consuming (basic.cancel): a waiting receive() and later ones return `stopping`. Received
+  // deliveries can still be acknowledged; the others go back to the queue when the connection
   // closes. Idempotent.
   void stop();
 

@@ -25,8 +25,8 @@ const T& fields(const void* decoded) {
   return *static_cast<const T*>(decoded);
 }
 
-// Takes the server properties out of connection.start: version (2), table, mechanisms, locales.
-// An empty table stays in their place.
+// Cuts the server properties out of connection.start: version (2), table, mechanisms, locales.
+// Leaves an empty table in their place.
 std::optional<std::span<char>> take_server_properties(std::span<char> arguments,
                                                       HeaderTable& properties) {
   if (arguments.size() < 6) return {};
@@ -69,7 +69,7 @@ bool is_from_broker(amqp_method_number_t id) {
   }
 }
 
-// id: one that is_from_broker().
+// id: is_from_broker() must be true for it.
 method::Incoming incoming(amqp_method_number_t id, const void* decoded) {
   switch (id) {
     case AMQP_BASIC_DELIVER_METHOD: {
@@ -138,8 +138,8 @@ method::Incoming incoming(amqp_method_number_t id, const void* decoded) {
   }
 }
 
-// PropertyReader: encoded values of properties, one after the other. After the first whose length
-// does not fit it reads nothing more.
+// PropertyReader: reads encoded property values, one after the other. Stops at the first whose
+// length does not fit.
 class PropertyReader {
  public:
   explicit PropertyReader(std::string_view encoded) : rest_(encoded) {}
@@ -159,7 +159,7 @@ class PropertyReader {
     rest_.remove_prefix(sizeof(T));
   }
 
-  // A table that is malformed is read up to there.
+  // Reads a malformed table up to its first malformed entry.
   void read(std::optional<HeaderTable>& headers) {
     if (!has(4)) return;
     // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): it reads four bytes, which are
@@ -187,7 +187,7 @@ class PropertyReader {
   bool is_table_malformed_ = false;
 };
 
-// Reads flags and properties (AMQP 0-9-1, 4.2.6.1). Returns why not all were understood, if so.
+// Reads flags and properties (AMQP 0-9-1, 4.2.6.1). Returns why not all could be decoded, if so.
 std::optional<std::string> read_properties(std::string_view encoded, Properties& to) {
   constexpr unsigned kUndefinedFlags = 3;  // the class has 14 properties
   constexpr unsigned kMoreFlags = 1;

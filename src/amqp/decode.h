@@ -1,17 +1,17 @@
 #pragma once
 
-// Decoder: the payloads of method frames, read by rabbitmq-c, and of content header frames.
+// Decoder: decodes the payloads of method frames, with rabbitmq-c, and of content header frames.
 //
-// rabbitmq-c decodes tables by recursion without a limit: nested arrays in one frame of 128 KiB
-// overflow the stack. So it never sees one: methods that a broker has no reason to send (some hold
-// tables) are refused undecoded, the table of connection.start is cut out beforehand.
-// Only its stateless function amqp_decode_method is used. amqp_handle_input would keep a second
-// buffer of frames and abort()s when out of step; amqp_decode_properties gives nothing of what it
-// has understood before an error.
+// rabbitmq-c decodes tables by unlimited recursion: nested arrays in one frame of 128 KiB overflow
+// the stack. So it never gets a table: methods that a broker has no reason to send (some contain
+// tables) are refused undecoded, and the table of connection.start is cut out beforehand. Only its
+// stateless function amqp_decode_method is used. amqp_handle_input would keep a second frame buffer
+// and abort()s when out of step; after an error, amqp_decode_properties returns none of the
+// properties before it.
 //
-// Errors: a text that says what is wrong; then the connection is to be given up, for nobody knows
-//         what follows. Properties that cannot be decoded are no such error: they concern their
-//         message only.
+// Errors: a text that says what is wrong; the connection must then be closed, since what follows
+//         cannot be interpreted. Properties that cannot be decoded are no such error: they affect
+//         only their message.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,8 +30,8 @@ namespace amqp {
 
 struct ContentHeader {
   std::uint64_t body_size = 0;
-  Properties properties;                   // those that were understood
-  std::optional<std::string> undecodable;  // why not all were
+  Properties properties;                   // those that were decoded
+  std::optional<std::string> undecodable;  // why not all could be decoded
 };
 
 class Decoder {
@@ -41,7 +41,7 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
   ~Decoder();
 
-  // Changes the payload's bytes.
+  // May change the payload's bytes.
   std::expected<method::Incoming, std::string> method(std::span<char> payload);
 
  private:
@@ -49,13 +49,12 @@ class Decoder {
   std::unique_ptr<amqp_pool_t_> pool_;
 };
 
-// size: of the payload as it was sent, of which what is here may be only the beginning.
+// size: of the payload as sent; `payload` may be only its beginning.
 //
-// A flag that the class basic does not define hides nothing: the properties that it does define
-// come first. RabbitMQ passes such flags on, and takes the last bit, which would announce more
-// flags, for one of them: so the values follow at once, and if they do not end where the header
-// does, they were read wrongly.
-// What is understood can be published again: RabbitMQ closes the connection that publishes a
+// Property flags that the class basic does not define do no harm, since the defined properties come
+// first. RabbitMQ passes such flags on, even the last bit, which should announce more flags: so the
+// values always follow at once, and if they do not end with the header, they were misread.
+// Decoded properties can be published again: RabbitMQ closes a connection that publishes a
 // malformed table.
 std::expected<ContentHeader, std::string> decode_content_header(std::span<const char> payload,
                                                                 std::size_t size);

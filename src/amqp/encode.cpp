@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kMethodIdSize = 4;
 constexpr std::size_t kShortStringMax = 255;
 
-// rabbitmq-c only reads what it encodes, though its types say otherwise.
+// rabbitmq-c only reads the bytes that it encodes, although its types are not const.
 amqp_bytes_t bytes(std::string_view text) { return {text.size(), const_cast<char*>(text.data())}; }
 
 amqp_table_entry_t entry(std::string_view name, std::string_view value) {
@@ -42,7 +42,7 @@ amqp_table_entry_t entry(std::string_view name) {
   return result;
 }
 
-// strings_size: the bytes of all strings and tables in `fields`; the rest fits in 64.
+// strings_size: the bytes of all strings and tables in `fields`; the rest fits in 64 bytes.
 template <class Fields>
 bool append_method(std::string& out, std::uint16_t channel, amqp_method_number_t id, Fields fields,
                    std::size_t strings_size = 0) {
@@ -63,7 +63,7 @@ bool append_method(std::string& out, std::uint16_t channel, amqp_method_number_t
   return out.size() != begin;
 }
 
-// All but the headers, which are put in as they are.
+// All except the headers, which are inserted as raw bytes.
 amqp_basic_properties_t fields(const Properties& properties,
                                std::optional<std::string_view> message_id) {
   amqp_basic_properties_t result{};
@@ -98,7 +98,7 @@ amqp_basic_properties_t fields(const Properties& properties,
   return result;
 }
 
-// Puts the headers' bytes into encoded properties, behind content-type and content-encoding.
+// Inserts the headers' bytes into encoded properties, after content-type and content-encoding.
 void insert_headers(std::string& out, std::size_t encoded_begin, const Properties& properties,
                     const std::string& table) {
   const auto flags = read_integer<std::uint16_t>(out.data() + encoded_begin);
@@ -116,7 +116,7 @@ bool append_content_header(std::string& out, std::uint16_t channel, std::size_t 
                            const Message& message, std::optional<std::string_view> message_id) {
   const std::size_t begin = out.size();
   const std::size_t encoded_begin = begin + kFrameHeaderSize + kContentHeaderFixedSize;
-  // Flags, ten strings with their lengths, and what is not a string.
+  // Flags, ten strings with their lengths, and properties that are not strings.
   constexpr std::size_t kRoom = 2 + (10 * (1 + kShortStringMax)) + 10;
   if (message.properties.headers && message.properties.headers->encoded().size() > frame_max) {
     return false;
@@ -160,7 +160,7 @@ bool append(std::string& out, std::uint16_t channel, const method::ConnectionSta
       entry("authentication_failure_close"),
       entry("basic.nack"),
       entry("connection.blocked"),
-      // Without it, a deleted queue is silence.
+      // Without it, a consumer is not told that its queue was deleted.
       entry("consumer_cancel_notify"),
       entry("publisher_confirms"),
   };

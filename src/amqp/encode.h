@@ -1,9 +1,9 @@
 #pragma once
 
-// Encoding: appends frames to a buffer of bytes to be written, by rabbitmq-c.
+// Encoding: appends frames to a buffer of bytes to be written, with rabbitmq-c.
 //
-// Each function appends whole frames and returns true; or appends nothing and returns false,
-// because a name or property has more than 255 bytes or the properties do not fit in a frame.
+// Each function appends whole frames and returns true; or appends nothing and returns false, if a
+// name or property has more than 255 bytes or the properties do not fit in a frame.
 
 #include <cstddef>
 #include <cstdint>
@@ -38,8 +38,8 @@ bool append(std::string& out, std::uint16_t channel, const method::BasicAck& ack
 bool append(std::string& out, std::uint16_t channel, const method::BasicNack& nack);
 bool append(std::string& out, std::uint16_t channel, const method::ConfirmSelect& select);
 
-// basic.publish with its content header and body frames. `message_id`
-// takes the place of the message's own if it is given. frame_max: as negotiated, in bytes.
+// basic.publish with its content header and body frames. `message_id`, if given, replaces the
+// message's own. frame_max: as negotiated, in bytes.
 bool append_message(std::string& out, std::uint16_t channel, std::size_t frame_max,
                     const Message& message, std::optional<std::string_view> message_id);
 

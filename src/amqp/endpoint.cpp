@@ -21,10 +21,10 @@ constexpr std::size_t kVhostMax = 255;  // a short string, AMQP 0-9-1, 4.2.5.3
 
 using Failure = std::unexpected<std::string>;
 
-// Boost.URL knows URLs of one host. The list is cut off in front of it.
+// Boost.URL only supports one host. So the list of hosts is split off before.
 struct Authority {
   std::size_t scheme_size;  // of "amqp://"
-  std::string_view before;  // scheme and user information, as far as the hosts
+  std::string_view before;  // scheme and user information, up to the hosts
   std::string_view hosts;
   std::string_view after;
 };
@@ -45,16 +45,16 @@ std::optional<Authority> split(std::string_view url) {
 std::expected<Host, std::string> parse_host(std::string_view text, std::uint16_t default_port) {
   const std::string url = fmt::format("amqp://{}", text);
   const auto parsed = boost::urls::parse_uri(url);
-  // Boost 1.81 takes "host:x" for a host with an empty port and a path "x".
+  // Boost 1.81 reads "host:x" as a host with an empty port and a path "x".
   if (!parsed || parsed->has_userinfo() || !parsed->encoded_path().empty()) {
     return Failure("a host or port in it is not valid");
   }
-  // No host is called so; it is a URL that was encoded as a whole, with the password in it.
+  // Not a host name; probably a URL that was percent-encoded as a whole, with the password in it.
   if (text.contains('%')) return Failure("a host in it is percent-encoded");
   Host host{.name = parsed->host_address(), .port = default_port};
   if (host.name.empty()) return Failure("a host in it is empty");
   if (parsed->has_port() && !parsed->port().empty()) {
-    // Not port_number(): Boost 1.81 takes 99999 for 34463.
+    // Not port_number(): Boost 1.81 reads 99999 as 34463.
     const std::string digits(parsed->port());
     const auto end = digits.data() + digits.size();
     const auto [rest, error] = std::from_chars(digits.data(), end, host.port);
@@ -102,7 +102,7 @@ std::expected<void, std::string> read_credentials(const boost::urls::url_view& u
     endpoint.password = url.password();
   }
   if (has_nul(endpoint.user) || has_nul(endpoint.password)) {
-    return Failure("its user or password holds a NUL");  // SASL PLAIN separates them by it
+    return Failure("its user or password holds a NUL");  // SASL PLAIN uses it as separator
   }
   if (endpoint.user.size() > kCredentialMax || endpoint.password.size() > kCredentialMax) {
     return Failure("its user or password has more than 1024 bytes");
@@ -127,7 +127,7 @@ std::expected<Endpoint, std::string> parse(std::string_view text) {
   if (url->scheme() != "amqp" && url->scheme() != "amqps") {
     return Failure("it does not begin with amqp:// or amqps://");
   }
-  // Most likely a password's '#': what stands before it would pass for host and port.
+  // Most likely a password's '#': the part before it would be taken for host and port.
   if (url->has_fragment()) return Failure("a '#' in it is written %23");
 
   Endpoint endpoint;

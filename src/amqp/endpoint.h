@@ -1,10 +1,10 @@
 #pragma once
 
-// Endpoint: where a broker is and how to get in, read from an AMQP URL.
+// Endpoint: the address of a broker and the credentials for it, from an AMQP URL.
 //
 // amqp[s]://user:password@host1[:port][,host2[:port]...][/vhost][?heartbeat=SECONDS]
-// as https://www.rabbitmq.com/uri-spec.html has it, with a list of hosts: no path means the vhost
-// "/", an empty one ("amqp://host/") too (where amqp_parse_url makes an empty vhost of it).
+// as in https://www.rabbitmq.com/uri-spec.html, but with a list of hosts: no path means the vhost
+// "/", and so does an empty one ("amqp://host/"), which amqp_parse_url reads as an empty vhost.
 
 #include <chrono>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the broker's side answers when it cannot do what was asked: a value for each thing to do.
+// Errors of the connection to the broker: one value for each way to handle them.
 
 #include <algorithm>
 #include <array>
@@ -11,8 +11,8 @@
 namespace amqp {
 
 enum class Fault {
-  link_lost,  // the connection is gone; what was outstanding on it is unknown; connect again
-  refused,    // the broker said no and closed the channel or the connection: reply_code says why
+  link_lost,  // the connection is lost, the outcome of anything outstanding unknown; reconnect
+  refused,    // the broker refused, and closed the channel or connection: reply_code says why
   stopping,   // this side was asked to stop
 };
 
@@ -22,7 +22,7 @@ struct Error {
   std::uint16_t reply_code = 0;  // of channel.close or connection.close (AMQP 0-9-1, 1.2), else 0
 };
 
-// Whether the broker has closed channel or connection because of what a message holds (AMQP 0-9-1,
+// Whether the broker closed the channel or connection because of a message's content (AMQP 0-9-1,
 // 1.2). RabbitMQ 3.10 answers a reply to some malformed direct reply-to addresses with 541.
 inline bool blames_a_message(const Error& error) {
   constexpr std::array<std::uint16_t, 6> kCodes{406, 501, 502, 503, 505, 541};

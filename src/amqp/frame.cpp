@@ -25,8 +25,8 @@ std::span<char> FrameReader::space() {
       std::copy(buffer_.data() + begin_, buffer_.data() + end_, buffer_.data());
       end_ -= std::exchange(begin_, 0);
     }
-    // Less than one frame is left over, so that half of the buffer is free now; or more, which is
-    // the beginning of a content header above frame_max.
+    // Either less than one frame is left over, so half of the buffer is free; or more, which begins
+    // a content header larger than frame_max.
     if (end_ > usual_size_ / 2) {
       const std::size_t size = read_integer<std::uint32_t>(buffer_.data() + 3) + kFrameOverhead;
       if (size > buffer_.size()) buffer_.resize(std::min(2 * buffer_.size(), size));
@@ -42,7 +42,7 @@ std::expected<std::optional<Frame>, std::string> FrameReader::next() {
   if (available == 0) return std::nullopt;
   const auto type = static_cast<unsigned char>(bytes[0]);
   if (type != 1 && type != 2 && type != 3 && type != 8) {
-    // A broker of another version answers the protocol header with its own: "AMQP"...
+    // A broker of another version answers the protocol header with its own, "AMQP...".
     return std::unexpected(type == 'A'
                                ? std::string("the peer does not speak AMQP 0-9-1")
                                : fmt::format("frame error 501: frame of unknown type {}", type));
@@ -74,8 +74,8 @@ std::expected<std::optional<Frame>, std::string> FrameReader::next() {
                .size = cut_size > 0 ? cut_size : size};
 }
 
-// Takes what is to be skipped out of the bytes that are here, behind the fixed part; the frame then
-// reads as one that ends there. False: more is to come.
+// Removes the bytes to be skipped, after the fixed part, from the buffer; the frame then looks as
+// if it ended there. False: more are to come.
 bool FrameReader::cut_header() {
   const std::size_t kept = begin_ + kFrameHeaderSize + kContentHeaderFixedSize;
   if (end_ <= kept) return false;

@@ -17,18 +17,17 @@ namespace amqp {
 inline constexpr std::size_t kFrameHeaderSize = 7;
 inline constexpr std::size_t kFrameOverhead = kFrameHeaderSize + 1;
 inline constexpr char kFrameEnd = static_cast<char>(0xCE);
-inline constexpr std::uint16_t kBasicClass = 60;  // of every content header
+inline constexpr std::uint16_t kBasicClass = 60;  // in every content header
 
-// What this side proposes. The whole frame counts, its 8 bytes of overhead too. A proposal of 0
-// would negotiate 4096 with Debian's patched rabbitmq-c, which RabbitMQ 4.1 refuses.
+// The size that this side proposes; it includes the 8 bytes of overhead. With Debian's patched
+// rabbitmq-c, a proposal of 0 would negotiate 4096, which RabbitMQ 4.1 refuses.
 inline constexpr std::size_t kFrameMaxDefault = 131'072;
 inline constexpr std::size_t kFrameMaxLeast = 4'096;  // AMQP 0-9-1, 1.2: frame-min-size
 
-// Content header frames are not bound by frame_max on their way from RabbitMQ to a client: it adds
-// x-delivery-count and x-death to headers that filled a frame before, and others may have been
-// given a larger one. An entry of x-death, one for each queue and reason, names all routing keys,
-// also those in CC: a message with CC as large as a frame, dead-lettered in a hundred queues, needs
-// this much.
+// RabbitMQ's content header frames may exceed a client's frame_max: it adds x-delivery-count and
+// x-death to headers that already filled a frame, and the publisher may have negotiated a larger
+// frame_max. x-death has an entry for each queue and reason, with all routing keys, including those
+// in CC: a message whose CC fills a frame, dead-lettered in a hundred queues, needs this much.
 inline constexpr std::size_t kHeaderFrameMax = std::size_t{16} << 20;
 
 // Of a content header: class (2), weight (2), body size (8) (AMQP 0-9-1, 4.2.6.1).
@@ -39,35 +38,35 @@ enum class FrameType : std::uint8_t { method = 1, header = 2, body = 3, heartbea
 struct Frame {
   FrameType type;
   std::uint16_t channel;
-  std::span<char> payload;  // in the reader's buffer; may be changed in place
-  std::size_t size;         // of the payload as it was sent; more than is here if it was cut
+  std::span<char> payload;  // in the reader's buffer; may be modified in place
+  std::size_t size;         // of the payload as sent; larger than `payload` if that was cut
 };
 
 // Writes a frame's first seven bytes.
 void write_frame_header(char* bytes, FrameType type, std::uint16_t channel,
                         std::size_t payload_size);
 
-// FrameReader: cuts what comes from a socket into frames.
+// FrameReader: splits the bytes from a socket into frames.
 //
-// Limits: a frame larger than frame_max is an error as soon as its size is known, but for a content
-//         header: that is read up to header_frame_max. Of one that is larger still, only the fixed
-//         part is handed out; the rest is skipped without being held.
-//         The buffer is twice frame_max. It grows while a larger content header comes, as its bytes
-//         do, and shrinks again behind it.
+// Limits: a frame larger than frame_max is an error as soon as its size is known, except a content
+//         header, which is read up to header_frame_max. Of an even larger one, only the fixed part
+//         is returned; the rest is skipped without being buffered.
+//         The buffer is twice frame_max. It grows as a larger content header arrives, and shrinks
+//         again after it.
 class FrameReader {
  public:
   explicit FrameReader(std::size_t frame_max, std::size_t header_frame_max = kHeaderFrameMax)
       : frame_max_(frame_max), header_frame_max_(header_frame_max), buffer_(2 * frame_max) {}
 
-  // From the next frame on. At most what the constructor was given.
+  // Sets frame_max for the next frames, at most the constructor's.
   void limit(std::size_t frame_max) { frame_max_ = frame_max; }
 
-  // Where to read to: at least one byte. Ends the life of the frame handed out last.
+  // Space to read into, at least one byte. Invalidates the last returned frame.
   std::span<char> space();
   void commit(std::size_t size) { end_ += size; }
 
-  // The next whole frame, or nothing while it is not all there. Its payload is good until space().
-  // Error: these bytes are no AMQP; the text says why.
+  // The next frame, or empty until it is complete. Its payload is valid until space(). Error: the
+  // bytes are not AMQP; the text says why.
   std::expected<std::optional<Frame>, std::string> next();
 
   std::size_t buffer_size() const { return buffer_.size(); }
@@ -82,8 +81,8 @@ class FrameReader {
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 
-  // Of the content header at begin_ that is being cut: its payload's size as it was sent, else 0;
-  // and how much of that is still to be skipped.
+  // For the content header being cut at begin_: the size of its payload as sent, else 0; and how
+  // much of it is still to be skipped.
   std::size_t cut_size_ = 0;
   std::size_t to_skip_ = 0;
 };

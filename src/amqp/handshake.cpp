@@ -8,7 +8,7 @@
 namespace amqp {
 namespace {
 
-// RabbitMQ takes no frame above 4096 bytes before tune-ok.
+// RabbitMQ accepts no frame above 4096 bytes before tune-ok.
 constexpr std::size_t kNameMax = 255;
 
 }  // namespace
@@ -71,7 +71,7 @@ Task<Result<void>> ConnectionImpl::handshake(Clock::time_point deadline) {
 }
 
 Result<void> ConnectionImpl::tune(const method::ConnectionTune& proposal) {
-  // 0 means no limit, and no heartbeat.
+  // 0 means no limit, or no heartbeat.
   if (proposal.frame_max != 0) frame_max_ = std::min<std::size_t>(frame_max_, proposal.frame_max);
   if (frame_max_ < kFrameMaxLeast) {
     return std::unexpected(link_lost(fmt::format("frames of at most {} bytes proposed, {} is least",

@@ -11,11 +11,11 @@ namespace {
 struct Entry {
   std::string_view name;
   char type;
-  std::string_view value;  // with its length, where the type has one
+  std::string_view value;  // with its length, if the type has one
   std::string_view whole;
 };
 
-// How many bytes a value takes, or nothing if the type is unknown or the bytes do not suffice.
+// The size of a value in bytes; empty if the type is unknown or there are too few bytes.
 // The types are RabbitMQ's (https://www.rabbitmq.com/amqp-0-9-1-errata.html#section_3), where 's'
 // is a 16-bit integer and not the specification's short string.
 std::optional<std::size_t> value_size(char type, std::string_view bytes) {
@@ -62,7 +62,7 @@ std::optional<std::size_t> value_size(char type, std::string_view bytes) {
   return size;
 }
 
-// Takes the first entry off the table. Nothing if the table is empty or malformed there.
+// Removes the first entry from the table and returns it; empty if there is none or it is malformed.
 std::optional<Entry> take_entry(std::string_view& table) {
   if (table.empty()) return {};
   const std::size_t name_size = static_cast<unsigned char>(table.front());
@@ -127,8 +127,8 @@ std::size_t well_formed_size(std::string_view encoded) {
     bool is_outermost;
   };
   Nest inside{.end = encoded.size(), .is_table = true, .is_outermost = true};
-  std::vector<Nest> around;  // which go on behind `inside`
-  std::size_t good = 0;      // behind the last entry of the outermost table that was read
+  std::vector<Nest> around;  // enclosing ones that continue after `inside`
+  std::size_t good = 0;      // after the last complete entry of the outermost table
   std::size_t position = 0;
   while (position < encoded.size()) {
     if (position == inside.end) {

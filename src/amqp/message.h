@@ -1,6 +1,6 @@
 #pragma once
 
-// What is consumed and what is published: a body with its properties (AMQP 0-9-1, class basic).
+// Messages consumed and published: a body with properties (AMQP 0-9-1, class basic).
 
 #include <chrono>
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace amqp {
 
-// Properties: each is there or not, as on the wire. Strings are at most 255 bytes of any value.
+// Properties: each is optional, as on the wire. Strings are at most 255 arbitrary bytes.
 struct Properties {
   std::optional<std::string> content_type;
   std::optional<std::string> content_encoding;
@@ -31,15 +31,15 @@ struct Properties {
   friend bool operator==(const Properties&, const Properties&) = default;
 };
 
-// Message: to be published. Through the default exchange, routing_key is a queue's name.
+// Message: a message to publish. With the default exchange, routing_key is the name of a queue.
 struct Message {
   std::string routing_key;  // at most 255 bytes
   Properties properties;
   std::string body;
   bool mandatory = true;  // the broker returns it if there is no such queue
-  // If false, a missing message_id is generated, so that returns can be matched.
+  // If false, a missing message_id is generated, so that a returned message can be matched.
   bool keeps_properties = false;
-  std::string exchange = {};  // the same; empty: the default one
+  std::string exchange = {};  // at most 255 bytes; empty: the default exchange
 };
 
 struct Delivery {
@@ -48,8 +48,8 @@ struct Delivery {
   Properties properties;
   std::string body;
   std::chrono::steady_clock::time_point received_at{};  // by this process
-  // Why the content could not be decoded, if it could not: the properties are then those that were
-  // understood, and the body is as it came.
+  // Why the content could not be decoded, if so: `properties` are then those that could be decoded,
+  // and the body is as received.
   std::optional<std::string> undecodable = std::nullopt;
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Methods: the commands of AMQP 0-9-1 that this client sends or understands, with those of their
-// fields that it uses. They own their strings.
+// Methods: the AMQP 0-9-1 methods that this client sends or understands, with the fields that it
+// uses. They own their strings.
 
 #include <cstdint>
 #include <string>
@@ -11,14 +11,14 @@
 
 namespace amqp {
 
-inline constexpr std::uint16_t kReplySuccess = 200;  // AMQP 0-9-1, 1.2: of a close without a fault
+inline constexpr std::uint16_t kReplySuccess = 200;  // AMQP 0-9-1, 1.2: of a close without an error
 
 namespace method {
 
 struct ConnectionStart {
   static constexpr std::string_view kName = "connection.start";
   std::string mechanisms;    // separated by spaces
-  std::string version = {};  // of the server, as it says: "4.0.5"; empty if it does not
+  std::string version = {};  // of the server: "4.0.5"; empty if not given
 };
 struct ConnectionStartOk {
   static constexpr std::string_view kName = "connection.start-ok";
@@ -161,7 +161,7 @@ struct BasicAck {
   std::uint64_t delivery_tag;
   bool multiple;
 };
-// From the broker: it could not take a message. To the broker: put it back, it is always requeued.
+// From the broker: it could not accept a message. To the broker: always with requeue.
 struct BasicNack {
   static constexpr std::string_view kName = "basic.nack";
   std::uint64_t delivery_tag;
@@ -175,7 +175,7 @@ struct ConfirmSelectOk {
   static constexpr std::string_view kName = "confirm.select-ok";
 };
 
-// What a broker may send to this client. Everything else is refused undecoded.
+// The methods that a broker may send to this client. All others are refused undecoded.
 using Incoming =
     std::variant<BasicDeliver, BasicAck, BasicNack, BasicReturn, ConnectionStart, ConnectionTune,
                  ConnectionOpenOk, ConnectionClose, ConnectionCloseOk, ConnectionBlocked,

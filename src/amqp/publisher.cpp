@@ -12,8 +12,8 @@
 namespace amqp {
 namespace {
 
-// How much may wait to be written before the next message is encoded: a batch behind a blocked
-// socket is not held twice.
+// How much may wait to be written before the next message is encoded, so that a blocked socket does
+// not keep a whole batch in memory twice.
 constexpr std::size_t kUnwrittenMax = std::size_t{256} << 10;
 
 std::string random_prefix() {
@@ -43,7 +43,7 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
   std::size_t unsettled() const { return confirms_.unsettled(); }
 
  private:
-  // What publish() waits for. If it is cancelled, its tokens are nobody's any more.
+  // The batch that publish() waits for. If it is cancelled, its tokens belong to nobody.
   struct Batch {
     std::uint64_t first_token = 0;
     std::vector<Settlement> settlements = {};
@@ -74,12 +74,12 @@ class PublisherImpl : public Channel, public std::enable_shared_from_this<Publis
   Confirms confirms_;
   Batch batch_;
   bool has_batch_ = false;
-  std::uint64_t next_batch_token_ = std::uint64_t{1} << 63U;  // apart from those of send()
+  std::uint64_t next_batch_token_ = std::uint64_t{1} << 63U;  // distinct from those of send()
   bool in_confirm_mode_ = false;
   bool takes_no_more_ = false;
 };
 
-// While it lives, publish() waits for its batch.
+// While it exists, publish() waits for its batch.
 struct PublisherImpl::Waiting {
   Waiting(PublisherImpl& of, std::size_t count) : publisher(of) {
     publisher.batch_ = Batch{.first_token = publisher.next_batch_token_,
@@ -132,7 +132,7 @@ Task<Result<std::size_t>> PublisherImpl::send(std::span<const std::uint64_t> tok
   co_return tokens.size();
 }
 
-// False: too large.
+// False: the message is too large.
 bool PublisherImpl::send(std::uint64_t token, const Message& message) {
   std::string generated;
   std::optional<std::string_view> message_id;
@@ -185,7 +185,7 @@ bool PublisherImpl::on_method(const method::Incoming& method) {
   return std::holds_alternative<method::BasicReturn>(method);
 }
 
-// False: a delivery tag that was never given.
+// False: a delivery tag that was never used.
 bool PublisherImpl::on_confirm(std::uint64_t delivery_tag, bool multiple, Settlement settlement) {
   if (!confirms_.confirm(delivery_tag, multiple, settlement)) return false;
   last_progress_ = Clock::now();

@@ -5,7 +5,7 @@
 namespace amqp {
 namespace {
 
-// As of RabbitMQ 4.0, of a quorum queue that says nothing else.
+// The default for quorum queues as of RabbitMQ 4.0.
 constexpr std::int64_t kDefaultDeliveryLimit = 20;
 
 std::optional<std::int64_t> to_number(std::string_view text) {
@@ -15,7 +15,8 @@ std::optional<std::int64_t> to_number(std::string_view text) {
   return number;
 }
 
-// Takes up to `end` off the text; nothing if it does not occur.
+// Removes the text up to and including `end`, and returns what precedes it; empty if it does not
+// occur.
 std::optional<std::string_view> take_until(std::string_view& text, std::string_view end) {
   const auto at = text.find(end);
   if (at == std::string_view::npos) return {};

@@ -1,6 +1,6 @@
 #pragma once
 
-// rabbitmq-c's headers, of which the codec is used. As of 0.12 they have a folder of their own.
+// rabbitmq-c's headers, for its codec. As of 0.12 they are in a folder of their own.
 
 #if __has_include(<rabbitmq-c/amqp.h>)
 #include <rabbitmq-c/amqp.h>

@@ -1,12 +1,12 @@
 #pragma once
 
-// Signal: one coroutine waits for a condition, with a deadline; whoever changes it says so.
+// Signal: one coroutine waits for a condition, with a deadline; who changes it calls notify().
 //
 //   while (!condition() && Clock::now() < deadline) co_await signal.wait_until(deadline);
 //
 // Threads:  one object on one executor: nothing runs between the check and the wait.
-// Suspends: wait_until(). Also wakes without a reason.
-// Not:      for two waiters at a time; they would wake each other for ever.
+// Suspends: wait_until(). Spurious wake-ups are possible.
+// Not:      for two waiters at a time; they would wake each other endlessly.
 
 #include <chrono>
 
@@ -32,8 +32,7 @@ class Signal {
   // Without a deadline: only for waits that the connection's failure ends.
   boost::asio::awaitable<void> wait() { return wait_until(Clock::time_point::max()); }
 
-  // Wakes the waiter once this turn of the event loop is over, so that what else this turn
-  // does is there when it wakes.
+  // Wakes the waiter after this turn of the event loop, so that it sees all that this turn does.
   void notify() { timer_.cancel(); }
 
  private:

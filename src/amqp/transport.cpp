@@ -38,7 +38,7 @@ struct LookUp {
 };
 
 // getaddrinfo cannot be cancelled: Asio runs it in a thread and completes only when it returns. So
-// the look-up shares its state with that completion, and may be left behind.
+// the look-up shares its state with that completion, and may be abandoned.
 Task<std::expected<Tcp::resolver::results_type, error_code>> resolve(Host host) {
   auto look_up = std::make_shared<LookUp>(co_await asio::this_coro::executor);
   look_up->resolver.async_resolve(
@@ -76,7 +76,7 @@ std::expected<void, std::string> configure(asio::ssl::context& context, const Tl
   return {};
 }
 
-// The certificate has to be for this name or address. OpenSSL itself checks it, so that it can say
+// Requires a certificate for this name or address. OpenSSL itself checks it, so that it can say
 // what is wrong.
 bool expect_peer(SSL* tls, const std::string& host_name) {
   error_code is_name;
@@ -108,7 +108,7 @@ Task<std::expected<void, std::string>> Transport::connect_tcp(Host host,
   if (!addresses) co_return Failure("host not found: " + addresses.error().message());
   const auto [error, endpoint] = co_await asio::async_connect(socket_, *addresses, kAsTuple);
   if (error) co_return Failure("cannot connect: " + error.message());
-  error_code ignored;  // a socket that refuses the option works all the same, only later
+  error_code ignored;  // without the option the socket still works, only with more delay
   socket_.set_option(Tcp::no_delay(true), ignored);
   if (tls) co_return co_await start_tls(std::move(host.name), std::move(*tls));
   co_return std::expected<void, std::string>();
@@ -163,7 +163,7 @@ Task<std::expected<void, std::string>> Transport::write(std::string_view bytes) 
 }
 
 void Transport::close() {
-  error_code ignored;  // closed is closed
+  error_code ignored;  // it is closed in any case
   socket_.close(ignored);
 }
 

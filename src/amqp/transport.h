@@ -28,14 +28,13 @@ class Transport {
  public:
   explicit Transport(const boost::asio::any_io_executor& executor) : socket_(executor) {}
 
-  // Looks the host up and connects to the first of its addresses that answers. tls: nothing for
-  // TCP.
+  // Looks up the host and connects to the first address that answers. tls: empty for plain TCP.
   Task<std::expected<void, std::string>> connect(Host host, std::optional<TlsOptions> tls,
                                                  std::chrono::milliseconds timeout);
 
   Task<std::expected<std::size_t, std::string>> read_some(std::span<char> buffer);
 
-  // Writes all of it. The bytes stay where they are until then.
+  // Writes all of it. The bytes must stay valid until then.
   Task<std::expected<void, std::string>> write(std::string_view bytes);
 
   void close();

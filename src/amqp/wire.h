@@ -1,6 +1,6 @@
 #pragma once
 
-// Integers as AMQP writes them: most significant byte first (AMQP 0-9-1, 4.2.5.1).
+// Integers in AMQP's byte order: most significant byte first (AMQP 0-9-1, 4.2.5.1).
 
 #include <bit>
 #include <concepts>

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a store answers when it cannot do what was asked: a value for each thing to do about it.
+// Errors of a store: one value for each way to handle them.
 
 #include <expected>
 #include <string>
@@ -11,21 +11,21 @@
 namespace inventory::store {
 
 enum class Fault {
-  retryable,    // nothing was written; the same batch may pass at once (conflict, deadlock)
-  in_doubt,     // the link broke after COMMIT was sent; repeat the batch: the ledger tells
+  retryable,    // nothing was written; the same batch may succeed at once (conflict, deadlock)
+  in_doubt,     // the link broke after COMMIT was sent; repeat the batch: the ledger knows
   link_lost,    // no connection; nothing was written; repeat later
-  unavailable,  // the server as a whole cannot work now (read-only, full, shutting down)
-  locked,       // somebody else holds a lock that the batch needs; the rest of it may pass
-  failing,  // something that the batch holds or touches cannot be done now, for a reason that is
-            // neither the link's nor the server's as a whole (a trigger's error, a foreign key,
-            // a row that cannot be read); the rest of it may pass, and it may pass later
-  refused,  // the database refuses something that the batch holds; repeating cannot help
+  unavailable,  // the server as a whole cannot serve now (read-only, full, shutting down)
+  locked,       // somebody else holds a lock that the batch needs; the rest of it may succeed
+  failing,  // part of the batch cannot be done now, though link and server work (a trigger's error,
+            // a foreign key, a row that cannot be read); the rest may succeed now, and that part
+            // later
+  refused,  // the database refuses part of the batch; repeating cannot help
 };
 
 struct Error {
   Fault fault;
   std::string what;  // what and where, with the database's own words; never a credential
-  // With locked and failing: whose rows it is about, where that is known. Empty: not known.
+  // With locked and failing: the products whose rows are the cause. Empty: not known.
   std::vector<domain::ProductId> products = {};
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// How items are looked for, and in which order they are found.
+// How items are searched for, and in which order they are returned.
 
 #include <cstdint>
 #include <limits>
@@ -13,11 +13,11 @@ namespace inventory::store {
 
 enum class ItemOrder : std::uint8_t {
   id,
-  quantity,  // the least first; then by id
-  scarcity,  // what is sold out, then what is low, then the rest; each of them by id
+  quantity,  // lowest first; then by id
+  scarcity,  // sold out, then low, then the rest; by id within each
 };
 
-// A place in an order, behind an item. The default stands before all of them.
+// A position in an order, just after an item. The default is before all items.
 struct ItemPlace {
   std::int64_t rank = std::numeric_limits<std::int64_t>::min();
   domain::ProductId id = std::numeric_limits<domain::ProductId>::min();
@@ -26,14 +26,14 @@ struct ItemPlace {
 };
 
 struct ItemSearch {
-  // In the description, in capital or small letters (beyond ASCII as far as the database knows
-  // them): UTF-8 without NUL. Empty: all items are found.
+  // Text to find in the description, regardless of case (beyond ASCII if the database can do that):
+  // UTF-8 without NUL. Empty: finds all items.
   std::string text = {};
   ItemOrder order = ItemOrder::id;
   ItemPlace after = {};
 };
 
-// A quantity that cannot be read comes first: somebody has to look at it.
+// An unreadable quantity comes first: somebody has to look at it.
 inline ItemPlace place_of(const StoredItem& item, ItemOrder order) {
   const std::int64_t quantity =
       item.quantity.value_or(std::numeric_limits<domain::Quantity>::min());
@@ -49,7 +49,7 @@ inline ItemPlace place_of(const StoredItem& item, ItemOrder order) {
   return {quantity <= 0 ? 0 : is_low ? 1 : 2, item.id};
 }
 
-// A text as a pattern of LIKE that it is part of, with a backslash to escape; empty for all.
+// A LIKE pattern that matches whatever contains the text, with backslash as escape; empty for all.
 inline std::string like_pattern(const std::string& text) {
   if (text.empty()) return "";
   std::string pattern = "%";

@@ -1,10 +1,10 @@
 #pragma once
 
-// How an OrderSearch looks for its entries. Identities that it can name are keys. Lines that it
-// does not name are found by skipping: the lines of a product's orders mostly have few different
-// ids (1, 2, 3), and identities with one line id lie together, so that it takes a look for each of
-// those to learn them all. If there are more than kLineIdsTried, all identities with a line are
-// looked through instead, for those that hold one of the ids; others may do so as well.
+// How an OrderSearch finds its entries. Identities that it can name are looked up as keys. Lines
+// that it does not name are found by skipping through the index: the orders of a product mostly use
+// few line ids (1, 2, 3), and identities with the same line id are adjacent, so that one look-up
+// for each line id learns them all. With more than kLineIdsTried line ids, all identities with a
+// line that contain one of the order ids are read instead; other orders may match as well.
 
 #include <algorithm>
 #include <string>
@@ -17,11 +17,11 @@ namespace inventory::store {
 
 inline constexpr int kLineIdsTried = 100;
 
-// Identities with a line are those from here on, up to kLinesEnd.
+// Identities with a line lie between these two.
 inline constexpr const char* kLinesBegin = "l";
 inline constexpr const char* kLinesEnd = "m";
 
-// Identities of the orders that can be named.
+// The identities that the search can name.
 inline std::vector<std::string> named_identities(const OrderSearch& search) {
   std::vector<std::string> identities;
   for (const domain::OrderId& id : search.ids) {
@@ -33,17 +33,17 @@ inline std::vector<std::string> named_identities(const OrderSearch& search) {
   return identities;
 }
 
-// Names the orders of the search that have the line of this identity, and returns after which
-// identity the next line begins.
+// Adds the searched orders with the line of this identity to `named`. Returns the identity after
+// which the next line begins.
 inline std::string skip_line(const OrderSearch& search, const std::string& identity,
                              std::vector<std::string>& named) {
   const auto name = domain::read_order_identity(identity);
-  if (!name || !name->line) return identity;  // it was entered by hand
+  if (!name || !name->line) return identity;  // entered by hand
   const std::size_t size = identity.size() - name->id.ledger_identity().size();
-  if ((static_cast<unsigned char>(identity[size]) & 0xC0U) == 0x80U) return identity;  // likewise
+  if ((static_cast<unsigned char>(identity[size]) & 0xC0U) == 0x80U) return identity;  // by hand
   const std::string line = identity.substr(0, size);
   for (const domain::OrderId& id : search.ids) named.push_back(line + id.ledger_identity());
-  return std::max(identity, line + 't');  // behind i and s
+  return std::max(identity, line + 't');  // after i and s
 }
 
 inline std::vector<StoredEntry> only_of(const OrderSearch& search,

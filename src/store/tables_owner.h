@@ -1,7 +1,7 @@
 #pragma once
 
-// Whose tables they are: those of an undivided stock, or those of one partition. They say it by the
-// name in the row of inventory_migration whose version is 0; an undivided stock has no such row.
+// The owner of the tables: an undivided stock, or one partition. It is recorded as the name in the
+// row of inventory_migration with version 0; an undivided stock has no such row.
 
 #include <optional>
 #include <string>
@@ -13,10 +13,10 @@
 
 namespace inventory::store {
 
-// What a program takes the tables for.
+// The owner that a program expects.
 struct TablesOwner {
-  std::optional<domain::Partition> partition = std::nullopt;  // nothing: an undivided stock
-  // Made for rows that are copied from an undivided stock; until they are, no service decides.
+  std::optional<domain::Partition> partition = std::nullopt;  // empty: an undivided stock
+  // The tables are being filled with rows of an undivided stock; until then no service decides.
   bool is_being_filled = false;
 
   friend bool operator==(const TablesOwner&, const TablesOwner&) = default;
@@ -33,18 +33,18 @@ inline std::string partition_name(const domain::Partition& partition) {
 inline constexpr std::string_view kBeingFilled = ", being filled";
 inline constexpr std::string_view kMovedInto = "moved into ";
 
-// The name that the row has; nothing: there is none.
+// The name in the row; empty if there is no row.
 inline std::optional<std::string> owner_name(const TablesOwner& owner) {
   if (!owner.partition) return std::nullopt;
   return partition_name(*owner.partition).append(owner.is_being_filled ? kBeingFilled : "");
 }
 
-// The undivided stock's name once its rows are in partitions.
+// The name in the undivided stock's row once its rows are in partitions.
 inline std::string moved_name(std::uint32_t count) {
   return fmt::format("{}{} partitions", kMovedInto, count);
 }
 
-// Why they are not what the program takes them for; empty if they are.
+// Why the tables are not the expected owner's; empty if they are.
 inline std::string why_not_of(const TablesOwner& owner, const std::optional<std::string>& name) {
   if (name == owner_name(owner)) return "";
   const std::string wanted =

@@ -1,6 +1,6 @@
 #pragma once
 
-// The request that tries whether a product can be sold. It is taken back, so nobody sees it; no two
+// A request that tests whether a product can be sold. It is rolled back, so nobody sees it. No two
 // have the same identity.
 
 #include <chrono>
@@ -14,7 +14,7 @@
 
 namespace inventory::store {
 
-// Of what is out of stock nothing can be sold: it is tried whether its stock can be written.
+// A product that is out of stock cannot be sold: its trial is whether its stock can be written.
 inline domain::Command trial_of(domain::ProductId product, bool is_in_stock) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   domain::OrderId id(fmt::format("trial {}", now.count()));
@@ -24,7 +24,7 @@ inline domain::Command trial_of(domain::ProductId product, bool is_in_stock) {
   return domain::Order{.id = std::move(id), .product = product, .quantity = 1};
 }
 
-// Whether it came to writing, and has shown something.
+// Whether the trial got as far as writing, and so proves something.
 inline Result<void> check_trial(const domain::Decision& decision) {
   const domain::OutcomeRow& row = row_of(domain::outcome_of(decision));
   if (row.writes_stock) return {};

@@ -1,9 +1,9 @@
 #pragma once
 
-// FakeBroker: the broker's end of one connection, played by a coroutine of a test.
+// FakeBroker: the broker's end of one connection, controlled by a coroutine of a test.
 //
-// It speaks raw frames, so that it can say what no broker would. Its methods throw where the client
-// does not do what the script expects; the test fails then.
+// It uses raw frames, so that it can send what no broker would. Its methods throw if the client
+// does not do what the script expects; then the test fails.
 
 #include <chrono>
 #include <cstdint>
@@ -25,13 +25,13 @@
 
 namespace amqp::test {
 
-// Runs the coroutines to their ends; fails the test if one throws or they take 20 seconds.
+// Runs the coroutines to completion; fails the test if one throws or they take 20 seconds.
 void run(boost::asio::io_context& io, std::vector<Task<void>> coroutines);
 
-// Runs a coroutine beside the one that calls; fails the test if it throws.
+// Runs a coroutine beside the caller's; fails the test if it throws.
 Task<void> start_beside(Task<void> coroutine);
 
-// Lets everything that is ready on the event loop run, a few times over.
+// Lets everything that is ready on the event loop run, a few times.
 Task<void> yield();
 
 Task<void> pause_for(std::chrono::milliseconds time);
@@ -39,7 +39,7 @@ Task<void> pause_for(std::chrono::milliseconds time);
 struct Received {
   FrameType type;
   std::uint16_t channel;
-  std::uint32_t method;  // 0 where it is none
+  std::uint32_t method;  // 0 if it is not a method
   std::string payload;
 };
 
@@ -61,24 +61,24 @@ class FakeBroker {
   // Accepts and goes through the handshake.
   Task<void> accept_and_open(Tuning tuning = {});
 
-  // The next frame, heartbeats left out.
+  // The next frame, skipping heartbeats.
   Task<Received> receive();
   Task<Received> receive_heartbeat();
 
   // The next frame, which must be this method.
   Task<Received> expect(std::uint32_t method);
 
-  // The client closes the socket without another frame.
+  // Expects the client to close the socket without another frame.
   Task<void> expect_hang_up();
 
   Task<void> send(std::string bytes);
 
-  // expect() and send() for what every consumer and publisher begins with.
+  // expect() and send() for the usual start of a consumer or publisher.
   Task<void> open_channel();
   Task<void> open_consumer();
   Task<void> open_publisher();
 
-  // Receives `count` messages: method, header and bodies. Their header frames' payloads.
+  // Receives `count` messages (method, header and bodies). Returns the header frames' payloads.
   Task<std::vector<std::string>> receive_messages(std::size_t count);
 
   void reset();  // RST instead of FIN
@@ -141,7 +141,7 @@ std::string header(std::uint16_t channel, std::uint64_t body_size,
 std::string body(std::uint16_t channel, std::string_view bytes);
 std::string delivery(std::uint16_t channel, std::uint64_t tag, std::string_view text);
 
-// Encoded properties that hold nothing but a message_id.
+// Encoded properties with only a message_id.
 std::string only_message_id(std::string_view message_id);
 
 }  // namespace amqp::test

@@ -9,8 +9,9 @@
 namespace inventory::store::postgres {
 namespace {
 
-// One row: whether there is a relation, its schema, whether its rows can be read, what is known of
-// its columns, and of its sequence's own MAXVALUE. That of the sequence's type goes with the type.
+// One row: whether the relation exists, its schema, whether its rows can be read, its columns, and
+// an explicit MAXVALUE of its sequence. A MAXVALUE that follows from the sequence's type changes
+// with the type.
 constexpr const char* kFacts = R"sql(
 WITH own AS (SELECT to_regclass('inventory')::oid AS oid), ids AS (
   SELECT seqrelid::regclass AS name, seqmax FROM own JOIN pg_sequence
@@ -198,7 +199,7 @@ WITH own AS (
 SELECT what FROM found ORDER BY place, what
 )sql";
 
-// One row for each thing that has a name which a migration gives. {0}: the names.
+// One row for each object with a name that a migration needs. {0}: the names.
 constexpr const char* kTakenNames = R"sql(
 SELECT format('%s is there already, and nothing says that it is the service''s: rename it or drop '
               'it', thing)
@@ -222,8 +223,8 @@ std::string taken_names(std::string_view names) {
   return fmt::format(kTakenNames, names, kHasVersions);
 }
 
-// What keeps migration 0002 from adding columns to the table. A row of it may be a part of a
-// column elsewhere: as it is, in an array, a domain, a range or a composite type.
+// Obstacles to adding columns to the table in migration 0002. Columns elsewhere may have its row
+// type: directly, or in an array, a domain, a range or a composite type.
 constexpr const char* kUpgrade = R"sql(
 WITH RECURSIVE own AS (
   SELECT *, oid AS table_oid FROM pg_class WHERE oid = to_regclass('inventory')
@@ -281,7 +282,7 @@ std::vector<std::string> lines(const PGresult* rows) {
   return lines;
 }
 
-// What kFacts says of a relation.
+// The result of kFacts.
 struct Facts {
   bool has_table;
   std::string schema;
@@ -289,7 +290,7 @@ struct Facts {
   std::string id_type;  // empty: there is no such column
   std::string quantity_type;
   bool is_id_unique;
-  std::string ids_end;       // empty: nowhere
+  std::string ids_end;       // empty: no limit
   std::string ids_end_text;  // a literal: of how many rows, and of which the first
 };
 
@@ -301,7 +302,7 @@ bool is_number(std::string_view type) {
   return is_integer(type) || type == "numeric" || type == "real" || type == "double precision";
 }
 
-// One row for each kind of rows that are no items: their number, the first id, what is wrong.
+// One row for each kind of invalid row: their number, the first id, what is wrong.
 std::string rows_query(const Facts& facts) {
   std::string query =
       "SELECT count(*), min(id), 'column id: %s of its rows have an id that is NULL, below 1 or "

@@ -1,10 +1,10 @@
 #pragma once
 
-// Adoption: what stands in the way of taking over a table `inventory` that is not the service's
-// own. Looked at before anything is changed; what is found is found all at once.
+// Adoption: what prevents taking over a table `inventory` that is not the service's own. Checked
+// before anything is changed; all obstacles are reported together.
 //
-// A column whose type does for the service is left alone by the migrations, and with it what
-// depends on it. What is not known here may still show when they are tried (rehearsal.h).
+// The migrations leave a column of a suitable type alone, and so whatever depends on it. Obstacles
+// not known here may still show in the rehearsal (rehearsal.h).
 
 #include <string>
 #include <string_view>
@@ -14,22 +14,22 @@
 
 namespace inventory::store::postgres {
 
-// What a schema without this service's migrations holds.
+// What a schema without this service's migrations contains.
 struct Surroundings {
-  bool has_table = false;                     // a relation `inventory`, wherever search_path leads
-  std::string schema;                         // its, or else that in which tables would be made
-  std::vector<std::string> obstacles = {};    // a sentence each
-  std::vector<std::string> look_alikes = {};  // where there is no table: others that may be meant
+  bool has_table = false;  // a relation `inventory` on the search_path
+  std::string schema;      // its schema, or else that in which tables would be made
+  std::vector<std::string> obstacles = {};    // one sentence each
+  std::vector<std::string> look_alikes = {};  // without a table: others that may be meant
 };
 
-// Reads only, but all rows of the table. Within the caller's transaction; after an error that is
-// over. Waits as long as the deadline allows for who keeps the table locked.
+// Only reads, but all rows of the table. Runs in the caller's transaction, which an error ends. If
+// the table is locked, waits until the deadline.
 Task<Result<Surroundings>> examine(Session& session, Deadline deadline);
 
-// The same for a table that was adopted, or made, and to which migration 0002 was not applied.
+// The same for a table that was adopted or made, but not yet migrated to version 2.
 Task<Result<std::vector<std::string>>> examine_upgrade(Session& session, Deadline deadline);
 
-// SQL: whether inventory_migration is there and is this service's.
+// SQL: whether inventory_migration exists and is this service's.
 inline constexpr std::string_view kHasVersions = R"sql(
 (SELECT count(*) = 2 FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
  WHERE pg_class.oid = to_regclass('inventory_migration') AND relkind = 'r'

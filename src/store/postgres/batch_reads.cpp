@@ -19,13 +19,14 @@ namespace {
 
 using Element = BinaryArray::Element;
 
-// In the order of ids, so that two instances cannot deadlock. NO KEY: other tables may refer to an
-// item meanwhile (a foreign key's check takes FOR KEY SHARE, which FOR UPDATE would hold up).
+// In the order of ids, so that two instances cannot deadlock. NO KEY: rows that refer to an item
+// may be written meanwhile (a foreign key's check takes FOR KEY SHARE, which FOR UPDATE would
+// block).
 constexpr Statement kLockItems{"lock_items", R"sql(
 SELECT id::bigint, quantity::bigint, version::bigint, low_stock::bigint FROM inventory
 WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE)sql"};
 
-// The same without those that somebody else has locked.
+// The same, without those locked by others.
 constexpr Statement kLockFreeItems{"lock_free_items", R"sql(
 SELECT id::bigint, quantity::bigint, version::bigint, low_stock::bigint FROM inventory
 WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)sql"};
@@ -33,9 +34,9 @@ WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)sql"};
 constexpr Statement kFindItems{"find_items", R"sql(
 SELECT id::bigint FROM inventory WHERE id = ANY($1::bigint[]))sql"};
 
-// A statement of its own after the lock: its snapshot sees what another instance decided while this
-// one waited. LATERAL with LIMIT 1 leaves the planner nothing but one index lookup a key; a plain
-// join may scan all entries of a product.
+// A separate statement after the lock, so that its snapshot sees what another instance decided
+// while this one waited. LATERAL with LIMIT 1 forces one index lookup per key; a plain join may
+// scan all entries of a product.
 const Statement& read_entries() {
   static const auto kSql = fmt::format(R"sql(
 SELECT key.place, {1}, earlier.quantity::bigint, earlier.delta::bigint,
@@ -68,11 +69,11 @@ WHERE {0})sql",
   return kStatement;
 }
 
-// Ids that no item has, from the sequence that id owns, whatever its name; of a partition ($3 of
-// $2) the one that is its own in the block of $2 ids where the sequence's value lies. Where rows
-// with ids of their own were copied in, the sequence is behind them: as many more are drawn as
-// could be in the way, which brings it beyond them; a batch draws 100,000 more at most. Ids of a
-// batch that fails are not used again.
+// Unused ids, from the sequence owned by the column id, whatever its name. A partition ($3 of $2)
+// takes its own id from the block of $2 ids that contains the sequence's value. If rows with
+// explicit ids were copied in, the sequence is behind them: then as many more ids are drawn as may
+// be taken, at most 100,000 in a batch, which moves the sequence past them. Ids of a failed batch
+// are not reused.
 constexpr Statement kDrawIds{"draw_ids", R"sql(
 WITH first AS MATERIALIZED (
   SELECT value - value % $2::bigint + $3::bigint AS id
@@ -89,17 +90,17 @@ WITH first AS MATERIALIZED (
 SELECT id FROM drawn WHERE NOT EXISTS (SELECT FROM inventory WHERE inventory.id = drawn.id)
 ORDER BY id LIMIT $1::bigint)sql"};
 
-// The same where a table is on another node (Citus): the sequence is on this one, and one statement
-// cannot use both. An id that is taken is found when it is written, and the batch is done again.
+// The same if the tables are on another node (Citus): the sequence is on this node, and one
+// statement cannot use both. A taken id shows when it is written, and the batch is repeated.
 constexpr Statement kDrawIdsHere{"draw_ids_here", R"sql(
 SELECT value - value % $2::bigint + $3::bigint AS id
 FROM (SELECT nextval(pg_get_serial_sequence('inventory', 'id')) AS value
   FROM generate_series(1, $1::bigint)) AS drawn
 ORDER BY id)sql"};
 
-// Ids are drawn, and the sequence is moved beyond an id that a request has chosen, by one who moves
-// it alone or by many who draw: else it could be moved back behind ids that are in use.
-// 0x696e76 is "inv", as in schema.cpp.
+// Batches that draw ids share a lock; a batch that moves the sequence beyond an id chosen by a
+// request takes it exclusively: else it could move the sequence back to ids in use. 6909558 is
+// 0x696e76, "inv", as in schema.cpp; this is the next number.
 constexpr Statement kShareSequence{"share_sequence",
                                    "SELECT pg_advisory_xact_lock_shared(6909559, "
                                    "hashtext(current_schema()))"};
@@ -110,15 +111,15 @@ constexpr Statement kMoveSequence{"move_sequence", R"sql(
 SELECT setval(pg_get_serial_sequence('inventory', 'id'), $1::bigint)
 WHERE $1::bigint > nextval(pg_get_serial_sequence('inventory', 'id')))sql"};
 
-// Of the transaction's beginning, as the column decided_at has it.
+// The start of the transaction, as in the column decided_at.
 constexpr Statement kReadTime{"read_time", "SELECT now() AT TIME ZONE 'UTC'"};
 
-// Until the transaction ends.
+// Applies until the transaction ends.
 constexpr Statement kHurry{"hurry",
                            "SELECT set_config('statement_timeout', '250ms', true), "
                            "set_config('lock_timeout', '5ms', true)"};
 
-// A row that somebody keeps is known by then.
+// For Locks::wait_briefly: the row that somebody keeps locked is already known.
 constexpr Statement kHurryForLocks{"hurry_for_locks",
                                    "SELECT set_config('lock_timeout', '10ms', true)"};
 
@@ -126,7 +127,7 @@ std::string number_text(std::optional<std::int64_t> number) {
   return number ? std::to_string(*number) : "NULL";
 }
 
-// Nothing where it is no quantity.
+// Empty if it is not a valid quantity.
 std::optional<domain::Quantity> quantity_of(std::optional<std::int64_t> number) {
   return number && *number >= 0 && *number <= domain::kQuantityMax ? number : std::nullopt;
 }
@@ -272,7 +273,7 @@ Result<void> BatchReads::fill(domain::Books& books, const Results& results) cons
   return ids_ ? fill_fresh_ids(books, results[*ids_].get()) : Result<void>();
 }
 
-// With Locks::skip: the items that exist and were not locked, because somebody else holds them.
+// With Locks::skip: finds items that exist but were skipped, because others hold their locks.
 Result<void> BatchReads::check_none_skipped(const PGresult* items, const PGresult* found) const {
   std::set<domain::ProductId> locked;
   for (int row = 0; row < PQntuples(items); ++row) {

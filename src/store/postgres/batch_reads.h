@@ -1,7 +1,7 @@
 #pragma once
 
-// BatchReads: the first round trip of a batch: locks and reads what it needs, each statement only
-// where something needs it.
+// BatchReads: the first round trip of a batch: locks and reads what it needs, and omits statements
+// that nothing needs.
 //
 // Owns: nothing; session and needs outlive it.
 
@@ -17,17 +17,17 @@ namespace inventory::store::postgres {
 
 class BatchReads {
  public:
-  // Queues the statements, behind BEGIN.
+  // Queues the statements, after BEGIN.
   BatchReads(Session& session, const domain::Needs& needs, Locks locks,
              domain::Partition partition);
 
-  // Tells the books what was found. `results` are the segment's.
-  // Errors: locked with products, where Locks::skip skipped some; failing with products, where rows
-  // hold what nothing can be decided by; retryable, where ids run short.
+  // Fills the books with what was read. `results` are the segment's.
+  // Errors: locked with products, if Locks::skip skipped any; failing with products, if rows are
+  // unreadable; retryable, if there are too few ids.
   Result<void> fill(domain::Books& books, const Results& results) const;
 
  private:
-  // Places in the segment, behind BEGIN.
+  // Positions in the segment, after BEGIN.
   using Place = std::optional<std::size_t>;
 
   Place execute(const Statement& statement, std::initializer_list<std::string_view> parameters);
@@ -40,7 +40,7 @@ class BatchReads {
   Place items_, entries_, requests_, ids_, now_, skipped_;
 };
 
-// Whether an item is there now that was not when the batch has read its items.
+// Whether an item exists now that did not when the batch read its items.
 Task<Result<bool>> has_appeared(Session& session, const domain::Needs& needs,
                                 const domain::Books& books, Deadline deadline);
 

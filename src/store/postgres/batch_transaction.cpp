@@ -46,7 +46,7 @@ Task<Result<std::vector<domain::Decision>>> execute(Session& session,
   queue_writes(session, books.take_changes(), ending);
   const auto written = co_await session.synchronize("committing a batch", deadline);
   if (!written) {
-    // Not ids that nobody has been given.
+    // Do not name new ids: nobody has been told of them.
     Error error = written.error();
     std::erase_if(error.products, [&](domain::ProductId product) {
       return !std::ranges::binary_search(needs.products, product);
@@ -56,7 +56,7 @@ Task<Result<std::vector<domain::Decision>>> execute(Session& session,
   co_return decisions;
 }
 
-// A few are looked at, and one is drawn: whoever asks again is likely to get another.
+// Reads a few and draws one at random: the next call is likely to draw another.
 Task<Result<domain::Command>> draw_trial(Session& session,
                                          std::span<const domain::ProductId> products,
                                          Deadline deadline) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// The transaction that decides a batch of requests, of whatever kinds: two round trips.
+// The transaction that decides a batch of requests, of any kinds: two round trips.
 
 #include <span>
 #include <vector>
@@ -11,15 +11,15 @@
 
 namespace inventory::store::postgres {
 
-// `partition`: whose ids new items get. Leaves the transaction open where it returns an error,
-// unless the session is lost.
+// `partition`: new items get its ids. After an error the transaction is still open, unless the
+// session is lost.
 Task<Result<std::vector<domain::Decision>>> execute(Session& session,
                                                     std::span<const domain::Command> commands,
                                                     Locks locks,
                                                     std::vector<domain::StockNews>* news,
                                                     domain::Partition partition, Deadline deadline);
 
-// See Store::try_another(). The same of the transaction.
+// See Store::try_another(). After an error: as with execute().
 Task<Result<void>> try_another(Session& session, std::span<const domain::ProductId> products,
                                Deadline deadline);
 

@@ -25,9 +25,8 @@ OVERRIDING SYSTEM VALUE
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::timestamp[],
                      $6::bigint[]))sql"};
 
-// Rows are inserted in the order of the arrays, which is that of the primary key: for products that
-// do not exist there is no item to lock, and this order is what prevents deadlocks. An array that
-// is empty stands for NULLs.
+// Rows are inserted in the order of the arrays, that of the primary key: products that do not exist
+// have no item to lock, so only this order prevents deadlocks. An empty array stands for NULLs.
 const Statement& insert_entries() {
   static const auto kSql = fmt::format(R"sql(
 INSERT INTO inventory_ledger (product_id, identity, outcome, quantity, delta, quantity_after,
@@ -41,7 +40,7 @@ WHERE {})sql",
 }
 
 // In the order of identities: two instances that add the same requests cannot deadlock.
-// Both are asked again: nobody has locked the other tables before.
+// Checks both conditions again: the other tables were not locked before.
 const Statement& insert_requests() {
   static const auto kSql =
       fmt::format(R"sql(
@@ -55,7 +54,7 @@ WHERE {} AND {})sql",
   return kStatement;
 }
 
-// Holds end before others begin: a batch ends none that it begins.
+// Deletes come before inserts: a batch ends no hold that it begins.
 const Statement& delete_holds() {
   static const auto kSql =
       fmt::format(R"sql(
@@ -81,15 +80,15 @@ WHERE {} AND {})sql",
   return kStatement;
 }
 
-// Deferred triggers change rows, too: they run before the check instead of at COMMIT.
+// Deferred triggers change rows too, so they run before the check instead of at COMMIT.
 constexpr Statement kFireDeferred{"fire_deferred", "SET CONSTRAINTS ALL IMMEDIATE"};
 constexpr Statement kRollBack{"roll_back", "ROLLBACK"};
 
-// A trigger may change what the session is set to, for the next transactions as well: the schema
-// that names are looked up in, the role, how long a statement may take, what a COMMIT waits for. Or
-// it leaves temporary tables, which hide others of the same names, and locks that others wait for.
-// The session is as it was connected again before the check and COMMIT. A rollback does the same,
-// but for locks (postgres_store.cpp).
+// A trigger may change the session's settings, also for later transactions: search_path, role,
+// statement_timeout, synchronous_commit. Or it may leave temporary tables, which hide others of the
+// same name, and locks that others wait for. These statements restore the session to its initial
+// state before the check and COMMIT. A rollback does the same, except for locks
+// (postgres_store.cpp).
 constexpr Statement kResetSettings{"reset_settings", "RESET ALL"};
 constexpr Statement kResetUser{"reset_user", "RESET SESSION AUTHORIZATION"};
 constexpr Statement kResetRole{"reset_role", "RESET ROLE"};
@@ -103,7 +102,7 @@ void queue_reset(Session& session) {
   }
 }
 
-// Not descriptions and times: a trigger of the owner's may trim or date them.
+// Does not check descriptions and times: the owner's triggers may trim or set them.
 const Statement& check_writes() {
   static const auto kSql = fail_for(R"sql(
 SELECT 'inventory' AS relation, asked.id AS product_id
@@ -215,7 +214,7 @@ struct EntryColumns {
       quantities_after.add(entry.quantity_after);
       versions.add(entry.version);
     }
-    // Most batches have none of one or the other.
+    // In most batches one or the other has no values at all.
     using domain::LedgerEntry;
     const auto fill = [&](BinaryArray& column, auto member) {
       if (std::ranges::any_of(entries,

@@ -15,8 +15,8 @@ constexpr std::chrono::microseconds kLast =
     std::chrono::microseconds(1);
 constexpr std::size_t kCountAt = 12;  // after dimensions, null flag and element type
 constexpr std::size_t kHeaderSize = 20;
-constexpr std::size_t kNumberSize = 4 + 8;  // with the length that stands before each
-constexpr std::size_t kTextSize = 4 + 40;   // of an identity that is a UUID; others may be longer
+constexpr std::size_t kNumberSize = 4 + 8;  // with the length before each
+constexpr std::size_t kTextSize = 4 + 40;   // fits an identity that is a UUID; others may be longer
 
 template <class Number>
 Number big_endian(Number value) {

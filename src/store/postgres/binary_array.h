@@ -20,7 +20,7 @@ namespace inventory::store::postgres {
 class BinaryArray {
  public:
   enum class Element : std::uint32_t { bigint = 20, text = 25, timestamp = 1114 };  // pg_type
-  // `count`: how many elements are expected, to allocate once.
+  // `count`: the expected number of elements, to allocate once.
   explicit BinaryArray(Element element, std::size_t count = 0);
 
   void add(std::int64_t value);
@@ -41,9 +41,8 @@ class BinaryArray {
 std::string binary_bigint(std::int64_t value);
 std::string binary_timestamp(domain::Timestamp value);
 
-// A field of a binary result. Nothing where it is NULL; no number, where it is not 8 bytes long; no
-// time, where it is infinite or of a year that ISO 8601 has not four digits for. No boolean is
-// false.
+// A field of a binary result. Empty if it is NULL; also if a number is not 8 bytes long, or a time
+// is infinite or its year does not have four digits. A NULL boolean is false.
 std::optional<std::int64_t> read_bigint(const PGresult* result, int row, int column);
 std::optional<domain::Timestamp> read_timestamp(const PGresult* result, int row, int column);
 bool read_bool(const PGresult* result, int row, int column);

@@ -1,9 +1,9 @@
 #pragma once
 
 // BlockingLoop: an event loop for programs that do nothing else meanwhile: runs one task at a time
-// to its end.
+// to completion.
 //
-// Threads: one. Blocks: run(), as long as the task has deadlines for.
+// Threads: one. Blocks: run(), until the task ends; its deadlines bound that.
 
 #include <utility>
 
@@ -20,7 +20,7 @@ class BlockingLoop {
  public:
   boost::asio::any_io_executor executor() { return loop_.get_executor(); }
 
-  // What the task returns, or throws.
+  // Returns what the task returns, or throws what it throws.
   template <class T>
   T run(Task<T> task) {
     auto result = boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);

@@ -22,14 +22,14 @@ std::unexpected<Error> fail(Fault fault, std::string what) {
   return std::unexpected(Error{fault, std::move(what)});
 }
 
-// An equal share of what is left until `deadline`, if `parties` have to share it.
+// An equal share of the time until `deadline` for each of `parties`.
 Deadline share(Deadline deadline, std::size_t parties) {
   const auto now = std::chrono::steady_clock::now();
   return now + (deadline - now) / static_cast<int>(parties);
 }
 
-// Lookup outlives the coroutine that waits for it: the resolver's thread may be stuck in the
-// system's resolver long after the deadline, and cannot be interrupted there.
+// Lookup outlives the coroutine that waits for it: the resolver's thread may be blocked in the
+// system's resolver long after the deadline, and cannot be interrupted.
 struct Lookup {
   explicit Lookup(const boost::asio::any_io_executor& executor)
       : resolver(executor), finished(executor) {}
@@ -64,8 +64,8 @@ Task<Result<std::vector<std::string>>> look_up(boost::asio::any_io_executor exec
   co_return std::move(lookup->addresses);
 }
 
-// libpq writes a notice to stderr unless it is told otherwise; what is meant for a log is in the
-// errors. Also the words of a server that ends a session which it has just begun are a notice.
+// libpq writes notices to stderr by default; whatever belongs in a log is in the errors. The
+// message of a server that ends a session just begun is a notice, too.
 void ignore_notice(void*, const PGresult*) {}
 
 ConnectionHandle start(const ConnectionInfo& info, const Host& host) {
@@ -82,7 +82,7 @@ ConnectionHandle start(const ConnectionInfo& info, const Host& host) {
   return connection;
 }
 
-// libpq offers a failed attempt's SQLSTATE only within its verbose text: `FATAL:  28P01: ...`.
+// libpq gives the SQLSTATE of a failed attempt only in its verbose text: `FATAL:  28P01: ...`.
 std::string_view find_sqlstate(std::string_view text) {
   for (std::size_t at = text.find(":  "); at != std::string_view::npos;
        at = text.find(":  ", at + 1)) {
@@ -102,7 +102,7 @@ std::unexpected<Error> refused_by_libpq(PGconn* connection) {
                                .constraint = {},
                                .source_file = {},
                                .ends_the_session = true});
-  // A server that turns us away is unavailable whatever its reason: nothing was asked of it yet.
+  // A server that refuses the connection is unavailable, whatever its reason: no request was sent.
   return fail(fault == Fault::link_lost ? fault : Fault::unavailable, std::string(first_line));
 }
 
@@ -119,7 +119,7 @@ Task<Result<ConnectionHandle>> connect_to_address(boost::asio::any_io_executor e
   while (next == PGRES_POLLING_READING || next == PGRES_POLLING_WRITING) {
     bool in_time = false;
     {
-      // Watched anew for each step: PQconnectPoll may have opened another socket.
+      // A new one for each step: PQconnectPoll may have opened another socket.
       SocketWait wait(executor, PQsocket(connection.get()));
       if (next == PGRES_POLLING_READING) {
         in_time = co_await wait.readable(deadline);

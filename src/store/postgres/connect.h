@@ -22,13 +22,13 @@ using ConnectionHandle = std::unique_ptr<PGconn, FinishConnection>;
 
 struct Connected {
   ConnectionHandle handle;
-  std::string where;  // host:port/database, for texts
+  std::string where;  // host:port/database, for messages
 };
 
-// Tries each host in turn, and each of its addresses, until one accepts. The time up to the
-// deadline is shared out evenly, so that a host that does not answer leaves time for the next.
-// Errors: link_lost, or unavailable if the last server answered with a refusal; the text names
-// every host and what was wrong with it.
+// Tries each host in turn, and each of its addresses, until one accepts. The time until the
+// deadline is divided evenly, so that a host that does not answer leaves time for the next.
+// Errors: link_lost, or unavailable if the last server answered with a refusal; the text gives the
+// reason for each host.
 Task<Result<Connected>> connect(boost::asio::any_io_executor executor, const ConnectionInfo& info,
                                 Deadline deadline);
 

@@ -16,7 +16,7 @@ namespace {
 using Keywords = std::map<std::string, std::string>;
 using OptionList = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 
-// libpq's own text may quote the connection string, and with it the password.
+// libpq's own text may quote the connection string, including the password.
 [[noreturn]] void refuse(std::string_view reason) {
   throw std::invalid_argument(fmt::format("PostgreSQL connection string: {}", reason));
 }
@@ -34,10 +34,10 @@ void take(const OptionList& options, Keywords& into) {
 
 Keywords read_keywords(const std::string& text) {
   Keywords keywords;
-  // What PG* variables and the service that they name say. NULL if that service does not exist:
-  // libpq says so when it connects.
+  // Values from PG* variables and the service that they name. NULL if that service does not exist:
+  // libpq reports that when it connects.
   take(OptionList(PQconndefaults(), &PQconninfoFree), keywords);
-  keywords.erase("target_session_attrs");  // its default cannot be told from a choice
+  keywords.erase("target_session_attrs");  // its default cannot be told from an explicit value
   char* error = nullptr;
   const OptionList parsed(PQconninfoParse(text.c_str(), &error), &PQconninfoFree);
   PQfreemem(error);
@@ -58,8 +58,8 @@ std::vector<std::string> split(const std::string& list) {
   return parts;
 }
 
-// A password that is not percent-encoded ends up in the host, the port or the database, which
-// texts name.
+// Part of a password that is not percent-encoded ends up in the host, the port or the database,
+// which messages name.
 void refuse_misplaced_password(const std::string& text, const std::vector<Host>& hosts) {
   for (const Host& host : hosts) {
     if (host.name.find('@', 1) != std::string::npos ||
@@ -101,19 +101,20 @@ std::vector<Host> read_hosts(const Keywords& keywords) {
   return hosts;
 }
 
-// What the promises rest on, whatever defaults the role or the database has. row_security: rows
-// that a policy hides would be answered as products that do not exist; so PostgreSQL refuses
-// instead. client_min_messages: a warning tells that a commit was not replicated.
-// quote_all_identifiers would change the names of types. log_parameter_max_length_on_error would
-// give every error a context, by which those of triggers are told from the server's own
-// (fault.cpp). synchronous_commit is looked at in postgres_store.cpp, what a transaction is in
-// transaction.h.
+// Settings that the guarantees rely on, whatever the defaults of the role or the database.
+// row_security: rows hidden by a policy would look like products that do not exist; with `off`,
+// PostgreSQL refuses instead. client_min_messages: a warning tells that a commit was not
+// replicated. quote_all_identifiers would change the names of types.
+// log_parameter_max_length_on_error would give every error a context, which distinguishes triggers'
+// errors from the server's own (fault.cpp). For synchronous_commit see postgres_store.cpp, for the
+// kind of transaction transaction.h.
 //
-// Every statement looks rows up by their keys. The planner would rather read all of a table of some
-// thousand items for a batch of one. Where it has no other way, that counts as so much that it
-// would compile the plan first, which takes longer than the plan.
+// Every statement looks up rows by key. The planner would prefer a sequential scan of some thousand
+// items for a batch of one. If it has no other plan, the scan's artificial cost would trigger JIT
+// compilation, which takes longer than the scan: hence jit=off.
 //
-// A schema of its own is all of search_path: tables of the same names elsewhere are others'.
+// If a schema is given, it is the whole search_path: tables of the same name elsewhere are not
+// ours.
 std::string session_settings(const PostgresOptions& options) {
   return fmt::format(
              " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
@@ -150,7 +151,7 @@ ConnectionInfo::ConnectionInfo(const PostgresOptions& options) {
     keywords.try_emplace(keyword, value);
   };
   set_default("fallback_application_name", "inventory-service");
-  set_default("keepalives_idle", "30");  // an idle link that a firewall forgot is found in a minute
+  set_default("keepalives_idle", "30");  // detects within a minute that a link is dead
   set_default("keepalives_interval", "10");
   set_default("keepalives_count", "3");
   if (hosts_.size() > 1) {

@@ -3,11 +3,11 @@
 // ConnectionInfo: a libpq connection string, taken apart into what connecting needs.
 //
 // libpq would resolve host names itself, which blocks, and has no deadline in its asynchronous
-// mode. So names are resolved outside, and each address is tried in a connection attempt of its
-// own, with the host's name still beside it for certificates, passwords and messages.
+// mode. So names are resolved before, and each address is tried in a connection attempt of its own,
+// which still has the host's name for certificates, passwords and messages.
 // (https://www.postgresql.org/docs/15/libpq-connect.html)
 //
-// A name that only a service file (service=...) holds is still resolved by libpq.
+// A name from a service file (service=...) is still resolved by libpq.
 
 #include <string>
 #include <utility>
@@ -31,7 +31,7 @@ struct Host {
 
 class ConnectionInfo {
  public:
-  // Throws std::invalid_argument, whose text never holds the connection string.
+  // Throws std::invalid_argument, whose text never contains the connection string.
   explicit ConnectionInfo(const PostgresOptions& options);
 
   const std::vector<Host>& hosts() const { return hosts_; }  // at least one
@@ -39,7 +39,7 @@ class ConnectionInfo {
   // libpq's keywords and values for one attempt, without the hosts.
   const std::vector<std::pair<std::string, std::string>>& settings() const { return settings_; }
 
-  // host:port/database, for texts. Never holds a credential.
+  // host:port/database, for messages. Never contains a credential.
   std::string where(const Host& host) const;
 
  private:

@@ -22,7 +22,7 @@ constexpr std::string_view kCopyWholeTables =
     "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; "
     "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on";
 
-// In the order in which programs lock them. Their sequence and indexes keep their names.
+// In the order in which programs lock them. The sequence and the indexes keep their names.
 constexpr const char* kRename = R"sql(
 LOCK TABLE inventory_item_request, inventory, inventory_ledger, inventory_hold
   IN ACCESS EXCLUSIVE MODE;
@@ -32,8 +32,8 @@ ALTER TABLE inventory_item_request RENAME TO inventory_item_request_undivided;
 ALTER TABLE inventory_hold RENAME TO inventory_hold_undivided
 )sql";
 
-// {0}: the partition's schema, {1}: its number, {2}: the count. As domain::partition_of() has it,
-// for any id. An adopted table may lack times.
+// {0}: the partition's schema, {1}: its number, {2}: the count. The same arithmetic as
+// domain::partition_of(), for any id. An adopted table may lack times.
 constexpr std::string_view kAllowMissingTimes = R"sql(
 DO $$ BEGIN
   IF EXISTS (SELECT FROM inventory_undivided WHERE created_at IS NULL
@@ -69,7 +69,7 @@ FROM inventory_hold_undivided WHERE (product_id % {2} + {2}) % {2} = {1}
 ORDER BY product_id, identity
 )sql";
 
-// Beyond every id that was ever given, those of deleted items too.
+// Beyond every id ever used, including those of deleted items.
 constexpr std::string_view kMoveIds = R"sql(
 SELECT setval(pg_get_serial_sequence('{0}.inventory', 'id'), last)
 FROM (SELECT greatest(
@@ -112,7 +112,7 @@ class PostgresDivider : public Divider {
     co_return co_await check_undivided();
   }
 
-  // That there is an undivided stock, or was, before anything is made.
+  // Checks, before anything is created, that there is or was an undivided stock.
   Task<Result<void>> check_undivided() {
     const auto there = co_await script(kLooking, fmt::format("SELECT {}", kHasVersions));
     if (!there) co_return std::unexpected(there.error());
@@ -143,7 +143,7 @@ class PostgresDivider : public Divider {
     co_return PQntuples(rows) > 0 && PQgetvalue(rows, 0, 0) == partition_name(partition);
   }
 
-  // Begins a transaction, and ends it as the work has ended.
+  // Runs `work` in a transaction: commits if it succeeds, else rolls back.
   template <class T>
   Task<Result<T>> in_transaction(Task<Result<T>> work) {
     const auto begun = co_await script(
@@ -228,7 +228,7 @@ class PostgresDivider : public Divider {
     return session_->script(doing, std::move(sql), deadline());
   }
 
-  // To copy a large ledger takes a while.
+  // Copying a large ledger takes a while.
   static Deadline deadline() { return std::chrono::steady_clock::now() + kDeadline; }
 
   static constexpr std::chrono::hours kDeadline{24};

@@ -1,10 +1,10 @@
 #pragma once
 
-// Divider: moves an undivided stock into the partitions of the same database (docs/scale.md). Its
-// tables stay, under other names, which nobody reads any more.
+// Divider: moves an undivided stock into partitions in the same database (docs/scale.md). The old
+// tables are renamed and kept; nothing reads them any more.
 //
-// Killed at any time and started again it goes on where it was: each partition is filled in one
-// transaction, which also notes that it is.
+// If killed, it resumes when started again: each partition is filled in one transaction, which also
+// records that it is filled.
 //
 // Threads: one. Blocks: every function.
 // Errors:  values of store::Error.
@@ -20,7 +20,7 @@
 namespace inventory::store::postgres {
 
 struct Filled {
-  bool is_new = true;  // else it had been filled before, and nothing was done
+  bool is_new = true;  // else it was filled before, and nothing was done
   std::size_t items = 0;
   std::size_t entries = 0;
   std::size_t requests = 0;
@@ -40,16 +40,16 @@ class Divider {
   virtual Result<bool> is_filled(const std::string& schema, const domain::Partition& partition) = 0;
 
   // Renames the undivided tables, so that no instance decides by them any more, and marks them as
-  // moved into so many partitions. Nothing to do where they are.
-  // Errors: locked while somebody uses them; unavailable where they are not migrated, or moved into
-  // another count.
+  // moved into `count` partitions. Does nothing if they already are.
+  // Errors: locked while somebody uses them; unavailable if they are not migrated, or were moved
+  // into another number of partitions.
   virtual Result<void> retire(std::uint32_t count) = 0;
 
-  // Copies what a partition has of them. Its tables have been made to be filled.
+  // Copies the partition's rows from them. Its tables exist, marked as being filled.
   virtual Result<Filled> fill(const std::string& schema, const domain::Partition& partition) = 0;
 };
 
-// Of the undivided stock where search_path leads.
+// For the undivided stock on the search_path.
 std::unique_ptr<Divider> make_divider(PostgresOptions options);
 
 }  // namespace inventory::store::postgres

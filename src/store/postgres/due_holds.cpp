@@ -34,7 +34,7 @@ Task<Result<std::vector<domain::Hold>>> due_holds(Session& session,
   holds.reserve(static_cast<std::size_t>(PQntuples(rows)));
   for (int row = 0; row < PQntuples(rows); ++row) {
     const auto expires_at = read_timestamp(rows, row, 3);
-    if (!expires_at) continue;  // before the year 1: nobody can have held it
+    if (!expires_at) continue;  // before the year 1: not written by this service
     holds.push_back(
         {.key = {read_bigint(rows, row, 0).value_or(0), read_text(rows, row, 1).value_or("")},
          .quantity = read_bigint(rows, row, 2).value_or(0),

@@ -6,24 +6,24 @@
 namespace inventory::store::postgres {
 namespace {
 
-// Keys that another instance may have taken since they were read, and that a repetition reads
-// anew. inventory_pkey: someone inserted items with ids of their own ahead of the sequence.
+// Keys that another instance may have inserted since they were read; a retry reads them again.
+// inventory_pkey: somebody inserted items with explicit ids ahead of the sequence.
 constexpr std::array<std::string_view, 3> kRacedKeys = {
     "inventory_ledger_pkey", "inventory_item_request_pkey", "inventory_pkey"};
 
-// Who in the server raises 54000 for a limit of the whole database or of a table: transaction ids
-// (writes stop before they wrap around), a file that is as large as one can be, and a full queue of
-// notifications.
+// The server's source files that raise 54000 for a limit of the whole database or of a table:
+// transaction ids (writes stop before they wrap around), the maximum file size, and a full
+// notification queue.
 constexpr std::array<std::string_view, 5> kSourcesOfDatabaseLimits = {
     "varsup.c", "multixact.c", "md.c", "bufmgr.c", "async.c"};
 
-// Where RAISE of PL/pgSQL is: a function says so, for the row that it was called for, whatever
-// SQLSTATE it borrows. What another server tells a function (dblink, postgres_fdw), or what it has
-// no right to do, has a context.
+// The source file of PL/pgSQL's RAISE: a function raises the error for its row, whatever SQLSTATE
+// it uses. Errors that a function gets from another server (dblink, postgres_fdw), or for a missing
+// privilege, have a context.
 constexpr std::string_view kSourceOfRaise = "pl_exec.c";
 
-// Where it is found that rows are hidden (row_security = off): of the tables of a statement,
-// whatever the row.
+// The source file that detects hidden rows (row_security = off): this concerns a statement's
+// tables, not a row.
 constexpr std::string_view kSourceOfRowSecurity = "rls.c";
 
 template <std::size_t N>
@@ -31,10 +31,10 @@ bool is_one_of(const std::array<std::string_view, N>& names, std::string_view na
   return std::ranges::find(names, name) != names.end();
 }
 
-// A value that the database cannot hold, that is too long for an index of the operator's (54000),
-// or that the operator's own CHECK, key or EXCLUDE forbids. Other violations (an exhausted
-// sequence, 2200H; a foreign key, 23503; a column without a default, 23502) the sender cannot help,
-// and may be put right.
+// A value that the database cannot store, that is too long for an operator's index (54000), or that
+// an operator's CHECK, key or EXCLUDE forbids. Other violations (an exhausted sequence, 2200H; a
+// foreign key, 23503; a column without a default, 23502) are not the sender's fault, and the
+// operator can fix them.
 bool is_of_the_data(const ServerError& error) {
   const auto sqlstate = error.sqlstate;
   return (sqlstate.starts_with("22") && sqlstate != "2200H") ||
@@ -42,13 +42,13 @@ bool is_of_the_data(const ServerError& error) {
          sqlstate == "23514" || sqlstate == "23505" || sqlstate == "23P01";
 }
 
-// Out of disk, memory or connections; stopping; read-only; a plan that has grown old; tables whose
-// rows are hidden. Not among them, because one row can cause it:
+// Out of disk, memory or connections; stopping; read-only; a stale plan; tables whose rows are
+// hidden. Not these, because one row can cause them:
 //   26000  a prepared statement is gone: a trigger may drop them;
-//   53400  a limit of one statement's (temp_file_limit);
-//   57014  a statement that takes too long, in a trigger perhaps, or that a person cancelled;
-//   58...  a file that cannot be read, of which one block may be bad, or a trigger's library. What
-//          cannot be synced is a PANIC.
+//   53400  a limit of a single statement (temp_file_limit);
+//   57014  a statement that takes too long, perhaps in a trigger, or was cancelled by a person;
+//   58...  a file that cannot be read: perhaps one bad block, or a trigger's library. A failed sync
+//          is a PANIC.
 bool is_of_the_server(const ServerError& error) {
   const auto sqlstate = error.sqlstate;
   return (sqlstate.starts_with("53") && sqlstate != "53400") ||
@@ -86,8 +86,8 @@ Fault fault_of(const ServerError& error) {
   if (!is_raised && is_of_the_server(error)) {
     return Fault::unavailable;
   }
-  // Class 08 as well: our own link ends with FATAL or in silence. An ERROR is of another link, of a
-  // trigger's (dblink, postgres_fdw).
+  // Also class 08: our own link ends with FATAL or without a message; an ERROR is about a trigger's
+  // link to another server (dblink, postgres_fdw).
   return Fault::failing;
 }
 

@@ -15,13 +15,12 @@
 namespace inventory::store::postgres {
 namespace {
 
-// As a program that is in no hurry waits: longer than a batch takes, for a row.
+// This program is in no hurry: it waits longer for a row than a batch takes.
 constexpr std::chrono::milliseconds kArchiveLockTimeout{2'000};
 constexpr std::chrono::milliseconds kArchiveStatementTimeout{60'000};
 
-// Each entry is found by its key. To read the whole ledger instead takes hours on a large one, and
-// a planner that knows little of a new one does it. The bytes of text as they are: see
-// postgres_reader.cpp.
+// Entries are to be found by key. Scanning a large ledger takes hours, and the planner does that if
+// it has no statistics of a new one. Text as raw bytes: see postgres_reader.cpp.
 constexpr const char* kArchiveSettings =
     "SELECT set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', "
     "false), "
@@ -34,8 +33,9 @@ SELECT product_id::bigint, identity::text FROM inventory_ledger
 WHERE (product_id, identity) > ($1::bigint, $2::text)
 ORDER BY product_id, identity OFFSET $3::bigint - 1 LIMIT 1)sql"};
 
-// Key by key, what goes with it. A cancellation, confirmation or expiry goes with its order; one
-// whose order is not there goes by itself. What was held and has no ending stays for `verify`.
+// For each key, the entries removed with it. A cancellation, confirmation or expiry is removed with
+// its order, or by itself if its order is missing. A held order without an ending stays, for
+// `verify`.
 constexpr Statement kFindOld{"archive_find", R"sql(
 SELECT key.product_id::bigint, key.identity::text, entry.product_id::text, entry.identity::text,
   entry.outcome::text, entry.quantity::text, entry.delta::text,
@@ -70,15 +70,16 @@ CROSS JOIN LATERAL (
     (key.identity, 'c' || key.identity, 'f' || key.identity, 'x' || key.identity)) AS entry
 ORDER BY key.product_id, key.identity, entry.identity)sql"};
 
-// While rows are locked, services wait: for no longer than for a batch of their own.
+// Services wait while rows are locked: no longer than for a batch of theirs.
 constexpr const char* kLimitStatement = "SET LOCAL statement_timeout = '3s'";
 
 // In the order of ids, as services do (batch_reads.cpp).
 constexpr Statement kLockArchived{"archive_lock", R"sql(
 SELECT FROM inventory WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE)sql"};
 
-// A statement of its own after the lock: its snapshot sees what was asked meanwhile. Returns how
-// many entries are gone, and a product whose balance is not what was written, if there is one.
+// A separate statement after the lock, so that its snapshot sees requests decided meanwhile.
+// Returns the number of entries removed, and a product whose balance is not what was written, if
+// any.
 constexpr Statement kTakeOut{"archive_take_out", R"sql(
 WITH old AS (
   SELECT key.product_id, key.identity
@@ -163,7 +164,7 @@ class PostgresArchiver : public Archiver {
     if (PQntuples(last) > 0) {
       old.next = {read_bigint(last, 0, 0).value_or(0), read_text(last, 0, 1).value_or("")};
     }
-    // Beyond every identity: they are of ASCII's printable characters first.
+    // After every identity: all begin with a printable ASCII character.
     const auto until =
         old.next.value_or(LedgerPlace{std::numeric_limits<std::int64_t>::max(), "\x7F"});
     session_->execute(kFindOld,
@@ -209,7 +210,7 @@ class PostgresArchiver : public Archiver {
     co_return static_cast<std::size_t>(read_bigint(taken->back().get(), 0, 0).value_or(0));
   }
 
-  // The transaction is open still, unless the connection is gone.
+  // The transaction is still open, unless the connection is lost.
   Task<Result<std::size_t>> roll_back(Error error) {
     if (!session_->lost() && !session_->idle()) {
       session_->command("ROLLBACK");

@@ -1,6 +1,6 @@
 #pragma once
 
-// The archiver of a PostgreSQL. The role needs what a service needs, SELECT on inventory_hold, and
+// The archiver for PostgreSQL. The role needs a service's privileges, SELECT on inventory_hold, and
 // DELETE on inventory_ledger.
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace inventory::store::postgres {
 
-// Throws std::invalid_argument if the connection string cannot be read; its text does not hold it.
+// Throws std::invalid_argument if the connection string cannot be read, without quoting it.
 std::unique_ptr<Archiver> make_postgres_archiver(PostgresOptions options);
 
 }  // namespace inventory::store::postgres

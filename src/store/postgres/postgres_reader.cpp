@@ -20,8 +20,8 @@ namespace {
 
 constexpr const char* kBeginToRead = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-// A server that does not know the encoding of its text (SQL_ASCII) refuses the whole of a result
-// that holds one which is no UTF-8, unless it is asked for the bytes as they are.
+// A server that does not know the encoding of its text (SQL_ASCII) refuses a whole result if a text
+// in it is not UTF-8, unless it is asked for raw bytes.
 constexpr const char* kTakeBytes =
     "SELECT set_config('client_encoding', 'SQL_ASCII', true) "
     "WHERE getdatabaseencoding() = 'SQL_ASCII'";
@@ -29,7 +29,7 @@ constexpr const char* kTakeBytes =
 constexpr Statement kStock{"stock", R"sql(
 SELECT id::bigint, quantity::bigint FROM inventory WHERE id > $1 ORDER BY id LIMIT $2)sql"};
 
-// $4: kDescriptionBytesShown. octet_length() reads none of a long text.
+// $4: kDescriptionBytesShown. octet_length() does not read a long text.
 constexpr Statement kItems{"items", R"sql(
 SELECT id, quantity, CASE WHEN bytes <= $4::bigint THEN description END, created_at,
   bytes > $4::bigint, has_time, low_stock, held, version
@@ -47,8 +47,8 @@ CROSS JOIN LATERAL (
   FROM inventory_hold WHERE product_id = counted.id) AS holds
 WHERE total <= $3::bigint OR row_number = 1 ORDER BY id)sql"};
 
-// $6: a pattern, or empty. An index is of use only in the order of ids. For a pattern of ASCII the
-// collation "C" knows enough of letters, and takes half the time.
+// $6: a pattern, or empty. An index helps only in the order of ids. For an ASCII pattern the
+// collation "C" is enough, and takes half the time.
 std::string found_items_sql(ItemOrder order) {
   static constexpr std::string_view kQuantity =
       "coalesce(quantity::bigint, '-9223372036854775808'::bigint)";
@@ -99,9 +99,9 @@ const Statement& found_items(ItemOrder order) {
   return kStatements[static_cast<std::size_t>(order)];
 }
 
-// Sums and the last identity of each product, an identity without a delta, and orders that are held
-// no more, though nothing ended them; the last row is where to go on. CASE: only of what is `held`
-// it is looked for a hold.
+// For each product: the sum, the last identity, an identity without a delta, and orders that are no
+// longer held though nothing ended them. Reading continues after the last row. CASE: looks for a
+// hold only if the outcome is `held`.
 constexpr Statement kLedger{"ledger", R"sql(
 SELECT product_id::bigint, sum(delta)::bigint, max(identity)::text, count(*),
   min(identity) FILTER (WHERE delta IS NULL), count(*) FILTER (WHERE is_lost),
@@ -122,7 +122,7 @@ constexpr Statement kLedgerRange{
     "ledger_range",
     "SELECT min(product_id)::bigint, max(product_id)::bigint FROM inventory_ledger"};
 
-// By its identity, which is text in the order of bytes.
+// Ordered by identity, as bytes.
 constexpr Statement kHolds{"holds", R"sql(
 SELECT hold.product_id::bigint, hold.identity::text, hold.quantity::bigint,
   hold.expires_at AT TIME ZONE 'UTC', entry.outcome::text, entry.quantity::bigint,
@@ -152,7 +152,7 @@ SELECT
 PostgresOptions for_reading(PostgresOptions options, std::chrono::milliseconds call_deadline) {
   options.session_attrs = "any";
   options.lock_timeout = options.migrate_lock_timeout;
-  // Deadlines of its own: nobody waits for what it holds.
+  // It has deadlines of its own: nobody waits for its locks.
   options.statement_timeout = call_deadline;
   options.idle_in_transaction_session_timeout = call_deadline;
   return options;
@@ -212,7 +212,7 @@ class PostgresReader : public Reader {
   }
 
  private:
-  // A connection that was kept may have ended meanwhile, which is found out by using it.
+  // A kept connection may have ended meanwhile, which shows only when it is used.
   Task<Result<void>> begin_or_connect() {
     if (session_ && session_->idle()) {
       auto begun = co_await begin_on_session();
@@ -234,13 +234,13 @@ class PostgresReader : public Reader {
     session_->command(kBeginToRead);
     session_->command(kNoTransactionTimeout.sql);
     session_->command(kTakeBytes);
-    session_->command(kReadOwner);  // a transaction sees what is there at its first statement
+    session_->command(kReadOwner);  // the first statement takes the snapshot
     session_->command(read_version_sql().c_str());
     const auto begun = co_await session_->synchronize("beginning to read", deadline());
     if (!begun) {
       Error error = begun.error();
       if (error.fault == Fault::failing) {
-        error.fault = Fault::unavailable;  // no row has been looked at
+        error.fault = Fault::unavailable;  // no row has been read
       }
       if (auto missing = co_await find_missing_schema()) error = *std::move(missing);
       co_return std::unexpected(std::move(error));
@@ -255,7 +255,7 @@ class PostgresReader : public Reader {
     co_return Result<void>();
   }
 
-  // Whether reading could not begin because nothing was ever migrated.
+  // An error if reading could not begin because nothing was ever migrated.
   Task<std::optional<Error>> find_missing_schema() {
     if (session_->lost()) co_return std::nullopt;
     session_->command("ROLLBACK");
@@ -367,7 +367,7 @@ class PostgresReader : public Reader {
     std::vector<StoredItem> items(static_cast<std::size_t>(PQntuples(rows)));
     for (int row = 0; row < PQntuples(rows); ++row) {
       StoredItem& item = items[static_cast<std::size_t>(row)];
-      item.id = read_bigint(rows, row, 0).value_or(0);  // `id > $1` is never NULL's
+      item.id = read_bigint(rows, row, 0).value_or(0);  // never NULL, because of `id > $1`
       item.quantity = read_bigint(rows, row, 1);
       item.description = read_text(rows, row, 2);
       item.has_long_description = read_bool(rows, row, 4);

@@ -17,7 +17,7 @@
 namespace inventory::store::postgres {
 namespace {
 
-// What keeps a schema from being read or migrated is of no request, and holds up all of them.
+// An error in reading or migrating the schema is not due to a request, and affects all of them.
 template <class T>
 Result<T> of_the_database(Result<T> result) {
   if (!result && result.error().fault == Fault::failing) {
@@ -92,13 +92,13 @@ class PostgresStore final : public Store {
   }
 
  private:
-  // An undivided stock is the only one.
+  // An undivided stock counts as the only partition.
   domain::Partition partition() const {
     return options_.owner.partition.value_or(domain::Partition());
   }
 
-  // Runs `work` over an idle connection or a new one. A connection that the server closed while it
-  // was idle is replaced once, without an error: nothing can have been committed over it.
+  // Runs `work` over an idle connection or a new one. A connection that the server closed while
+  // idle is replaced once, without an error: nothing can have been committed over it.
   // `work` is a plain function that starts a coroutine; the frame here keeps it alive.
   template <class T, class Work>
   Task<Result<T>> run(Work work, std::chrono::milliseconds limit) {
@@ -127,13 +127,13 @@ class PostgresStore final : public Store {
     if (!set_up) {
       co_return std::unexpected(set_up.error());
     }
-    session->set_remote_tables(PQntuples(set_up->back().get()) > 0);  // kPlanForCitus has said so
+    session->set_remote_tables(PQntuples(set_up->back().get()) > 0);  // the result of kPlanForCitus
     auto result = co_await attempt<T>(*session, work, deadline);
     co_await put_back(std::move(session), deadline, result ? nullptr : &result.error());
     co_return result;
   }
 
-  // Once more where the session has found that it must check what it writes.
+  // Repeats the work if the session has found that it must check what it writes.
   template <class T, class Work>
   Task<Result<T>> attempt(Session& session, Work& work, Deadline deadline) {
     auto result = co_await work(session, deadline);
@@ -157,7 +157,7 @@ class PostgresStore final : public Store {
     return session;
   }
 
-  // Keeps the connection if the fault is not its own.
+  // Keeps the connection, unless it caused the error.
   Task<void> put_back(std::unique_ptr<Session> session, Deadline deadline, const Error* error) {
     if (session->is_doubtful() || (error && error->fault == Fault::unavailable)) {
       co_return;

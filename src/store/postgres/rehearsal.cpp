@@ -8,9 +8,9 @@
 namespace inventory::store::postgres {
 namespace {
 
-// A temporary table is found before others of its name, unless search_path names pg_temp itself.
-// Tables are still made in the first schema of search_path, where the migrations make them.
-// What an id draws from is a sequence of the copy's own: that of the table stays as it is.
+// A temporary table hides others of its name, unless search_path names pg_temp itself. Tables are
+// still created in the first schema of search_path, as by the migrations. The copy's id has a
+// sequence of its own: the table's is not touched.
 constexpr const char* kSetTheStage = R"sql(
 SAVEPOINT rehearsal;
 SELECT set_config('search_path', string_agg(quote_ident(name), ', ' ORDER BY place), true)

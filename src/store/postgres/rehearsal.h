@@ -1,9 +1,9 @@
 #pragma once
 
-// Rehearsal: whether PostgreSQL takes the migrations. They are applied to empty copies of the
-// tables that they alter, under the names that they give, and rolled back. So this finds what the
-// catalogue cannot tell beforehand: an event trigger that refuses, an index or a CHECK over a
-// function that takes no bigint.
+// Rehearsal: whether PostgreSQL accepts the migrations. They are applied to empty copies of the
+// tables that they alter, with the names that they use, and rolled back. This finds obstacles that
+// the catalogue does not show: an event trigger that refuses, an index or a CHECK over a function
+// that does not accept a bigint.
 
 #include <span>
 #include <string>
@@ -14,13 +14,12 @@
 
 namespace inventory::store::postgres {
 
-// Creates inventory_migration where it is missing.
+// Creates inventory_migration if it is missing.
 extern const std::string_view kMakeVersions;
 
-// What PostgreSQL says against it: no sentence, or one. Within the caller's transaction, which goes
-// on; of the tables that are there nothing but their definition is read, and they are locked
-// against nothing but other migrations. No sentence either where the role may make no temporary
-// table.
+// PostgreSQL's objection: one sentence, or none. Runs in the caller's transaction, which stays
+// usable. Of existing tables it reads only the definitions, and locks them only against other
+// migrations. Also returns none if the role may not create temporary tables.
 Task<Result<std::vector<std::string>>> rehearse(Session& session,
                                                 std::span<const Migration> missing,
                                                 Deadline deadline);

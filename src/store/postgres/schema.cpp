@@ -15,17 +15,17 @@
 namespace inventory::store::postgres {
 namespace {
 
-// In the names of migrations beside which older programs may go on: see read_version_sql().
+// Ends the names of migrations that older programs can live with: see read_version_sql().
 constexpr std::string_view kBesideOlder = "_beside_older";
 
-// For a migration of tables that are in use: who waits for the lock holds up all that come after.
-// So it is waited for only for a moment, and asked for again after a pause.
+// For a migration of tables in use: waiting for the lock blocks everyone who comes later. So each
+// try waits only a moment, and the next follows after a pause.
 constexpr std::chrono::milliseconds kMoment{100};
 constexpr std::chrono::milliseconds kPause{200};
 constexpr int kTriesMax = 100;
 
 // 0x696e76 is "inv". The second key lets schemas of one database migrate independently. The session
-// may wait as long as another instance migrates; the call's own deadline bounds it.
+// may wait while another instance migrates, until the call's own deadline.
 constexpr std::string_view kLockForMigration = R"sql(
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
@@ -34,12 +34,12 @@ SELECT pg_advisory_xact_lock(6909558, hashtext(current_schema()));
 SET LOCAL lock_timeout = {};
 )sql";
 
-// The same lock, unless somebody has it.
+// The same lock, without waiting.
 constexpr const char* kTryLockForMigration =
     "SELECT FROM (SELECT pg_try_advisory_xact_lock(6909558, hashtext(current_schema())) AS got) AS "
     "lock WHERE got";
 
-// Every row of a table is read, which the session's own settings would do by its key.
+// Reads whole tables, which the session's own settings would do through an index.
 constexpr std::string_view kReadWholeTables = R"sql(
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
@@ -113,8 +113,8 @@ Error not_adoptable(const Session& session, const Surroundings& found) {
 constexpr std::string_view kPartitionsAdoptNone =
     "a partition takes no table over: adopt it undivided, then migrate --from-undivided";
 
-// Of a partition: whose its tables are, and ids of its own. In steps of `count`, so that each is in
-// another block of `count` ids, of which one is this partition's (batch_reads.cpp).
+// For a partition: records the owner, and sets the sequence to steps of `count`, so that each value
+// is in another block of `count` ids, one of which is this partition's (batch_reads.cpp).
 std::string make_owned(const TablesOwner& owner) {
   if (!owner.partition) return "";
   const auto& [number, count] = *owner.partition;
@@ -125,7 +125,7 @@ std::string make_owned(const TablesOwner& owner) {
       owner_name(owner).value_or(""), count, number == 0 ? count : number);
 }
 
-// Locks a table that is there, so that it stays as it is, and looks whether it can be adopted.
+// Locks an existing table against changes, and checks whether it can be adopted.
 Task<Result<void>> check_adoption(Session& session, const TablesOwner& owner, Deadline deadline) {
   const auto locked = co_await session.script(
       "locking the table inventory",
@@ -156,8 +156,8 @@ Task<Result<void>> check_adoption(Session& session, const TablesOwner& owner, De
   co_return Result<void>();
 }
 
-// Applies the next migration, if there still is one once the lock is held. Returns the version that
-// the schema had.
+// Applies the next migration, if one is still missing once the lock is held. Returns the version
+// that the schema had.
 Task<Result<int>> apply_next(Session& session, const TablesOwner& owner,
                              std::chrono::milliseconds lock_timeout, Deadline deadline) {
   const auto locked = co_await session.script(
@@ -200,7 +200,7 @@ Task<Result<int>> apply_next(Session& session, const TablesOwner& owner,
   co_return version;
 }
 
-// The same, again and again while somebody keeps a lock for longer than a moment.
+// The same, repeatedly while somebody holds a lock for longer than a moment.
 Task<Result<int>> apply_next_patiently(Session& session, const TablesOwner& owner,
                                        std::chrono::milliseconds lock_timeout, Deadline deadline) {
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
@@ -220,7 +220,7 @@ Task<Result<int>> apply_next_patiently(Session& session, const TablesOwner& owne
   }
 }
 
-// What the migrations would find where none was applied yet.
+// Examines a schema without any applied migration, for the plan.
 Task<Result<void>> look(Session& session, const TablesOwner& owner, MigrationPlan& plan,
                         Deadline deadline) {
   const auto begun = co_await session.script(
@@ -244,8 +244,8 @@ Task<Result<void>> look(Session& session, const TablesOwner& owner, MigrationPla
   co_return Result<void>();
 }
 
-// Tries the migrations that are missing in a transaction of its own, unless another instance is at
-// it, or was.
+// Tries the missing migrations in a transaction of its own, unless another instance is migrating or
+// has done so.
 Task<Result<std::vector<std::string>>> rehearse_alone(Session& session, const TablesOwner& owner,
                                                       int version, Deadline deadline) {
   std::vector<std::string> obstacles;
@@ -273,12 +273,12 @@ Task<Result<std::vector<std::string>>> rehearse_alone(Session& session, const Ta
   co_return obstacles;
 }
 
-// Whether the schema is there, and whether it could be made.
+// Whether the schema exists, and whether it could be created.
 constexpr std::string_view kLookForSchema =
     "SELECT to_regnamespace('{}') IS NOT NULL, has_database_privilege(current_database(), "
     "'CREATE'), current_user, current_database()";
 
-// What there is to do where a partition's schema is missing; nothing where it is there.
+// The plan if a partition's schema is missing; empty if it exists.
 Task<Result<std::optional<MigrationPlan>>> plan_schema(Session& session, const std::string& schema,
                                                        Deadline deadline) {
   const auto found = co_await session.script("looking for the schema",
@@ -301,7 +301,7 @@ Task<Result<std::optional<MigrationPlan>>> plan_schema(Session& session, const s
   co_return plan;
 }
 
-// Looks first: where it is there, no right is needed.
+// Looks first: if the schema exists, no privilege is needed.
 Task<Result<void>> make_schema(Session& session, const std::string& schema, Deadline deadline) {
   constexpr auto* kDoing = "making the schema";
   const auto found = co_await session.script(kDoing, fmt::format(kLookForSchema, schema), deadline);
@@ -313,8 +313,8 @@ Task<Result<void>> make_schema(Session& session, const std::string& schema, Dead
   co_return Result<void>();
 }
 
-// Tables of a schema that Citus distributes lie together on one of its machines. An inner IF: what
-// Citus has is named only where it is. Who does not own the schema leaves it to who does.
+// Citus keeps all tables of a distributed schema on one node. An inner IF: Citus's objects are
+// named only if it is installed. A role that does not own the schema leaves this to the owner.
 constexpr const char* kDistribute = R"sql(
 DO $$ BEGIN
   IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus')
@@ -441,8 +441,8 @@ Task<Result<void>> check_ready(Session& session, const TablesOwner& owner, Deadl
   if (*version < known_version()) {
     co_return std::unexpected(older(session, *version));
   }
-  // A standby refuses READ WRITE, and nothing else of a transaction that does not write. Rights and
-  // row-level security are checked though no row is read.
+  // A standby refuses READ WRITE, but otherwise accepts a transaction that does not write.
+  // Privileges and row-level security are checked although no row is read.
   const auto writable = co_await session.script(
       "checking that the database can be read and written",
       fmt::format("{}; SELECT FROM inventory LIMIT 0; SELECT FROM inventory_ledger LIMIT 0; SELECT "

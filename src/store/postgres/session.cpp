@@ -20,10 +20,9 @@ std::string_view field(const PGresult* result, int code) {
   return value == nullptr ? std::string_view() : value;
 }
 
-// The constraint that was violated. A key of an item's id counts as the one that this service
-// makes, whatever its name: what an id collides with is an id that somebody else has given. The
-// columns stand before the values, in every language; they are missing where the role may not read
-// them.
+// The violated constraint. Any key on an item's id counts as the service's own, whatever its name:
+// the id collides with one that somebody else inserted. The columns precede the values in every
+// language; they are missing if the role may not read them.
 std::string_view constraint_of(const PGresult* result) {
   const bool is_id_of_an_item =
       field(result, PG_DIAG_SQLSTATE) == "23505" &&
@@ -32,7 +31,7 @@ std::string_view constraint_of(const PGresult* result) {
   return is_id_of_an_item ? "inventory_pkey" : field(result, PG_DIAG_CONSTRAINT_NAME);
 }
 
-// What to do about an error that PostgreSQL's own words do not say; empty where they do.
+// Advice that PostgreSQL's message does not give; else empty.
 std::string_view advice(const PGresult* result) {
   const bool is_row_security =
       field(result, PG_DIAG_SQLSTATE) == "42501" && field(result, PG_DIAG_SOURCE_FILE) == "rls.c";
@@ -44,8 +43,8 @@ std::string_view advice(const PGresult* result) {
 
 std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
 
-// What more PostgreSQL says: what is in the way, and in which function. Not for what a request
-// holds, whose values it may repeat.
+// More from PostgreSQL: the detail, and the function. Not for errors caused by a request's data,
+// whose values they may repeat.
 std::string particulars(const PGresult* result) {
   const auto named = [](std::string_view text) {
     return text.empty() ? "" : fmt::format("; {}", first_line(text));
@@ -70,7 +69,7 @@ bool Session::idle() const {
 }
 
 // COMMIT succeeds with a warning if its wait for a synchronous standby is cancelled. The text may
-// be translated, so the name of the server's function counts as well.
+// be translated, so the name of the server's function is checked as well.
 void Session::on_notice(void* session, const PGresult* notice) {
   if (field(notice, PG_DIAG_SOURCE_FUNCTION) == "SyncRepWaitForLSN" ||
       field(notice, PG_DIAG_MESSAGE_PRIMARY)
@@ -139,7 +138,7 @@ Task<Result<Results>> Session::synchronize(const char* doing, Deadline deadline)
 
 Task<Result<Results>> Session::script(const char* doing, std::string sql, Deadline deadline) {
   assert(queued_.empty() && !committing_);  // one segment or script at a time
-  // Several statements at once are for the simple protocol, which pipeline mode excludes.
+  // Several statements in one string need the simple protocol, which pipeline mode excludes.
   if (PQexitPipelineMode(connection_.get()) == 0) {
     co_return std::unexpected(lose(doing, PQerrorMessage(connection_.get())));
   }
@@ -170,12 +169,12 @@ Task<Result<Results>> Session::script(const char* doing, std::string sql, Deadli
   co_return results;
 }
 
-// The server may stop reading until its results are read, so both directions are served.
+// The server may stop reading until its results are read, so this also reads.
 Task<Result<void>> Session::flush(const char* doing, Deadline deadline) {
   if (send_failed_) {
     co_return std::unexpected(lose(doing, PQerrorMessage(connection_.get())));
   }
-  // A failure to send is not the end: what the server said before it hung up is still to be read.
+  // After a failure to send, the server's last message can still be read.
   while (PQflush(connection_.get()) == 1) {
     const bool in_time = co_await wait_.readable_or_writable(deadline);
     if (!in_time) {
@@ -195,7 +194,7 @@ Task<Result<ResultHandle>> Session::next_result(const char* doing, Deadline dead
       co_return std::unexpected(lose(doing, "the server did not answer in time"));
     }
     if (PQconsumeInput(connection_.get()) == 0) {
-      break;  // the server's last words, if any, are the next result
+      break;  // the server's last message, if any, is the next result
     }
   }
   ResultHandle result(PQgetResult(connection_.get()));
@@ -209,7 +208,7 @@ Task<Result<ResultHandle>> Session::next_result(const char* doing, Deadline dead
   co_return result;
 }
 
-// What libpq hands out for each part: its result, then NULL; for the sync, its result alone.
+// libpq returns for each part its result, then NULL; for the sync, only its result.
 Task<Result<Results>> Session::read_segment(const char* doing, Deadline deadline) {
   Result<Results> results;
   std::size_t at = 0;
@@ -227,7 +226,7 @@ Task<Result<Results>> Session::read_segment(const char* doing, Deadline deadline
     }
     switch (PQresultStatus(result->get())) {
       case PGRES_PIPELINE_SYNC:
-        assert(at + 1 == queued_.size());  // each part has had its result
+        assert(at + 1 == queued_.size());  // each part has its result
         co_return results;
       case PGRES_FATAL_ERROR:
         results = std::unexpected(server_error(doing, result->get(), queued_[at]));
@@ -270,8 +269,8 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
                           .ends_the_session = is_fatal,
                           .has_context = !field(result, PG_DIAG_CONTEXT).empty()});
   if (is_fatal) {  // the server closes the connection after it
-    // Nothing was committed where it is not COMMIT that failed: that comes later. If the server
-    // ends, the next try finds that out; else it may be a trigger that ends its own session.
+    // Nothing was committed unless the failed part is COMMIT, which is the last. If the server is
+    // shutting down, the next try shows that; else a trigger may have ended its own session.
     const bool is_commit = failed.name != nullptr && std::string_view(failed.name) == kCommit.name;
     if (!is_commit) committing_ = false;
     const bool is_of_the_session = sqlstate == kAdminShutdown && in_transaction_ && !is_commit;
@@ -279,16 +278,16 @@ Error Session::server_error(const char* doing, const PGresult* result, const Que
     if (!committing_) error.fault = is_of_the_session ? Fault::retryable : fault;
     return error;
   }
-  // No row has been looked at: a table is missing, or a standby takes no transaction that writes.
-  // Later a row's trigger may have set where tables are looked for, or how long that may take; and
-  // one of an earlier batch may have dropped what was prepared (26000).
+  // No row has been read yet: a table is missing, or a standby refuses to write. Later, a row's
+  // trigger may have changed search_path or timeouts; and a trigger of an earlier batch may have
+  // dropped prepared statements (26000).
   const bool is_begin = failed.name != nullptr && std::string_view(failed.name) == kBegin.name;
   const bool is_before_rows =
       !in_transaction_ && sqlstate != "26000" && (failed.part == Part::prepare || is_begin);
   if (is_before_rows && (fault == Fault::failing || fault == Fault::refused)) {
     fault = Fault::unavailable;
   }
-  // The transaction began as one that writes: it is a trigger that has made it read-only, say.
+  // The transaction began READ WRITE: a trigger may have made it read-only.
   if (in_transaction_ && sqlstate.starts_with("25")) fault = Fault::failing;
   is_doubtful_ = is_doubtful_ || may_be_of_the_session(sqlstate);
   return {fault, fmt::format("{} at PostgreSQL {}: {}", doing, where_, text)};

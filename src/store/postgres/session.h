@@ -1,14 +1,14 @@
 #pragma once
 
-// Session: one connection to PostgreSQL, over which statements travel in segments: all that were
-// queued are sent at once, and one round trip brings all their results.
+// Session: one connection to PostgreSQL. Statements are queued and sent together, as a segment; one
+// round trip brings all their results.
 //
 // Owns:     the connection.
 // Threads:  one object on one executor.
-// Suspends: synchronize(), script(). Cancelled or destroyed in between: the connection is gone, and
-//           the server rolls back whatever was not committed.
-// Errors:   values of store::Error. Their text says what was being done, where, and the server's
-//           words with the SQLSTATE. in_doubt only if the segment held a COMMIT.
+// Suspends: synchronize(), script(). Cancelled or destroyed meanwhile: the connection is closed,
+//           and the server rolls back what was not committed.
+// Errors:   values of store::Error. The text says what was being done, where, and the server's
+//           message with its SQLSTATE. in_doubt only if the segment contained a COMMIT.
 // Limits:   one segment or script at a time.
 //
 // libpq's pipeline mode (https://www.postgresql.org/docs/15/libpq-pipeline-mode.html): after an
@@ -27,7 +27,7 @@
 
 namespace inventory::store::postgres {
 
-// Statement: a single SQL statement, prepared on a connection when it is first used there.
+// Statement: a single SQL statement, prepared on each connection at its first use there.
 struct Statement {
   const char* name;
   const char* sql;
@@ -46,25 +46,25 @@ class Session {
   Session& operator=(const Session&) = delete;
   ~Session() = default;
 
-  // Connected, outside a transaction, and nothing under way.
+  // Connected, outside a transaction, and nothing in progress.
   bool idle() const;
 
-  // The connection is gone; so is what was not committed.
+  // The connection is lost, and with it what was not committed.
   bool lost() const { return lost_; }
 
-  // Whether this session checks what it writes (write_check.h), and whether it has found that it
-  // must since this was last asked: then the work that failed for it is to be done again.
+  // Whether this session checks what it writes (write_check.h), and whether it has begun to since
+  // the last call: then the work that failed for that reason must be repeated.
   bool checks_writes() const { return checks_writes_; }
   bool has_begun_to_check() { return std::exchange(has_begun_to_check_, false); }
 
-  // An error may be of what this session knows: another session may do better.
+  // An error may come from this session's caches: a new session may succeed.
   bool is_doubtful() const { return is_doubtful_; }
 
-  // Whether tables may be on other nodes (Citus). To be said when the session is set up.
+  // Whether tables may be on other nodes (Citus). Set when the session is set up.
   bool has_remote_tables() const { return has_remote_tables_; }
   void set_remote_tables(bool has_them) { has_remote_tables_ = has_them; }
 
-  // host:port/database, for texts.
+  // host:port/database, for messages.
   const std::string& where() const { return where_; }
 
   // Queue a part of the next segment: a command without parameters, a statement with parameters in
@@ -74,11 +74,11 @@ class Session {
   void commit();
 
   // Sends the segment and reads its results: one for each queued part, in order, in binary format.
-  // `doing` is for texts: "locking items".
+  // `doing` is for messages: "locking items".
   Task<Result<Results>> synchronize(const char* doing, Deadline deadline);
 
   // Runs statements without parameters, separated by semicolons, up to the first that fails.
-  // Results are in text format. No COMMIT in it: use commit().
+  // Results are in text format. It must not contain COMMIT: use commit().
   Task<Result<Results>> script(const char* doing, std::string sql, Deadline deadline);
 
  private:
@@ -100,13 +100,13 @@ class Session {
   Error write_error(const char* doing, WriteMark mark);
 
   ConnectionHandle connection_;
-  SocketWait wait_;  // before connection_ is closed
+  SocketWait wait_;  // destroyed before connection_ is closed
   std::string where_;
   std::set<std::string_view> prepared_;
 
-  // The segment that is being queued or is under way.
+  // The segment being queued or in progress.
   std::vector<Queued> queued_;
-  bool in_transaction_ = false;  // which earlier segments have begun
+  bool in_transaction_ = false;  // begun by an earlier segment
   bool committing_ = false;
   bool not_replicated_ = false;  // the server gave up waiting for a standby
 

@@ -9,7 +9,7 @@ namespace {
 
 using namespace boost::asio::experimental::awaitable_operators;
 
-// An error of the wait itself is left to libpq, whose next call on the socket meets it too.
+// An error of the wait itself is ignored: libpq's next call on the socket meets it too.
 constexpr auto kResult = boost::asio::as_tuple(boost::asio::use_awaitable);
 
 }  // namespace

@@ -1,7 +1,7 @@
 #pragma once
 
 // Text as it is stored: a server that does not know its encoding (SQL_ASCII) would refuse the whole
-// of a result that holds one which is no UTF-8.
+// result if a text in it is not UTF-8.
 
 #include <string>
 #include <string_view>
@@ -10,7 +10,7 @@
 
 namespace inventory::store::postgres {
 
-// An SQL expression for the bytes of a column of text.
+// An SQL expression for the bytes of a text column.
 inline std::string bytes_of(std::string_view column) {
   return fmt::format(
       "convert_to({}::text, CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN "

@@ -17,7 +17,7 @@ namespace {
 
 using Entries = std::vector<StoredEntry>;
 
-// What an entry is sorted by, and its place is made of. A time is the number of its binary format,
+// The sort key of entries, which is also their place. A time is the number in its binary format,
 // which infinity has as well.
 constexpr std::string_view kPlace =
     "decided_at, coalesce(version, -1)::bigint, coalesce((delta = 0)::int, 0)::bigint, "
@@ -35,8 +35,8 @@ std::string columns() {
       fmt::format(kPlace, kIdentityShown), kTextShown);
 }
 
-// The bound on the time beside that on the place is what an index is read by; `product_id + 0` is
-// what it is on, so that no other statement is led to it (migrations/0002).
+// The separate bound on the time allows an index scan. The index is on `product_id + 0`, so that
+// the planner does not use it for other statements (migrations/0002).
 const Statement& entries() {
   static const auto kSql = fmt::format(R"sql(
 SELECT {0} FROM inventory_ledger
@@ -60,7 +60,7 @@ WHERE product_id = $1::bigint AND identity > $2::text AND identity < $3::text AN
   (strpos(identity, $4::text) > 0 OR strpos(identity, $5::text) > 0)
 ORDER BY identity LIMIT $6::bigint)sql"};
 
-// Of each order its own entry, its cancellation, confirmation and expiry.
+// For each order, its own entry and its cancellation, confirmation and expiry.
 const Statement& entries_of_order() {
   static const auto kSql = fmt::format(R"sql(
 SELECT {0}
@@ -104,7 +104,7 @@ std::vector<std::string> read_texts(const PGresult* rows) {
   return texts;
 }
 
-// Identities of orders of the search, perhaps, that have a line.
+// Identities with a line that may belong to the searched orders.
 Task<Result<std::vector<std::string>>> find_lines(Session& session, const OrderSearch& search,
                                                   Deadline deadline) {
   std::vector<std::string> named;
@@ -132,7 +132,7 @@ Task<Result<std::vector<std::string>>> find_lines(Session& session, const OrderS
   co_return read_texts(results->at(0).get());
 }
 
-// Nothing where it is none of ours.
+// Empty if the place is not one of ours.
 std::optional<std::int64_t> time_of(const EntryPlace& place) {
   if (!place.time) return kInfinity;
   std::int64_t time = 0;

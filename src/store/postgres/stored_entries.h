@@ -1,6 +1,6 @@
 #pragma once
 
-// Entries of the ledger as people are shown them (store/reader.h).
+// Ledger entries for display (store/reader.h).
 
 #include <cstddef>
 #include <vector>
@@ -10,12 +10,12 @@
 
 namespace inventory::store::postgres {
 
-// By the index inventory_ledger_decided_at. Without it all entries of the product are read.
+// Uses the index inventory_ledger_decided_at. Without it, reads all entries of the product.
 Task<Result<std::vector<StoredEntry>>> stored_entries(Session& session, domain::ProductId product,
                                                       EntryPlace before, std::size_t count,
                                                       Deadline deadline);
 
-// By the primary key.
+// Uses the primary key.
 Task<Result<std::vector<StoredEntry>>> stored_entries_of_order(Session& session, OrderSearch search,
                                                                Deadline deadline);
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Unreadable: rows that hold what nothing can be decided by, as somebody else wrote them. All that
-// a batch meets are gathered, so that their products can be put aside together.
+// Unreadable: rows that somebody else wrote and that cannot be used for a decision. All that a
+// batch meets are collected, so that their products can be set aside together.
 
 #include <string>
 #include <string_view>
@@ -15,7 +15,7 @@ namespace inventory::store::postgres {
 
 class Unreadable {
  public:
-  // `row` names it within its table: "id 7". `what` is its column and what that holds.
+  // `row` names it within its table: "id 7". `what`: the column and its value.
   void add(std::string_view table, std::string_view row, std::string_view what) {
     if (++count_ == 1) {
       first_ = fmt::format("table {}, {}: {}", table, row, what);

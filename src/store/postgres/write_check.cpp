@@ -12,7 +12,7 @@ constexpr std::string_view kInterfered = "inventory-service: to be checked: ";
 constexpr std::string_view kDiffers = "inventory-service: not as written: ";
 constexpr std::size_t kTextMax = 200;
 
-// What a mark may consist of: it ends with the quotation mark, which depends on the language.
+// The characters of a mark. It ends at the closing quotation mark, which depends on the language.
 constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz_0123456789- ,";
 
 std::string_view after(std::string_view mark, std::string_view message) {
@@ -42,7 +42,8 @@ std::vector<domain::ProductId> products_of(std::string_view list) {
 
 }  // namespace
 
-// Tables of another kind, with children, or with row security may be written past as well.
+// Also tests for tables of another kind, with children, or with row security: writes may miss
+// those.
 std::string unless_rules(std::string_view tables, std::string_view parameter) {
   return fmt::format(R"sql(
 ({1}::boolean OR (
@@ -52,7 +53,7 @@ std::string unless_rules(std::string_view tables, std::string_view parameter) {
                      tables, parameter, kInterfered);
 }
 
-// Those of foreign keys are internal, and only look.
+// Triggers of foreign keys are internal, and only read.
 std::string unless_triggers(std::string_view tables, std::string_view parameter) {
   return fmt::format(R"sql(
 ({1}::boolean OR (

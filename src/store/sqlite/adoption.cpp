@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kDoing = "looking at the table inventory";
 
-// The texts of a query's first column.
+// The first column of a query, as text.
 Result<std::vector<std::string>> texts_of(Connection& connection, std::string_view sql) {
   auto statement = Statement::prepare(connection.handle(), sql);
   if (!statement) {
@@ -31,11 +31,11 @@ Result<std::vector<std::string>> texts_of(Connection& connection, std::string_vi
   return texts;
 }
 
-// In any capitals: SQLite takes them for the same.
+// Lower case: SQLite's names are case-insensitive.
 constexpr std::string_view kKind =
     "SELECT type FROM sqlite_schema WHERE type IN ('table', 'view') AND lower(name) = 'inventory'";
 
-// One obstacle for each row: the shape of the table, and names that are taken. {}: kHasVersions.
+// One obstacle per row: the shape of the table, and names that are taken. {}: kHasVersions.
 constexpr const char* kShape = R"sql(
 WITH columns AS (SELECT *, lower(name) AS known FROM pragma_table_xinfo('inventory'))
 SELECT 'inventory is a view and no table' FROM sqlite_schema
@@ -80,7 +80,7 @@ FROM sqlite_schema WHERE lower(name) IN ('inventory_hold', 'inventory_hold_expir
 constexpr std::string_view kText =
     "SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = 'inventory'";
 
-// A query of the rows could name a column that is missing.
+// Checked first, because kRows would fail if a column is missing.
 constexpr std::string_view kHasColumns = R"sql(
 SELECT 1 FROM sqlite_schema
 WHERE type = 'table' AND lower(name) = 'inventory' AND 4 = (
@@ -88,8 +88,8 @@ WHERE type = 'table' AND lower(name) = 'inventory' AND 4 = (
   WHERE lower(name) IN ('id', 'quantity', 'description', 'created_at'))
 )sql";
 
-// One for each kind of rows. SQLite keeps what it was given: a column declared INTEGER may hold 2.5
-// or a word.
+// One row for each kind of invalid row. SQLite stores values of any type: a column declared INTEGER
+// may contain 2.5 or a word.
 constexpr std::string_view kRows = R"sql(
 SELECT rows || what || coalesce(', one of them with id ' || first, '') FROM (
   SELECT count(*) AS rows, min(id) AS first, ' of its rows have a quantity that is null, negative, '
@@ -107,7 +107,7 @@ SELECT rows || what || coalesce(', one of them with id ' || first, '') FROM (
 ) WHERE rows > 0
 )sql";
 
-// The table's own indexes and triggers; then those that stand for its UNIQUE constraints, and for a
+// The table's own indexes and triggers; then indexes in place of its UNIQUE constraints, and of a
 // primary key that is not the id.
 constexpr std::string_view kRestoring = R"sql(
 SELECT sql FROM sqlite_schema
@@ -121,7 +121,7 @@ FROM (SELECT list.seq,
 WHERE lower(keys) NOT LIKE '"id" collate "%"' OR keys LIKE '%,%'
 )sql";
 
-// Where the table gave no id twice (AUTOINCREMENT), so does the one that takes its place.
+// If the table never reused an id (AUTOINCREMENT), neither does its replacement.
 constexpr std::string_view kCountsIds =
     "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sqlite_sequence'";
 constexpr std::string_view kLastId = R"sql(
@@ -130,7 +130,7 @@ SELECT 'DELETE FROM sqlite_sequence WHERE name = ''inventory''; INSERT INTO sqli
 FROM sqlite_sequence WHERE lower(name) = 'inventory'
 )sql";
 
-// The table of migration 1, with what three of its columns had beside.
+// The table of migration 1, with the additional clauses of three columns.
 constexpr const char* kRemaking = R"sql(
 CREATE TEMP TABLE adopted AS SELECT id, quantity, description, created_at FROM inventory;
 DROP TABLE inventory;
@@ -145,8 +145,8 @@ INSERT INTO inventory (id, quantity, description, created_at)
 DROP TABLE temp.adopted;
 )sql";
 
-// A column's collation, and its DEFAULT: an expression stands in parentheses, and a text in the
-// quotes of a name, which SQLite takes for a string there, must not.
+// A column's collation and DEFAULT. An expression needs parentheses; a text in double quotes, which
+// SQLite reads as a string there, must not have any.
 Result<std::string> clauses_of(Connection& connection, const char* column) {
   std::string clauses;
   const char* collation = nullptr;
@@ -194,7 +194,7 @@ Result<void> execute(sqlite3* database, const std::string& file, const std::stri
   return {};
 }
 
-// What the queries return, all after one another.
+// The results of all queries, concatenated.
 Result<std::vector<std::string>> texts_of_all(Connection& connection,
                                               std::initializer_list<std::string_view> queries) {
   std::vector<std::string> texts;
@@ -208,7 +208,8 @@ Result<std::vector<std::string>> texts_of_all(Connection& connection,
   return texts;
 }
 
-// Whether SQLite takes all of it: an index whose collation nobody knows, say, it does not.
+// Checks that SQLite accepts everything: it refuses, for example, an index with an unknown
+// collation.
 Result<void> rehearse(Connection& connection, const Adoption& adoption) {
   struct Close {
     void operator()(sqlite3* handle) const { sqlite3_close(handle); }

@@ -10,18 +10,17 @@
 namespace inventory::store::sqlite {
 namespace {
 
-// Long enough for a person's transaction in another program, short enough for a caller to notice.
+// Long enough for a transaction of another program, short enough for a caller that waits.
 constexpr int kBusyTimeoutMs = 2'000;
 
-// The pages of some hundred thousand products and the inner pages of a large ledger.
-constexpr std::string_view kCacheSize = "-32768";  // KiB, by SQLite's convention for negatives
+// Enough for the pages of some hundred thousand products and the inner pages of a large ledger.
+constexpr std::string_view kCacheSize = "-32768";  // KiB, since it is negative
 
-// A log that a long reader made large is cut back to this once it starts again. Twice what it has
-// when a checkpoint is due in the middle of work: cutting it each time would cost a sync.
+// A log that grew because of a long reader is truncated to this when it restarts. Twice its size
+// when a checkpoint is due during work: truncating it every time would cost a sync.
 constexpr std::string_view kLogBytesKept = "134217728";
 
-// Some tenths of a millisecond, in which a statement that is not interrupted looks at the clock
-// once.
+// A statement checks the clock once in this many steps, that is, in some tenths of a millisecond.
 constexpr int kStepsBetweenLooks = 10'000;
 
 }  // namespace
@@ -60,7 +59,7 @@ Result<std::unique_ptr<Connection>> Connection::open_to_look(const std::string& 
 Result<void> Connection::configure() {
   sqlite3* database = handle_.get();
   sqlite3_busy_timeout(database, kBusyTimeoutMs);
-  // SQLite opens a file that it may not write for reading only, and says nothing.
+  // SQLite silently opens a file that it may not write as read-only.
   if (sqlite3_db_readonly(database, "main") == 1) {
     return std::unexpected(
         Error{Fault::unavailable, fmt::format("SQLite database {}: it is read-only", file_)});
@@ -109,7 +108,7 @@ Result<void> Connection::configure() {
 }
 
 Result<void> Connection::begin() {
-  // Commits to a file that was deleted or replaced would be gone with the process.
+  // Commits to a file that was deleted or replaced would be lost with the process.
   int moved = 0;
   sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
   if (moved != 0) {
@@ -125,9 +124,9 @@ Result<void> Connection::commit() {
   if (committed) {
     return committed;
   }
-  // SQLite counts the commit as failed and writes its pages over with the next. But if the process
-  // ends before that, recovery takes a commit for done whose pages are all in the log: the sync may
-  // have failed after them. A full disk cuts the pages short.
+  // SQLite treats the commit as failed and overwrites its pages with the next. But if the process
+  // ends before that, recovery accepts a commit whose pages are all in the log: perhaps only the
+  // sync failed. On a full disk, pages are missing.
   Error error = committed.error();
   if ((sqlite3_extended_errcode(handle_.get()) & 0xff) == SQLITE_IOERR) {
     error.fault = Fault::in_doubt;

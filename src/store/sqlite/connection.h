@@ -1,12 +1,12 @@
 #pragma once
 
-// Connection: one writing connection to a SQLite file, its settings, transactions, checkpoints.
+// Connection: one writing connection to a SQLite file: settings, transactions, checkpoints.
 //
-// How a commit is kept: the write-ahead log (WAL) with synchronous=FULL. A commit appends the
-// changed pages to `<file>-wal` and syncs it; NORMAL would not, and a power cut could undo the last
-// commits. A checkpoint copies pages from the log into the file, after which the log is written
-// from its start again. SQLite's automatic checkpoints run inside some unlucky commit (13 to 36 ms
-// at the 99th percentile), so they are off, and checkpoint() is called when nobody waits.
+// Durability: the write-ahead log (WAL) with synchronous=FULL. A commit appends the changed pages
+// to `<file>-wal` and syncs it; NORMAL would not, and a power cut could undo the last commits. A
+// checkpoint copies pages from the log into the file; then the log is written from its start again.
+// SQLite's automatic checkpoints run inside some commit and delay it (13 to 36 ms at the 99th
+// percentile), so they are off; checkpoint() is called when nobody waits.
 //
 // Threads: one.
 // Errors:  name the file, what was being done, and SQLite's own words.
@@ -23,12 +23,12 @@ namespace inventory::store::sqlite {
 
 class Connection {
  public:
-  enum class Missing { create, refuse };  // what to do where there is no file
+  enum class Missing { create, refuse };  // what to do if there is no file
 
   // `file` is an absolute path. A file that cannot be written is an error here.
   static Result<std::unique_ptr<Connection>> open(const std::string& file, Missing missing);
 
-  // For looking into a file that is there: for reading only, and nothing of it is set up.
+  // Opens an existing file for reading only, and changes none of its settings.
   static Result<std::unique_ptr<Connection>> open_to_look(const std::string& file);
 
   Connection(const Connection&) = delete;
@@ -37,27 +37,29 @@ class Connection {
   sqlite3* handle() const { return handle_.get(); }
   const std::string& file() const { return file_; }
 
-  // BEGIN IMMEDIATE: the write lock is taken at once, so that nothing that is read can change
-  // before it is written back. Waits at most kBusyTimeoutMs for another writer.
+  // BEGIN IMMEDIATE: takes the write lock at once, so that nothing read can change before it is
+  // written back. Waits at most kBusyTimeoutMs for another writer.
   Result<void> begin();
 
-  // Errors: in_doubt where the disk failed while the commit was written, because a later opening
-  // may then find it complete; with any other, nothing was written. The transaction is over.
+  // Errors: in_doubt if the disk failed while the commit was written, because it may be complete
+  // when the file is next opened; after any other error, nothing was written. The transaction is
+  // over.
   Result<void> commit();
 
-  // Ends a transaction, if there is one, without a trace.
+  // Rolls back the transaction, if there is one.
   void rollback();
 
-  // Statements that run after so long end with SQLITE_INTERRUPT, and so does the transaction; until
-  // never_interrupt(). For none of them may run for ever: all wait for it.
+  // From now on until never_interrupt(), statements still running after `limit` fail with
+  // SQLITE_INTERRUPT, and so does the transaction. No statement may run for ever: all others wait
+  // for it.
   void interrupt_after(std::chrono::milliseconds limit);
   void never_interrupt() { deadline_ = std::chrono::steady_clock::time_point::max(); }
 
-  // Pages in the write-ahead log that no checkpoint has copied.
+  // Pages in the write-ahead log that no checkpoint has copied yet.
   int log_pages() const { return log_pages_; }
 
-  // Copies what the log holds into the file, as far as readers allow, and waits for none of them.
-  // A failure loses nothing: the log still holds all of it, and the next checkpoint tries again.
+  // Copies the log into the file, as far as readers allow, without waiting for them. A failure
+  // loses nothing: the log is still complete, and the next checkpoint tries again.
   void checkpoint();
 
  private:
@@ -72,7 +74,7 @@ class Connection {
 
   std::string file_;
   std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
-  int log_pages_ = 1;  // not known: a crash may have left a log
+  int log_pages_ = 1;  // unknown: a crash may have left a log
   std::unique_ptr<sqlite3, Close> handle_;
 };
 

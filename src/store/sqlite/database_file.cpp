@@ -12,9 +12,9 @@
 namespace inventory::store::sqlite {
 namespace {
 
-// 64 MiB of 4 KiB pages. A checkpoint in the middle of work takes about 30 ms whatever it copies,
-// and a smaller log has more of them, with the same hot pages again and again: 4 MiB decided 40,000
-// orders/s in batches of 500, 16 MiB 58,000, 64 MiB 70,000.
+// 64 MiB of 4 KiB pages. A checkpoint during work takes about 30 ms regardless of its size, and a
+// smaller log needs more of them, for the same hot pages: with 4 MiB 40,000 orders/s were decided
+// in batches of 500, with 16 MiB 58,000, with 64 MiB 70,000.
 constexpr int kLogPagesMax = 16'384;
 
 Error too_many(const std::string& path, std::size_t count) {
@@ -23,7 +23,7 @@ Error too_many(const std::string& path, std::size_t count) {
                       kBatchMax)};
 }
 
-// What keeps the schema from being read, used or migrated is of no request.
+// An error in reading, using or migrating the schema is not due to a request.
 template <class T>
 Result<T> of_the_database(Result<T> result) {
   if (!result && result.error().fault == Fault::failing) {
@@ -70,7 +70,7 @@ std::invoke_result_t<Work> DatabaseFile::limited(std::chrono::milliseconds limit
   return result;
 }
 
-// Beside whoever has the file open: over a connection of its own, without the instance's lock.
+// Uses a connection of its own without the instance lock, so an instance may have the file open.
 Result<MigrationPlan> DatabaseFile::plan_migration() const {
   std::error_code failure;
   if (!std::filesystem::exists(path_, failure)) {
@@ -84,7 +84,7 @@ Result<MigrationPlan> DatabaseFile::plan_migration() const {
 }
 
 Result<int> DatabaseFile::migrate() {
-  tables_.reset();  // its statements are of the old schema
+  tables_.reset();  // prepared for the old schema
   if (auto connected = connect(Connection::Missing::create); !connected) {
     return failed(connected.error());
   }
@@ -137,7 +137,8 @@ bool DatabaseFile::needs_checkpoint() const {
 void DatabaseFile::checkpoint() {
   if (connection_) {
     connection_->checkpoint();
-    // While a reader holds the log, trying again after each commit would cost much and help nobody.
+    // While a reader keeps the log from being reset, a checkpoint after each commit would be costly
+    // and useless.
     log_pages_max_ = connection_->log_pages() + kLogPagesMax;
   }
 }
@@ -146,7 +147,7 @@ Result<void> DatabaseFile::connect(Connection::Missing missing) {
   if (connection_) {
     return {};
   }
-  // Links resolved: two names of one file must meet at one lock.
+  // With links resolved: two names of one file must lead to the same lock.
   std::error_code failure;
   const std::string file = std::filesystem::weakly_canonical(path_, failure).string();
   if (failure || file.empty()) {
@@ -204,7 +205,7 @@ std::unexpected<Error> DatabaseFile::failed(Error error) {
   if (error.fault == Fault::unavailable || error.fault == Fault::in_doubt) {
     close();
   } else if (error.fault == Fault::failing) {
-    tables_.reset();  // the next call looks whether the schema is still the one
+    tables_.reset();  // the next call checks the schema again
   }
   return std::unexpected(std::move(error));
 }

@@ -1,10 +1,9 @@
 #pragma once
 
-// DatabaseFile: what a Store does, but blocking: opens the file when a call needs it, runs each
-// batch in one transaction, and closes the file when it stops working, so that the next call opens
-// it anew.
+// DatabaseFile: a Store's functions, but blocking: opens the file when a call needs it, runs each
+// batch in one transaction, and closes the file if it fails, so that the next call reopens it.
 //
-// Owns:    the instance's lock on the file, from the first opening to its own end; the connection.
+// Owns:    the instance lock on the file, from the first opening until destroyed; the connection.
 // Threads: one, the store's own.
 // Errors:  see Store; the text names the file and what was being done.
 
@@ -34,7 +33,7 @@ class DatabaseFile {
   Result<MigrationPlan> plan_migration() const;
   Result<int> migrate();
   Result<void> ready();
-  // Statements take no longer together than the options say, or `limit` if that is less.
+  // Statements together take at most the time in the options, or `limit` if that is less.
   Result<std::vector<domain::Decision>> execute(std::span<const domain::Command> commands,
                                                 std::chrono::milliseconds limit,
                                                 std::vector<domain::StockNews>* news);
@@ -43,7 +42,7 @@ class DatabaseFile {
   Result<std::vector<domain::Hold>> due_holds(const std::optional<domain::Hold>& after,
                                               std::size_t count);
 
-  // The log holds something that a checkpoint might copy: call checkpoint() when nobody waits.
+  // A checkpoint has something to copy: call checkpoint() when nobody waits.
   bool wants_checkpoint() const;
 
   // The log is so large that a checkpoint is due even if somebody waits.
@@ -59,15 +58,15 @@ class DatabaseFile {
   template <class Work>
   std::invoke_result_t<Work> in_transaction(Work work);
 
-  // The same, and takes back what it has written.
+  // The same, but rolls back.
   template <class Work>
   std::invoke_result_t<Work> in_trial(Work work);
 
-  // The same within a transaction: interrupts what takes longer.
+  // Runs `work()` within a transaction and interrupts it after `limit`.
   template <class Work>
   std::invoke_result_t<Work> limited(std::chrono::milliseconds limit, Work work);
 
-  // Rolls back, closes the file where it does not work, and hands the error on.
+  // Rolls back, closes the file if it does not work, and passes the error on.
   std::unexpected<Error> failed(Error error);
   void close();
 
@@ -77,7 +76,7 @@ class DatabaseFile {
   std::optional<InstanceLock> lock_;
   std::unique_ptr<Connection> connection_;
   std::optional<TableStatements>
-      tables_;  // only while the schema is current; ends before the connection
+      tables_;  // set while the schema is current; destroyed before the connection
   int log_pages_max_ = 0;
 };
 

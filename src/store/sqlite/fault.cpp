@@ -8,7 +8,7 @@
 namespace inventory::store::sqlite {
 namespace {
 
-// SQLite's text where an item has the id of another one, or of one that was deleted.
+// SQLite's message if an item gets the id of another one, or of a deleted one.
 constexpr std::array<std::string_view, 2> kIdTaken = {
     "UNIQUE constraint failed: inventory.id",
     "UNIQUE constraint failed: inventory_ledger.product_id, inventory_ledger.identity"};
@@ -18,7 +18,7 @@ bool is_id_taken(int extended_code, std::string_view text) {
          std::ranges::find(kIdTaken, text) != kIdTaken.end();
 }
 
-// What an operator must know beyond SQLite's own words.
+// What an operator must know beyond SQLite's message.
 std::string_view hint_of(int extended_code, std::string_view text) {
   if (is_id_taken(extended_code, text)) {
     return "; sqlite_sequence was changed, and its ids were given before: set the seq of inventory "
@@ -57,7 +57,7 @@ Fault fault_of(int extended_code, std::string_view text) {
     case SQLITE_LOCKED:
       return Fault::retryable;
     case SQLITE_ERROR:
-    case SQLITE_INTERRUPT:  // what takes too long (connection.h)
+    case SQLITE_INTERRUPT:  // took too long (connection.h)
       return Fault::failing;
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:

@@ -1,6 +1,6 @@
 #pragma once
 
-// What SQLite's result codes mean for the caller of a store.
+// Maps SQLite's result codes to faults of a store.
 // Source: https://www.sqlite.org/rescode.html
 
 #include <string_view>
@@ -11,18 +11,18 @@
 
 namespace inventory::store::sqlite {
 
-// The fault of an extended result code, while nothing has been committed. `text` is SQLite's own
-// with it, which alone names the key that is violated.
+// The fault for an extended result code, as long as nothing has been committed. `text` is SQLite's
+// message, the only place that names the violated key.
 //
 // There is one writer, which reads the keys of our tables within the transaction that writes them.
-// So a row that is there already is the sender's where a key of the operator's forbids it, and a
-// fault of the database where one of ours does: `sqlite_sequence` was changed. What a trigger of
-// the operator's raises, a foreign key, a column without a default, or SQL that fails for one row
-// may be put right: `failing`.
+// So a duplicate is the sender's fault if it violates a key that the operator added, and the
+// database's if it violates one of ours: `sqlite_sequence` was changed. The operator can fix an
+// error raised by a trigger, a foreign key, a column without a default, or SQL that fails for one
+// row: `failing`.
 Fault fault_of(int extended_code, std::string_view text);
 
-// The last error of a connection, as a value that names the file and what was being done.
-// `database` may be null: SQLite had no memory for it.
+// The last error of a connection, with the file and what was being done. `database` may be null:
+// SQLite was out of memory.
 Error error_of(sqlite3* database, std::string_view file, std::string_view doing);
 
 }  // namespace inventory::store::sqlite

@@ -17,7 +17,7 @@ namespace {
 
 std::string last_system_error() { return std::system_category().message(errno); }
 
-// " (process 123)", or nothing where the holder has not written its number yet.
+// " (process 123)", or empty if the holder has not written its number yet.
 std::string holder(int descriptor) {
   std::array<char, 16> digits{};
   const ssize_t size = pread(descriptor, digits.data(), digits.size(), 0);
@@ -28,7 +28,7 @@ std::string holder(int descriptor) {
   return fmt::format(" (process {})", text);
 }
 
-// For people and for the text of a second instance's error: the lock holds without it.
+// For people and for a second instance's error text: the lock works without it.
 void leave_process_number(int descriptor) {
   const std::string number = std::to_string(getpid());
   if (ftruncate(descriptor, 0) == 0) {

@@ -32,7 +32,7 @@ Result<std::int64_t> integer_of(sqlite3* handle, std::string_view sql, std::stri
 
 int newest_version() { return static_cast<int>(migrations().size()); }
 
-// An error where the tables are another's.
+// An error if the tables belong to another owner.
 Result<void> check_owner(sqlite3* handle, const std::string& file, const TablesOwner& owner) {
   auto statement =
       Statement::prepare(handle, "SELECT name FROM inventory_migration WHERE version = 0");
@@ -53,7 +53,7 @@ Result<void> check_owner(sqlite3* handle, const std::string& file, const TablesO
       Error{Fault::unavailable, fmt::format("SQLite database {}: {}", file, why)});
 }
 
-// The version of the schema, 0 where there is none. Newer than this program: an error.
+// The version of the schema, 0 if there is none. An error if it is newer than this program.
 Result<int> version_of(sqlite3* handle, const std::string& file, const TablesOwner& owner) {
   const auto recorded =
       integer_of(handle, fmt::format("SELECT {}", kHasVersions), "reading the schema");

@@ -19,8 +19,8 @@ SELECT product_id, identity FROM inventory_ledger
 WHERE (product_id, identity) > (?1, ?2) ORDER BY product_id, identity LIMIT 1 OFFSET ?3 - 1
 )sql";
 
-// A cancellation, confirmation or expiry goes with its order; one whose order is not there goes by
-// itself. What was held and has no ending stays for `verify`.
+// A cancellation, confirmation or expiry is removed with its order, or by itself if its order is
+// missing. A held order without an ending stays, for `verify`.
 constexpr std::string_view kFindKeys = R"sql(
 SELECT product_id, identity FROM inventory_ledger AS first
 WHERE (product_id, identity) > (?1, ?2) AND (?3 IS NULL OR (product_id, identity) <= (?3, ?4)) AND
@@ -48,7 +48,7 @@ FROM inventory_ledger WHERE product_id = ?1 AND identity IN (?2, 'c' || ?2, 'f' 
 ORDER BY identity
 )sql";
 
-// What the group did to the stock, and what was carried before.
+// The sum of the group's deltas, and the balance carried before.
 constexpr std::string_view kSums = R"sql(
 SELECT coalesce(sum(delta), 0), (SELECT coalesce(max(delta), 0) FROM inventory_ledger
   WHERE product_id = ?1 AND identity = 'balance')
@@ -171,7 +171,7 @@ class SqliteArchiver : public Archiver {
     }
   }
 
-  // A trigger may swallow or change what is written: then nothing goes.
+  // A trigger may swallow or change what is written: then nothing is removed.
   Result<void> carry(const LedgerPlace& key) {
     const std::string_view identity = key.identity;
     domain::Quantity sum = 0;
@@ -213,9 +213,9 @@ class SqliteArchiver : public Archiver {
 
   std::string path_;
   TablesOwner owner_;
-  std::string before_;  // entries are old that were decided before
+  std::string before_;  // entries decided before this time are old
   std::unique_ptr<Connection> connection_;
-  Statement page_end_;  // all statements end before the connection
+  Statement page_end_;  // all statements are destroyed before the connection
   Statement find_keys_;
   Statement is_old_;
   Statement read_;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The archiver of a SQLite file: a second connection that writes, beside the service's. It takes no
-// instance's lock: between its transactions, which are short, the service has the file.
+// The archiver for SQLite: a second writing connection, beside the service's. It does not take the
+// instance lock; its transactions are short, and the service can write between them.
 
 #include <memory>
 #include <string>

@@ -23,9 +23,9 @@ namespace inventory::store::sqlite {
 namespace {
 
 constexpr int kRecoveryWaitMs = 2'000;   // while a service recovers a log that a crash left
-constexpr int kStepsOfAReader = 10'000;  // of a statement, between looks at the clock: 100 us
+constexpr int kStepsOfAReader = 10'000;  // of a statement, between checks of the clock: 100 us
 
-// A row at a time: what one holds may be large, and nothing here may hold several of them.
+// Rows may be large, so one is read at a time; the query must not collect several.
 std::string items_sql(std::string_view where) {
   return fmt::format(R"sql(
 SELECT id, quantity, description, created_at, low_stock,
@@ -35,7 +35,7 @@ FROM inventory WHERE {} ORDER BY id LIMIT ?2
                      where);
 }
 
-// Only ids are sorted, not what the rows hold.
+// Sorts only ids, not whole rows.
 std::string found_items_sql(ItemOrder order) {
   static constexpr std::string_view kQuantity =
       "CASE WHEN typeof(quantity) = 'integer' THEN quantity ELSE -9223372036854775807 - 1 END";
@@ -55,8 +55,8 @@ std::string found_items_sql(ItemOrder order) {
       order == ItemOrder::id ? "id" : rank + ", id");
 }
 
-// Sums and the last identity of each product, an identity whose delta is no integer, and orders
-// that are held no more, though nothing ended them; the last row is where to go on.
+// For each product: the sum, the last identity, an identity whose delta is not an integer, and
+// orders that are no longer held though nothing ended them. Reading continues after the last row.
 constexpr std::string_view kLedger = R"sql(
 SELECT product_id, sum(delta), max(identity), count(*),
   min(identity) FILTER (WHERE typeof(delta) <> 'integer'),
@@ -95,8 +95,8 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM inventory_hold LIMIT ?1)),
   (SELECT min(expires_at) FROM inventory_hold)
 )sql";
 
-// There is no index by time: to keep one would double what an order costs here. So all entries of a
-// product are read.
+// There is no index on the time: maintaining one would double the cost of an order here. So all
+// entries of a product are read.
 std::string entries_sql(std::string_view where, std::string_view rest) {
   return fmt::format(R"sql(
 SELECT decided_at, coalesce(version, -1), delta = 0, substr(identity, 1, {0}),
@@ -189,10 +189,10 @@ class SqliteReader : public Reader {
     if (sqlite3_exec(handle, "BEGIN", nullptr, nullptr, nullptr) != SQLITE_OK) {
       return std::unexpected(error_of(handle, path_, "beginning to read"));
     }
-    return check_schema(handle, path_, owner_);  // the transaction sees the file as it is now
+    return check_schema(handle, path_, owner_);  // takes the transaction's snapshot
   }
 
-  // To open the file again costs little, and finds one that was put in its place.
+  // Reopening the file is cheap, and finds one that has replaced it.
   void end() override { handle_.reset(); }
 
   Result<std::vector<Amount>> stock(domain::ProductId after, std::size_t count) override {
@@ -271,7 +271,7 @@ class SqliteReader : public Reader {
   }
 
   Result<std::optional<LedgerRange>> ledger_range() override {
-    // Each by itself: SQLite reads the whole table for both in one.
+    // Separate subqueries: for both in one, SQLite reads the whole table.
     auto statement = Statement::prepare(handle_.get(),
                                         "SELECT (SELECT min(product_id) FROM inventory_ledger), "
                                         "(SELECT max(product_id) FROM inventory_ledger)");
@@ -432,7 +432,7 @@ class SqliteReader : public Reader {
   static constexpr std::string_view kReadingItems = "reading items";
   static constexpr std::string_view kReadingAnOrder = "reading an order's entries";
 
-  // False: there is no room for it.
+  // False: it exceeds `bytes_max`.
   static bool add_item(const Statement& row, std::size_t bytes_max, std::size_t& bytes,
                        std::vector<StoredItem>& items) {
     const std::string_view description = row.text(2);
@@ -451,7 +451,7 @@ class SqliteReader : public Reader {
     return true;
   }
 
-  // Identities of orders of the search, perhaps, that have a line.
+  // Identities with a line that may belong to the searched orders.
   Result<std::vector<std::string>> find_lines(const OrderSearch& search) {
     auto next_line = Statement::prepare(handle_.get(), kNextLine);
     if (!next_line) {
@@ -497,7 +497,7 @@ class SqliteReader : public Reader {
     void operator()(sqlite3* handle) const { sqlite3_close(handle); }
   };
 
-  // Of a row (id, quantity).
+  // For a row (id, quantity).
   Error no_quantity(const Statement& row) const {
     return {Fault::failing,
             fmt::format("SQLite database {}: table inventory, product {}: quantity is {}", path_,

@@ -1,7 +1,7 @@
 #pragma once
 
-// The reader of a SQLite file: a read-only connection, which takes no instance's lock and may stand
-// beside a service that is writing (write-ahead log). While it reads, the log grows.
+// The reader for SQLite: a read-only connection. It does not take the instance lock, and can read
+// while a service writes (write-ahead log). While it reads, the log grows.
 
 #include <chrono>
 #include <memory>
@@ -13,7 +13,7 @@
 
 namespace inventory::store::sqlite {
 
-// deadline: of all that is read between begin() and end(); none: there is none.
+// deadline: for all reading between begin() and end(); empty: none.
 std::unique_ptr<Reader> make_sqlite_reader(SqliteOptions options,
                                            std::optional<std::chrono::milliseconds> deadline = {});
 

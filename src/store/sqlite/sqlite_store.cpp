@@ -19,10 +19,10 @@ namespace {
 
 namespace asio = boost::asio;
 
-// So long without work means that nobody is likely to wait for the checkpoint that follows.
+// After this long without work, nobody is likely to wait for the checkpoint that follows.
 constexpr std::chrono::milliseconds kIdleBeforeCheckpoint{500};
 
-// With Locks::skip, as in PostgreSQL: what failed before is tried while others wait.
+// With Locks::skip, as in PostgreSQL: failed requests are retried while others wait.
 constexpr std::chrono::milliseconds kHurry{250};
 
 class SqliteStore : public Store {
@@ -74,7 +74,7 @@ class SqliteStore : public Store {
 
  private:
   // Runs `work` on the store's thread and resumes on the executor with its result. The store may be
-  // gone by then: nothing here is touched after the wait.
+  // destroyed by then, so nothing of it is used after the wait.
   template <class T, class Work>
   Task<T> on_thread(Work work) {
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(
@@ -97,7 +97,7 @@ class SqliteStore : public Store {
     return {Fault::link_lost, fmt::format("SQLite database {}: the store is being closed", path_)};
   }
 
-  // On the store's thread, after the caller was answered.
+  // Runs on the store's thread, after the caller was answered.
   void after_work() {
     if (file_.needs_checkpoint()) {
       file_.checkpoint();

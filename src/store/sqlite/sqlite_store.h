@@ -1,24 +1,24 @@
 #pragma once
 
-// The store in a SQLite file, for one instance on one machine.
+// The SQLite adapter of the store, for one instance on one machine.
 //
-// Owns:      a thread, on which all of SQLite runs, so that the caller's event loop never blocks;
-//            and, from the first call on, the only instance's lock on the file (`<path>-lock`).
-//            Other programs may read the file meanwhile.
-// Threads:   make, call and destroy it on the executor's thread; results come back there. The
+// Owns:      a thread that runs all of SQLite, so that the caller's event loop never blocks; and,
+//            from the first call on, the instance lock on the file (`<path>-lock`). Other programs
+//            may read the file meanwhile.
+// Threads:   create, call and destroy it on the executor's thread; results arrive there. The
 //            executor's context outlives the store.
-// Cancelled: not taken: a call ends when SQLite has answered. It waits at most 2 s each for
-//            the other writers that it meets; what the disk takes comes on top.
+// Cancelled: ignored: a call ends when SQLite has answered. It waits at most 2 s for each other
+//            writer that it meets, plus the time for the disk.
 // Destroyed: waits for the call that SQLite is working on; calls that have not begun end with
-//            link_lost. Either way the callers get their result once the executor runs on. A call
-//            that was made but not awaited yet must not be awaited after that.
+//            link_lost. Either way the callers get their result when the executor runs next. A call
+//            that was made but not yet awaited must not be awaited after that.
 // Errors:    retryable    another program is writing to the file;
 //            unavailable  missing, read-only, full, damaged, not migrated, or open in another
-//                         instance. The next call opens the file again;
+//                         instance. The next call reopens the file;
 //            in_doubt     the disk failed while a commit was written;
-//            refused      a batch holds what the tables do not take;
+//            refused      a batch contains something that the tables do not accept;
 //            failing      a trigger fails, or the statements of a batch take too long.
-// Not:       several instances on a file; a file on a network file system.
+// Not:       several instances on one file; a file on a network file system.
 
 #include <chrono>
 #include <memory>
@@ -32,11 +32,11 @@
 namespace inventory::store::sqlite {
 
 struct SqliteOptions {
-  std::string path;  // of the database file; migrate() makes it where it is missing
+  std::string path;  // of the database file; migrate() creates it if missing
   TablesOwner owner = {};
 
   // How long the statements of a call may take together, without BEGIN, COMMIT and migrations; with
-  // Locks::skip 250 ms. Looked at each 10,000 steps of SQLite's virtual machine.
+  // Locks::skip 250 ms. Checked every 10,000 steps of SQLite's virtual machine.
   std::chrono::milliseconds statements_max{3'000};
 };
 

@@ -46,7 +46,7 @@ std::string Statement::display(int column) const {
 }
 
 std::string_view Statement::text(int column) const {
-  // The pointer first: the size is that of the text which this call may convert.
+  // The pointer first: the call may convert the value to text, whose size is needed.
   const unsigned char* data = sqlite3_column_text(handle_.get(), column);
   if (data == nullptr) {
     return {};
@@ -67,7 +67,7 @@ int Statement::bind(int parameter, std::int64_t value) {
 }
 
 int Statement::bind(int parameter, std::string_view value) {
-  // A null pointer would bind NULL, and an empty view may hold one.
+  // A null pointer would bind NULL, and an empty view may contain one.
   const char* data = value.data() == nullptr ? "" : value.data();
   return sqlite3_bind_text64(handle_.get(), parameter, data, value.size(), SQLITE_STATIC,
                              SQLITE_UTF8);
@@ -88,7 +88,7 @@ Result<void> Statement::finish(std::string_view doing, int code) {
   if (code != SQLITE_DONE) {
     result = std::unexpected(error_of(database, sqlite3_db_filename(database, "main"), doing));
   }
-  // A statement that is not reset keeps its read snapshot, and no checkpoint gets past that.
+  // A statement that is not reset keeps its read snapshot, which blocks checkpoints.
   sqlite3_reset(handle_.get());
   return result;
 }

@@ -1,11 +1,11 @@
 #pragma once
 
-// Statement: a prepared statement, kept and run again and again.
+// Statement: a prepared statement that is kept and run repeatedly.
 //
 // Owns:    the statement; its connection outlives it.
 // Threads: its connection's.
-// Errors:  name the file, what was being done, and SQLite's own words.
-// Not:     text is bound without a copy; it must live until the call returns.
+// Errors:  name the file, what was being done, and SQLite's message.
+// Not:     no copies of bound text; it must live until the call returns.
 
 #include <cstdint>
 #include <memory>
@@ -22,12 +22,12 @@ namespace inventory::store::sqlite {
 
 class Statement {
  public:
-  Statement() = default;  // holds nothing until a prepared one is assigned
+  Statement() = default;  // empty until a prepared one is assigned
 
   static Result<Statement> prepare(sqlite3* database, std::string_view sql);
 
   // Runs the statement with the values as parameters ?1, ?2, ... and calls `read(*this)` for each
-  // row; until it returns false, if it returns anything. `doing` is a phrase for the error:
+  // row. If `read` returns a bool, false ends the reading. `doing` is a phrase for the error:
   // "reading the stock".
   template <class Read, class... Values>
   Result<void> each(std::string_view doing, Read read, const Values&... values) {
@@ -52,11 +52,11 @@ class Statement {
     return each(doing, [](const Statement&) {}, values...);
   }
 
-  // The columns of the current row, from 0. Text is valid until `read` returns.
+  // The columns of the current row, counted from 0. Text is valid until `read` returns.
   bool is_null(int column) const;
-  std::int64_t integer(int column) const;  // converted, as SQLite does, from whatever it is
+  std::int64_t integer(int column) const;  // any other type is converted, as SQLite does
 
-  // Nothing where it is something else than an integer.
+  // Empty if it is not an integer.
   std::optional<std::int64_t> exact_integer(int column) const;
 
   // As a person would write it, for errors: 7, 2.5, 'many', NULL.

@@ -23,12 +23,12 @@ constexpr std::string_view kNotHeld =
     "it does not hold what was written to it, and all was rolled back; a trigger is the likely "
     "cause";
 
-// The clock of a database that is a file is that of its machine.
+// The clock of a database in a file is that of its machine.
 domain::Timestamp now() {
   return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
-// The rows of a batch that hold what they should not.
+// The rows of a batch with invalid values.
 class FlawedRows {
  public:
   explicit FlawedRows(std::string_view file) : file_(file) {}
@@ -63,7 +63,7 @@ class FlawedRows {
   std::vector<domain::ProductId> products_;
 };
 
-// Nothing where it is no quantity.
+// Empty if it is not a valid quantity.
 std::optional<Quantity> quantity_of(std::optional<std::int64_t> number) {
   return number && *number >= 0 && *number <= domain::kQuantityMax ? number : std::nullopt;
 }
@@ -87,7 +87,7 @@ Result<TableStatements> TableStatements::prepare(Connection& connection,
       {&tables.insert_item_,
        "INSERT INTO inventory (id, quantity, version, description, created_at, low_stock) "
        "VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
-      // The highest id that was ever given, deleted ones included.
+      // The highest id ever used, including those of deleted items.
       {&tables.select_last_id_, "SELECT seq FROM sqlite_sequence WHERE name = 'inventory'"},
       {&tables.select_entry_,
        "SELECT outcome, quantity, delta, quantity_after, terms, message_hash, version "
@@ -167,7 +167,7 @@ Result<void> TableStatements::try_another(std::span<const domain::ProductId> pro
   return decided ? check_trial(decided->front()) : std::unexpected(decided.error());
 }
 
-// Each time perhaps another.
+// Draws one at random.
 Result<domain::Command> TableStatements::draw_trial(std::span<const domain::ProductId> products) {
   const auto list = fmt::format("[{}]", fmt::join(products, ","));
   std::optional<domain::Command> trial;
@@ -290,7 +290,7 @@ Result<std::vector<domain::ProductId>> TableStatements::fresh_ids(const domain::
                           file_, last)});
   }
   std::vector<domain::ProductId> ids(needs.fresh_ids);
-  // The first beyond those that is this partition's, and so on.
+  // The ids of this partition after that one.
   last = std::max(last, needs.ids_beyond);
   std::int64_t next = last - last % step + static_cast<std::int64_t>(partition_.number);
   if (next <= last) next += step;
@@ -379,7 +379,7 @@ Result<std::vector<domain::Hold>> TableStatements::due_holds(
       "looking for holds that are due",
       [&](const Statement& row) {
         const auto expires_at = to_timestamp(row.text(3));
-        if (!expires_at) return;  // nobody can have held it
+        if (!expires_at) return;  // not written by this service
         holds.push_back({.key = {row.integer(0), std::string(row.text(1))},
                          .quantity = row.integer(2),
                          .expires_at = *expires_at});
@@ -413,9 +413,9 @@ Result<bool> TableStatements::has_triggers() {
   return count > 0;
 }
 
-// Every row that a batch has written is there, and holds what was written. Not descriptions and
-// times: a trigger of the owner's may trim or date them. Of new ids nobody has been told: errors do
-// not name them.
+// Checks that every row that a batch has written exists and has the values written. Does not check
+// descriptions and times: the owner's triggers may trim or set them. Errors do not name new ids, of
+// which nobody has been told.
 Result<void> TableStatements::check(const domain::Needs& needs, const domain::Changes& changes) {
   if (changes.empty()) {
     return {};

@@ -1,14 +1,14 @@
 #pragma once
 
-// TableStatements: decides batches against the tables, inside a transaction that the caller begins
-// and ends.
+// TableStatements: decides batches against the tables, in a transaction that the caller begins and
+// ends.
 //
-// Reads what a batch touches, lets the domain decide, writes what changed. Statements are prepared
-// once. Writes go in key order, so that neighbours share pages. Where a table has triggers, which
-// may swallow a write (RAISE(IGNORE)) or write over it, what was written is read again.
+// Reads what a batch needs, lets the domain decide, writes what changed. Statements are prepared
+// once. Writes are in key order, so that neighbouring rows share pages. If a table has triggers,
+// which may swallow a write (RAISE(IGNORE)) or overwrite it, what was written is read back.
 //
-// A row that somebody else wrote and that nothing can be decided by is an error that names it:
-// `failing`, with all the products of the batch that have one.
+// A row that somebody else wrote and that cannot be used for a decision is an error that names it:
+// `failing`, with all products of the batch that have such a row.
 //
 // Owns:    its statements; the connection outlives it.
 // Threads: the connection's.
@@ -29,13 +29,13 @@ namespace inventory::store::sqlite {
 
 class TableStatements {
  public:
-  // The schema must be current. `partition`: whose ids new items get.
+  // The schema must be current. `partition`: new items get its ids.
   static Result<TableStatements> prepare(Connection& connection, domain::Partition partition);
 
   Result<std::vector<domain::Decision>> execute(std::span<const domain::Command> commands,
                                                 std::vector<domain::StockNews>* news = nullptr);
 
-  // See Store::try_another(). What it writes is for the caller to take back.
+  // See Store::try_another(). The caller must roll back.
   Result<void> try_another(std::span<const domain::ProductId> products);
 
   // See Store::due_holds().

@@ -9,8 +9,8 @@ namespace {
 
 struct Token {
   enum class Kind : std::uint8_t {
-    word,    // a name or a keyword, in small letters
-    name,    // a quoted name, without its quotes, in small letters
+    word,    // a name or a keyword, in lower case
+    name,    // a quoted name, without its quotes, in lower case
     string,  // with its quotes
     sign,
   };
@@ -36,7 +36,7 @@ std::string lowered(std::string_view text) {
   return lower;
 }
 
-// Behind the text that begins with a quote: a quote that is doubled is a part of it.
+// The position after the quoted text that begins here. A doubled quote is part of the text.
 std::size_t end_of_quoted(std::string_view sql, std::size_t begin) {
   const char quote = sql[begin] == '[' ? ']' : sql[begin];
   for (std::size_t at = begin + 1; at < sql.size(); ++at) {
@@ -51,8 +51,8 @@ std::size_t end_of_quoted(std::string_view sql, std::size_t begin) {
   return sql.size();
 }
 
-// Behind a comment that begins here; `begin` where there is none. One without an end goes to the
-// end of the text.
+// The position after a comment that begins here; `begin` if there is none. An unterminated comment
+// extends to the end of the text.
 std::size_t end_of_comment(std::string_view sql, std::size_t begin) {
   const auto rest = sql.substr(begin);
   const std::string_view end = rest.starts_with("--") ? "\n" : rest.starts_with("/*") ? "*/" : "";
@@ -102,8 +102,7 @@ bool is(const Token& token, Token::Kind kind, std::string_view text) {
   return token.kind == kind && token.text == text;
 }
 
-// The place of the sign that closes what the one at `open` opens; the last token where there is
-// none.
+// The position of the parenthesis that matches the one at `open`; the last token if there is none.
 std::size_t closing(const std::vector<Token>& tokens, std::size_t open) {
   int depth = 0;
   for (std::size_t at = open; at < tokens.size(); ++at) {
@@ -116,14 +115,14 @@ std::size_t closing(const std::vector<Token>& tokens, std::size_t open) {
   return tokens.size() - 1;
 }
 
-// CHECK ( quantity >= 0 ), from `check` to `close`: the table that is made has it too.
+// Whether it is CHECK ( quantity >= 0 ), from `check` to `close`: the rebuilt table has it too.
 bool is_of_quantity(const std::vector<Token>& tokens, std::size_t check, std::size_t close) {
   return close == check + 5 && tokens[check + 2].kind != Token::Kind::string &&
          tokens[check + 2].text == "quantity" && is(tokens[check + 3], Token::Kind::sign, ">=") &&
          is(tokens[check + 4], Token::Kind::word, "0") && is(tokens[close], Token::Kind::sign, ")");
 }
 
-// In one line, without the comments.
+// On one line, without comments.
 std::string one_line(const std::vector<Token>& tokens, std::size_t first, std::size_t last,
                      std::string_view sql) {
   std::string line;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What only the text of CREATE TABLE says, and no pragma.
+// Properties of a table that only the text of CREATE TABLE shows, and no pragma.
 
 #include <string>
 #include <string_view>
@@ -8,8 +8,8 @@
 
 namespace inventory::store::sqlite {
 
-// Each CHECK beside `quantity >= 0`, and each ON CONFLICT: its text, in one line. Comments, strings
-// and quoted names are taken for what they are, as SQLite's tokenizer does.
+// The text of each CHECK other than `quantity >= 0` and of each ON CONFLICT, on one line.
+// Recognises comments, strings and quoted names as SQLite's tokenizer does.
 std::vector<std::string> conditions_of(std::string_view create_table);
 
 }  // namespace inventory::store::sqlite

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kForm = "0000-00-00 00:00:00.000000";
 
-// The form's zeros stand for digits, everything else for itself.
+// In the form, a zero stands for any digit, everything else for itself.
 bool has_form(std::string_view text) {
   if (text.size() != kForm.size()) {
     return false;

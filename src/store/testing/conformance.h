@@ -1,9 +1,9 @@
 #pragma once
 
-// The conformance suite: what a caller of Store relies on, tested on every adapter.
+// The conformance suite: tests on every adapter what a caller of Store relies on.
 //
-// An adapter joins by an entry in conformance_adapters.cpp: a factory of databases, each empty,
-// its own, and gone with the object. The suite looks into a database only through TestDatabase.
+// An adapter joins by an entry in conformance_adapters.cpp: a factory of databases, each new, empty
+// and removed with its object. The suite looks into a database only through TestDatabase.
 
 #include <chrono>
 #include <cstdint>
@@ -33,10 +33,10 @@ namespace inventory::store::conformance {
 
 inline constexpr std::int64_t kMax = 9'007'199'254'740'991;  // 2^53 - 1: the contract's largest
 
-// What a trigger of the operator's does to updates of a product's row.
+// What an operator's trigger does to updates of a product's row.
 enum class Meddling { refuse, swallow, overwrite };
 
-// TestDatabase: one database of an adapter, and a way to look into it beside the store.
+// TestDatabase: one database of an adapter, and access to it beside the store.
 class TestDatabase {
  public:
   TestDatabase() = default;
@@ -44,10 +44,10 @@ class TestDatabase {
   TestDatabase& operator=(const TestDatabase&) = delete;
   virtual ~TestDatabase() = default;
 
-  // A store on this database, not migrated, that reports on `executor`.
+  // A store on this database, not migrated, with its results on `executor`.
   virtual std::unique_ptr<Store> open(boost::asio::any_io_executor executor) = 0;
 
-  // The same, of tables that are taken for those of this owner.
+  // The same, expecting tables of this owner.
   virtual std::unique_ptr<Store> open_as(boost::asio::any_io_executor executor,
                                          const TablesOwner& owner) = 0;
 
@@ -57,22 +57,22 @@ class TestDatabase {
   // An archiver of this database.
   virtual std::unique_ptr<Archiver> open_archiver() = 0;
 
-  // The stock of a product; nothing where there is no such product.
+  // The stock of a product; empty if there is no such product.
   virtual std::optional<domain::Quantity> on_hand(domain::ProductId product) = 0;
 
-  // The sum of the deltas of a product's ledger entries; 0 where it has none.
+  // The sum of the deltas of a product's ledger entries; 0 if it has none.
   virtual domain::Quantity ledger_sum(domain::ProductId product) = 0;
 
-  // Makes the table `inventory` as the Python service makes it, without a row.
+  // Creates the table `inventory` as the Python service does, without rows.
   virtual void make_python_table() = 0;
 
-  // Runs SQL that every adapter understands; throws where it fails.
+  // Runs SQL that every adapter understands; throws on failure.
   virtual void execute(const std::string& sql) = 0;
 
-  // Makes a trigger by which updates of the ledger do nothing.
+  // Creates a trigger that swallows updates of the ledger.
   virtual void swallow_updates_of_the_ledger() = 0;
 
-  // Makes such a trigger.
+  // Creates a trigger that does this to updates of the product's row.
   virtual void meddle_with_updates(Meddling meddling, domain::ProductId product) = 0;
 };
 
@@ -80,7 +80,7 @@ struct Adapter {
   std::string name;        // letters and digits: part of the tests' names
   bool several_instances;  // whether several stores may be open on one database
   std::function<std::unique_ptr<TestDatabase>()> make_database;
-  std::string unavailable = {};  // why it makes no database here; empty where it does
+  std::string unavailable = {};  // why it cannot make a database here; empty if it can
 };
 
 std::vector<Adapter> adapters();
@@ -99,13 +99,13 @@ class StoreOnLoop {
 
   std::unique_ptr<Store> open() { return database_->open(loop_.get_executor()); }
 
-  // Ends the store and opens one of another owner on the same database.
+  // Destroys the store and opens one for another owner on the same database.
   void reopen_as(const TablesOwner& owner) {
     store_.reset();
     store_ = database_->open_as(loop_.get_executor(), owner);
   }
 
-  // Ends the store and opens another one on the same database.
+  // Destroys the store and opens another one on the same database.
   void reopen() {
     store_.reset();
     store_ = open();
@@ -123,8 +123,8 @@ class StoreOnLoop {
     return finish(result);
   }
 
-  // The two halves, for calls that overlap. When start() returns the store has the call; finish()
-  // throws after a minute without a result.
+  // The two halves of run(), for calls that overlap. When start() returns, the store has the call;
+  // finish() throws after a minute without a result.
   template <class T>
   std::future<T> start(Task<T> task) {
     auto result = boost::asio::co_spawn(loop_, std::move(task), boost::asio::use_future);
@@ -145,7 +145,7 @@ class StoreOnLoop {
     return result.get();
   }
 
-  // Calls that must succeed; they throw where one does not.
+  // Calls that must succeed; they throw on failure.
   OrderDecisions decide(std::span<const domain::Order> orders) {
     auto decisions = run(decide_orders(*store_, orders));
     if (!decisions) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// EmptyReader: a reader of a database that has nothing, for tests that need little of one.
+// EmptyReader: a reader of an empty database, for tests that override little of it.
 
 #include "store/reader.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Batches of one kind, and their decisions as what they are: for tests and measurements.
+// Batches of one kind of request, with decisions of that kind: for tests and measurements.
 
 #include <span>
 #include <utility>

@@ -37,7 +37,7 @@ PostgresTestDatabase::PostgresTestDatabase() : admin_(PQconnectdb(std::getenv(kV
 }
 
 PostgresTestDatabase::~PostgresTestDatabase() {
-  // A test that failed may have left a transaction open. ROLLBACK without one only warns.
+  // A failed test may have left a transaction open. Without one, ROLLBACK only warns.
   for (const auto& statement : {std::string("ROLLBACK"), "DROP SCHEMA " + name_ + " CASCADE"}) {
     const ResultHandle done(PQexec(admin_.get(), statement.c_str()));
   }
@@ -100,7 +100,7 @@ void PostgresTestDatabase::meddle_with_updates(conformance::Meddling meddling,
 PostgresOptions PostgresTestDatabase::options(std::string_view settings) const {
   PostgresOptions options;
   options.connection_string = connection_string(settings, host(), port());
-  options.lock_timeout = std::chrono::minutes(1);  // a test that holds a lock lets it go in time
+  options.lock_timeout = std::chrono::minutes(1);  // enough for a test to release its lock
   return options;
 }
 
@@ -124,7 +124,7 @@ std::string PostgresTestDatabase::sql(const std::string& statements) const {
              : PQgetvalue(result.get(), 0, 0);
 }
 
-// Within a transaction pg_stat_activity keeps showing what it showed first.
+// Within a transaction, pg_stat_activity does not change after it was first read.
 int PostgresTestDatabase::count_connections(std::string_view condition) const {
   sql("SELECT pg_stat_clear_snapshot()");
   return std::stoi(

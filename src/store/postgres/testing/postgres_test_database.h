@@ -1,7 +1,7 @@
 #pragma once
 
-// A schema of its own in the PostgreSQL that INVENTORY_TEST_POSTGRES_URL names, for one test; gone
-// with the object. It is looked into through a connection of its own, which blocks.
+// A schema for one test, in the PostgreSQL that INVENTORY_TEST_POSTGRES_URL names; dropped with the
+// object. Tests look into it through a separate, blocking connection.
 
 #include <memory>
 #include <string>
@@ -35,28 +35,28 @@ class PostgresTestDatabase : public conformance::TestDatabase {
   void swallow_updates_of_the_ledger() override;
   void meddle_with_updates(conformance::Meddling meddling, domain::ProductId product) override;
 
-  // The schema, and the application_name of the connections that options() leads to.
+  // The schema; also the application_name of connections made with options().
   const std::string& name() const { return name_; }
 
-  // For a store whose tables lie in this schema, and which waits long for locks. `settings` are
-  // more of the session's: "-c role=x".
+  // For a store whose tables are in this schema, and which waits long for locks. `settings`:
+  // additional session settings, such as "-c role=x".
   PostgresOptions options(std::string_view settings = "") const;
 
-  // The same, with other hosts and ports than the server's.
+  // The same, with hosts and ports other than the server's.
   std::string connection_string(std::string_view settings, std::string_view hosts,
                                 std::string_view ports) const;
   std::string host() const { return PQhost(admin_.get()); }
   std::string port() const { return PQport(admin_.get()); }
 
-  // Runs statements on the connection of the test itself; throws with the server's words.
-  // Returns the first field of the last result, or "" if there is none.
+  // Runs statements on the test's own connection; throws the server's message. Returns the first
+  // field of the last result, or "" if there is none.
   std::string sql(const std::string& statements) const;
 
-  // How many of the stores' connections wait for a lock; how many there are.
+  // The number of the stores' connections that wait for a lock; the number of all.
   int waiting() const;
   int connections() const;
 
-  // Ends the stores' connections, and returns once they are gone.
+  // Terminates the stores' connections, and returns once they are gone.
   void terminate_connections() const;
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the tests of the PostgreSQL adapter share: a schema, an event loop, and short names.
+// Shared by the tests of the PostgreSQL adapter: a schema, an event loop, and short names.
 
 #include <chrono>
 #include <future>
@@ -46,7 +46,7 @@ class StoreTest : public testing::Test {
     return make_postgres_store(loop.get_executor(), std::move(options));
   }
 
-  // A store over a schema that is up to date.
+  // A store with an up-to-date schema.
   std::unique_ptr<Store> migrated_store() {
     auto made = store(schema->options());
     EXPECT_TRUE(run(made->migrate()));
@@ -70,7 +70,7 @@ class StoreTest : public testing::Test {
     return finish(start(std::move(task)));
   }
 
-  // Runs the event loop until a condition is met that lies outside it.
+  // Runs the event loop until a condition outside it is met.
   template <class Condition>
   void run_until(Condition met) {
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);

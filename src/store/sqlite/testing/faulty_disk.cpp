@@ -6,11 +6,12 @@
 namespace inventory::store::sqlite {
 namespace {
 
-FaultyDisk* current = nullptr;  // SQLite's callbacks on files know nothing else of their disk
+FaultyDisk* current = nullptr;  // SQLite's file callbacks have no other way to find it
 
 }  // namespace
 
-// The real file's functions, with those in between that may fail. A file points to one of these.
+// The real file's functions, some replaced by ours, which may fail. Each file points to one of
+// these.
 struct FaultyDisk::Methods : sqlite3_io_methods {
   const sqlite3_io_methods* real;
   bool of_database;
@@ -19,7 +20,7 @@ struct FaultyDisk::Methods : sqlite3_io_methods {
     return *static_cast<const Methods*>(file->pMethods);
   }
 
-  // Kept for good: SQLite closes files late.
+  // Never freed: SQLite may close files late.
   static const Methods* around(const sqlite3_io_methods* real, bool of_database,
                                bool shared_memory) {
     static std::mutex mutex;

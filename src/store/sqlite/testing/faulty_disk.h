@@ -1,11 +1,12 @@
 #pragma once
 
-// FaultyDisk: SQLite's way to the disk while it lives, with faults on request. For tests.
+// FaultyDisk: while it exists, all of SQLite's file access goes through it, with faults on request.
+// For tests.
 //
-// Registers itself as SQLite's default VFS. It forwards everything to the real one, and fails the
-// read, write, sync or opening that a test has asked it to fail.
+// Registers itself as SQLite's default VFS. It forwards everything to the real one, but fails the
+// read, write, sync or open that the test chose.
 //
-// Threads: any; one FaultyDisk at a time, and it outlives the connections made meanwhile.
+// Threads: any; one FaultyDisk at a time; it must outlive the connections made meanwhile.
 // Source:  https://www.sqlite.org/vfs.html
 
 #include <chrono>
@@ -20,9 +21,9 @@ namespace inventory::store::sqlite {
 class FaultyDisk {
  public:
   enum class Failure {
-    io_error,    // a read, a write, a sync or an opening fails
-    full,        // a write finds no room
-    checkpoint,  // a write to the database file itself fails: with a log, a checkpoint's
+    io_error,    // a read, a write, a sync or an open fails
+    full,        // a write fails because the disk is full
+    checkpoint,  // a write to the database file itself fails: with a WAL, in a checkpoint
   };
 
   FaultyDisk();
@@ -30,22 +31,22 @@ class FaultyDisk {
   FaultyDisk& operator=(const FaultyDisk&) = delete;
   ~FaultyDisk();
 
-  // Lets this many operations that can fail so pass, then fails one. `on_fault` runs at that
-  // moment, on the thread that met it.
+  // Lets this many operations of the kind pass, then fails one. `on_fault` runs at that moment, on
+  // the thread that met the fault.
   void fail_after(int operations, Failure failure, std::function<void()> on_fault = {});
 
-  // No more faults. Whether one was met.
+  // Stops the faults. Returns whether one was met.
   bool disarm();
 
-  // Files opened from now on have no shared memory, as on a disk that cannot map files.
+  // Files opened from now on have no shared memory, as on a file system that cannot map files.
   void deny_shared_memory() { shared_memory_ = false; }
 
-  // Waits until the database file itself was written since forget_database_writes(): with a
-  // write-ahead log, by a checkpoint. False if that does not happen in time.
+  // Waits for a write to the database file itself since forget_database_writes(): with a
+  // write-ahead log, by a checkpoint. False at the timeout.
   void forget_database_writes();
   bool wait_for_database_write(std::chrono::seconds timeout);
 
-  // Waits until the fault was met. False if that does not happen in time.
+  // Waits until the fault was met. False at the timeout.
   bool wait_for_fault(std::chrono::seconds timeout);
 
  private:

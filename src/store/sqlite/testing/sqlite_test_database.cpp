@@ -22,7 +22,7 @@ TestFolder::TestFolder() {
 }
 
 TestFolder::~TestFolder() {
-  std::error_code ignored;  // what a test left is no reason to end the program
+  std::error_code ignored;  // leftover files are no reason to end the program
   std::filesystem::remove_all(path_, ignored);
 }
 

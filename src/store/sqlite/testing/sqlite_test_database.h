@@ -1,7 +1,7 @@
 #pragma once
 
-// A SQLite file in a folder of its own, for tests: made empty, and gone with the object. It is
-// looked into through a connection of its own, as another program would.
+// A SQLite file in a folder of its own, for tests: initially empty, removed with the object. Tests
+// look into it through a separate connection, as another program would.
 
 #include <filesystem>
 #include <string>
@@ -44,7 +44,7 @@ class SqliteTestDatabase : public conformance::TestDatabase {
   // its write-ahead log, without what the kernel keeps only while processes run.
   void copy_as_after_a_crash(const SqliteTestDatabase& other);
 
-  // The first column of the first row; nothing where there is no row. Throws where it fails.
+  // The first column of the first row; empty if there is no row. Throws on failure.
   std::optional<std::string> query(const std::string& sql);
 
  private:

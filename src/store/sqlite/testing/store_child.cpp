@@ -1,6 +1,6 @@
-// A process for tests: opens the store on the file that is its argument, and decides one order
-// after the other until it is killed. It prints a line for each that was committed, and before the
-// first the id of the product that they are for.
+// A process for tests: opens the store on the file in its argument, and decides one order after the
+// other until it is killed. It first prints the id of the product, then a line for each committed
+// order.
 
 #include <cstdint>
 #include <cstdio>
