@@ -127,8 +127,8 @@ std::expected<LoadedConfiguration, std::string> load_configuration(
 // names the file, and never contains the token.
 std::expected<std::string, std::string> read_http_token(const std::string& path);
 
-// Checks that the files named by settings can be read, except that of the token, which only one
-// command needs.
+// Checks that the files named by settings can be read, except that of the token, which not all
+// commands need.
 std::expected<void, std::string> check_files(const std::vector<SettingInForce>& in_force);
 
 // The settings in force as a settings file, one a line, with its source as a comment. Passwords are

@@ -10,7 +10,7 @@
 //
 // No handler waits: what comes from the broker or the database is the last value received.
 //
-// Threads: one executor. The arguments of the constructor must outlive it.
+// Threads: one executor. The clock, and what the sources refer to, must outlive it.
 
 #include <chrono>
 #include <functional>
