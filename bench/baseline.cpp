@@ -1,6 +1,6 @@
-// bench-baseline: what the broker allows: takes requests, replies persistent and confirmed,
-// acknowledges. It decides nothing and has no database. Same connections, same calls as the
-// service, so that the difference between both is what deciding costs.
+// bench-baseline: measures what the broker allows: takes requests, publishes persistent replies
+// with confirms, acknowledges. It decides nothing and has no database. It has the same connections
+// and calls as the service, so that the difference between both is the cost of deciding.
 //
 // Batches overlap: while one waits for its confirms, `--lanes` - 1 others are published.
 
@@ -82,7 +82,7 @@ class Baseline {
     bool settled;
   };
   struct Batch {
-    Unsettled* state;  // in the deque, which leaves its elements where they are
+    Unsettled* state;  // in the deque, which does not move its elements
     std::vector<amqp::Delivery> deliveries;
   };
   using Pipe = boost::asio::experimental::channel<void(boost::system::error_code, Batch)>;

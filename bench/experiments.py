@@ -1,4 +1,4 @@
-"""The experiments: what is compared with what. Each returns what goes into the results."""
+"""The experiments: what each one measures and compares. Each returns its part of the results."""
 
 import concurrent.futures
 import contextlib
@@ -23,27 +23,28 @@ import bad_things  # noqa: E402 (what is in bench has precedence)
 PRODUCTS = 1_000
 PGBENCH = "/usr/bin/pgbench"  # Debian's, which runs the newest that is installed
 
-# Orders that wait for their answers where as many are sent as are answered: far more than any
-# prefetch. An order costs the broker less in a shorter queue, and the more the program holds, the
-# shorter it would be.
+# Unanswered orders of a saturated load, which sends an order for each answer: far more than any
+# prefetch. With fewer, a larger prefetch would leave a shorter queue, in which an order costs the
+# broker less.
 WINDOW = 20_000
-# A quick run's: of so few, none is kept from a client whose queue a slow machine makes silent.
+# Of a quick run: few enough that no reply is put into the `.undelivered` queue if a slow machine
+# makes the reply queue silent.
 QUICK_WINDOW = 400
 
-# Prefetch, batch and lanes of the baseline, of which the fastest is taken.
+# Prefetch, batch and lanes of the baseline; the fastest counts.
 BASELINES = (
     (1000, 250, 1), (2000, 250, 1), (2000, 500, 1),
     (4000, 250, 1), (4000, 500, 1), (4000, 1000, 1), (4000, 500, 4),
 )
 
-# How often each experiment's runs take turns, times --repeat.
+# How many rounds of its runs each experiment has, times --repeat.
 ROUNDS = {"baseline": 2, "throughput": 5, "kinds": 3, "events": 5, "batch": 2, "latency": 5, "isolation": 3,
           "ledger": 3, "archive": 3,
           "holds": 5, "partitions": 3}
 
 
 def few(options, things):
-    """A quick run takes the first only."""
+    """Only the first in a quick run."""
     return things[:1] if options.quick else things
 
 
@@ -52,7 +53,7 @@ def say(text):
 
 
 def rounds(options, experiment, runs):
-    """Runs each by turns: a list of results by name."""
+    """Runs each in turn, for several rounds. Returns a list of results by name."""
     results = {name: [] for name in runs}
     count = 1 if options.quick else ROUNDS[experiment] * options.repeat
     for number in range(count):
@@ -119,7 +120,7 @@ def on_sqlite(servers, load, template, **settings):
 
 
 def service(servers, load, database, queue_type="classic", suffix="", **settings):
-    """suffix: of the queue that the load is for, behind the name of that of orders."""
+    """suffix: what the name of the load's queue adds to that of the order queue."""
     queue = servers.fresh_name()
     with servers.service(database, queue, queue_type, **settings) as program:
         return servers.measure(program, queue + suffix, queue_type=queue_type, **load)
@@ -135,7 +136,7 @@ def database(servers, name, *arguments):
 
 
 def find_baseline(servers, options):
-    """The baseline by prefetch, batch and lanes: the fastest is what the service is held against."""
+    """The baseline by prefetch, batch and lanes; the service is compared with the fastest."""
     load = closed(options)
     runs = {}
     for queue_type in ("classic", "quorum"):
@@ -179,7 +180,7 @@ BASKET = 5  # items
 
 
 def kinds(servers, options):
-    """Saturated: requests of each kind, orders of several items among them."""
+    """Saturated: requests of each kind, including orders of several items."""
     load, one = closed(options, products=PRODUCTS), closed(options, products=1)
     settings = tuning(options)
     with database(servers, "products", PRODUCTS):
@@ -193,7 +194,7 @@ def kinds(servers, options):
 
 
 def cancellations(servers, load, **settings):
-    """Of orders that were accepted before; of some that were not seen, where it takes them faster."""
+    """Cancels orders that were accepted before; if that is faster than ordering, also unknown ones."""
     queue, url = servers.fresh_name(), servers.copy_database("products")
     load = load | {"seed": servers.next_seed()}
     try:
@@ -204,14 +205,13 @@ def cancellations(servers, load, **settings):
         servers.drop_database(url)
 
 
-HOLD_S = 2_592_000  # longer than all of it takes
+HOLD_S = 2_592_000  # longer than the experiment takes
 LAST_HOLD_S = 600
 
 
 def holds(servers, options):
-    """Orders beside many open holds and beside none, saturated; then queues that were filled
-    before: of orders, of orders that hold, of their confirmations. And a sweep of holds that are
-    due."""
+    """Saturated: orders with many open holds in the database and with none; then full queues of
+    orders, of orders that hold, and of their confirmations. Finally a sweep of holds that are due."""
     count, due = (2_000, 200) if options.quick else (1_000_000, 100_000)
     load, settings = closed(options, products=PRODUCTS), tuning(options)
     with (
@@ -240,8 +240,8 @@ def holds(servers, options):
 
 
 def drained(servers, fill, then=(), **settings):
-    """The speed at which a queue is worked off that was full when the service started; of the
-    last, where the same messages go to others then."""
+    """The rate at which the service drains a queue that was full when it started; if the same
+    messages go to further queues, the rate of the last."""
     queue, url = servers.fresh_name(), servers.copy_database("products")
     fill = fill | {"seed": servers.next_seed()}
     try:
@@ -263,7 +263,7 @@ SWEEP_RATE = 100  # orders a second beside it
 
 
 def sweep(servers, options, due, **settings):
-    """Holds that are due when the service starts: the time until the last is given back."""
+    """The time until the last hold is given back, of holds that are due when the service starts."""
     queue, url = servers.fresh_name(), servers.database_url("dueholds")
     load = paced(options, SWEEP_RATE, products=PRODUCTS) | {"warmup": 0}
     started = time.monotonic()
@@ -284,11 +284,11 @@ def sweep(servers, options, due, **settings):
             "orders": orders[0]}
 
 
-PARTITIONS = (4, 1, 8)  # of more, connections exceed what a PostgreSQL takes by default
+PARTITIONS = (4, 1, 8)  # more need more connections than PostgreSQL's default maximum
 
 
 def partitions(servers, options):
-    """Saturated: as many products and orders, in so many partitions of one database, each with a
+    """Saturated: the same products and orders, divided into partitions of one database, each with a
     queue and a service of its own."""
     return rounds(options, "partitions", {
         f"{count} partitions": lambda count=count: divided(servers, options, count)
@@ -333,7 +333,7 @@ def divided(servers, options, count):
 
 
 def batch(servers, options):
-    """Saturated, by the size of batches; prefetch is four times that."""
+    """Saturated, by batch size; the prefetch is four times that."""
     load, runs = closed(options, products=PRODUCTS), {}
     with database(servers, "products", PRODUCTS):
         for size in few(options, (10, 1, 50, 100, 500, 1000)):
@@ -368,7 +368,7 @@ BARE_COMMIT = f"""\\set id random(1, {PRODUCTS})
 UPDATE inventory SET quantity = quantity - 1 WHERE id = :id;
 """
 
-# What the service does for one order: lock and read, and write only then.
+# What the service does for one order: lock and read, then write.
 BARE_TRANSACTION = f"""\\set id random(1, {PRODUCTS})
 \\set order random(1, 9000000000000000000)
 \\startpipeline
@@ -386,7 +386,7 @@ COMMIT;
 
 
 def bare_client(servers, options, rate, text):
-    """pgbench runs a script, its statements prepared, over one connection."""
+    """pgbench runs a script with prepared statements over one connection."""
     name = servers.copy_database("products").rsplit("/", 1)[1]
     script = servers.folder / "script.sql"
     script.write_text(text)
@@ -415,14 +415,14 @@ def bare_client(servers, options, rate, text):
     }
 
 
-# Bad things of a kind that there are at once, and how many orders a second meet one of them.
+# How many bad things of a kind there are at a time, and how many orders a second meet one.
 BAD_THINGS, BAD_RATE = 100, 10
 OTHERS_RATE = 500
 
 
 def isolation(servers, options):
-    """At a fixed rate: the others' latency without bad things, and beside a hundred of each kind,
-    and some of all; also of all but slow rows, which are found by waiting for each."""
+    """At a fixed rate: the latency of other orders without bad things, beside a hundred of each kind,
+    beside some of all kinds, and beside all kinds but slow rows, each of which is waited for."""
     quick = [kind for kind in bad_things.KINDS.values() if kind is not bad_things.Slow]
     kinds = {
         "all kinds": bad_things.All,
@@ -452,7 +452,7 @@ def beside(servers, load, kind, **settings):
 
 
 class Place:
-    """Where bad things are made."""
+    """The servers and products for which bad_things makes its bad things."""
 
     def __init__(self, servers, url):
         self.amqp_url, self.postgres_url, self.product = servers.rabbitmq.url, url, 1
@@ -470,7 +470,7 @@ class Place:
 
 
 class BadOrders:
-    """Sends orders that meet the bad things by turns, beside the load."""
+    """Sends orders that meet the bad things in turn, beside the load."""
 
     def __init__(self, place, queue, meetings):
         self.place, self.queue, self.meetings = place, queue, meetings
@@ -520,8 +520,8 @@ def ledger(servers, options):
                     servers, closed(options, products=products), servers.database_url(name),
                     **tuning(options))
         # The same database for all rounds: a copy of gigabytes would take longer than the load.
-        # After a checkpoint PostgreSQL writes each page as a whole when it is changed first. Here
-        # a checkpoint has just been made, in production it is minutes ago: most pages were changed.
+        # After a checkpoint PostgreSQL writes a full image of each page at its first change. Here a
+        # checkpoint was just made; in production it was minutes ago, and most pages were changed since.
         warm = closed(options) | {"seconds": 6 * options.seconds, "products": products}
         for rows in sorted(took)[1:] if not options.quick else []:
             result = service(
@@ -534,7 +534,7 @@ def ledger(servers, options):
 
 
 def backlog(servers, options):
-    """A queue full of orders, then the service: how fast it drains, and its memory meanwhile."""
+    """The service starts with a full queue: how fast it drains it, and how much memory it uses."""
     count = options.backlog
     with database(servers, "products", PRODUCTS):
         saturated = on_postgres(servers, closed(options), **tuning(options))
@@ -560,7 +560,7 @@ def backlog(servers, options):
 
 
 def start(servers, options):
-    """From the start of the process to its being ready, with the schema in place."""
+    """The time from the start of the process until it is ready, with the schema in place."""
     times = []
     with database(servers, "products", PRODUCTS):
         queue = servers.fresh_name()
@@ -574,7 +574,7 @@ def start(servers, options):
 
 
 def memory(servers, options):
-    """Saturated, for long: memory."""
+    """Memory during a long saturated load."""
     load = closed(options, products=PRODUCTS) | {"seconds": options.memory_minutes * 60}
     queue = servers.fresh_name()
     with database(servers, "products", PRODUCTS):
@@ -614,8 +614,8 @@ class Memory:
 
 
 def archive(servers, options):
-    """A ledger of old entries is taken out, by itself; and beside orders, which are held against
-    orders without it."""
+    """Old entries are archived: without orders, and beside orders, whose rate is compared with that
+    of orders without archiving."""
     rows = options.ledger_rows // 3
     load = closed(options, products=PRODUCTS)
     with database(servers, "old", PRODUCTS, rows, "1 year"):

@@ -1,13 +1,13 @@
 // bench-load: sends orders to a service and measures its answers; prints one JSON object.
 //
-//   bench-load closed --window 4000 --seconds 10    as many as are answered, 4000 at a time
-//   bench-load paced --rate 200 --seconds 10        200 a second, whatever the answers do
+//   bench-load closed --window 4000 --seconds 10    an order for each answer, 4000 unanswered
+//   bench-load paced --rate 200 --seconds 10        200 a second, independent of the answers
 //   bench-load fill --count 1000000                 only sends
 //   bench-load drain --count 1000000                only takes the answers to what `fill` sent
 //
 // A paced load counts each latency from the time at which the order should have been sent, and
-// every order that was due in the measured time, so that a stall of anybody's, its own included, is
-// not hidden. Ends with 1 if nothing moves for a minute.
+// every order that was due in the measured time, so that no stall is hidden, not even its own.
+// Exits with 1 if nothing moves for a minute.
 
 #include <algorithm>
 #include <charconv>
@@ -66,7 +66,8 @@ struct Options {
   StreamOptions stream;
 };
 
-// Sender: a channel that publishes without confirms: an order that gets lost is never answered.
+// Sender: a channel that publishes without confirms, because a lost order shows by its missing
+// answer.
 class Sender : public amqp::Channel {
  public:
   explicit Sender(const amqp::Connection& connection) : Channel(connection.impl(), "sender") {}
@@ -171,7 +172,7 @@ class Load {
     co_await connection_->close();
   }
 
-  // Throws once nothing has moved for too long.
+  // Throws if nothing has moved for kStalled.
   Task<void> watch() {
     boost::asio::steady_timer timer(context_);
     for (;;) {
@@ -321,7 +322,7 @@ class Load {
     }
     next_progress_ = now + std::chrono::milliseconds(200);
     const double elapsed = duration<double>(now - began_).count();
-    // `fill` waits for no answers.
+    // `fill` does not wait for answers.
     const auto count = static_cast<double>(report_.answered > 0 ? report_.answered : report_.sent);
     fmt::print(stderr, "\r{}\033[K",
                progress_line(done, total, options_.count > 0 ? "orders" : "s", count / elapsed));
@@ -338,7 +339,7 @@ class Load {
   Clock::time_point measured_from_;
   Clock::time_point end_;
   Clock::time_point next_progress_;
-  bool counts_when_due_ = false;  // in the measured time; otherwise when answered
+  bool counts_when_due_ = false;  // counts orders due in the measured time, else those answered
   Report report_;
 };
 

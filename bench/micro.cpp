@@ -1,4 +1,4 @@
-// bench-micro: the workloads by batch size, as Google Benchmark measures them.
+// bench-micro: measures the workloads by batch size, with Google Benchmark.
 //
 //   bench-micro --benchmark_filter=sqlite
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// The programs here give up at the first error, with its text.
+// The benchmarks exit at the first error, with its text.
 
 #include <exception>
 #include <expected>

@@ -5,7 +5,7 @@
 namespace inventory::bench {
 namespace {
 
-// The k-th product is asked for in proportion to 1/k.
+// The k-th product is ordered in proportion to 1/k.
 std::discrete_distribution<std::int64_t> zipf(std::int64_t products) {
   std::vector<double> weights;
   for (std::int64_t rank = 1; rank <= products; ++rank) {

@@ -1,8 +1,8 @@
 #pragma once
 
-// OrderStream: the orders that a load consists of: fresh ids, products as the skew has it, and a
-// share of repetitions of recent ones; or adjustments. A seed makes the same stream again: sent to
-// order_cancel, it cancels its orders; sent to order_confirm, it confirms its holds.
+// OrderStream: generates the orders of a load, with new ids, products chosen by the skew, and a
+// share of repetitions of recent orders; or adjustments. The same seed gives the same stream: sent
+// to order_cancel, it cancels its orders; sent to order_confirm, it confirms its holds.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,9 +19,9 @@ enum class Kind { order, adjustment };
 struct StreamOptions {
   Kind kind = Kind::order;
   int items = 1;                  // of an order
-  std::int64_t hold_seconds = 0;  // of an order; 0: it is none that holds
-  std::int64_t products = 1'000;  // their ids are 1 to this, or as many of a partition
-  std::int64_t partitions = 1;    // of all products; and which is asked for, below that
+  std::int64_t hold_seconds = 0;  // of an order; 0: it does not hold
+  std::int64_t products = 1'000;  // ids 1 to this, or as many ids of the partition
+  std::int64_t partitions = 1;    // how many there are; and which one the load is for
   std::int64_t partition = 0;
   Skew skew = Skew::uniform;
   double duplicates = 0;  // share of orders that repeat one of the last kRecentMax
@@ -32,7 +32,7 @@ class OrderStream {
  public:
   explicit OrderStream(const StreamOptions& options);
 
-  // The body of the next order. Ids are random UUIDs, as existing clients send them.
+  // The body of the next order. Its id is a random UUID, as existing clients send it.
   std::string next();
 
  private:

@@ -1,4 +1,4 @@
-// bench-repeat: one workload, a number of times, for profilers.
+// bench-repeat: repeats one workload, for profilers.
 //
 //   bench-repeat WORKLOAD BATCH TIMES
 //   bench-repeat                        prints the workloads' names

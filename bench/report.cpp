@@ -8,7 +8,7 @@
 namespace inventory::bench {
 namespace {
 
-// Of sorted values: the smallest that at least `share` of them do not exceed.
+// The smallest of the sorted values that at least `share` of them do not exceed.
 std::uint32_t percentile(const std::vector<std::uint32_t>& sorted, double share) {
   if (sorted.empty()) {
     return 0;

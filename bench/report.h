@@ -1,6 +1,6 @@
 #pragma once
 
-// Report: what a load has measured, and how it is printed.
+// Report: the measurements of a load, and how they are printed.
 
 #include <chrono>
 #include <cstdint>

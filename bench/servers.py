@@ -1,4 +1,4 @@
-"""The private servers, the programs that are measured, and what the system says they used."""
+"""The private servers, the programs that are measured, and the processor time and memory they use."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "scripts"
 TICKS = os.sysconf("SC_CLK_TCK")
 STOCK = 1_000_000_000_000
 DEADLINE_S = 60
-LAST_ANSWERS_S = 300  # more than bench-load waits for what does not come
+LAST_ANSWERS_S = 300  # longer than bench-load waits for missing answers
 
 
 class Failed(Exception):
@@ -45,7 +45,7 @@ def resident_mib(pid, what="VmRSS"):
 
 
 def busy_s():
-    """Processor time that all processes of the machine have used, ours or not."""
+    """Processor time of all processes of the machine."""
     fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     user, nice, system, _, _, irq, softirq, steal = (int(field) for field in fields[:8])
     return (user + nice + system + irq + softirq + steal) / TICKS
@@ -58,7 +58,7 @@ class Server:
         self.kind, self.folder = kind, folder
         try:
             self.url = self._run("start", "0", str(os.getpid())).strip()
-        except BaseException:  # interrupted, it may run all the same
+        except BaseException:  # after an interrupt it may be running
             self.stop()
             raise
         self.pid = int((folder / f"{kind}.pid").read_text().split()[0])
@@ -67,7 +67,7 @@ class Server:
         self._run("stop")
 
     def evaluate(self, expression):
-        """Erlang, in the broker."""
+        """Evaluates Erlang in the broker."""
         return self._run("eval", expression)
 
     def _run(self, action, *arguments):
@@ -106,7 +106,7 @@ class Servers:
         self.postgres.stop()
 
     def next_seed(self):
-        """Of a load: the next one's order ids are fresh ones."""
+        """The seed of a load; each has new order ids."""
         self.seed += 1
         return self.seed
 
@@ -127,7 +127,7 @@ class Servers:
         return self.postgres.url.rsplit("/", 1)[0] + "/" + name
 
     def make_database(self, name, products, ledger_rows=0, age="0"):
-        """A migrated database with that many products, and orders of so long ago."""
+        """Creates a migrated database with that many products, and orders of that age."""
         with self.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
         self.migrate(self.database_url(name))
@@ -139,7 +139,7 @@ class Servers:
                 f" SELECT id, 'opening', 'opening', quantity, quantity FROM inventory"
             )
             if ledger_rows > 0:
-                # The key at the end, in one go: several times faster than row by row.
+                # Creates the key at the end, several times faster than row by row.
                 cursor.execute(
                     f"SET maintenance_work_mem = '1GB';"
                     f"ALTER TABLE inventory_ledger DROP CONSTRAINT inventory_ledger_pkey;"
@@ -155,7 +155,7 @@ class Servers:
         return self.database_url(name)
 
     def make_partitions(self, name, products, count):
-        """A database with a schema for each partition, and as many products in all."""
+        """Creates a database with a schema for each partition, and that many products in all."""
         with self.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
         self.migrate(self.database_url(name), f"--partition=all/{count}")
@@ -174,7 +174,7 @@ class Servers:
         return self.database_url(name)
 
     def add_held(self, name, count, products, is_open, is_due=False):
-        """Orders of earlier times that held; their holds are open, or have no row any more."""
+        """Adds older orders with holds, which are open or have no row any more."""
         expires_at = "now() - interval '1 hour'" if is_due else "now() + interval '20 days'"
         with self.cursor(name) as cursor:
             cursor.execute(
@@ -196,7 +196,7 @@ class Servers:
             return cursor.fetchone()[0]
 
     def copy_database(self, template):
-        """A fresh copy, so that every run begins with the same."""
+        """Creates a copy, so that every run begins with the same data."""
         name = self.fresh_name()
         with self.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -245,7 +245,7 @@ class Servers:
 
     def service(self, database_url, queue, queue_type="classic", prefetch=None, batch_max=None,
                 events=None, partition=None):
-        """events: "levels" or "all", to an exchange of its own. partition: such as "3/16"."""
+        """events: "levels" or "all", sent to an exchange of its own. partition: such as "3/16"."""
         arguments = [
             self.programs / "inventory-service", "serve", f"--order-queue={queue}",
             f"--item-queue={queue}.items", f"--order-response-queue={queue}.responses",
@@ -267,7 +267,7 @@ class Servers:
         )
 
     def archive(self, database_url):
-        """The command, which has begun."""
+        """Starts the command `archive`."""
         return subprocess.Popen(
             [self.programs / "inventory-service", "archive", "--older-than=90d"],
             env={"PATH": os.environ["PATH"], "DATABASE_URL": database_url},
@@ -285,7 +285,7 @@ class Servers:
         )
 
     def load(self, queue, mode, queue_type="classic", **options):
-        """Runs bench-load to its end; with what the processes that take part have used."""
+        """Runs bench-load to its end. Returns its report."""
         arguments = [
             self.programs / "bench-load", mode, f"--url={self.rabbitmq.url}", f"--queue={queue}",
             f"--reply-queue={queue}.replies", f"--queue-type={queue_type}",
@@ -303,7 +303,7 @@ class Servers:
         return json.loads(done.stdout)
 
     def used(self, *programs):
-        """Processor seconds so far by part."""
+        """Processor seconds used so far, by part."""
         used = {
             "broker": processor_s(self.rabbitmq.pid),
             "database": sum(map(processor_s, [self.postgres.pid, *children(self.postgres.pid)])),
@@ -315,9 +315,9 @@ class Servers:
         return used
 
     def measure(self, program, queue, mode, may_repeat=False, **options):
-        """A load, with processor time per order in microseconds, by part, and memory. may_repeat:
-        whether an answer may come twice, as beside a bad address."""
-        os.sync()  # what was copied before must not be written to disk while this is measured
+        """Runs a load, and adds processor time per order in microseconds, by part, and memory.
+        may_repeat: whether an answer may come twice, as beside a bad address."""
+        os.sync()  # so that earlier copies are not written to disk during the measurement
         before, wal = self.used(program), self.wal()
         result = self.load(queue, mode, **options)
         after, wal_after = self.used(program), self.wal()
@@ -332,14 +332,14 @@ class Servers:
         result["resident_max_mib"] = resident_mib(program.pid, "VmHWM")
         if not result["answered"] == result["accepted"] == result["sent"] > 0:
             raise Failed(f"{queue}: not every order was accepted: {result}")
-        # Where a queue has been silent for long, an answer may come twice: nothing to measure by.
+        # If a queue was silent for long, an answer may come twice, which spoils the measurement.
         if result["repeated"] and not (may_repeat or self.is_quick):
             raise Failed(f"{queue}: not every order has one answer: {result}")
         return result
 
 
 class Program:
-    """A program that answers requests, from ready to stopped."""
+    """Runs a program that answers requests: starts it and waits until it is ready; stops it at the end."""
 
     def __init__(self, arguments, variables, ready, log):
         self.arguments, self.variables, self.ready, self.log = arguments, variables, ready, log

@@ -35,7 +35,7 @@ constexpr std::size_t kBytesMax = 65'536;
 constexpr std::int64_t kProducts = 1'000;
 constexpr std::int64_t kStock = 1'000'000'000'000;
 
-// Keeps the compiler from leaving out what nobody reads.
+// Keeps the compiler from removing results that are not used.
 std::size_t sink = 0;
 void consume(std::size_t value) { *const_cast<volatile std::size_t*>(&sink) = sink + value; }
 
@@ -174,7 +174,7 @@ void append_deliver(std::string& out, std::uint64_t tag) {
   out.append(header.data(), header.size()).append(method).append(1, amqp::kFrameEnd);
 }
 
-// What a broker sends for a request: method, header, body.
+// Decodes what a broker sends for a request: method, header, body.
 std::function<void()> decode_deliveries(std::size_t batch) {
   std::string bytes;
   for (auto& request : deliveries(batch)) {
@@ -228,7 +228,7 @@ std::function<void()> answer(std::size_t batch) {
 
 struct OpenStore {
   boost::asio::io_context context{1};
-  std::filesystem::path folder;  // to be removed with it
+  std::filesystem::path folder;  // to be removed with the store
   std::unique_ptr<store::Store> store;
   OrderStream stream{{.products = kProducts, .seed = std::random_device()()}};
 

@@ -1,7 +1,8 @@
 #pragma once
 
-// Workloads: the parts of the service, each as a piece of work on one batch of orders that can be
-// repeated without end. micro.cpp measures their time, bench/instructions their instructions.
+// Workloads: parts of the service, each as a function that processes one batch of orders and can be
+// repeated any number of times. micro.cpp measures their time, bench/instructions counts their
+// instructions.
 
 #include <cstddef>
 #include <functional>
@@ -13,13 +14,13 @@ namespace inventory::bench {
 
 struct Workload {
   std::string name;
-  // Prepares batches of that many orders; calling the result works one of them off. Orders have
-  // fresh ids each time where a store keeps them.
+  // Prepares batches of that many orders. Each call of the result processes one batch; if a store
+  // keeps the orders, they have new ids each time.
   std::function<std::function<void()>(std::size_t batch)> prepare;
 };
 
-// Where BENCH_POSTGRES_URL names a database, a PostgreSQL store is among them: it is migrated, and
-// items 1 to 1000 are added.
+// If BENCH_POSTGRES_URL names a database, includes workloads on a PostgreSQL store: migrates it,
+// and adds items 1 to 1000.
 std::vector<Workload> workloads();
 
 }  // namespace inventory::bench

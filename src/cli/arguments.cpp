@@ -97,7 +97,7 @@ Arguments::Arguments(std::vector<Command> commands)
                         "print the version");
   app_.set_help_flag("-h,--help", "print this help");
   app_.get_formatter()->column_width(34);
-  app_.allow_extras();  // unexpected arguments are ours to report: they may hold credentials
+  app_.allow_extras();  // CLI11 must not report unexpected arguments: they may be credentials
   app_.fallthrough();   // settings may follow a command
   app_.require_subcommand(0, 1);
   app_.footer(kFooter);
@@ -127,7 +127,7 @@ std::optional<Exit> Arguments::parse(const std::vector<std::string>& arguments) 
     }
   }
   std::vector<std::string> reversed = split_empty_values(arguments);
-  std::ranges::reverse(reversed);  // CLI11 takes a vector from its end
+  std::ranges::reverse(reversed);  // CLI11 reads a vector from its end
   try {
     app_.parse(std::move(reversed));
   } catch (const CLI::CallForVersion& version) {
@@ -199,7 +199,7 @@ std::vector<std::string> Arguments::repeated(const std::string& name) const {
 
 bool Arguments::flag(const std::string& name) const { return chosen().back()->count(name) > 0; }
 
-// What CLI11 let pass: arguments that nothing takes, and options given twice.
+// Checks what CLI11 accepts: arguments that nothing takes, and options given twice.
 std::optional<std::string> Arguments::check_arguments() const {
   if (const auto extras = app_.remaining(true); !extras.empty()) return describe_extra(extras[0]);
   for (const CLI::App* app : chosen()) {
@@ -220,7 +220,7 @@ bool Arguments::may_repeat(const std::string& name) const {
   return option != command->options.end() && option->repeats;
 }
 
-// Repeats no more of the argument than a name: the rest may be a URL with a password.
+// Repeats only a name from the argument: the rest may be a URL with a password.
 std::string Arguments::describe_extra(std::string_view argument) const {
   static constexpr std::string_view kNameCharacters =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";

@@ -1,6 +1,6 @@
 #pragma once
 
-// broker_client: what commands that talk to the broker begin and end with.
+// broker_client: how commands connect to the broker and run their coroutine.
 
 #include <memory>
 #include <string>
@@ -10,11 +10,11 @@
 
 namespace inventory::cli {
 
-// Connects to the first of the configured hosts that answers. The error names what each one said.
+// Connects to the first configured host that answers. The error contains that of each host.
 amqp::Task<amqp::Result<std::shared_ptr<amqp::Connection>>> connect(
     const config::Configuration& configuration, std::string name);
 
-// Runs a command's coroutine to its end, on an event loop of its own. Returns its exit status.
+// Runs a command's coroutine to its end on a new event loop. Returns its exit status.
 int run_to_end(amqp::Task<int> command);
 
 }  // namespace inventory::cli

@@ -1,6 +1,6 @@
 #pragma once
 
-// Command line: what the program was asked to do, with the configuration that is in force.
+// Command line: the command to run, with the configuration in force.
 //
 //   inventory-service [settings] COMMAND [options]
 // Settings may stand before or after the command.
@@ -22,7 +22,7 @@ struct Invocation {
 };
 
 // Reads the settings file if one is named, and checks that files named by settings can be read.
-// Never throws; a wrong command line or setting is one line.
+// Never throws; the error for a wrong command line or setting is one line.
 std::expected<Invocation, Exit> parse_command_line(int argc, const char* const* argv,
                                                    std::vector<Command> commands,
                                                    const config::EnvironmentLookup& environment);

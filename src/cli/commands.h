@@ -1,6 +1,6 @@
 #pragma once
 
-// The commands of the program, in the order in which help and manual show them.
+// The commands of the program, in the order of the help and the manual.
 
 #include <vector>
 

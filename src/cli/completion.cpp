@@ -1,4 +1,4 @@
-// Writes what bash completes: names of commands, their actions and options, and of settings.
+// Writes bash's completion: the names of commands, their actions and options, and of settings.
 //
 //   completion >inventory-service.bash
 
@@ -14,7 +14,7 @@
 
 namespace {
 
-using namespace inventory;  // as main.cpp
+using namespace inventory;  // as in main.cpp
 
 constexpr const char* kScript = R"(# Made of the program's own table of commands.
 _inventory_service() {{
@@ -30,7 +30,8 @@ _inventory_service() {{
 complete -o default -F _inventory_service inventory-service
 )";
 
-// How commands are recognised, "/dead-letters/list", and what may follow each.
+// The shell's cases: the paths of commands, "/dead-letters/list", and the words that may follow
+// each.
 struct Cases {
   std::string commands;
   std::string words;

@@ -7,7 +7,7 @@
 namespace inventory::cli {
 
 inline constexpr int kExitDone = 0;
-inline constexpr int kExitNo = 1;      // done, and the answer is no: rejected, or something is left
+inline constexpr int kExitNo = 1;      // done, but the answer is no: rejected, or some are left
 inline constexpr int kExitUsage = 2;   // a wrong command line or setting
 inline constexpr int kExitFailed = 3;  // could not be done: no broker, no database, no answer
 

@@ -30,7 +30,7 @@ int run(int argc, const char* const* argv) {
 
 bool is_output_written() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
 
-// Whoever has read enough (`| head`) is not told of it.
+// A reader that has read enough (`| head`) is no error to report.
 bool has_reader_gone() {
   pollfd output{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
   return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
@@ -39,7 +39,7 @@ bool has_reader_gone() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // A peer that has gone is an error of the write, not the end of the process.
+  // Writing to a closed connection must return an error, not end the process.
   std::signal(SIGPIPE, SIG_IGN);
   int status = cli::kExitFailed;
   try {

@@ -1,5 +1,5 @@
-// Writes the manual page: a template in mdoc(7), in which the lines @COMMANDS@ and @SETTINGS@ are
-// replaced by what the program itself knows of them.
+// Writes the manual page from a template in mdoc(7): replaces the lines @COMMANDS@ and @SETTINGS@
+// by the program's own descriptions.
 //
 //   manual docs/inventory-service.1.in >inventory-service.1
 
@@ -19,9 +19,9 @@
 
 namespace {
 
-using namespace inventory;  // as main.cpp
+using namespace inventory;  // as in main.cpp
 
-// So that roff shows it as it is, at the start of a line and as a macro's argument too.
+// Escapes a text so that roff shows it literally, also at the start of a line and as an argument.
 std::string literal(std::string_view text) {
   std::string written;
   for (const char c : text) {
@@ -39,7 +39,7 @@ std::string literal(std::string_view text) {
   return written;
 }
 
-// A new sentence begins on a line of its own, for the formatter to space: mdoc(7).
+// Starts each sentence on a new line, as mdoc(7) wants it.
 std::string sentences(std::string text) {
   for (std::size_t at = 0; (at = text.find(". ", at)) != std::string::npos; ++at) {
     if (at + 2 < text.size() && std::isupper(static_cast<unsigned char>(text[at + 2])) != 0) {
@@ -49,7 +49,7 @@ std::string sentences(std::string text) {
   return text;
 }
 
-// Empty lines part paragraphs; indented lines are examples.
+// Empty lines separate paragraphs; indented lines are examples.
 std::string paragraphs(const std::string& text) {
   std::string written;
   std::string before = "Pp";

@@ -1,7 +1,7 @@
 #pragma once
 
-// Options: the texts of a command's options as values. Errors are a line for the person at the
-// command line, without the program's name.
+// Options: reads the texts of a command's options as values. Errors are a line for the user,
+// without the program's name.
 
 #include <chrono>
 #include <cstdint>
@@ -17,12 +17,12 @@ namespace inventory::cli {
 
 using Wrong = std::unexpected<std::string>;
 
-// An option that must be given; flag is its name in the error.
+// An option that must be given; `flag` is its name in the error.
 std::expected<std::int64_t, std::string> read_integer(const std::string& flag,
                                                       const std::optional<std::string>& text,
                                                       std::int64_t min, std::int64_t max);
 
-// One that may be left out.
+// An option that may be left out.
 std::expected<std::optional<std::int64_t>, std::string> read_optional_integer(
     const Arguments& given, const std::string& flag, std::int64_t min, std::int64_t max);
 
@@ -30,11 +30,11 @@ std::expected<std::optional<std::int64_t>, std::string> read_optional_integer(
 std::expected<std::chrono::seconds, std::string> read_duration(const std::string& flag,
                                                                std::string_view text);
 
-// An order id as a person writes it: an integer within +-(2^53 - 1), if it is spelled as one (42,
-// -7; not 007), or else the string. Nothing if it is neither: empty, over 128 bytes, not UTF-8.
+// An order id as a user types it: an integer within +-(2^53 - 1), if it is written as one (42, -7;
+// not 007), or else a string. Empty if it can be neither: empty, over 128 bytes, not UTF-8.
 std::optional<domain::OrderId> parse_order_id(std::string_view text);
 
-// The id that an option gives; where it is not given, a new UUID.
+// The id that an option gives; read_id_or_new(): a new UUID if it is not given.
 std::expected<domain::OrderId, std::string> read_id(const std::string& flag,
                                                     const std::string& text);
 std::expected<domain::OrderId, std::string> read_id_or_new(const Arguments& given,

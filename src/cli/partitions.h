@@ -1,6 +1,6 @@
 #pragma once
 
-// partitions: how commands find the partition that is meant, or do each of them.
+// partitions: runs commands for one partition, or for each of them.
 
 #include <expected>
 #include <functional>
@@ -14,8 +14,9 @@
 
 namespace inventory::cli {
 
-// `run` with what was read for it, for the partition of these products; of an undivided stock, for
-// that. Without a product: for the partition that is meant, or else the first.
+// Binds `run` to the options that were read for it and to the configuration of the partition of
+// these products; without products, to that of the configured partition, or else the first. An
+// undivided stock has one configuration.
 template <class Read>
 Prepared prepared_for(std::expected<Read, std::string> read,
                       const config::Configuration& configuration,
@@ -29,12 +30,12 @@ Prepared prepared_for(std::expected<Read, std::string> read,
   };
 }
 
-// For each partition that is meant, one after the other, with a line on standard error that names
-// it where there are several. Returns the worst exit status.
+// Calls `run` for each configured partition, one after the other; if there are several, prints a
+// line to standard error that names it. Returns the worst exit status.
 int for_each_partition(const config::Configuration& configuration,
                        const std::function<int(const config::Configuration&)>& run);
 
-// Whose tables the database of a partition, or of an undivided stock, should have.
+// The expected owner of the tables: a partition, or an undivided stock.
 inline store::TablesOwner owner_of(const config::Configuration& configuration) {
   return {.partition = config::partition_of(configuration)};
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// publishing: messages that a command publishes, and what became of them.
+// publishing: publishes a command's messages, and says what became of them.
 
 #include <chrono>
 #include <span>
@@ -13,13 +13,13 @@
 
 namespace inventory::cli {
 
-// Publishes and waits until the broker has answered for each message, blocked or not. The error of
-// one that has not within `timeout` says so; the publisher is of no use then.
+// Publishes and waits until the broker has answered for each message, even while it blocks the
+// connection. It is an error if that takes longer than `timeout`; the publisher is of no use then.
 amqp::Task<amqp::Result<std::vector<amqp::Settlement>>> publish_within(
     amqp::Publisher& publisher, std::span<const amqp::Message> messages,
     std::chrono::seconds timeout);
 
-// Why a queue has not taken a message: "there is no queue orders"; empty: it has.
+// Why a queue has not taken a message: "there is no queue orders"; empty if it has.
 std::string why_not_taken(amqp::Settlement settlement, std::string_view queue);
 
 }  // namespace inventory::cli

@@ -1,11 +1,11 @@
 #pragma once
 
-// RequestClient: requests to the service and their replies, as any client has them.
+// RequestClient: sends requests to the service and receives the replies, as any client does.
 //
-// Owns:     a connection to the first host that answers, a reply queue of its own on it.
-// Threads:  one object on one executor.
-// Suspends: open(), send(), receive(), close(). After an error of one it is of no use.
-// Errors:   a line for the person at the command line.
+// Owns:     a connection to the first host that answers, with a reply queue.
+// Threads:  one executor.
+// Suspends: open(), send(), receive(), close(). After an error the object is of no use.
+// Errors:   a line for the user.
 
 #include <chrono>
 #include <cstdint>
@@ -33,15 +33,14 @@ class RequestClient {
   template <class T>
   using Task = amqp::Task<std::expected<T, std::string>>;
 
-  // name: of the connection, for the broker's management. window: replies that it hands out before
-  // they were received.
+  // name: of the connection, for the broker's management. window: the prefetch of the reply queue.
   static Task<std::unique_ptr<RequestClient>> open(const config::Configuration& configuration,
                                                    std::string name, std::uint16_t window);
 
-  // Publishes them and waits until their queues have taken all of them, at most so long.
+  // Publishes the requests and waits until their queues have taken all, at most `timeout`.
   Task<void> send(std::vector<ClientRequest> requests, std::chrono::seconds timeout);
 
-  // What came to the reply queue, at least one message: a reply bears its request's id as its
+  // Waits for at least one message in the reply queue. A reply has its request's id as its
   // correlation_id, and may come twice.
   Task<std::vector<amqp::Delivery>> receive(std::chrono::seconds timeout);
 
@@ -55,21 +54,21 @@ class RequestClient {
   std::uint16_t window_ = 0;
 };
 
-// Sends one request, prints its reply's JSON to standard output, or says on standard error why
-// there is none. Returns the exit status: kExitDone accepted, kExitNo rejected, kExitFailed no
-// reply within `timeout`, connecting included.
+// Sends one request and prints its reply's JSON to standard output, or to standard error why there
+// is none. Returns the exit status: kExitDone if accepted, kExitNo if rejected, kExitFailed if
+// there is no reply within `timeout`, which includes connecting.
 int ask(const config::Configuration& configuration, ClientRequest request,
         std::chrono::seconds timeout);
 
-// A request with a new id, which is another one each time; and one whose id is made of its body:
-// the same command is the same message.
+// new_request() has a new id each time. The id of same_request() is made from the body, so that a
+// repeated command sends the same request.
 ClientRequest new_request(std::string queue, std::string body);
 ClientRequest same_request(std::string queue, std::string body);
 
-// Whether a reply says so.
+// Whether a reply says "success": true.
 bool is_success(std::string_view reply);
 
-// The option --timeout of commands that wait for replies. of_what: what ends it, "the reply".
+// The option --timeout of commands that wait for replies. of_what: what they wait for, "the reply".
 Option timeout_option(std::string_view of_what);
 std::expected<std::chrono::seconds, std::string> read_timeout(const Arguments& given);
 

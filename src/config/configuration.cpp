@@ -37,7 +37,7 @@ std::optional<std::string> look_up(const EnvironmentLookup& environment, std::st
   return value;
 }
 
-// The keys of a file that are settings. Unknown ones are mistakes in spelling: an error.
+// Reads the settings of a file. An unknown key is an error, because it is probably misspelled.
 std::expected<FoundValues, std::string> read_keys(const SettingsFile& file) {
   const auto in_file = [&](std::string_view error) {
     return std::unexpected(fmt::format("file {} {}", quoted_for_message(file.path), error));
@@ -57,12 +57,12 @@ std::expected<FoundValues, std::string> read_keys(const SettingsFile& file) {
   return values;
 }
 
-// A URL for the host that RABBITMQ_HOST names, a name or an address, as the Python service took it;
-// a port may follow.
+// A URL for the host in RABBITMQ_HOST: a name or an address, as for the Python service, and perhaps
+// a port.
 std::expected<std::string, std::string> url_for_host(const std::string& host) {
   static constexpr std::string_view kHostCharacters =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
-  // More than one colon: an address of IPv6, without a port.
+  // More than one colon: an IPv6 address without a port.
   if (host.starts_with('[') || std::ranges::count(host, ':') == 1) {
     if (const auto address = ops::parse_http_address(host); address && address->port != 0) {
       return fmt::format("amqp://guest:guest@{}/", address->display());
@@ -80,7 +80,7 @@ std::expected<std::string, std::string> url_for_host(const std::string& host) {
                      is_ipv6 ? "]" : "");
 }
 
-// At most so many bytes of a file. The error is the operating system's word.
+// Reads at most this many bytes of a file. The error is the operating system's text.
 std::expected<std::string, std::string> read_start_of_file(const std::string& path,
                                                            std::size_t bytes_max) {
   errno = 0;
@@ -100,7 +100,7 @@ std::unexpected<std::string> unreadable(std::string_view name, std::string_view 
                                      quoted_for_message(path), why));
 }
 
-// A URL from a file that NAME_FILE in the environment names: its first line.
+// A URL from the first line of the file that NAME_FILE in the environment names.
 std::expected<std::optional<Found>, std::string> find_in_credential_file(
     const Setting& setting, const EnvironmentLookup& environment) {
   const std::string variable = fmt::format("{}_FILE", setting.environment);
@@ -172,7 +172,7 @@ Applied apply(const Setting& setting, const Found& found, Configuration& configu
   return std::unexpected(std::move(line));
 }
 
-// Where no database was named, each partition has a file of its own.
+// If no database is configured, each partition has a file of its own.
 void use_file_of_partition(LoadedConfiguration& loaded) {
   const auto path = fmt::format("inventory-{}.db", kPartitionPlaceholder);
   const auto database = std::ranges::find(loaded.in_force, "database-url",
@@ -191,8 +191,8 @@ class TogetherCheck {
  public:
   explicit TogetherCheck(const std::vector<SettingInForce>& in_force) : in_force_(in_force) {}
 
-  // A request queue that is also read, answered to or dead-lettered into as another would feed the
-  // service its own messages.
+  // If a request queue were also another request queue, a reply queue or a dead-letter queue, the
+  // service would consume its own messages.
   Applied queues() const {
     std::vector<std::string_view> names;  // of the settings; those of request queues first
     for (const QueueSettings& row : queue_settings()) names.push_back(row.queue_setting);
@@ -205,7 +205,7 @@ class TogetherCheck {
         if (request == other) continue;
         const SettingInForce& one = get(names[request]);
         const SettingInForce& two = get(names[other]);
-        if (one.text == "none") continue;  // what is switched off has no name
+        if (one.text == "none") continue;  // switched off: it has no name
         if (one.text == two.text) {
           return wrong(two,
                        fmt::format("another name than {} ({})", one.setting->name, one.source));
@@ -224,7 +224,7 @@ class TogetherCheck {
     return {};
   }
 
-  // Files are not shared: each partition needs one of its own.
+  // Partitions cannot share an SQLite file: each needs its own.
   Applied partitions(const Configuration& configuration) const {
     const SettingInForce& partition = get("partition");
     for (const auto& [name, database] :
@@ -259,7 +259,7 @@ class TogetherCheck {
     return {};
   }
 
-  // Files that would go unused would let someone believe in a protection that is not there.
+  // Unused certificate files would suggest a protection that does not exist.
   Applied tls(const Configuration& configuration) const {
     const SettingInForce& certificate = get("amqp-certificate-file");
     const SettingInForce& key = get("amqp-key-file");

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kMask = "***";
 
-// A name that cannot be decoded is taken for a secret's.
+// A name that cannot be decoded counts as a secret's.
 bool names_a_secret(std::string_view parameter_name) {
   const auto encoded = boost::urls::make_pct_string_view(parameter_name);
   if (!encoded) return true;
@@ -42,7 +42,7 @@ std::string mask_credentials(std::string_view url) {
   if (url.starts_with("sqlite:") || url.starts_with("sqlite+")) return std::string(url);
   const std::size_t scheme = url.find("://");
   if (scheme == std::string_view::npos) return std::string(kMask);
-  // A password may hold what its writer forgot to encode, an @ too: the last one ends it.
+  // A password may contain unencoded characters, even an @: the last @ ends it.
   const std::size_t colon = url.find(':', scheme + 3);
   const std::size_t at = url.rfind('@');
   std::string masked(url);

@@ -30,7 +30,7 @@ Parsed parse_sqlite(std::string_view rest) {
   return SqlitePath{std::string(path)};
 }
 
-// Where the parameters begin: as in libpq, a ? before the @ of user and password is theirs.
+// Where the parameters begin. As in libpq, a ? before the @ belongs to user or password.
 std::size_t find_query(std::string_view rest) {
   const std::size_t end = rest.find_first_of("@/");
   const bool has_user = end != std::string_view::npos && rest[end] == '@';
@@ -53,7 +53,7 @@ std::string translate_parameters(std::string_view query) {
   return translated;
 }
 
-// libpq looks at ports only when it connects, and then "u:pass/word@h" is a host u.
+// libpq checks ports only when it connects; in "u:pass/word@h" it would take u for the host.
 bool are_ports(std::string_view list) {
   while (!list.empty()) {
     const std::string_view port = list.substr(0, list.find(','));
@@ -66,8 +66,8 @@ bool are_ports(std::string_view list) {
   return true;
 }
 
-// An @ begins an abstract socket's name. Elsewhere, a URL was encoded as a whole, with the
-// password.
+// An @ may begin the name of an abstract socket. Anywhere else it shows that the whole URL was
+// encoded, so the host contains the password.
 bool are_hosts(std::string_view list) {
   for (std::size_t at = list.find('@'); at != std::string_view::npos; at = list.find('@', at + 1)) {
     if (at > 0 && list[at - 1] != ',') return false;
@@ -88,7 +88,7 @@ Parsed parse_postgres(std::string_view rest) {
   std::string url = "postgresql://" + std::string(rest.substr(0, query));
   if (query != std::string_view::npos) url += translate_parameters(rest.substr(query + 1));
 
-  // libpq's own message may repeat a part of the URL, and with it a password.
+  // libpq's message is not used: it may repeat a part of the URL, and so a password.
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
       PQconninfoParse(url.c_str(), nullptr), &PQconninfoFree);
   if (!options) {

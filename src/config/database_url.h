@@ -1,9 +1,9 @@
 #pragma once
 
-// Database URL: which database, read from what deployments hold.
+// Database URL: names the database, in the forms that existing deployments have.
 //
 //   sqlite:PATH                        a file, relative or absolute
-//   sqlite:///PATH, sqlite:////PATH    the same as SQLAlchemy writes them: relative, absolute
+//   sqlite:///PATH, sqlite:////PATH    the same in SQLAlchemy's form: relative, absolute
 //   postgresql://..., postgres://...   libpq's URL (PostgreSQL 15, section 34.1.1.2)
 // SQLAlchemy's driver (postgresql+asyncpg, sqlite+aiosqlite) is dropped.
 
@@ -21,8 +21,8 @@ struct SqlitePath {
 };
 
 struct PostgresUrl {
-  std::string url;          // one that PQconninfoParse takes, beginning with postgresql://
-  std::string schema = {};  // where the tables are; empty: where the URL's search_path leads
+  std::string url;          // accepted by PQconninfoParse, begins with postgresql://
+  std::string schema = {};  // of the tables; empty: the one that search_path gives
 
   friend bool operator==(const PostgresUrl&, const PostgresUrl&) = default;
 };
@@ -30,7 +30,7 @@ struct PostgresUrl {
 using DatabaseUrl = std::variant<SqlitePath, PostgresUrl>;
 
 // asyncpg's parameter `ssl` becomes libpq's `sslmode`. The error is one clause that says what is
-// wrong and repeats nothing of the URL; it is empty for a text that is none of the forms above.
+// wrong and repeats no part of the URL; it is empty if the text has none of the forms above.
 std::expected<DatabaseUrl, std::string> parse_database_url(std::string_view url);
 
 // For logs: without credentials.

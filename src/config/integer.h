@@ -1,6 +1,6 @@
 #pragma once
 
-// integer: a whole number that people write.
+// integer: parses a whole number.
 
 #include <cstdint>
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace inventory::config {
 
-// Digits, perhaps with a minus before them, and nothing else.
+// Digits, perhaps after a minus, and nothing else.
 std::optional<std::int64_t> parse_integer(std::string_view text);
 
 }  // namespace inventory::config

@@ -22,14 +22,14 @@ constexpr std::string_view kTakesExchangeNameOrNone =
     R"(1 to 255 bytes of UTF-8, not beginning with "amq.", or none)";
 constexpr std::string_view kTakesDatabaseUrl =
     "sqlite:PATH, sqlite:///PATH or postgresql://user:password@host/database";
-// Of which the dead-letter queue takes its suffix.
+// Leaves room for the suffix of the dead-letter queue.
 constexpr std::size_t kNameBytesMax =
     contract::kQueueNameBytesMax - contract::kDeadLetterSuffix.size();
 
 constexpr std::size_t kBatchMax = 10'000;
 static_assert(kBatchMax == store::kBatchMax);
 
-// Digits only, without leading zeros: what a settings file can hold as a number, too.
+// Digits only, without leading zeros, as for a number in a settings file.
 template <std::integral Number>
 Applied read_number(std::string_view text, Number min, Number max, Number& member) {
   Number value{};

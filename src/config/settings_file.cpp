@@ -21,7 +21,7 @@ bool is_key_character(char c) {
          c == '_';
 }
 
-// TOML allows no control character but the tab, in comments neither.
+// TOML allows no control character except the tab, not even in comments.
 bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }
 
 std::unexpected<std::string> wrong_line(std::size_t line, std::string_view what) {
@@ -34,14 +34,14 @@ std::vector<std::string_view> split_lines(std::string_view text) {
     const std::size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    // A line ends in CR LF, or LF; a CR alone is a control character, at the end of the file too.
+    // A line ends with CR LF or LF; any other CR is a control character, also at the file's end.
     if (end != std::string_view::npos && line.ends_with('\r')) line.remove_suffix(1);
     lines.push_back(line);
   }
   return lines;
 }
 
-// The key that a line sets; empty where it is none that is written without quotes.
+// The key that a line sets; empty if it sets none, or if the key is in quotes.
 std::string_view key_of(std::string_view line) {
   line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
   const auto end = std::ranges::find_if_not(line, is_key_character);
@@ -51,7 +51,7 @@ std::string_view key_of(std::string_view line) {
   return line.starts_with('=') ? key : std::string_view();
 }
 
-// What stands in a line that begins with its key, and is no TOML.
+// Says what is wrong with the value in a line that begins with a key and is no TOML.
 std::string explain_value(std::string_view error, std::string_view line) {
   if (error.contains("escape sequence") || error.contains("unicode scalar")) {
     return R"(a \ begins no escape that TOML knows; write \\ for itself)";
@@ -64,8 +64,8 @@ std::string explain_value(std::string_view error, std::string_view line) {
   return std::string(kTakesValue);
 }
 
-// What is wrong with a line, in our own words: the parser's may repeat a part of a value.
-// before: the lines above it.
+// Says what is wrong with a line. The parser's error is not used: it may repeat a part of a value.
+// before: the lines above.
 std::string explain(const toml::parse_error& error, std::string_view before,
                     std::string_view line) {
   toml::table above;
@@ -125,7 +125,7 @@ std::expected<std::vector<FileSetting>, std::string> parse_settings_file(std::st
   try {
     return read_table(toml::parse(text), lines);
   } catch (const toml::parse_error& error) {
-    // It may name the line behind the last one.
+    // The error may name the line after the last one.
     const std::size_t line = std::clamp<std::size_t>(error.source().begin.line, 1, lines.size());
     const std::string_view wrong = lines[line - 1];
     const std::string_view before =

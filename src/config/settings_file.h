@@ -1,7 +1,7 @@
 #pragma once
 
-// Settings file: settings in TOML 1.0 (https://toml.io/en/v1.0.0), read by toml++: a line each, a
-// string or a whole number of 64 bits. Tables, arrays, dates and the like are refused.
+// Settings file: TOML 1.0 (https://toml.io/en/v1.0.0), read by toml++: one setting a line, a string
+// or a 64-bit integer. Tables, arrays, dates and the like are refused.
 // (CLI11's own reader is not used: it cuts a string at a #, knows no escapes, and skips lines that
 // it does not understand.)
 //
@@ -25,10 +25,11 @@ struct FileSetting {
   friend bool operator==(const FileSetting&, const FileSetting&) = default;
 };
 
-// Reads a file's text. No key comes twice. The error begins with the line: "line 3: ...".
+// Parses a file's text. A key that occurs twice is an error. Errors begin with the line:
+// "line 3: ...".
 std::expected<std::vector<FileSetting>, std::string> parse_settings_file(std::string_view text);
 
-// A text as a TOML basic string, in one line, with its quotes.
+// A text as a TOML basic string, in one line, with quotes.
 std::string toml_string(std::string_view text);
 
 }  // namespace inventory::config

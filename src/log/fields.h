@@ -1,11 +1,11 @@
 #pragma once
 
-// Fields: what a log record is about, beside its message, for those who search logs by it.
+// Fields: what a log record is about, apart from its message, for searches.
 //
 //   log::write(spdlog::level::warn, {.queue = "orders", .order_id = "42"}, "refused: {}", why);
 //
-// The formatter of the logger finds them with current_fields() (ops/logging.h); one that does not
-// know of them writes the message alone.
+// The logger's formatter gets them from current_fields() (ops/logging.h); another formatter writes
+// only the message.
 //
 // Threads: any. The logger must format on the thread that logs, as spdlog's own loggers do.
 
@@ -18,7 +18,7 @@
 
 namespace inventory::log {
 
-// Empty ones are not there.
+// Empty fields are left out.
 struct Fields {
   std::string queue;     // where the request came from
   std::string order_id;  // as a person would write it
@@ -26,7 +26,7 @@ struct Fields {
   std::string trace_id = {};  // 32 hexadecimal digits, of the request's traceparent
 };
 
-// Those of the record that this thread is writing; null if it has none.
+// The fields of the record that this thread is writing; null if it has none.
 inline const Fields*& current_fields() {
   static thread_local const Fields* fields = nullptr;
   return fields;

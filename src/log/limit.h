@@ -1,7 +1,6 @@
 #pragma once
 
-// Limit: at most so many log records in a while, where others decide how often there is something
-// to say.
+// Limit: limits the number of log records in a time, for events whose rate others control.
 
 #include <chrono>
 #include <cstddef>
@@ -17,8 +16,8 @@ class Limit {
   Limit(std::size_t records_max, std::chrono::milliseconds window)
       : records_max_(records_max), window_(window) {}
 
-  // The number of records that were left out since the last that was not, if this one is to be
-  // written; nothing if it is to be left out.
+  // Empty if this record is to be left out; otherwise the number of records that were left out
+  // since the last one that was written.
   std::optional<std::size_t> admit(TimePoint now) {
     if (!began_ || now - *began_ >= window_) {
       began_ = now;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Health: what /livez and /readyz answer, in the style of Kubernetes' API server: one line a check,
-// "[+]broker ok" or "[-]broker" with its reason.
+// Health: the answers of /livez and /readyz, in the style of Kubernetes' API server: one line for
+// each check, "[+]broker ok" or "[-]broker" with its reason.
 
 #include <span>
 #include <string>
@@ -12,8 +12,8 @@ namespace inventory::ops {
 
 struct HealthCheck {
   std::string name;
-  std::string problem;    // one line, why it fails and what to do; empty if it does not
-  std::string note = {};  // one line, what to know though it does not fail
+  std::string problem;    // one line: why it fails and what to do; empty if it does not fail
+  std::string note = {};  // one line: what to know although it does not fail
 };
 
 bool is_ready(std::span<const HealthCheck> checks);

@@ -21,7 +21,7 @@ namespace {
 constexpr std::string_view kHostCharacters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:";
 
-// Nothing if it is a name.
+// Empty if the host is a name.
 std::optional<boost::asio::ip::address> literal(const std::string& host) {
   boost::system::error_code not_an_address;
   auto address = boost::asio::ip::make_address(host, not_an_address);
@@ -29,8 +29,8 @@ std::optional<boost::asio::ip::address> literal(const std::string& host) {
   return address;
 }
 
-// Without port, brackets, the dot at the end of a name; in small letters. Empty if what stands
-// where a port would is none: 127.0.0.1:80.evil.example names another host than it seems to.
+// Without port, brackets and the dot at the end of a name; in lower case. Empty if the text after
+// the host is no port: 127.0.0.1:80.evil.example is not the host that it seems to be.
 std::string bare(std::string_view host) {
   const bool is_in_brackets = host.starts_with('[');
   const auto end = std::min(host.find(is_in_brackets ? ']' : ':'), host.size());

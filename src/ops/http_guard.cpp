@@ -10,7 +10,7 @@
 namespace inventory::ops {
 namespace {
 
-// Of texts of any length: those are compared, so that the time to compare tells nothing.
+// Digests are compared in place of the texts, so that the time does not depend on their length.
 std::array<unsigned char, SHA256_DIGEST_LENGTH> digest(std::string_view text) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> bytes{};
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), bytes.data());
@@ -24,7 +24,7 @@ std::optional<std::string> decode_base64(std::string_view text) {
   for (int padding = 0; padding < 2 && text.ends_with('='); ++padding) text.remove_suffix(1);
   std::string bytes;
   std::uint32_t bits = 0;
-  unsigned waiting = 0;  // of them, those that are in no byte yet
+  unsigned waiting = 0;  // bits that are not in a byte yet
   for (const char c : text) {
     const auto digit = kDigits.find(c);
     if (digit == std::string_view::npos) return std::nullopt;
@@ -43,7 +43,7 @@ bool is_scheme(std::string_view text, std::string_view name) {
   });
 }
 
-// What the header has to show, if it is of a scheme that is known.
+// The token or password in the header, if its scheme is known.
 std::optional<std::string> secret_of(std::string_view authorization) {
   const auto space = authorization.find(' ');
   if (space == std::string_view::npos) return std::nullopt;
@@ -73,7 +73,7 @@ bool HttpGuard::admits_host(std::string_view host, bool is_public_page) const {
 bool HttpGuard::admits_holder(std::span<const std::string_view> authorization,
                               bool is_public_page) const {
   if (is_public_page || !token_) return true;
-  if (authorization.size() != 1) return false;  // of several, nobody knows which counts
+  if (authorization.size() != 1) return false;  // if there are several, it is unclear which counts
   const auto secret = secret_of(authorization.front());
   if (!secret) return false;
   const auto shown = digest(*secret);

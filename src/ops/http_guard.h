@@ -1,14 +1,13 @@
 #pragma once
 
-// HttpGuard: decides whose requests are answered.
+// HttpGuard: decides which requests are answered.
 //
-//   by host   A page of another host's, in a browser, must not read what is here: its requests
-//   carry
-//             its own name, also where that has been made to lead here (DNS rebinding). Pages that
-//             are public take every name, unless only this machine can reach the listener:
-//             orchestrators and Prometheus ask by names of the network's.
-//   by token  Where there is one, all pages but the public ones ask for it: as a bearer token (RFC
-//             6750), or as the password of any user (Basic authentication, RFC 7617).
+//   by host   Keeps out web pages of other hosts that resolve to this address (DNS rebinding):
+//             their requests have the other host's name. Public pages accept every name,
+//             because orchestrators and Prometheus use names of their network, unless only
+//             this machine can reach the listener.
+//   by token  If there is a token, all pages but the public ones require it, as a bearer token
+//             (RFC 6750) or as the password of any user (Basic authentication, RFC 7617).
 
 #include <array>
 #include <optional>
@@ -22,19 +21,19 @@
 namespace inventory::ops {
 
 struct HttpAccess {
-  std::vector<std::string> hosts = {};  // names that lead to the listener, beside its own
-  std::string token = {};               // empty: none is asked for
+  std::vector<std::string> hosts = {};  // other names of the listener
+  std::string token = {};               // empty: none is required
 };
 
 class HttpGuard {
  public:
   HttpGuard(HttpAddress address, const HttpAccess& access);
 
-  // host: as the request names it, perhaps with a port.
+  // host: from the request, perhaps with a port.
   bool admits_host(std::string_view host, bool is_public_page) const;
 
-  // authorization: the values of all the request's headers of that name. How long it takes tells
-  // nothing of the token.
+  // authorization: the values of all the request's headers of that name. Takes the same time
+  // whatever the token is.
   bool admits_holder(std::span<const std::string_view> authorization, bool is_public_page) const;
 
  private:

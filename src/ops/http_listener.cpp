@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kOpenFirst{1'000};
 constexpr milliseconds kOpenLast{30'000};
-constexpr milliseconds kAcceptPause{100};  // when there are no file descriptors, for example
+constexpr milliseconds kAcceptPause{100};  // if there are no file descriptors left, for example
 constexpr milliseconds kEnd{1'000};
 
 }  // namespace
@@ -52,7 +52,7 @@ void HttpListener::stop() {
   event_.cancel();
 }
 
-// Until it listens, or is stopped.
+// Tries until it listens, or is stopped.
 Task<void> HttpListener::open() {
   milliseconds backoff = kOpenFirst;
   while (!stopping_) {

@@ -1,14 +1,14 @@
 #pragma once
 
-// HttpListener: takes HTTP connections on one address and lets an HttpSession answer each.
+// HttpListener: accepts HTTP connections on one address and lets an HttpSession answer each.
 //
 // Invariants:
-//   1. What it cannot do harms nothing else: an address that cannot be bound is logged and tried
-//      again, up to 30 s apart.
-//   2. At most HttpLimits::connections_max sessions: a new connection takes the place of the one
-//      that is there longest, so that many slow clients cannot keep a health check out.
+//   1. Its failures affect nothing else: if the address cannot be bound, that is logged and tried
+//      again, at most 30 s later.
+//   2. There are at most HttpLimits::connections_max sessions. A new connection then replaces the
+//      oldest one, so that many slow clients cannot lock out a health check.
 //
-// Threads: one executor; the listener outlives run().
+// Threads: one executor; the listener must outlive run().
 
 #include <chrono>
 #include <cstdint>
@@ -32,13 +32,13 @@ class HttpListener {
                std::vector<HttpRoute> routes, const HttpAccess& access = {},
                HttpLimits limits = {});
 
-  // Listens until stop(), then ends the sessions, within a second.
+  // Listens until stop(), then ends the sessions within a second.
   Task<void> run();
 
   // Idempotent.
   void stop();
 
-  // Where it listens; 0 while it does not.
+  // The port on which it listens; 0 while it does not.
   std::uint16_t port() const { return port_; }
 
  private:
@@ -54,7 +54,7 @@ class HttpListener {
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer event_;                   // a pause; ended by stop() and by sessions
   std::list<std::shared_ptr<HttpSession>> sessions_;  // the oldest first
-  std::size_t running_ = 0;  // sessions, and those whose place was taken and that end now
+  std::size_t running_ = 0;  // sessions_, and those that were replaced and are ending
   std::uint16_t port_ = 0;
   bool stopping_ = false;
 };

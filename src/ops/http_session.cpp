@@ -25,13 +25,13 @@ using boost::asio::use_awaitable;
 using boost::system::error_code;
 using namespace boost::asio::experimental::awaitable_operators;
 
-// After an answer to a request that was not read to its end: the client may still be sending, and
-// closing at once would make its system throw the answer away (RFC 9112, 9.6).
+// The wait after an answer to a request that was not read to its end: the client may still be
+// sending, and would lose the answer if the connection were closed at once (RFC 9112, 9.6).
 constexpr std::chrono::milliseconds kGoodbye{1'000};
 constexpr std::size_t kGoodbyeBytesMax = 1 << 20;
 
-// For browsers: a page is made of what comes from here, and of no script within it; nobody frames
-// it, takes it for another type, or reads it from another site.
+// For browsers: a page may load only from here and have no inline scripts; it must not be framed,
+// taken for another type, or read by other sites.
 constexpr std::pair<std::string_view, std::string_view> kSecurityHeaders[] = {
     {"Content-Security-Policy",
      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -42,7 +42,7 @@ constexpr std::pair<std::string_view, std::string_view> kSecurityHeaders[] = {
     {"Cross-Origin-Resource-Policy", "same-origin"},
 };
 
-// The answer to what the parser does not take; nothing if the client has gone.
+// The answer to a request that the parser rejects; empty if the client has gone.
 std::optional<HttpResponse> refusal(error_code error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return HttpResponse{.status = 431, .body = "the request's header is too large\n"};
@@ -62,7 +62,7 @@ std::optional<HttpResponse> refusal(error_code error) {
   return std::nullopt;
 }
 
-// A handler that throws has met a bug; one page's, and orders matter more.
+// A handler that throws has met a bug; only its page fails, because orders matter more.
 Task<HttpResponse> handle_or_fail(const std::vector<HttpRoute>& routes, HttpRequest request) {
   const std::string path = request.path;
   try {
@@ -152,10 +152,10 @@ void HttpSession::close() {
   answer_deadline_.cancel();
 }
 
-// Waits for a request's first byte. False: none came.
+// Waits for a request's first byte. Returns false if none came.
 Task<bool> HttpSession::wait_for_request() {
   if (buffer_.size() > 0) {
-    co_return true;  // sent before the last one was answered
+    co_return true;  // pipelined: sent before the last one was answered
   }
   set_deadline(limits_.idle);
   error_code error;
@@ -229,7 +229,7 @@ Task<HttpResponse> HttpSession::answer(HttpRequest request) {
   co_return HttpResponse{.status = 503, .body = "no answer in time\n"};
 }
 
-// False: the client has gone, or takes nothing.
+// Returns false if the client has gone, or does not take the answer.
 Task<bool> HttpSession::write(HttpResponse response, unsigned version, bool keep_alive, bool head) {
   http::response<http::string_body> message(static_cast<http::status>(response.status), version);
   message.set(http::field::content_type, response.content_type);
@@ -260,7 +260,7 @@ Task<bool> HttpSession::write(HttpResponse response, unsigned version, bool keep
   co_return !error;
 }
 
-// Reads and drops what still comes, for a while.
+// Reads and drops what the client still sends, for a while.
 Task<void> HttpSession::say_goodbye() {
   error_code error;
   socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, error);
@@ -277,7 +277,7 @@ void HttpSession::set_deadline(std::chrono::milliseconds duration) {
   deadline_.expires_after(duration);
   deadline_.async_wait([self = weak_from_this()](error_code cancelled) {
     const auto session = self.lock();
-    // One that was set anew after this wait had ended, and before this ran, has not passed.
+    // The deadline may have been set again after this wait had ended and before this ran.
     if (cancelled || !session ||
         session->deadline_.expiry() > boost::asio::steady_timer::clock_type::now()) {
       return;

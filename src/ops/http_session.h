@@ -1,17 +1,18 @@
 #pragma once
 
-// HttpSession: one client's HTTP/1.1 connection: requests in, answers out, one after the other.
+// HttpSession: one client's HTTP/1.1 connection: reads a request, writes the answer, then reads the
+// next.
 //
 // Invariants:
 //   1. Every wait has a deadline and every buffer a bound (HttpLimits).
-//   2. What is wrong with a request is answered (400, 408, 413, 421, 431, 505), and then the
-//      connection is closed, since nobody knows where its next request would begin.
-//   3. What all sessions write at a time is bounded; a client that takes its answer too slowly is
-//      cut off.
+//   2. A bad request is answered (400, 408, 413, 421, 431, 505), and then the connection is closed,
+//      because it is not known where the next request would begin.
+//   3. What all sessions are writing is bounded; a client that takes its answer too slowly is
+//      disconnected.
 //
 // Threads: one executor.
-// Errors:  a client that goes, or that is too slow to take its answer, ends the session; nobody
-//          else notices.
+// Errors:  a client that disconnects, or takes its answer too slowly, ends its session; nothing
+//          else is affected.
 
 #include <chrono>
 #include <cstddef>
@@ -33,18 +34,18 @@ namespace inventory::ops {
 struct HttpLimits {
   std::size_t connections_max = 32;
   std::size_t header_bytes_max = 8'192;
-  std::size_t body_bytes_max = 1'024;        // no route wants one
+  std::size_t body_bytes_max = 1'024;        // no route uses a body
   std::chrono::milliseconds idle{60'000};    // without a request
   std::chrono::milliseconds request{5'000};  // from a request's first byte to its last
   std::chrono::milliseconds answer{900};     // of a handler; some routes have more
-  std::chrono::milliseconds write{5'000};    // of an answer, until the system has taken it
+  std::chrono::milliseconds write{5'000};    // of an answer, until the kernel has taken it
   std::size_t answer_bytes_max = 3 << 20;    // of all answers that are being written
 };
 
 class HttpSession;
 
-// HttpAnswers: what all sessions of a listener are writing. Where that gets too much, who has been
-// at it longest is cut off.
+// HttpAnswers: the answers that all sessions of a listener are writing. When they exceed the bound,
+// the session that has been writing longest is closed.
 class HttpAnswers {
  public:
   explicit HttpAnswers(std::size_t bytes_max) : bytes_max_(bytes_max) {}
@@ -63,7 +64,7 @@ class HttpAnswers {
   std::list<Answer> answers_;  // the oldest first
 };
 
-// What a session works with; the listener's, and outlives it.
+// What all sessions of a listener share; must outlive them.
 struct HttpServer {
   std::vector<HttpRoute> routes;
   HttpLimits limits;
@@ -77,17 +78,17 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
 
   Task<void> run();
 
-  // Ends it after the answer that is under way, if one is, else at once.
+  // Ends the session after the answer under way, or at once if there is none.
   void finish();
 
-  // Ends it at once.
+  // Ends the session at once.
   void close();
 
  private:
-  // A request as it was read, or the answer to one that could not be.
+  // A request, or the answer to one that could not be read.
   struct Read {
     std::expected<HttpRequest, HttpResponse> request;
-    unsigned version = 11;  // 10 or 11, in HTTP/1's tenths
+    unsigned version = 11;  // 10 for HTTP/1.0, 11 for HTTP/1.1
     bool keep_alive = false;
     bool head = false;
   };
@@ -104,7 +105,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   const HttpLimits& limits_;                   // of the server
   boost::asio::steady_timer deadline_;         // of a read or a write
   boost::asio::steady_timer answer_deadline_;  // of a handler; some routes have more
-  boost::beast::flat_buffer buffer_;           // what was received and is not parsed yet
+  boost::beast::flat_buffer buffer_;           // received, not parsed yet
   bool timed_out_ = false;
   bool finishing_ = false;
   bool answering_ = false;

@@ -23,13 +23,13 @@ struct LogWriter::State {
 
 namespace {
 
-// The lines of a text that could not be written: each end of one, and a beginning.
+// The number of lines in the rest of a text, including one of which only the beginning was written.
 std::uint64_t count_lines(std::string_view text) {
   return static_cast<std::uint64_t>(std::ranges::count(text, '\n'));
 }
 
-// The number of lines that were not written. Somebody else may have made the descriptor
-// non-blocking, for all who share it.
+// Returns the number of lines that were not written. Another process that shares the descriptor may
+// have made it non-blocking.
 std::uint64_t write_all(int descriptor, std::string_view text) {
   while (!text.empty()) {
     const ssize_t size = ::write(descriptor, text.data(), text.size());

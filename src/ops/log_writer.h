@@ -1,15 +1,15 @@
 #pragma once
 
-// LogWriter: writes lines to a file descriptor on a thread of its own, so that nobody waits for
-// whoever reads them: a pipe that is full, a disk that is, a terminal that was stopped.
+// LogWriter: writes lines to a file descriptor on a thread of its own, so that no caller blocks on
+// a full pipe, a full disk or a stopped terminal.
 //
 // Invariants:
 //   1. write() never waits for the descriptor.
-//   2. At most kPendingBytesMax wait to be written. A line for which there is no room is dropped
-//      and counted, and so is one that cannot be written.
+//   2. At most kPendingBytesMax wait to be written. A line for which there is no room, or that
+//      cannot be written, is dropped and counted.
 //
 // Threads:   any may call write() and dropped().
-// Destroyed: waits until all is written, but at most kLastWait; what is left then is lost.
+// Destroyed: waits until all lines are written, but at most kLastWait; the rest is lost.
 
 #include <chrono>
 #include <cstddef>
@@ -29,14 +29,14 @@ class LogWriter {
   LogWriter& operator=(const LogWriter&) = delete;
   ~LogWriter();
 
-  // Whether there was room for the line, which ends with its line end.
+  // Returns whether there was room for the line, which must end with a newline.
   bool write(std::string_view line);
 
-  // The number of lines so far.
+  // The number of lines dropped so far.
   std::uint64_t dropped() const;
 
  private:
-  struct State;  // outlives the writer where the thread hangs in the kernel
+  struct State;  // outlives the writer if the thread hangs in the kernel
 
   std::shared_ptr<State> state_;
 };

@@ -45,7 +45,7 @@ std::string_view name_of(spdlog::level::level_enum level) {
   }
 }
 
-// Appends a control character as JSON (RFC 8259, section 7) and people know it: \n, \u001b.
+// Appends a control character as an escape of JSON (RFC 8259, section 7): \n, \u001b.
 void append_control(memory_buf_t& line, int code) {
   switch (code) {
     case '\n':
@@ -59,8 +59,8 @@ void append_control(memory_buf_t& line, int code) {
   }
 }
 
-// Appends a message with control characters escaped and bytes that are no UTF-8 replaced; within
-// JSON, quotes and backslashes are escaped too.
+// Appends a message with control characters escaped and invalid UTF-8 replaced; for JSON, quotes
+// and backslashes are escaped too.
 void append_message(memory_buf_t& line, std::string_view message, LogFormat format) {
   while (!message.empty()) {
     const std::size_t size = terminal::utf8_character_size(message);
@@ -120,7 +120,7 @@ void append_fields_as_json(memory_buf_t& line, const log::Fields& fields) {
   append_member("trace_id", fields.trace_id);
 }
 
-// A time as seconds since the epoch and what is left of them.
+// A time as seconds since the epoch and the remaining microseconds.
 std::pair<std::time_t, std::chrono::microseconds> split(spdlog::log_clock::time_point time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
   return {spdlog::log_clock::to_time_t(seconds),
@@ -175,7 +175,7 @@ class JsonFormatter : public spdlog::formatter {
   }
 };
 
-// As spdlog's own sinks colour levels on a terminal.
+// The colours of spdlog's own sinks for terminals.
 std::string_view color_of(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::trace:
@@ -222,7 +222,7 @@ void set_up_logging(LogLevel level, LogFormat format) {
   spdlog::set_default_logger(logger);
 }
 
-// Formats on the thread that logs, where the record's fields are, and hands the line on.
+// Formats on the thread that logs, which has the record's fields, and passes the line on.
 class BackgroundLog::Sink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit Sink(int descriptor) : writer_(descriptor), is_terminal_(::isatty(descriptor) == 1) {}
@@ -238,7 +238,7 @@ class BackgroundLog::Sink : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 
  private:
-  // All since the start: a record that says so may be dropped itself.
+  // Counts all lines since the start, because the record that says so may be dropped itself.
   void say_what_was_dropped(spdlog::log_clock::time_point now) {
     const std::uint64_t dropped = writer_.dropped();
     if (dropped == said_) return;

@@ -1,22 +1,22 @@
 #pragma once
 
-// Logging: how spdlog's default logger writes, to standard error.
+// Logging: sets up spdlog's default logger, which writes to standard error.
 //
 // Invariants:
-//   1. One record is one line, whatever the message holds: what others send cannot forge a record,
-//      nor can a terminal obey it (printable.h).
-//   2. Every line is well-formed UTF-8; bytes that are not become U+FFFD.
+//   1. One record is one line, whatever the message contains: input cannot forge a record, nor send
+//      control sequences to a terminal (printable.h).
+//   2. Every line is well-formed UTF-8; invalid bytes become U+FFFD.
 //
-// text, for people, in local time; level and message are set apart by colour on a terminal only:
+// text, for people, in local time; level and message are coloured on a terminal only:
 //   2026-11-23 03:00:00.123+01:00 info  connected to amqp://localhost:5672/
 // json, for machines, in UTC (RFC 3339), members in this order:
 //   {"time":"2026-11-23T02:00:00.123456Z","level":"info","message":"connected to ..."}
 //
-// What a record is about (log/fields.h) follows: in text as order_id=42 product_id=7 trace_id=...,
-// in quotes where it is not one plain word; in JSON as further members, queue among them, which in
-// text is what the message begins with. order_id is a JSON string, product_id a number.
+// Then come the fields (log/fields.h): in text as order_id=42 product_id=7 trace_id=..., in quotes
+// if a value is not one plain word; in JSON as further members. The queue is a member in JSON; in
+// text the message begins with it. order_id is a JSON string, product_id a number.
 //
-// Threads: any thread may log; a record is formatted on it.
+// Threads: any thread may log; it formats the record itself.
 
 #include <cstdint>
 #include <memory>
@@ -29,13 +29,13 @@ namespace inventory::ops {
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 enum class LogFormat : std::uint8_t { text, json };
 
-// Makes spdlog's default logger write records of this level and above to standard error, each
-// flushed at once. May be called again.
+// Makes spdlog's default logger write records of this level and above to standard error, and flush
+// each at once. May be called again.
 void set_up_logging(LogLevel level, LogFormat format);
 
-// BackgroundLog: while it lives, records are written on a thread of their own, and nobody waits for
-// whoever reads them (log_writer.h). What was dropped is said in a record of its own as soon as
-// there is room again. After it, records are written as set_up_logging() has it.
+// BackgroundLog: while it exists, a thread writes the records, so that logging never blocks
+// (log_writer.h). As soon as there is room again, a record says how many were dropped. The
+// destructor restores the logger of set_up_logging().
 class BackgroundLog {
  public:
   BackgroundLog(LogLevel level, LogFormat format, int descriptor = 2);

@@ -29,7 +29,7 @@ MetricFamily family(const char* name, const char* help, MetricType type, double 
   return {.name = name, .help = help, .type = type, .metric = {metric}};
 }
 
-// The fields of /proc/self/stat that matter (proc(5)), by their numbers there.
+// The fields of /proc/self/stat that are used (proc(5)), with their numbers.
 struct Stat {
   double user_ticks = 0;      // 14
   double system_ticks = 0;    // 15
@@ -43,7 +43,7 @@ bool read_stat(Stat& stat) {
   std::ifstream file("/proc/self/stat");
   std::string text;
   if (!std::getline(file, text)) return false;
-  // The program's name, field 2, may hold anything but is the last that ends with a parenthesis.
+  // The program's name, field 2, may contain anything; the last parenthesis ends it.
   std::istringstream fields(text.substr(text.rfind(')') + 1));
   std::array<std::string, 22> values;  // from field 3
   for (std::string& value : values) {
@@ -65,7 +65,7 @@ double seconds_of(clockid_t clock) {
   return static_cast<double>(now.tv_sec) + (static_cast<double>(now.tv_nsec) / 1e9);
 }
 
-// Seconds since the epoch. /proc/stat has it too, but cannot be seen under ProcSubset=pid.
+// Seconds since the epoch. /proc/stat has it too, but is not visible with ProcSubset=pid.
 double boot_time() { return seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME); }
 
 }  // namespace
@@ -82,7 +82,7 @@ std::vector<MetricFamily> ProcessMetrics::Collect() const {
     families.push_back(family("process_virtual_memory_bytes", "Address space.", MetricType::Gauge,
                               stat.virtual_bytes));
     families.push_back(family("process_threads", "Threads.", MetricType::Gauge, stat.threads));
-    // Once: clocks may be set, and a start that moves looks like a restart.
+    // Computed once: clocks may be set, and a changed start time looks like a restart.
     static const double start_time = boot_time() + (stat.start_ticks / ticks_per_s);
     families.push_back(family("process_start_time_seconds", "When it began, since the epoch.",
                               MetricType::Gauge, start_time));
@@ -90,7 +90,7 @@ std::vector<MetricFamily> ProcessMetrics::Collect() const {
   std::error_code error;
   const std::filesystem::directory_iterator open_fds("/proc/self/fd", error);
   if (!error) {
-    const auto count = std::distance(begin(open_fds), end(open_fds)) - 1;  // its own
+    const auto count = std::distance(begin(open_fds), end(open_fds)) - 1;  // the iterator's
     families.push_back(family("process_open_fds", "Open file descriptors.", MetricType::Gauge,
                               static_cast<double>(count)));
   }

@@ -1,7 +1,7 @@
 #pragma once
 
-// ProcessMetrics: what the kernel knows of this process, under the names that Prometheus' client
-// libraries have agreed on (https://prometheus.io/docs/instrumenting/writing_clientlibs/).
+// ProcessMetrics: what the kernel knows about this process, under the names that all Prometheus
+// client libraries use (https://prometheus.io/docs/instrumenting/writing_clientlibs/).
 //
 // Threads: any. Collecting reads four files of /proc, which takes some 0.1 ms.
 
@@ -14,7 +14,7 @@ namespace inventory::ops {
 
 class ProcessMetrics : public prometheus::Collectable {
  public:
-  // What cannot be read is left out.
+  // Leaves out what cannot be read.
   std::vector<prometheus::MetricFamily> Collect() const override;
 };
 

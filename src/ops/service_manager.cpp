@@ -11,7 +11,8 @@
 namespace inventory::ops {
 namespace {
 
-// Added to the budget, so that what ends the service is its own budget, with a line in the log.
+// Added to the budget, so that the service ends by its own budget, with a line in the log, before
+// systemd kills it.
 constexpr std::chrono::seconds kStopMargin{10};
 
 void notify(const std::string& state) {
@@ -39,7 +40,7 @@ void ServiceManager::ready() {
 void ServiceManager::status(const std::string& text) {
   if (text == status_) return;
   status_ = text;
-  // A line break would begin another assignment.
+  // A newline would begin another assignment.
   std::string line = text;
   std::ranges::replace_if(line, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   notify("STATUS=" + line);

@@ -1,13 +1,13 @@
 #pragma once
 
-// Service manager: tells systemd how the service is, as sd_notify(3) has it.
+// ServiceManager: tells systemd the state of the service, by sd_notify(3).
 //
-// The unit is Type=notify with WatchdogSec=. "Ready" means that the event loop runs; what the
-// service waits for is its status, since a broker that is away is no reason to stop the service.
-// The watchdog is fed from the event loop: a loop that hangs is restarted.
+// The unit is Type=notify with WatchdogSec=. "Ready" means that the event loop runs. What the
+// service waits for is shown as its status, because a missing broker is no reason to restart it.
+// The event loop feeds the watchdog, so systemd restarts a service whose loop hangs.
 //
-// Without NOTIFY_SOCKET (any other way to be started) nothing is sent.
-// Threads: one executor, which it keeps busy until stop().
+// Without NOTIFY_SOCKET (not started by systemd) nothing is sent.
+// Threads: one executor, whose run() does not return before stop().
 
 #include <chrono>
 #include <string>
@@ -21,23 +21,23 @@ class ServiceManager {
  public:
   explicit ServiceManager(const boost::asio::any_io_executor& executor);
 
-  // The event loop runs. Begins to feed the watchdog, twice in WATCHDOG_USEC, if there is one.
+  // The event loop runs. Begins to feed the watchdog, if there is one, twice in WATCHDOG_USEC.
   void ready();
 
-  // What `systemctl status` shows, in one line. Sent only if it has changed.
+  // Sets the line that `systemctl status` shows. Sent only if it has changed.
   void status(const std::string& text);
 
-  // Has begun to stop, which takes at most this long.
+  // The service has begun to stop, which takes at most this long.
   void stopping(std::chrono::seconds budget);
 
-  // Feeds the watchdog no more.
+  // Stops feeding the watchdog.
   void stop();
 
  private:
   void feed_watchdog();
 
   boost::asio::steady_timer watchdog_;
-  std::chrono::microseconds watchdog_interval_{0};  // 0: nobody watches
+  std::chrono::microseconds watchdog_interval_{0};  // 0: no watchdog
   std::string status_;
 };
 

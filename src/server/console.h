@@ -1,16 +1,16 @@
 #pragma once
 
-// Console: what the page in a browser is made of: its files (src/console/page), and what it reads
-// beside the stock: the state of this instance and its dead letters.
+// Console: serves the page for browsers: its files (src/console/page), and what it reads beside the
+// stock: the state of this instance and its dead letters.
 //
 //   GET /              the page
 //   GET /console/NAME  its scripts, its style sheet
 //   GET /status        instance, checks, queues, holds, and the last ten minutes
-//   GET /dead-letters  how many there are; the newest that this instance has made
+//   GET /dead-letters  how many there are; the newest that this instance has published
 //
-// Nothing here waits: what the broker or the database know is what was heard from them last.
+// No handler waits: what comes from the broker or the database is the last value received.
 //
-// Threads: one executor. What it is made of outlives it.
+// Threads: one executor. The clock, and what the sources refer to, must outlive it.
 
 #include <chrono>
 #include <functional>
@@ -61,11 +61,11 @@ class Console {
 
   std::vector<ops::HttpRoute> routes();
 
-  // Keeps count of what the queues do, until stop().
+  // Records the history of the queues, until stop().
   boost::asio::awaitable<void> run();
   void stop();
 
-  // To be told of dead letters.
+  // Tell this of each dead letter.
   RecentLetters& letters() { return letters_; }
 
  private:

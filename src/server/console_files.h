@@ -1,7 +1,6 @@
 #pragma once
 
-// The files that the console's page is made of, as cmake/embed_files.cmake has put them into the
-// program.
+// The files of the console's page, as cmake/embed_files.cmake has embedded them in the program.
 
 #include <span>
 #include <string_view>
@@ -15,7 +14,7 @@ struct ConsoleFile {
 
 std::span<const ConsoleFile> console_files();
 
-// By the end of a file's name; of one that no page of ours has, text/plain.
+// Chosen by the file name's extension; text/plain for an extension that the console does not use.
 std::string_view content_type(std::string_view name);
 
 }  // namespace inventory::server

@@ -12,7 +12,7 @@ using prometheus::Registry;
 using service::Condition;
 using service::Outcome;
 
-// Both begin below what one request takes on an idle machine, and end where an outage begins.
+// Both begin below the values of one request on an idle machine, and end where an outage begins.
 const Histogram::BucketBoundaries kSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                            0.25,   0.5,   1,      2.5,   5,    10,    30,   60};
 const Histogram::BucketBoundaries kMessages{1,   2,   5,    10,   20,   50,   100,

@@ -1,15 +1,15 @@
 #pragma once
 
-// FlowMetrics: what one flow tells, as Prometheus metrics with the label `queue`. Names follow
-// OpenTelemetry's conventions for messaging and databases where those have one;
+// FlowMetrics: the events of one flow as Prometheus metrics with the label `queue`. Names follow
+// OpenTelemetry's conventions for messaging and databases if those have one;
 // docs/monitor.md lists them.
 //
 // Invariants:
-//   1. Every series is there from the start, at 0: a rate sees the first event, too.
-//   2. No label tells products, orders or clients apart: their number has no bound.
+//   1. Every series exists from the start, at 0, so that a rate includes the first event.
+//   2. No label names products, orders or clients: their number has no bound.
 //
-// Cost: all look-ups are done at the start; an event costs a few additions a batch, and one search
-//       among 16 limits a request, for its time from delivery to acknowledgement.
+// Cost: all look-ups are done at the start. Then a batch costs a few additions, and a request one
+//       search among 16 limits, for its time from delivery to acknowledgement.
 // Threads: one executor.
 
 #include <array>
@@ -33,16 +33,17 @@ namespace inventory::server {
 
 class FlowMetrics : public service::Observer {
  public:
-  // outcomes: those that a valid request of this queue can have. The registry outlives this.
+  // outcomes: those that a valid request of this queue can have. The registry must outlive this
+  // object.
   FlowMetrics(prometheus::Registry& registry, const std::string& queue,
               std::span<const service::Outcome> outcomes);
 
-  // Brings up to date what no event does. To be called before the metrics are collected.
+  // Updates the metrics that no event updates. Call this before the metrics are collected.
   // delivery_limit: of the queue, if it is known to have one.
   void refresh(const service::Status& status, std::optional<std::int64_t> delivery_limit,
                TimePoint now);
 
-  // What the gauges tell.
+  // The values of the gauges.
   struct Now {
     std::size_t in_flight = 0;
     std::size_t replies_waiting = 0;
@@ -50,8 +51,8 @@ class FlowMetrics : public service::Observer {
   };
   Now now() const;
 
-  // How many requests were done, by the time from delivery to acknowledgement: within each of the
-  // limits, in seconds, and beyond them.
+  // How many requests were done, by the time from delivery to acknowledgement: one count for each
+  // limit, in seconds, and one for those beyond the last.
   static std::span<const double> process_limits();
   std::vector<std::uint64_t> process_counts() const;
 
@@ -76,7 +77,7 @@ class FlowMetrics : public service::Observer {
   std::array<prometheus::Counter*, service::kOutcomeCount> decisions_{};  // null: cannot happen
   std::array<prometheus::Counter*, service::kOutcomeCount> dead_letters_{};
   std::vector<std::pair<store::Fault, prometheus::Counter*>> retries_;
-  std::vector<prometheus::Counter*> events_;  // by topic; of all flows together
+  std::vector<prometheus::Counter*> events_;  // by topic; shared by all flows
   std::vector<std::pair<service::Condition, prometheus::Gauge*>> conditions_;
   prometheus::Counter& replays_;
   prometheus::Counter& repeated_with_another_message_id_;
@@ -100,7 +101,7 @@ class FlowMetrics : public service::Observer {
 
   bool was_connected_ = false;
   std::optional<TimePoint> blocked_since_;
-  std::vector<double> increments_;  // of process_'s buckets; kept for its memory
+  std::vector<double> increments_;  // of process_'s buckets; a member to reuse its memory
 };
 
 }  // namespace inventory::server

@@ -1,10 +1,10 @@
 #pragma once
 
-// History: how many requests of a queue were done over the last ten minutes, and how long they
-// took, as far as this process knows: for people who look without Prometheus.
+// History: how many requests of a queue this process has done over the last ten minutes, and how
+// long they took: for people who look without Prometheus.
 //
-// A point is five seconds. Its quantiles are those of a histogram, as Prometheus estimates them
-// (histogram_quantile): within a bucket, requests are taken to be spread evenly.
+// A point covers five seconds. Its quantiles are estimated from a histogram as in Prometheus
+// (histogram_quantile), which assumes that requests are spread evenly within a bucket.
 //
 // Limits: kPointsMax points, a few KiB.
 
@@ -18,8 +18,8 @@
 
 namespace inventory::server {
 
-// limits: of the buckets, ascending. counts: of what lies in each bucket, and at the end of what
-// lies beyond all limits; that is taken to be at the last limit. Nothing: the counts are all 0.
+// limits: of the buckets, ascending. counts: one for each bucket, then that of the values beyond
+// the last limit, which count as equal to that limit. Empty if all counts are 0.
 std::optional<double> quantile(double q, std::span<const double> limits,
                                std::span<const std::uint64_t> counts);
 
@@ -31,8 +31,8 @@ class History {
   static constexpr std::chrono::seconds kInterval{5};
   static constexpr std::size_t kPointsMax = 120;
 
-  // Nothing: the process stood still, so there is no such point. The times are nothing, too, where
-  // nothing was done.
+  // `done` is empty if the process stood still in that interval. The times are also empty if no
+  // request was done.
   struct Point {
     std::optional<std::uint64_t> done = std::nullopt;
     std::optional<double> p50_seconds = std::nullopt;
@@ -44,8 +44,8 @@ class History {
   // limits: of the buckets, in seconds.
   explicit History(std::span<const double> limits) : limits_(limits.begin(), limits.end()) {}
 
-  // To be called every kInterval, with all counts since the start. What was counted before the
-  // first call is in no point.
+  // Call this every kInterval, with the counts since the start. What was counted before the first
+  // call is in no point.
   void add(TimePoint now, Counts counts);
 
   const std::deque<Point>& points() const { return points_; }  // the oldest first
@@ -55,7 +55,7 @@ class History {
 
   std::vector<double> limits_;
   std::optional<TimePoint> last_;
-  Counts counts_;  // then
+  Counts counts_;  // at last_
   std::deque<Point> points_;
 };
 

@@ -12,7 +12,7 @@ namespace {
 using Counts = store::Result<store::HoldCounts>;
 
 constexpr std::chrono::seconds kCountInterval{15};
-// The least time between two counts, as a multiple of what the first took.
+// The minimum time between two counts, as a multiple of the time that the first took.
 constexpr int kRestAfterCount = 100;
 
 prometheus::Gauge& hold_gauge(prometheus::Registry& registry, const char* name, const char* help) {

@@ -1,16 +1,16 @@
 #pragma once
 
-// HoldMetrics: how many holds are open, how many of them are due and not given back yet, and for
-// how long the oldest is.
+// HoldMetrics: how many holds are open, how many of them are due and not given back yet, and how
+// long the oldest of these has been due.
 //
 // Invariants:
-//   1. The flow does not notice: holds are counted over a connection and on a thread of their own,
-//      one count at a time.
+//   1. Counting does not disturb the flow: it has a connection and a thread of its own, and one
+//      count runs at a time.
 //   2. A count takes a bounded time: the reader has deadlines, and counts no more than
-//      store::kHoldsCountedMax. There is one every fifteen seconds, or fewer where they take long:
-//      counting takes at most a hundredth of the time of one session of the database.
+//      store::kHoldsCountedMax. Holds are counted every fifteen seconds, or less often if that
+//      takes long: counting keeps one database session busy for at most a hundredth of the time.
 //
-// Errors: where they cannot be counted the gauges are NaN; other metrics tell of the database.
+// Errors: if holds cannot be counted, the gauges are NaN; other metrics show why.
 
 #include <chrono>
 #include <functional>
@@ -35,18 +35,18 @@ class HoldMetrics {
  public:
   using OpenReader = std::function<std::unique_ptr<store::Reader>()>;
 
-  // `open` is called on the thread. The registry outlives this.
+  // `open` is called on the thread. The registry must outlive this object.
   HoldMetrics(const boost::asio::any_io_executor& executor, OpenReader open, service::Clock& clock,
               prometheus::Registry& registry);
   HoldMetrics(const HoldMetrics&) = delete;
   HoldMetrics& operator=(const HoldMetrics&) = delete;
   ~HoldMetrics();
 
-  // Until stop().
+  // Runs until stop().
   boost::asio::awaitable<void> run();
   void stop() { pause_.stop(); }
 
-  // The last count; nothing before the first, and where it failed.
+  // The last count; empty before the first, and if the last one failed.
   const std::optional<store::HoldCounts>& last() const { return last_; }
 
  private:

@@ -53,7 +53,7 @@ std::optional<store::ItemOrder> read_order(std::string_view text) {
   return std::nullopt;
 }
 
-// As next_json() writes it.
+// Reads what next_json() writes.
 std::optional<store::ItemPlace> read_item_place(std::string_view text, store::ItemOrder order) {
   const auto dot = text.find('.');
   const bool is_by_id = order == store::ItemOrder::id;
@@ -65,7 +65,7 @@ std::optional<store::ItemPlace> read_item_place(std::string_view text, store::It
   return store::ItemPlace{*rank, *id};
 }
 
-// Nothing if it is none.
+// Empty if a parameter is invalid.
 std::optional<store::ItemSearch> read_search(const ops::HttpRequest& request) {
   const auto text =
       ops::percent_decoded(ops::query_parameter(request.query, "search").value_or(""), true);
@@ -105,8 +105,8 @@ ops::Task<ops::HttpResponse> ItemPages::one(ops::HttpRequest request) {
   co_return json_response(item_json(items->front()));
 }
 
-// In the order of ids a page is named by the last id of the one before; in another one by that
-// item's place.
+// If items are sorted by id, `after` is the last id of the previous page, otherwise the place of
+// its last item.
 ops::Task<ops::HttpResponse> ItemPages::page(ops::HttpRequest request) {
   const auto search = read_search(request);
   const auto limit = number_parameter(request, "limit", kRowsPerPage, 1, kRowsPerPageMax);
@@ -137,7 +137,7 @@ ops::Task<ops::HttpResponse> ItemPages::page(ops::HttpRequest request) {
     last = store::place_of(item, search->order);
     report(item);
   }
-  // The reader ends a page where the next description would be too much for it.
+  // The reader ends a page before a description that would not fit.
   is_cut = is_cut || described + store::kDescriptionBytesShown > kPageBytesMax;
   const bool is_last = !is_cut && items->size() < count;
   body += fmt::format(R"(],"next":{}}})", is_last ? "null" : next_json(last, search->order));

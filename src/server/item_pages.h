@@ -4,15 +4,14 @@
 //
 //   GET /items/7                  200 {"id":7,"quantity":10,...}; 404
 //   GET /items?after=7&limit=100  200 {"items":[...],"next":107}: the next `after`, null at the
-//                                 end. A page of kPageBytesMax ends before its limit
-//   ...&search=TEXT&sort=scarcity only those that are found, in an order (store/item_search.h);
-//                                 `next` is a text then, unless the order is that of ids
+//                                 end. A page that reaches kPageBytesMax has fewer than `limit`
+//   ...&search=TEXT&sort=scarcity only the items found, sorted (store/item_search.h); `next` is
+//                                 then a text, unless they are sorted by id
 //
 // Invariants:
-//   1. What the database does not answer is answered 503 with Retry-After. To find items it may
-//      have to read all of them: for that there is a reader of its own, with more time.
-//   2. What a row holds that cannot be shown is null, and the log names the row; a page does not
-//      fail for it.
+//   1. If the database does not answer, the page answers 503 with Retry-After. A search may have to
+//      read all items, so it has a reader of its own, with a longer timeout.
+//   2. A value that cannot be shown is null, and the log names its row; the page does not fail.
 //
 // Threads: the reader's.
 

@@ -38,7 +38,7 @@ std::optional<domain::HoldTerms> hold_of(const store::StoredEntry& entry) {
   return domain::hold_terms({.key = {}, .terms = entry.terms});
 }
 
-// What a request had besides.
+// The further members of a request.
 std::string terms_json(EntryKind kind, const store::StoredEntry& entry) {
   if (kind == EntryKind::order) {
     const auto hold = hold_of(entry);
@@ -56,7 +56,7 @@ std::string terms_json(EntryKind kind, const store::StoredEntry& entry) {
   return json;
 }
 
-// The entries of an order by what they are; null where there is none.
+// The order's own entry, null if there is none, and whether it was cancelled, confirmed or expired.
 struct Parts {
   const store::StoredEntry* order = nullptr;
   bool is_cancelled = false;

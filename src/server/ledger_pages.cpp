@@ -37,14 +37,14 @@ struct ReadEntriesOfOrder {
   StoredEntries operator()(store::Reader& reader) const { return reader.entries_of_order(search); }
 };
 
-// The places that a query may name; nothing where it names one wrongly.
+// The place that a query names, or the beginning; empty if it is invalid.
 std::optional<store::EntryPlace> place_parameter(const ops::HttpRequest& request) {
   const auto text = ops::query_parameter(request.query, "before");
   return text ? read_place(*text) : store::EntryPlace();
 }
 
-// As they stand in a path or a query; none where no order can have that, nothing where it is not
-// percent-encoded as it should be.
+// The ids that a text in a path or a query may mean: an empty list if no order can have it, nullopt
+// if its percent-encoding is invalid.
 std::optional<std::vector<domain::OrderId>> ids_of(std::string_view text, bool is_form) {
   const auto decoded = ops::percent_decoded(text, is_form);
   return decoded ? std::optional(possible_ids(*decoded)) : std::nullopt;
@@ -70,7 +70,7 @@ ops::Task<ops::HttpResponse> LedgerPages::of_product(ops::HttpRequest request) {
                   kRowsPerPageMax);
   if (!before || !limit) co_return bad_request(wrong);
   const auto count = static_cast<std::size_t>(*limit);
-  // One more than is shown says whether there are more.
+  // Reads one more than is shown, to know whether there are more.
   const auto entries = co_await reader_.read(
       ReadEntries{.product = *product, .before = *before, .count = count + 1});
   if (!entries) {
@@ -94,7 +94,7 @@ ops::Task<ops::HttpResponse> LedgerPages::of_product(ops::HttpRequest request) {
 }
 
 ops::Task<ops::HttpResponse> LedgerPages::of_order(ops::HttpRequest request) {
-  // Browsers take "." and ".." out of paths: such ids come as parameters.
+  // Browsers remove "." and ".." from paths, so such ids come as parameters.
   const std::string_view id = std::string_view(request.path).substr(kOrders.size());
   const auto parameter = ops::query_parameter(request.query, "order_id");
   const auto ids = id.empty() && parameter ? ids_of(*parameter, true) : ids_of(id, false);

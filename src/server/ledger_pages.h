@@ -3,16 +3,16 @@
 // LedgerPages: the ledger over HTTP.
 //
 //   GET /items/7/ledger?before=...&limit=100  200 {"product_id":7,"entries":[...],"next":"..."},
-//                                             newest first; the next `before`, null at the end; 404
-//                                             if the product has no entry. A page of kPageBytesMax
-//                                             ends before its limit
+//                                             newest first; `next` is the next `before`, null at
+//                                             the end; 404 if the product has no entry. A page that
+//                                             reaches kPageBytesMax has fewer than `limit`
 //   GET /orders/A-17?product_id=7             200 {"product_id":7,"orders":[...],"more":false}; or
 //                                             404. One element for each line, and each type of the
-//                                             id, if `line_id` names none; `more`: there are
-//                                             others, which would be beyond kPageBytesMax
+//                                             id, unless `line_id` names one; `more`: there are
+//                                             others, which do not fit into kPageBytesMax
 //   GET /orders/?order_id=A-17&product_id=7   the same
 //
-// What the database does not answer is answered 503 with Retry-After.
+// If the database does not answer, the page answers 503 with Retry-After.
 //
 // Threads: the reader's.
 

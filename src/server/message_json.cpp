@@ -23,7 +23,7 @@ namespace json = boost::json;
 constexpr int kDepthMax = 8;  // of nested headers that are shown
 
 std::string to_base64(std::string_view bytes) {
-  std::string text(((bytes.size() + 2) / 3 * 4) + 1, '\0');  // with the NUL that is written
+  std::string text(((bytes.size() + 2) / 3 * 4) + 1, '\0');  // with room for the NUL
   const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
                                    reinterpret_cast<const unsigned char*>(bytes.data()),
                                    static_cast<int>(bytes.size()));
@@ -31,7 +31,7 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
-// JSON has no infinity, and nothing that is no number.
+// JSON has neither infinities nor NaN.
 json::value number_json(double number) {
   if (std::isfinite(number)) return number;
   return json::string(fmt::to_string(number));

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a message holds, as JSON.
+// message_json: the content of a message as JSON.
 
 #include <string_view>
 
@@ -9,11 +9,11 @@
 
 namespace inventory::server {
 
-// A string; of bytes that are no UTF-8, {"base64": "..."}.
+// A string; {"base64": "..."} if the bytes are not valid UTF-8.
 boost::json::value bytes_json(std::string_view bytes);
 
-// The entries of a header table (amqp/header_table.h) up to the first that is malformed, by their
-// names made printable. What is nested too deeply is told by its size.
+// The entries of a header table (amqp/header_table.h) up to the first malformed one, by their
+// names, made printable. For a value that is nested too deeply, only its size.
 boost::json::object headers_json(std::string_view table);
 
 }  // namespace inventory::server

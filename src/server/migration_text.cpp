@@ -10,7 +10,7 @@ namespace {
 
 using Origin = store::MigrationPlan::Origin;
 
-// Where tables are made, others are only a hint.
+// If tables are made, names similar tables as a hint.
 std::string look_alikes(const store::MigrationPlan& plan) {
   if (plan.look_alikes.empty()) return "";
   return fmt::format(
@@ -19,7 +19,7 @@ std::string look_alikes(const store::MigrationPlan& plan) {
       fmt::join(plan.look_alikes, ", "));
 }
 
-// What an obstacle stands in the way of.
+// What an obstacle prevents: the subject and the verb.
 std::pair<std::string_view, std::string_view> subject(Origin tables) {
   switch (tables) {
     case Origin::made:

@@ -1,6 +1,6 @@
 #pragma once
 
-// migration_text: what is done to a database before the service works on it, in words.
+// migration_text: says in words how a database is prepared before the service uses it.
 
 #include <string>
 #include <vector>
@@ -9,11 +9,11 @@
 
 namespace inventory::server {
 
-// What the plan does, a line: "PostgreSQL host:5432/shop, schema public: the table inventory is
-// adopted with its rows".
+// What the plan does, in one line: "PostgreSQL host:5432/shop, schema public: the table inventory
+// is adopted with its rows".
 std::string describe(const store::MigrationPlan& plan);
 
-// What keeps the plan from being carried out, a line each; empty: nothing does.
+// What prevents the plan from being carried out, one line each; empty if nothing does.
 std::vector<std::string> objections(const store::MigrationPlan& plan, bool require_stock);
 
 }  // namespace inventory::server

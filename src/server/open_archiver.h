@@ -1,6 +1,6 @@
 #pragma once
 
-// The archiver that a database URL names.
+// Opens the archiver that a database URL names.
 
 #include <memory>
 
@@ -10,7 +10,7 @@
 
 namespace inventory::server {
 
-// Does not connect yet: begin() does. owner: whose tables they are.
+// Does not connect: begin() does. owner: who owns the tables.
 std::unique_ptr<store::Archiver> open_archiver(const config::DatabaseUrl& database,
                                                const store::TablesOwner& owner);
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// The reader that a database URL names.
+// Opens the reader that a database URL names.
 
 #include <chrono>
 #include <memory>
@@ -12,8 +12,8 @@
 
 namespace inventory::server {
 
-// Does not connect yet: begin() does. owner: whose tables they are. deadline: of connecting and of
-// each call; in SQLite, of all calls of a begin(). Without it the adapter's own.
+// Does not connect: begin() does. owner: who owns the tables. deadline: of connecting and of each
+// call; in SQLite, of all calls after one begin(). The default is the adapter's.
 std::unique_ptr<store::Reader> open_reader(const config::DatabaseUrl& database,
                                            const store::TablesOwner& owner,
                                            std::optional<std::chrono::milliseconds> deadline = {});

@@ -1,6 +1,6 @@
 #pragma once
 
-// The store that a database URL names.
+// Opens the store that a database URL names.
 
 #include <memory>
 
@@ -12,7 +12,7 @@
 
 namespace inventory::server {
 
-// Does not connect yet: the first call that needs the database does. owner: whose tables they are.
+// Does not connect: the first call that needs the database does. owner: who owns the tables.
 std::unique_ptr<store::Store> open_store(const boost::asio::any_io_executor& executor,
                                          const config::DatabaseUrl& database,
                                          const store::TablesOwner& owner);

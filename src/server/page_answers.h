@@ -1,6 +1,6 @@
 #pragma once
 
-// What answers over HTTP that come from the database have in common.
+// What HTTP pages that read the database have in common.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,16 +22,16 @@ ops::HttpResponse json_response(std::string body);
 ops::HttpResponse not_found(std::string_view what);
 ops::HttpResponse bad_request(std::string_view what);
 
-// 503 with Retry-After, and why.
+// 503 with Retry-After and the reason.
 ops::HttpResponse unavailable(const store::Error& error);
 
-// A parameter of the query as a number; its default where it is not given; nothing where it is not
-// within these bounds.
+// A parameter of the query as a number, `otherwise` if it is not given; empty if it is no number or
+// out of bounds.
 std::optional<std::int64_t> number_parameter(const ops::HttpRequest& request, std::string_view name,
                                              std::int64_t otherwise, std::int64_t min,
                                              std::int64_t max);
 
-// A product's id as a path or a query has it.
+// Reads a product's id from a path or a query.
 std::optional<std::int64_t> read_product_id(std::string_view text);
 
 }  // namespace inventory::server

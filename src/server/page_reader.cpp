@@ -14,7 +14,7 @@ PageReader::~PageReader() {
   thread_.join();
 }
 
-// Nobody waits any more for what is late.
+// Does not begin after the deadline: the caller has given up.
 store::Result<void> PageReader::begin(TimePoint until) {
   if (std::chrono::steady_clock::now() >= until) {
     return std::unexpected(late());
@@ -28,7 +28,7 @@ void PageReader::end() {
 }
 
 void PageReader::report(const store::Error& error) {
-  if (error.fault == store::Fault::refused) return;  // its client asked for what cannot be
+  if (error.fault == store::Fault::refused) return;  // the client's request was invalid
   const auto left_out = failures_.admit(std::chrono::steady_clock::now());
   if (!left_out) return;
   spdlog::warn("http: a page cannot be read: {}{}", error.what,

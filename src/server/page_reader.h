@@ -1,17 +1,17 @@
 #pragma once
 
-// PageReader: how pages over HTTP read the database.
+// PageReader: reads the database for HTTP pages.
 //
 // Invariants:
-//   1. The flow does not notice: what is read has a thread and a connection of its own. The
-//      connection is kept, and made again when it is lost; between two reads it is idle, so that no
-//      transaction stays open. One read runs at a time.
-//   2. At most kPageReadsMax reads wait. What is more, or takes longer than its timeout, is an
-//      error.
-//   3. The database may be a standby: it is only read, and a read that the standby cancels because
-//      replication must go on is tried again, kPageReadTriesMax times in all.
+//   1. Reads do not disturb the flow: they have a thread and a connection of their own. The
+//      connection is kept, and opened again when it is lost. No transaction is open between reads.
+//      One read runs at a time.
+//   2. At most kPageReadsMax reads wait. A read beyond that, or that takes longer than its timeout,
+//      is an error.
+//   3. The database may be a standby: it is only read. A read that the standby cancels because
+//      replication must go on is tried again, at most kPageReadTriesMax times in all.
 //
-// Threads: one executor, on which it is used and which runs until it is destroyed.
+// Threads: one executor, on which it is used, and which must run until this object is destroyed.
 
 #include <chrono>
 #include <cstddef>
@@ -49,8 +49,9 @@ class PageReader {
   PageReader& operator=(const PageReader&) = delete;
   ~PageReader();
 
-  // What `read(reader)` returns, a store::Result; or an error, also if it was not even tried. It
-  // runs on the thread, perhaps after the caller has given up, and perhaps several times.
+  // Returns what `read(reader)` returns, a store::Result; or an error, also if `read` was never
+  // called. `read` runs on the thread, perhaps after the caller has given up, and perhaps several
+  // times.
   template <class Read>
   ops::Task<std::invoke_result_t<Read&, store::Reader&>> read(Read read);
 

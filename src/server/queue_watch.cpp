@@ -109,7 +109,7 @@ boost::asio::awaitable<void> QueueWatch::count_all() {
     counts_.erase(*queue);
     if (count.error().fault == amqp::Fault::refused) continue;
     counter_.reset();
-    std::rotate(queues_.begin(), queue + 1, queues_.end());  // next time the others come first
+    std::rotate(queues_.begin(), queue + 1, queues_.end());  // count the others first next time
     co_return;
   }
 }

@@ -1,15 +1,17 @@
 #pragma once
 
-// QueueWatch: how many messages and consumers some queues have, as the broker counts them, while
-// somebody looks.
+// QueueWatch: asks the broker how many messages and consumers some queues have, while somebody
+// views the console.
 //
 // Invariants:
-//   1. It works over a connection of its own, which exists only while somebody looks and for half a
-//      minute more. A queue is declared passively: that takes no message and needs no right.
-//   2. Whatever goes wrong is a count that is not known: the queue is gone or forbidden, the broker
-//      does not answer. A queue for which the broker ends the connection costs no other its count.
+//   1. It has a connection of its own, which is open only while somebody views the console, and
+//   half
+//      a minute longer. A queue is declared passively, which takes no message and needs no right.
+//   2. After any error (the queue is gone or forbidden, the broker does not answer) the count is
+//      unknown. If the broker closes the connection because of one queue, the others are still
+//      counted.
 //
-// Threads: one executor. The clock outlives it.
+// Threads: one executor. The clock must outlive it.
 
 #include <chrono>
 #include <functional>
@@ -38,10 +40,10 @@ class QueueCounter {
   QueueCounter& operator=(const QueueCounter&) = delete;
   virtual ~QueueCounter() = default;  // ends the connection at once
 
-  // Where the error is not `refused`, the connection is of no use any more.
+  // After an error other than `refused`, the connection is of no use any more.
   virtual amqp::Task<amqp::Result<amqp::QueueCount>> count(std::string queue) = 0;
 
-  // Ends it in order.
+  // Closes it properly.
   virtual amqp::Task<void> close() = 0;
 };
 
@@ -53,20 +55,20 @@ OpenQueueCounter amqp_queue_counter(amqp::Endpoint endpoint, amqp::TlsOptions tl
 class QueueWatch {
  public:
   static constexpr std::chrono::seconds kInterval{5};
-  static constexpr std::chrono::seconds kWatchedFor{30};  // after somebody has looked
-  static constexpr std::chrono::seconds kCountMax{15};    // a count that is older is none
+  static constexpr std::chrono::seconds kWatchedFor{30};  // after the last look()
+  static constexpr std::chrono::seconds kCountMax{15};    // an older count is not used
 
   QueueWatch(const boost::asio::any_io_executor& executor, OpenQueueCounter open,
              service::Clock& clock, std::vector<std::string> queues);
 
-  // Until stop().
+  // Runs until stop().
   boost::asio::awaitable<void> run();
   void stop();
 
-  // Somebody looks.
+  // Somebody views the console.
   void look();
 
-  // Nothing: it is not known, or not yet.
+  // Empty if it is not known, or not yet.
   std::optional<amqp::QueueCount> count_of(std::string_view queue) const;
 
  private:

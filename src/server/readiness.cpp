@@ -16,7 +16,7 @@ struct Check {
   std::array<Condition, 2> fails_for;
 };
 
-// A pause is the database's doing.
+// Flows pause because of the database.
 constexpr Check kChecks[] = {
     {"broker", {Condition::starting, Condition::broker_unavailable}},
     {"database", {Condition::database_unavailable, Condition::paused}},

@@ -2,13 +2,14 @@
 
 // Readiness: the conditions of the flows as the checks of /readyz:
 //
-//   broker, database          whether the service can use them
-//   schema                    whether it could bring the schema up to date
-//   draining                  whether it goes on taking requests, that is, was not told to stop
-//   blocked                   whether the broker and the service's own queues take messages
-//   paused                    whether requests are taken, and not left to the broker in an outage
-//   holds                     whether holds that are over are found and asked for: fails where the
-//                             database cannot be used, and is a note where others are served
+//   broker, database          fails if the service cannot use them
+//   schema                    fails if the service could not bring the schema up to date
+//   draining                  fails after the service was told to stop
+//   blocked                   fails if the broker or the service's own queues do not take messages
+//   paused                    fails while requests are left to the broker in an outage
+//   holds                     fails if holds that are over cannot be found and given back because
+//   of
+//                             an outage; a note if only some of them cannot
 //   delivery_limit            never fails; notes that the broker may drop a request
 
 #include <span>
@@ -26,7 +27,7 @@ struct QueueStatus {
   std::string delivery_limit = {};  // see DeliveryLimit::note()
 };
 
-// Of the sweeper: see there.
+// See service::Sweeper.
 struct SweeperStatus {
   std::string problem = {};
   bool has_outage = false;

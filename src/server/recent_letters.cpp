@@ -39,7 +39,7 @@ json::value legible_or_null(const std::optional<std::string>& bytes) {
   return json::string(legible(*bytes));
 }
 
-// The first bytes of a text, without a character that they cut.
+// The first bytes of a text, without a partial character at the end.
 std::string_view beginning_of(std::string_view text, std::size_t bytes_max) {
   if (text.size() <= bytes_max) return text;
   const std::size_t end = bytes_max;

@@ -148,7 +148,7 @@ class RouterService {
     };
   }
 
-  // A check for each source queue. A partition that takes nothing is a note: others are served.
+  // A check for each source queue. If a partition takes nothing, that is a note: the others do.
   std::vector<ops::HealthCheck> health_checks() const {
     std::vector<ops::HealthCheck> checks;
     for (const auto& source : sources_) {
@@ -182,7 +182,7 @@ class RouterService {
     for (const auto& source : sources_) source->router.stop();
   }
 
-  // Nothing runs any more but the waits for signals and for the budget.
+  // Ends the waits for signals and the budget, which are all that still runs.
   void finish() {
     if (http_) http_->stop();
     shutdown_.finish();
@@ -213,7 +213,7 @@ class RouterService {
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics_{
       registry_, std::make_shared<ops::ProcessMetrics>()};
-  prometheus::Counter* lines_dropped_ = nullptr;  // of the registry
+  prometheus::Counter* lines_dropped_ = nullptr;  // owned by the registry
   std::vector<std::unique_ptr<Source>> sources_;
   std::optional<ops::HttpListener> http_;
   ops::ServiceManager manager_{context_.get_executor()};

@@ -1,9 +1,9 @@
 #pragma once
 
-// RouterMetrics: what a router has done and what waits, as Prometheus metrics with the labels
-// `queue`, the source, and `partition`, of which there are as many as the setting says.
+// RouterMetrics: what a router has passed on and what waits, as Prometheus metrics with the labels
+// `queue` (the source) and `partition` (as many as the setting says).
 //
-// Invariant: every series is there from the start, at 0.
+// Invariant: every series exists from the start, at 0.
 // Threads:   one executor.
 
 #include <cstdint>
@@ -20,10 +20,10 @@ namespace inventory::server {
 
 class RouterMetrics {
  public:
-  // The registry outlives this.
+  // The registry must outlive this object.
   RouterMetrics(prometheus::Registry& registry, const std::string& queue, std::uint32_t partitions);
 
-  // To be called before the metrics are collected.
+  // Call this before the metrics are collected.
   void refresh(const router::Router& router);
 
  private:

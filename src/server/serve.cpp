@@ -60,7 +60,7 @@ using boost::asio::use_awaitable;
 constexpr std::chrono::milliseconds kMigrateFirst{250};
 constexpr std::chrono::milliseconds kMigrateLast{10'000};
 
-// What a flow tells: as metrics, and its dead letters for the console.
+// Passes the events of a flow to the metrics, and its dead letters to the console.
 class QueueObserver : public FlowMetrics {
  public:
   QueueObserver(prometheus::Registry& registry, const std::string& queue,
@@ -74,7 +74,7 @@ class QueueObserver : public FlowMetrics {
   RecentLetters& letters_;
 };
 
-// One kind of request with all that its flow needs.
+// The queue of one kind of request, with all that its flow needs.
 struct ServedQueue {
   ServedQueue(const boost::asio::any_io_executor& executor,
               const config::Configuration& configuration, const service::KindRow& kind,
@@ -138,14 +138,13 @@ struct ServedQueue {
   service::AmqpBroker broker;
   std::unique_ptr<service::Handler> handler;
   service::Flow flow;
-  std::unique_ptr<service::Sweeper> sweeper;  // of the kind expiry: what asks for it
+  std::unique_ptr<service::Sweeper> sweeper;  // for the kind expiry: publishes its requests
 };
 
 // Service: everything that runs on the event loop of `serve`.
 class Service {
  public:
-  // `whole`: the configuration of all partitions, of which `configuration` is that of one; without
-  // partitions the same.
+  // `configuration`: of this partition. `whole`: of all partitions; the same without partitions.
   Service(const config::Configuration& configuration, const config::Configuration& whole,
           const std::string& http_token, const ops::BackgroundLog& log)
       : configuration_(configuration),
@@ -229,7 +228,7 @@ class Service {
     }
   }
 
-  // What the HTTP listener answers. A page that needs the database suspends; see ops/http.h.
+  // The pages of the HTTP listener. Handlers that need the database suspend; see ops/http.h.
   std::vector<ops::HttpRoute> routes() {
     using ops::immediately;
     std::vector<ops::HttpRoute> routes{
@@ -257,7 +256,7 @@ class Service {
     return routes;
   }
 
-  // Until the flows run they have nothing to say.
+  // The flow's own status counts only once the flows run.
   service::Status status_of(const ServedQueue& served) const {
     if (shutdown_.has_begun()) return {service::Condition::stopping, std::string(kFinishing)};
     if (running_ == 0 && !database_problem_.empty()) {
@@ -277,7 +276,7 @@ class Service {
     return checks;
   }
 
-  // "3 of 16"; empty of an undivided stock.
+  // "3 of 16"; empty for an undivided stock.
   std::string partition_text() const {
     const auto& partition = owner_.partition;
     return partition ? fmt::format("{} of {}", partition->number, partition->count) : "";
@@ -326,7 +325,7 @@ class Service {
     }
   }
 
-  // Migrates as soon as the database is there and takes it. False if told to stop before.
+  // Tries to migrate the database until that succeeds. Returns false if told to stop before.
   service::Task<bool> bring_up_to_date() {
     service::Backoff backoff(kMigrateFirst, kMigrateLast, std::random_device()());
     service::LogThrottle failures(clock_);
@@ -356,7 +355,7 @@ class Service {
       database_problem_ = is_away ? problem : "";
       schema_problem_ = is_away ? "not looked at yet" : problem;
       manager_.status("waiting for the database: " + problem);
-      // A line for each, all of them at once; then the throttle's.
+      // A line for each problem, once; after that only those of the throttle.
       if (problems.size() > 1 && problems != said) {
         for (const std::string& each : problems) spdlog::warn("database: {}", each);
       }
@@ -375,7 +374,7 @@ class Service {
     co_return false;
   }
 
-  // Or what runs beside them.
+  // Runs a flow, or what runs beside the flows.
   template <class Flow>
   service::Task<void> run_flow(Flow& flow) {
     co_await flow.run();
@@ -393,7 +392,7 @@ class Service {
     hold_metrics_.stop();
   }
 
-  // Nothing runs any more but the waits for signals and for the budget.
+  // Ends the waits for signals and the budget, which are all that still runs.
   void finish() {
     if (http_) {
       http_->stop();
@@ -469,7 +468,7 @@ class Service {
   ops::ServiceManager manager_{context_.get_executor()};
   Shutdown shutdown_{context_, manager_, configuration_.shutdown_budget, [this] { stop(); }};
   boost::asio::steady_timer stopped_;
-  std::string database_problem_;  // while the schema is brought up to date
+  std::string database_problem_;  // while the schema is being brought up to date
   std::string schema_problem_ = "not looked at yet";
   std::size_t running_ = 0;  // flows, and what runs beside them
   bool ready_ = false;

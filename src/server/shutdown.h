@@ -1,12 +1,12 @@
 #pragma once
 
-// Shutdown: the end of a program that runs until a signal.
+// Shutdown: ends a program that runs until a signal.
 //
-// SIGTERM or SIGINT begins it: what is in flight is finished, within a budget. A second signal, or
-// the end of the budget, stops the event loop at once; what was in flight stays unacknowledged, and
-// the broker delivers it again.
+// SIGTERM or SIGINT begins it: requests in flight are finished, within a budget. A second signal,
+// or the end of the budget, stops the event loop at once; requests in flight then stay
+// unacknowledged, and the broker delivers them again.
 //
-// Threads: that of the context, which outlives it, as does the service manager.
+// Threads: the context's. The context and the service manager must outlive it.
 
 #include <chrono>
 #include <exception>
@@ -22,29 +22,29 @@
 
 namespace inventory::server {
 
-// Why a check fails meanwhile.
+// The problem of a check that fails during the shutdown.
 inline constexpr std::string_view kFinishing = "finishing what is in flight";
 
-// A coroutine that ends with an exception has met a bug: there is nothing that could go on.
+// A coroutine that ends with an exception has met a bug: the program must not go on.
 inline void rethrow(const std::exception_ptr& error) {
   if (error) std::rethrow_exception(error);
 }
 
 class Shutdown {
  public:
-  // Signals are taken from now on. `on_begin` is called once, to stop what runs.
+  // Catches signals from now on. `on_begin` is called once, to stop what runs.
   Shutdown(boost::asio::io_context& context, ops::ServiceManager& manager,
            std::chrono::seconds budget, std::function<void()> on_begin);
 
   // Waits for signals until finish(), or until the event loop is stopped.
   boost::asio::awaitable<void> run();
 
-  // All that ran has ended by itself: nothing is waited for any more.
+  // Everything that ran has ended: stop waiting.
   void finish();
 
   bool has_begun() const { return has_begun_; }
 
-  // 0; 1 where the event loop was stopped.
+  // 0; 1 if the event loop was stopped at once.
   int exit_status() const { return exit_status_; }
 
  private:

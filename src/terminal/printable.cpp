@@ -20,7 +20,7 @@ char32_t code_of(std::string_view character) {
   return code;
 }
 
-// wcwidth() goes by the locale, and the program has none.
+// wcwidth() depends on the locale, and the program sets none.
 std::size_t width_of(std::string_view character) {
   static const locale_t kUtf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
   if (kUtf8 == nullptr) return 1;
@@ -63,7 +63,7 @@ std::string printable(std::string_view text, bool keep_lines) {
   return result;
 }
 
-// Beside strings JSON has no such characters but white space, which may as well be a space.
+// Outside strings, JSON has no such characters except white space, which becomes a space.
 std::string printable_json(std::string_view json) {
   std::string result;
   while (!json.empty()) {

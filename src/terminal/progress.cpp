@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kInterval{100};
 constexpr std::size_t kBarColumns = 30;
-constexpr std::size_t kBarColumnsMin = 4;  // a shorter one says nothing
+constexpr std::size_t kBarColumnsMin = 4;  // a shorter one shows too little
 
-// Before that, and before so much is done, the pace says nothing.
+// Before this time and this share, the time left cannot be estimated.
 constexpr std::chrono::seconds kPaceKnownAfter{5};
 constexpr double kPaceKnownAtShare = 0.01;
 

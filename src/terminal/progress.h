@@ -1,6 +1,6 @@
 #pragma once
 
-// Progress: a bar on standard error, where that is a terminal; elsewhere nothing.
+// Progress: a progress bar on standard error, if that is a terminal.
 
 #include <chrono>
 #include <cstddef>
@@ -20,11 +20,10 @@ class Progress {
   // Draws the bar, at most ten times a second.
   void update(std::size_t done, std::size_t total);
 
-  // The same where only the share is known that is done, of 1; with the time that is left, at this
-  // pace.
+  // The same if only the share that is done is known, 0 to 1; with an estimate of the time left.
   void update_share(double share);
 
-  // Takes the bar away, so that something else can be printed.
+  // Removes the bar, so that something else can be printed.
   void clear();
 
  private:
@@ -38,18 +37,19 @@ class Progress {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
-// Of a share, "comparing [#####     ] 50 %, 2 min left"; the time once it can be told.
+// The bar for a share, "comparing [#####     ] 50 %, 2 min left"; without the time until it can be
+// estimated.
 std::string share_bar(std::string_view what, double share, std::chrono::seconds elapsed,
                       std::size_t columns);
 
-// The bar as text, "replaying orders.dlq [#####     ] 512 of 1024": shorter than `columns`, since a
-// full line might wrap (0: as wide as it gets).
+// The bar as text, "replaying orders.dlq [#####     ] 512 of 1024": shorter than `columns`, because
+// a full line might wrap (0: no limit).
 std::string progress_bar(std::string_view what, std::size_t done, std::size_t total,
                          std::size_t columns);
 
 bool is_terminal(int descriptor);
 
-// The width of the terminal in columns; 0 if the descriptor is none.
+// The width of the terminal in columns; 0 if the descriptor is not a terminal.
 std::size_t terminal_columns(int descriptor);
 
 }  // namespace inventory::terminal

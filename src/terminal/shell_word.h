@@ -1,6 +1,7 @@
 #pragma once
 
-// A text from outside as a word of a command line, to be copied from a page into a terminal.
+// shell_word: quotes a text from outside for a command line that a person copies from a page into a
+// terminal.
 
 #include <optional>
 #include <string>
@@ -8,9 +9,9 @@
 
 namespace inventory::terminal {
 
-// The word for a POSIX shell, in quotes where it needs some. Nothing if the text cannot stand there
-// harmlessly: a terminal would obey some of it before a shell sees it, or people would read
-// something else than is done (see harmful_code()), or it is no UTF-8.
+// The word for a POSIX shell, in quotes if necessary. Empty if no quoting makes the text safe: it
+// has characters that a terminal obeys or that mislead the reader (see harmful_code()), or it is
+// not valid UTF-8.
 std::optional<std::string> shell_word(std::string_view text);
 
 }  // namespace inventory::terminal

@@ -3,8 +3,8 @@
 namespace inventory::terminal {
 namespace {
 
-// What the bytes after a first byte may be: all continuation bytes, the second within narrower
-// bounds where a wider one would allow an overlong form, a surrogate, or more than U+10FFFF.
+// The bytes that may follow a first byte: all are continuation bytes; the second has narrower
+// bounds if it could otherwise make an overlong form, a surrogate, or a code beyond U+10FFFF.
 struct Form {
   std::size_t size;
   unsigned char second_min;

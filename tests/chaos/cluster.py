@@ -48,8 +48,8 @@ class Cluster:
         self.stack.close()
 
     def part(self, node):
-        """From here on this node and the others have no link, until the returned function is called:
-        each takes the other's secret for a wrong one."""
+        """Cuts the links between this node and the others, until the returned function is called: each
+        side rejects the other's secret."""
         self.wait_until_whole()
         part = (
             "Others = nodes(), [erlang:set_cookie(Other, parted) || Other <- Others],"
@@ -72,7 +72,7 @@ class Cluster:
 
     @staticmethod
     def _running(node):
-        with contextlib.suppress(AssertionError, ValueError):  # it has paused
+        with contextlib.suppress(AssertionError, ValueError):  # the node has paused
             return int(node.evaluate("length(rabbit_nodes:all_running())"))
         return 0
 
@@ -96,7 +96,7 @@ def _configure(folder, cookie, name):
         "cluster_formation.peer_discovery_backend = classic_config",
         "cluster_partition_handling = pause_minority",
     ]
-    # Each knows the first, which knows only itself: RabbitMQ 4 waits for all that it knows.
+    # Each knows the first, which knows only itself: RabbitMQ 4 waits for all nodes that it knows.
     lines += [
         f"cluster_formation.classic_config.nodes.{number} = {known}@127.0.0.1"
         for number, known in enumerate(dict.fromkeys([NAMES[0], name]), 1)

@@ -1,5 +1,5 @@
-"""CHAOS_SEED: the first seed. CHAOS_MINUTES: how long each scenario goes on with the next seeds;
-otherwise it ends after one."""
+"""CHAOS_SEED: the first seed. CHAOS_MINUTES: how long each scenario continues with further seeds;
+if it is not set, a scenario runs one."""
 
 import collections
 import os
@@ -14,7 +14,7 @@ totals = {}  # figures by scenario
 
 
 class Rounds:
-    """The seeds of a scenario, as long as there is time; sums the figures up."""
+    """The seeds of a scenario, while there is time; adds up their figures."""
 
     def __init__(self, node, seconds):
         self.node = node
@@ -37,7 +37,7 @@ def rounds(request):
 
 
 def pytest_runtest_logreport(report):
-    """Also from the processes in which the tests run (pytest-xdist)."""
+    """Also called for reports from worker processes (pytest-xdist)."""
     if report.when == "call":
         for name, figures in report.user_properties:
             if name == "figures":

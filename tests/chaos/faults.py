@@ -1,4 +1,4 @@
-"""The faults, and the order in which a seed lets them happen."""
+"""The faults, and the order in which they happen with a seed."""
 
 import contextlib
 import dataclasses
@@ -13,16 +13,16 @@ import gate
 from database import Postgres
 from waiting import wait_for
 
-RECOVERY_S = 300  # until answers come again, on a machine that is very busy
+RECOVERY_S = 300  # until answers come again, on a very busy machine
 
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """`happen(world, chance)` is a context: it begins the fault, and ends it."""
+    """`happen(world, chance)` is a context manager that begins and ends the fault."""
 
     name: str
-    target: str  # two faults at once never have the same
-    hold_s: tuple  # how long it lasts, at least and at most
+    target: str  # concurrent faults never have the same target
+    hold_s: tuple  # the minimum and maximum duration
     happen: object
 
 
@@ -58,7 +58,7 @@ def _service_frozen(world, chance):
 
 @contextlib.contextmanager
 def _partition_full(world, chance):
-    """Its queue takes nothing: the router keeps what is for it, and passes on what is for others."""
+    """A partition's queue takes nothing: the router keeps its requests and passes on the others."""
     queue = f"{world.queues.order}.{chance.randrange(world.partitions)}"
     full = '{"max-length": 0, "overflow": "reject-publish"}'
     world.broker.control("set_policy", "full", f"^{queue}$", full, "--apply-to", "queues")
@@ -110,7 +110,7 @@ def _memory_alarm(world, _):
 
 @contextlib.contextmanager
 def _connections_closed(world, _):
-    # catch: a client that loses one connection may have closed another meanwhile.
+    # catch: a client that loses one connection may have closed another.
     world.broker.evaluate(
         '[(catch rabbit_networking:close_connection(Pid, "chaos"))'
         " || Pid <- rabbit_networking:connections()]"
@@ -144,7 +144,7 @@ def _primary_lost(world, _):
     assert Postgres(world.standby.url).query("SELECT pg_promote()") == [(True,)]
 
 
-# PostgreSQL under Patroni. Each ends when there are a leader and two standbys again.
+# PostgreSQL under Patroni. Each fault ends when there are a leader and two standbys again.
 
 
 def _with_patroni(happen):
@@ -160,7 +160,7 @@ def _with_patroni(happen):
 
 @contextlib.contextmanager
 def _longest_pause(world):
-    """Between answers to two requests, while it lasts."""
+    """Measures the longest pause between two answers during the block."""
     longest, ended = [0.0], threading.Event()
 
     def watch():
@@ -192,7 +192,7 @@ def _leader_lost(patroni):
 
 @contextlib.contextmanager
 def _leader_frozen(patroni):
-    """It comes back, and must find that it is the leader no more."""
+    """The leader continues later, and must notice that it is no longer the leader."""
     leader = patroni.leader()
     with leader.frozen():
         yield
@@ -318,10 +318,10 @@ def _gate_faults(name, find):
     ]  # fmt: skip
 
 
-# Bad things, which cost what they concern, and nobody else
+# Bad things, which harm only the requests that meet them
 
 
-BAD_ORDERS = 20  # that meet one
+BAD_ORDERS = 20  # orders that meet a bad thing
 
 
 def _bad(kind):
@@ -338,7 +338,7 @@ def _bad(kind):
 
 
 class Place:
-    """Where bad things are made; their products are those that the traffic orders, too."""
+    """Where bad things are made; the traffic orders the same products."""
 
     def __init__(self, world, chance):
         self.amqp_url, self.postgres_url = world.broker_urls[0], world.database.url
@@ -355,7 +355,7 @@ QUORUM_CLIENTS = [
 ]
 CLIENTS = [
     *QUORUM_CLIENTS,
-    # Quorum queues do not pass it on.
+    # Quorum queues do not pass on undecodable content.
     Fault("undecodable content", "content", (0, 2), _bad(bad_things.UndefinedFlag)),
 ]
 ROWS = [
@@ -414,8 +414,8 @@ PRIMARY_LOST = [
 
 
 def happen(world, faults, chance, say):
-    """Lets every fault happen once, in an order that is up to chance, some of them in pairs. After
-    most, waits until requests are answered again."""
+    """Lets every fault happen once, in random order, some of them in pairs. After most faults, waits
+    until requests are answered again."""
     left = chance.sample(faults, len(faults))
     while left:
         now = [left.pop()]

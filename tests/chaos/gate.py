@@ -1,6 +1,6 @@
-"""A TCP gate between the service and a server, on loopback: it forwards, and breaks on demand.
+"""A TCP gate between the service and a server, on loopback: it forwards, and breaks links on demand.
 
-One thread with an event loop of its own; the functions of Gate are called from another.
+It has a thread with an event loop; the functions of Gate are called from another thread.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ UP, DOWN = "to the server", "to the client"
 
 
 class Gate:
-    """Listens on a port of its own, which never changes, and forwards to `port`."""
+    """Listens on a port that never changes, and forwards to `port`."""
 
     def __init__(self, port):
         self.server_port = port
@@ -37,19 +37,19 @@ class Gate:
         self.loop.close()
 
     def open(self):
-        """Takes new links again."""
+        """Accepts new links again."""
         self._do(self._listen())
 
     def refuse(self):
-        """Refuses new links; those that are there go on."""
+        """Refuses new links; existing ones continue."""
         self._do(self._stop_listening())
 
     def cut(self):
-        """Resets every link (RST); returns how many there were."""
+        """Resets every link (RST). Returns their number."""
         return self._do(self._cut())
 
     def stall(self):
-        """Reads nothing more from either side of any link, also of new ones."""
+        """Stops reading from both sides of all links, also new ones."""
         self._do(self._set_stalled(True))
 
     def flow(self):
@@ -57,11 +57,11 @@ class Gate:
         self._do(self._set_stalled(False))
 
     def cut_after(self, direction, count):
-        """Each link, also a new one, is reset after `count` more bytes in that direction."""
+        """Resets each link, also new ones, after `count` more bytes in that direction."""
         self._do(self._set_fuse((direction, count)))
 
     def stop_cutting(self):
-        """Ends cut_after(); returns how many links it has cut."""
+        """Ends cut_after(). Returns the number of links that it has reset."""
         return self._do(self._set_fuse(None))
 
     def _do(self, work):
@@ -156,14 +156,14 @@ class _Link:
                 end.transport.abort()
 
     def lost(self, end):
-        """One side has closed: what it sent is still delivered to the other."""
+        """One side has closed. What it sent is still delivered to the other."""
         self.gate.links.discard(self)
         if end.peer.transport and not end.peer.transport.is_closing():
             end.peer.transport.close()
 
 
 class _End(asyncio.Protocol):
-    """One of the two sockets of a link: what it receives goes in `direction`."""
+    """One of the two sockets of a link. The bytes that it receives go in `direction`."""
 
     def __init__(self, link, direction):
         self.link = link
@@ -176,7 +176,7 @@ class _End(asyncio.Protocol):
         self.transport = transport
         if self.direction == UP:
             self.link.begin()
-        # Python 3.11 begins to read right after this function, also what was paused in it.
+        # Python 3.11 starts reading right after this function, even if it was paused in it.
         self.link.gate.loop.call_soon(self.link.let_read)
 
     def data_received(self, data):

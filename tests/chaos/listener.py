@@ -1,6 +1,6 @@
-"""A consumer of the events, as another service is one: it keeps a cache of the stock.
+"""A consumer of the events, as another service would be: it keeps a cache of the stock.
 
-Its queue loses nothing: it is durable, has no limit, and what is not acknowledged comes again.
+Its queue loses nothing: it is durable, has no limit, and delivers unacknowledged events again.
 """
 
 import collections
@@ -12,19 +12,19 @@ from events import KEYS, Cache
 from traffic import hosts_of
 
 PREFETCH = 200
-# Then it asks the broker anew: see Traffic.drain.
+# After this time without an event it reconnects: see Traffic.drain.
 SILENCE_S = 10
 
 
 class Listener:
-    """Listens, in a thread, while `with` lasts. It declares the exchange: it may come first."""
+    """Listens in a thread during a `with` block. It declares the exchange, as it may start first."""
 
     def __init__(self, urls, exchange, queue_type, events):
         self.hosts = hosts_of(urls)
         self.exchange = exchange
         self.queue = f"{exchange}.cache"
         self.queue_type = queue_type
-        self.events = events  # that it can expect: levels or all
+        self.events = events  # which events it can expect: levels or all
         self.cache = Cache()
         self.figures = collections.Counter()
         self.news = threading.Condition()  # also guards the cache
@@ -50,7 +50,7 @@ class Listener:
         self.thread.join(timeout=60)
 
     def wait(self, condition, deadline_s):
-        """Until what it has heard meets a condition; at most so long."""
+        """Waits until the condition holds for what it has heard, at most this long."""
         with self.news:
             self.news.wait_for(lambda: self.error or condition(), timeout=deadline_s)
             if self.error:
@@ -67,7 +67,7 @@ class Listener:
                 with pika.BlockingConnection(self.hosts[0]) as connection:
                     self._listen(connection.channel())
             except (pika.exceptions.AMQPError, OSError):
-                self.stopping.wait(0.2)  # the broker is away
+                self.stopping.wait(0.2)  # the broker is unavailable
             except Exception as error:  # pylint: disable=broad-except
                 with self.news:
                     self.error = error

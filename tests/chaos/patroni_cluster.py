@@ -1,4 +1,4 @@
-"""Three PostgreSQL under Patroni with etcd, and HAProxy before them, as in deploy/patroni."""
+"""Three PostgreSQL servers under Patroni with etcd, behind HAProxy, as in deploy/patroni."""
 
 import contextlib
 import functools
@@ -21,8 +21,8 @@ from waiting import wait_for
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "deploy/patroni"
 NAMES = ["db1", "db2", "db3"]
-STARTED_S = 180  # all of it, on a machine that is very busy
-LAST_LINES = 40  # of each log, where a test fails
+STARTED_S = 180  # for the whole cluster, on a very busy machine
+LAST_LINES = 40  # of each log, if a test fails
 
 
 @functools.cache
@@ -39,7 +39,7 @@ def _free_port():
 
 
 class Process:
-    """A program that ends with this one."""
+    """A program that is killed when this one ends."""
 
     def __init__(self, folder, name, command, user=None):
         as_user = ["--reuid", user, "--regid", user, "--init-groups"] if user else []
@@ -80,7 +80,7 @@ class Etcd:
             self.members.append(Process(folder, name, command))
 
     def leading_member(self):
-        """Nothing while there is none."""
+        """None while there is no leader."""
         for member, port in zip(self.members, self.client_ports):
             with contextlib.suppress(OSError, ValueError):
                 status = _request(f"http://127.0.0.1:{port}/v3/maintenance/status", {})
@@ -90,7 +90,7 @@ class Etcd:
 
 
 def _request(url, body=None):
-    """What comes back, as JSON or as text."""
+    """Returns the response, as JSON or as text."""
     data = None if body is None else json.dumps(body).encode()
     with urllib.request.urlopen(url, data, timeout=60) as response:
         text = response.read()
@@ -109,7 +109,7 @@ class Member:
         self.gates = [Gate(port) for port in etcd_ports]  # its links to etcd
         folder.mkdir()
         user = None
-        if os.getuid() == 0:  # PostgreSQL does not run as root
+        if os.getuid() == 0:  # PostgreSQL refuses to run as root
             user = "postgres"
             shutil.chown(folder, user, user)
         self.patroni = Process(folder, "patroni", ["patroni", folder / "patroni.yml"], user)
@@ -128,13 +128,13 @@ class Member:
         postgresql["pg_hba"] = ["host replication all 127.0.0.1/32 trust", "host all all 127.0.0.1/32 trust"]
         postgresql["pgpass"] = str(self.folder / "pgpass")
         postgresql["parameters"] = {"unix_socket_directories": ""}
-        settings["watchdog"]["mode"] = "off"  # this machine is needed
+        settings["watchdog"]["mode"] = "off"  # it would reset this machine
         (self.folder / "patroni.yml").write_text(yaml.safe_dump(settings))
 
     def _freeze(self):
-        """Patroni and PostgreSQL, which is no child of Patroni's."""
+        """Stops Patroni and PostgreSQL, which is not a child of Patroni."""
         processes = [self.patroni.process.pid]
-        with contextlib.suppress(OSError, IndexError, ValueError):  # it does not run
+        with contextlib.suppress(OSError, IndexError, ValueError):  # it is not running
             processes.append(int((self.folder / "data/postmaster.pid").read_text().split()[0]))
         return freeze(processes)
 
@@ -152,17 +152,17 @@ class Member:
 
     def is_leader(self):
         with contextlib.suppress(OSError):
-            url = f"http://127.0.0.1:{self.api_port}/primary"  # 503: it is not
+            url = f"http://127.0.0.1:{self.api_port}/primary"  # 503: it is not the leader
             with urllib.request.urlopen(url, timeout=5):
                 return True
         return False
 
     def cluster(self):
-        """What its Patroni knows of all members."""
+        """What its Patroni knows about all members."""
         return _request(f"http://127.0.0.1:{self.api_port}/cluster")["members"]
 
     def takes_writes(self):
-        """Whether PostgreSQL itself does, whatever Patroni says."""
+        """Whether PostgreSQL takes writes, whatever Patroni says."""
         with contextlib.suppress(psycopg2.OperationalError):
             url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres?connect_timeout=10"
             with contextlib.closing(psycopg2.connect(url)) as connection:
@@ -233,13 +233,13 @@ class PatroniCluster:
         return wait_for(find, "one leader", STARTED_S)
 
     def wait_until_whole(self):
-        """One leader, that alone takes writes, and two standbys, one of which is synchronous."""
+        """Waits for one leader, which alone takes writes, and two standbys, one synchronous."""
         wait_for(self._is_whole, "a leader with two standbys", STARTED_S)
         writing = [member.name for member in self.members if member.takes_writes()]
         assert len(writing) == 1, f"{writing} take writes"
 
     def _is_whole(self):
-        """As etcd has it: only a standby that is called synchronous there may follow a leader."""
+        """According to etcd: only a standby that is synchronous there may become the leader."""
         leader = self.leader()
         with contextlib.suppress(OSError):
             roles = [member["role"] for member in leader.cluster()] if leader else []
@@ -256,7 +256,7 @@ class PatroniCluster:
         return False
 
     def switch_over(self):
-        """As `patronictl switchover` does, to the synchronous standby."""
+        """Switches over to the synchronous standby, as `patronictl switchover` does."""
         leader = self.leader()
         (standby,) = (one["name"] for one in leader.cluster() if one["role"] == "sync_standby")
         request = {"leader": leader.name, "candidate": standby}

@@ -1,4 +1,4 @@
-"""What must be true when the faults are over and everything has drained."""
+"""What must be true when the faults are over and all queues have drained."""
 
 import collections
 import dataclasses
@@ -9,7 +9,7 @@ from traffic import identity_of
 
 EPOCH = datetime.datetime.fromtimestamp(0, datetime.timezone.utc)
 ELSEWHERE = "order, answered elsewhere"
-INVALID = {  # by the queue that they came to
+INVALID = {  # by queue
     "order": "no order",
     "item": "no item",
     "cancel": "no cancellation",
@@ -31,16 +31,16 @@ MESSAGES = {
     "order_rejected": "Order was rejected",
 }
 TAKEN = ("accepted", "held")
-UNKEPT = b'"message":"Order not found"'  # asked again after its order, it is confirmed
+UNKEPT = b'"message":"Order not found"'  # repeated after its order, it is confirmed
 
 
 @dataclasses.dataclass
 class Books:
-    """What the database holds."""
+    """The contents of the database."""
 
     stock: dict  # quantity by product
     ledger: dict  # (outcome, quantity, delta, quantity_after) by (product, identity)
-    terms: dict  # of the same, where there are some
+    terms: dict  # by the same, for entries that have terms
     states: dict  # (quantity, version, level) by product
     history: dict  # quantity by (product, version)
 
@@ -72,9 +72,9 @@ def _level(quantity, low_stock):
 def check(traffic, opening, books, dead_letters, listener=None):
     """Returns figures; raises if a promise is broken.
 
-    `opening` is the stock before the traffic; `dead_letters` holds the correlation ids of those
-    that were found, by the name of their request queue among Queues. `listener` has heard all
-    events, if there were any.
+    `opening` is the stock before the traffic. `dead_letters` has the correlation ids of the dead
+    letters found, by the name of their request queue in Queues. `listener` has heard all events,
+    if there were any.
     """
     sent, answers = traffic.sent, traffic.answers
     figures = collections.Counter(f"sent: {request.kind}" for request in sent.values())
@@ -180,7 +180,7 @@ def _expected_order(request, books):
 
 
 def _hold(books, key):
-    """For how long an order asked to hold, and until when it does, as a reply says it."""
+    """The hold time that an order asked for, and the end of its hold as a reply writes it."""
     words = books.terms.get(key, "").split()  # hold 2 until 1796040000000000
     if not words:
         return None, None
@@ -239,7 +239,7 @@ def _expected_adjustment(request, books):
 
 
 def _decided_twice(sent, answers):
-    """Identities of which more than one request was told a decision as a new one."""
+    """Identities for which more than one request got a decision that was not marked as replayed."""
     told = collections.defaultdict(set)
     for key, of in answers.items():
         request = sent.get(key)
@@ -269,14 +269,14 @@ def _disagreements(asked, books, opening):
             yield f"product {product}: {quantity} on hand, the ledger says {deltas[product]}"
     decided = {key: entry for key, entry in books.ledger.items() if entry[0] != "opening"}
     keys = {key for request in asked for key in request.keys}
-    # A cancellation that came first has the order's identity, and its own if it came later.
+    # A cancellation that came before its order has the order's identity, otherwise its own.
     may_be = keys | {(product, identity[1:]) for product, identity in keys if identity[0] == "c"}
     may_be |= {(product, "x" + identity) for product, identity in keys}
     yield from (f"decided, and never asked: {key}" for key in decided.keys() - may_be)
     yield from (
         f"asked, and not decided: {(product, identity)}"
         for product, identity in keys - decided.keys()
-        if identity[0] != "f"  # not kept where its order was not found: the answers are compared
+        if identity[0] != "f"  # not kept if its order was not found; the answers are compared
         and (
             identity[0] != "c"
             or decided.get((product, identity[1:]), [""])[0] != "cancelled_first"
@@ -304,7 +304,7 @@ def _disagreements(asked, books, opening):
 
 
 def _wrong_holds(decided):
-    """All of them were short, so each has come to one end: it was confirmed, or came back once."""
+    """All holds were short, so each has ended once: it was confirmed or given back."""
     for (product, identity), (outcome, quantity, _, _) in decided.items():
         if outcome == "expired":
             of = decided.get((product, identity[1:]), [""])
@@ -322,7 +322,7 @@ def _wrong_holds(decided):
 
 
 def _wrong_items(sent, answered, books, opening):
-    """Each request for an item, however often it came, has added one."""
+    """Each request for an item has added one, however often it came."""
     ids = collections.defaultdict(set)
     for key, answer in answered.items():
         request = sent[key]
@@ -341,7 +341,7 @@ def _wrong_items(sent, answered, books, opening):
 
 
 def wrongly_told(listener, books):
-    """Where what a listener knows is not what there is."""
+    """Where a listener's cache differs from the database."""
     cache = listener.cache
     for product, state in books.states.items():
         told = cache.newest.get(product)

@@ -1,6 +1,6 @@
 """Whatever fails, and whenever: nothing is lost, nothing is decided twice, stock and ledger agree.
 
-Each test is a scenario; a seed decides what is asked and what fails, and in which order.
+Each test is a scenario; a seed determines the requests and the faults, and their order.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from traffic import RequestsOfPartitions, RequestsOfVersion1
 from waiting import wait_for
 from world import World
 
-EVENTS = ("levels", "all")  # in turns
+EVENTS = ("levels", "all")  # in turn
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def through(gate, url, server):
 
 @contextlib.contextmanager
 def servers_behind_gates(broker, folder):
-    """A PostgreSQL, and gates before it and the broker: as parts of a world."""
+    """A PostgreSQL, and gates in front of it and of the broker, as parts of a world."""
     with (
         Server("postgres", folder) as postgres,
         Gate(broker.port) as broker_gate,
@@ -52,7 +52,7 @@ def servers_behind_gates(broker, folder):
 
 
 def world_of(servers, database, **parts):
-    """Its services reach both servers through the gates."""
+    """A world whose services reach both servers through the gates."""
     broker, postgres = servers["broker"], servers["database_server"]
     service_urls = (
         through(servers["broker_gate"], broker.url, broker),
@@ -79,7 +79,7 @@ TABLES = ("inventory", "inventory_ledger", "inventory_hold")
 
 
 def divided_database(server):
-    """A database with a schema for each partition, and views of all of them together."""
+    """A database with a schema for each partition, and views that combine all of them."""
     database = Postgres.new_database(server.url)
     migrated = run("migrate", DATABASE_URL=database.url, INVENTORY_PARTITION=f"all/{PARTITIONS}")
     assert migrated.returncode == 0, migrated.stderr
@@ -126,7 +126,7 @@ VERSION_1 = os.environ.get("INVENTORY_TEST_VERSION_1")
 
 @pytest.mark.skipif(not VERSION_1, reason="INVENTORY_TEST_VERSION_1 names no program of 1.0")
 def test_with_an_upgrade(broker, folder, rounds):
-    """One instance of 1.0 after the other becomes one of now, under load, while others fail."""
+    """Instances of 1.0 are upgraded to this version one by one, under load, while others fail."""
     with Server("postgres", folder / "postgres-of-upgrade") as postgres:
         for seed in rounds:
             are_new = set()
@@ -187,7 +187,7 @@ def test_with_sqlite(broker, folder, rounds):
 
 
 def test_with_a_standby_that_is_promoted(broker, folder, rounds):
-    """What a client was told is on both servers; so the loss of the primary loses nothing."""
+    """What a client was told is on both servers, so losing the primary loses nothing."""
 
     def make_faults(world, chance, say):
         faults.happen(world, faults.SERVICE[:1] + faults.STANDBY, chance, say)
@@ -220,7 +220,7 @@ def test_with_a_standby_that_is_promoted(broker, folder, rounds):
 
 
 def test_with_patroni(broker, folder, rounds):
-    """Failover without a hand: of two instances, one names all hosts, one goes through HAProxy."""
+    """Automatic failover: of two instances, one names all hosts, one connects through HAProxy."""
 
     def make_faults(world, chance, say):
         faults.happen(world, faults.PATRONI + faults.SERVICE[:3], chance, say)

@@ -1,7 +1,7 @@
-"""Clients of the service that never rest: requests of all kinds, the same again, and what is none.
+"""Clients that always send: requests of all kinds, repetitions, and invalid requests.
 
-One seed decides what is published, and in which order. A request that the broker has not confirmed
-is published again, on the next connection; so a request may reach the service several times.
+The seed determines what is published, and in which order. A request that the broker has not
+confirmed is published again on the next connection, so it may reach the service several times.
 """
 
 import collections
@@ -16,9 +16,9 @@ import uuid
 import pika
 
 HEARTBEAT_S = 10
-WINDOW = 200  # requests that are published and not confirmed
+WINDOW = 200  # published requests that are not confirmed
 TICK_S = 0.02
-PER_TICK = 8  # at most; half on average: 200 requests a second
+PER_TICK = 8  # at most; on average half of that, 200 requests a second
 
 
 def identity_of(order_id):
@@ -32,14 +32,14 @@ class Request:
     correlation_id: str
     body: bytes
     order: dict | None = None  # of a valid order, cancellation, confirmation, adjustment
-    queue: str = "order"  # by its name among Queues
+    queue: str = "order"  # its name in Queues
     message_id: str | None = None  # of an item's request
-    reply_to: str | None = None  # of one that is answered elsewhere, or nowhere
+    reply_to: str | None = None  # if it is answered elsewhere, or nowhere
     properties: type = pika.BasicProperties
 
     @property
     def items(self):
-        """(product, quantity) of each; no quantity where there is none."""
+        """(product, quantity) of each; the quantity is None if the request has none."""
         items = self.order.get("items", [self.order])
         return [(item["product_id"], item.get("quantity")) for item in items]
 
@@ -62,14 +62,14 @@ class Requests:
 
     def __init__(self, chance, few, many):
         self.chance = chance
-        self.few = few  # ids of products that many want
+        self.few = few  # ids of products that most orders are for
         self.many = many
         self.recent = collections.deque(maxlen=3000)  # first requests of orders
         self.items = collections.deque(maxlen=300)
         self.changes = collections.deque(maxlen=300)  # cancellations, confirmations, adjustments
         self.again = None
         self.asked = 0
-        self.later = []  # heap of (when that many were asked, number, request)
+        self.later = []  # heap of (value of self.asked at which to send it, number, request)
 
     def next(self):
         self.asked += 1
@@ -132,7 +132,7 @@ class Requests:
     def _new_order(self):
         dice = self.chance.random()
         if dice < 0.03:
-            product = 1_000_000 + self.chance.randint(0, 9)  # of which there are none
+            product = 1_000_000 + self.chance.randint(0, 9)  # does not exist
         else:
             product = self.chance.choice(self.few if dice < 0.6 else self.many)
         integer = self.chance.random() < 0.5
@@ -149,13 +149,13 @@ class Requests:
         return {"order_id": order["order_id"], "items": items}
 
     def _cancellation(self):
-        """Of an order that was sent, that will be sent, or that never is; as a whole."""
+        """A cancellation of a whole order that was sent, will be sent, or never is."""
         dice = self.chance.random()
         if dice < 0.6 and self.recent:
             order = self.chance.choice(self.recent).order
         else:
             order = self._new_order() if dice < 0.9 else self._new_basket()
-            if dice < 0.8:  # it comes behind it
+            if dice < 0.8:  # the order comes after its cancellation
                 self.again = self._order(order, "order, asked about before")
         request = self._change(_without_quantities(order), "cancellation", "cancel")
         self.changes.append(request)
@@ -167,8 +167,8 @@ class Requests:
         return order
 
     def _follow(self, order):
-        """What becomes of a hold: it is confirmed or cancelled, or both, or neither; in time or
-        late: there are about 200 requests a second."""
+        """Plans the end of a hold: it is confirmed or cancelled, or both, or neither; in time or
+        late (there are about 200 requests a second)."""
         for kind, queue, share in (("confirmation", "confirm", 0.5), ("cancellation", "cancel", 0.2)):
             while self.chance.random() < share:
                 request = self._change(_without_quantities(order), kind, queue)
@@ -177,7 +177,7 @@ class Requests:
                 self.changes.append(request)
 
     def _confirmation(self):
-        """Of any order; of one that comes behind it or never; or of none."""
+        """A confirmation of any order, of one that comes later or never, or an invalid one."""
         dice = self.chance.random()
         if dice < 0.2:
             return Request("no confirmation", self._id(), b'{"order_id": 1}', queue="confirm")
@@ -244,7 +244,7 @@ class Requests:
 
 
 class RequestsOfPartitions(Requests):
-    """No order has items of several partitions."""
+    """Requests in which no order has items of several partitions."""
 
     def __init__(self, chance, few, many, partitions):
         super().__init__(chance, few, many)
@@ -261,7 +261,7 @@ class RequestsOfPartitions(Requests):
 
 
 class RequestsOfVersion1(Requests):
-    """What 1.0 knows, until `knows_all`."""
+    """Only requests that 1.0 knows, until `knows_all`."""
 
     knows_all = False
 
@@ -292,7 +292,7 @@ def hosts_of(urls):
 
 
 class Traffic:
-    """Publishes requests and collects the answers, in two threads, while `with` lasts."""
+    """Publishes requests and collects answers, in two threads, during a `with` block."""
 
     def __init__(self, urls, queues, queue_type, requests):
         self.hosts = hosts_of(urls)
@@ -303,13 +303,13 @@ class Traffic:
         self.sent = {}  # by correlation id
         self.republished = 0
         self.waiting = collections.deque()  # to be published, before new ones
-        self.special = collections.deque()  # as well: what faults ask
+        self.special = collections.deque()  # also to be published: the requests of faults
         self.unconfirmed = {}  # by delivery tag of the connection
         self.answers = collections.defaultdict(collections.Counter)  # by correlation id
         self.news = threading.Condition()
         self.ending = threading.Event()
         self.stopping = threading.Event()
-        self.reconnecting = threading.Event()  # the one that receives
+        self.reconnecting = threading.Event()  # tells the receiving thread to reconnect
         self.errors = []
         self.threads = [
             threading.Thread(target=self._guard, args=(work,), daemon=True)
@@ -331,23 +331,23 @@ class Traffic:
             thread.join(timeout=60)
 
     def ask(self, request):
-        """Publishes one that is not of the sequence."""
+        """Publishes a request that is not in the sequence."""
         self.special.append(request)
 
     def wait_for_answers(self, count, deadline_s):
-        """Waits until that many more requests are answered."""
+        """Waits until this many more requests are answered."""
         wanted = len(self.answers) + count
         self._wait(lambda: len(self.answers) >= wanted, deadline_s, f"{count} more answers")
 
     def drain(self, deadline_s, send_kept_on):
-        """Publishes nothing new, and waits until all is published and answered."""
+        """Stops new requests, and waits until all are published and answered."""
         self.ending.set()
         end = time.monotonic() + deadline_s
         self._wait(lambda: not self.threads[0].is_alive(), deadline_s, "confirms of all requests")
-        # A client that waits for long asks the broker anew: a quorum queue of RabbitMQ 3.10 may have
-        # lost sight of a consumer whose node was away, and of what it had sent there.
-        # And an operator sends on what the service keeps for a queue that did not answer for long:
-        # one that lost its leader may never have confirmed some replies.
+        # A client that waits for long reconnects: a quorum queue of RabbitMQ 3.10 may have forgotten
+        # a consumer whose node was away, and the messages that it had sent to it.
+        # An operator also sends on the replies that the service has kept for a queue that did not
+        # answer for long: a queue that lost its leader may never have confirmed some of them.
         with self.news:
             met = self.news.wait_for(lambda: self.errors or not self.unanswered(), timeout=60)
         if not met:
@@ -357,9 +357,9 @@ class Traffic:
         self._wait(lambda: not self.unanswered(), end - time.monotonic(), "all answers")
 
     def _go_on_for_a_while(self, deadline_s):
-        """A shop's traffic does not end. It is assumed, not proven, that RabbitMQ notices a delivery
-        lost between nodes with the next one of its queue only, so that the last never comes. What is
-        missing is not asked again: that would hide a request that the service has lost."""
+        """Sends more requests, as the traffic of a shop does not end. It is assumed, not proven, that
+        RabbitMQ notices a delivery lost between nodes only at the next one of its queue, so that the
+        last never comes. Unanswered requests are not repeated: that would hide a lost one."""
         self.special.extend(self.requests.next() for _ in range(100))
         more = threading.Thread(target=self._guard, args=(self._publish_on_and_on,), daemon=True)
         self.threads.append(more)
@@ -395,7 +395,7 @@ class Traffic:
         self.hosts.append(self.hosts.pop(0))
         return self.hosts[0]
 
-    # Publishing: pika's connection with callbacks, because the other waits for each confirm.
+    # Publishing: pika's SelectConnection, because BlockingConnection waits for each confirm.
 
     def _publish_on_and_on(self):
         while not self.stopping.is_set():
@@ -415,7 +415,7 @@ class Traffic:
             self.waiting.extendleft(reversed(self.unconfirmed.values()))
             self.republished += len(self.unconfirmed)
             self.unconfirmed = {}
-            self.stopping.wait(0.2)  # the broker is away
+            self.stopping.wait(0.2)  # the broker is unavailable
 
     def _open_channel(self, connection):
         connection.channel(on_open_callback=self._begin)
@@ -482,7 +482,7 @@ class Traffic:
                 with pika.BlockingConnection(hosts[0]) as connection:
                     self._receive(connection.channel())
             except (pika.exceptions.AMQPError, OSError):
-                self.stopping.wait(0.2)  # the broker is away
+                self.stopping.wait(0.2)  # the broker is unavailable
 
     def _receive(self, channel):
         channel.basic_qos(prefetch_count=WINDOW)

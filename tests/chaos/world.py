@@ -1,4 +1,4 @@
-"""A world of real processes: services, with traffic and faults, and what is left of it all."""
+"""A world of real processes: runs services with traffic and faults, and checks the result."""
 
 import collections
 import contextlib
@@ -16,23 +16,23 @@ from service import Service, run
 from traffic import Requests, Traffic
 from waiting import wait_for
 
-FEW = {"products": 3, "quantity": 500}  # all want these
+FEW = {"products": 3, "quantity": 500}  # most orders are for these
 MANY = {"products": 60, "quantity": 40}
-DRAIN_S = 300  # generous: the machine may be busy with other things
-HEARING_S = 60  # of what is in the queue
+DRAIN_S = 300  # generous: the machine may be busy with other work
+HEARING_S = 60  # to hear the events in the listener's queue
 
 
 class World:
-    """What a scenario makes of it: `broker` or `nodes`, and perhaps gates and a database server."""
+    """The parts differ by scenario: `broker` or `nodes`, and perhaps gates and a database server."""
 
     def __init__(self, queues, database, broker_urls, service_urls, **parts):
         self.queues = queues
         self.database = database  # seen from outside, not through a gate
         self.broker_urls = broker_urls  # for the traffic
-        self.service_urls = service_urls  # (AMQP_URL, DATABASE_URL), or several, of the services in turn
+        self.service_urls = service_urls  # (AMQP_URL, DATABASE_URL), or several for the services in turn
         self.queue_type = parts.pop("queue_type", "classic")
         self.instances = parts.pop("instances", 2)
-        self.events = parts.pop("events", None)  # levels or all, if somebody listens
+        self.events = parts.pop("events", None)  # levels or all, if there is a listener
         self.requests = parts.pop("requests", Requests)
         self.make_service = parts.pop("make_service", lambda _, *arguments: Service(*arguments))
         self.partitions = parts.pop("partitions", 0)  # 0: an undivided stock
@@ -61,7 +61,7 @@ class World:
             assert status is None, f"service {number} ended by itself, with {status}"
 
     def run(self, seed, make_faults, name):
-        """Traffic, then faults, then peace; then checks the promises. Returns the figures."""
+        """Runs traffic with faults, lets it drain, and checks the promises. Returns the figures."""
         began = time.monotonic()
 
         def say(text):
@@ -105,8 +105,8 @@ class World:
                     status, text = service.get("/readyz?verbose")
                     say(f"service {number} is ready: {status}, {text}")
                 raise
-            # What was answered may come again, where a fault has cut its acknowledgement off; and
-            # what is answered elsewhere may still wait for it.
+            # An answered request may come again if a fault has prevented its acknowledgement, and
+            # one that is answered elsewhere may still wait for that.
             self._wait_for_ended_holds(say)
             self._wait_for_empty_queues()
             for number in range(self.instances):
@@ -118,7 +118,7 @@ class World:
         return self.figures
 
     def bad_request(self, meeting):
-        """One that meets a bad thing."""
+        """A request that meets a bad thing."""
         requests = self.requests_of_faults
         if meeting.properties is not pika.BasicProperties and self.passes_flags_on:
             return requests.undecodable(meeting.properties)
@@ -136,7 +136,7 @@ class World:
 
     def stop_service(self, number):
         service = self.services[number]
-        service.wait_for_log("inventory-service ")  # from then on it listens to signals
+        service.wait_for_log("inventory-service ")  # from then on it handles signals
         status = service.stop()
         assert status == 0, f"inventory-service ended with {status}"
 
@@ -154,21 +154,21 @@ class World:
                 "dead-letters", "replay", *options, AMQP_URL=self.service_urls[0], **self._partition()
             )
             if "has the service been started" in done.stderr:
-                continue  # there is none where nothing was kept
+                continue  # there is no such queue if no reply was kept
             assert done.returncode == 0, done.stdout + done.stderr
             say(f"sent on: {done.stdout.strip()}")
             self.figures["rounds in which an operator sent kept replies on"] += 1
 
     def _queues_of(self, name):
-        """Where requests of a kind lie, and whose dead letters are looked at."""
+        """The queues of a kind of request, whose dead letters are checked too."""
         queue = getattr(self.queues, name)
         divided = [f"{queue}.{number}" for number in range(self.partitions)]
         if name == "expiry" and divided:
-            return divided  # no router takes from it
+            return divided  # routers do not consume the undivided queue
         return [queue, *divided]
 
     def _partition(self):
-        """For tools: all of them."""
+        """The variable that makes commands work on all partitions."""
         return {"INVENTORY_PARTITION": f"all/{self.partitions}"} if self.partitions else {}
 
     def _request_queues(self):
@@ -194,14 +194,14 @@ class World:
         )
 
     def _wait_for_ended_holds(self, say):
-        """All were short: none stays open."""
+        """All holds were short: none stays open."""
         began = time.monotonic()
         count = "SELECT count(*) FROM inventory_hold"
         wait_for(lambda: self.database.query(count) == [(0,)], "no hold is open", DRAIN_S)
         say(f"no hold is open {time.monotonic() - began:.1f} s after the last answer")
 
     def _wait_for_empty_queues(self):
-        """Also of what an instance has in hand."""
+        """Counts unacknowledged messages too."""
         for queue in self._request_queues():
             wait_for(
                 lambda queue=queue: self._queue_info(queue, "messages") == "[{messages, 0}]",
@@ -210,7 +210,7 @@ class World:
             )
 
     def _wait_for_events(self, say):
-        """Each request is acknowledged, so all that is to be told is in the listener's queue."""
+        """All requests are acknowledged, so all their events are in the listener's queue."""
         if not self.listener:
             return
         began = time.monotonic()
@@ -220,7 +220,7 @@ class World:
 
     def _check(self, opening):
         with Client(self.broker_urls[0]) as client:
-            self._wait_for_empty_queues()  # also of what instances had in hand at their end
+            self._wait_for_empty_queues()  # also of what instances had not acknowledged at their end
             dead = {name: set() for name in promises.INVALID}
             for name, letters in dead.items():
                 for queue in self._queues_of(name):

@@ -23,7 +23,7 @@ namespace {
 constexpr std::string_view kTraceHeader = "traceparent";
 constexpr std::string_view kRefused = "the database refuses it";
 
-// A silent queue's replies are kept after half a minute. In a calm world nothing else takes long.
+// Replies to a silent queue are kept after half a minute. In a calm world nothing else takes long.
 constexpr Time kKeptMax = seconds(45);
 
 std::string key_text(domain::ProductId product, const std::string& identity) {
@@ -48,14 +48,14 @@ std::string invalid_reply(const Request& request, std::string_view what) {
       return contract::invalid_confirmation_reply(
           contract::read_confirmation(request.body, kBodyBytesMax), what);
     case Kind::adjustment:
-    case Kind::expiry:  // nobody is told
+    case Kind::expiry:  // it has no reply
       break;
   }
   return contract::invalid_adjustment_reply(contract::read_adjustment(request.body, kBodyBytesMax),
                                             what);
 }
 
-// Of a body that is not valid; nothing of one that is.
+// The error of an invalid body; empty if it is valid.
 std::optional<std::string> error_of(const Request& request) {
   const auto text = [](const auto& read) {
     return read ? std::nullopt : std::optional(read.error().what);
@@ -78,7 +78,7 @@ std::optional<std::string> error_of(const Request& request) {
   return message.error ? std::optional(message.error->what) : std::nullopt;
 }
 
-// What a valid request asks for, as the service reads it, and whether the database refuses it.
+// Sets what a valid request asks for, as the service reads it, and whether the database refuses it.
 void read_into(Request& request) {
   if (request.kind == Kind::order) {
     const auto message = contract::read_order(request.body, kBodyBytesMax);
@@ -146,7 +146,7 @@ bool is_taken(domain::Outcome outcome) {
   return outcome == domain::Outcome::accepted || outcome == domain::Outcome::held;
 }
 
-// What may be answered otherwise when it comes again: nothing of it is kept.
+// Whether a repetition may get another answer, because the ledger keeps nothing of the request.
 bool is_unkept(const Request& request, const std::string& body) {
   return request.kind == Kind::confirmation && body.contains("Order not found");
 }
@@ -187,7 +187,7 @@ std::string Checks::reply_queue(const Request& request) {
   return std::string(row_of(request.kind).reply_queue);
 }
 
-// Also of one that is not valid for another reason: it costs nothing to wait for it.
+// Also true for a request that is invalid for another reason; waiting for it does no harm.
 bool Checks::is_bad_product(const Request& request) const {
   if (std::ranges::any_of(request.products,
                           [this](auto product) { return bad_products_.contains(product); })) {
@@ -197,7 +197,8 @@ bool Checks::is_bad_product(const Request& request) const {
          contract::read_item(request.body, kBodyBytesMax).quantity == kBadItemQuantity;
 }
 
-// Where little may be put aside, also what was found locked for as long as one in the way may be.
+// If processes can put aside only few requests, also one whose product was locked for the time that
+// a request in the way may be.
 bool Checks::may_be_refused(const Request& request) const {
   return is_bad_product(request) ||
          (refused_min_ == Time(0) && std::ranges::any_of(request.products, [this](auto product) {
@@ -207,7 +208,7 @@ bool Checks::may_be_refused(const Request& request) const {
           }));
 }
 
-// Then they are tried again, or published again where there was no answer.
+// After that time events are tried again, or published again if there was no answer.
 void Checks::mark_bad_events(Time how_long) { events_bad_for_ += how_long + kKeptMax; }
 
 void Checks::on_found_locked(domain::ProductId product) {
@@ -255,7 +256,7 @@ void Checks::on_published(const amqp::Message& message, bool has_queue) {
     return;
   }
   if (!has_queue) {
-    if (is_dead_letter || is_kept) return;  // comes again
+    if (is_dead_letter || is_kept) return;  // it is published again
     ++request->undeliverable_replies;
     ++undeliverable_replies_;
     check_wait(*request);
@@ -297,7 +298,7 @@ void Checks::on_dead_letter(Request& request, const amqp::Message& letter) {
   }
 }
 
-// What its client's queue did not take.
+// The service has kept a reply that its client's queue did not take.
 void Checks::on_kept(Request& request, const amqp::Message& reply) {
   ++request.kept_replies;
   ++kept_replies_;
@@ -319,7 +320,7 @@ void Checks::on_kept(Request& request, const amqp::Message& reply) {
   }
 }
 
-// In a calm world, at once; and at most once more for each bad thing of a client.
+// In a calm world a request is answered soon, and again at most once for each bad queue.
 void Checks::check_wait(const Request& request) {
   if (!is_calm_ || !is_good(request)) {
     return;
@@ -404,7 +405,7 @@ void Checks::check_decision(const Request& request, const amqp::Message& reply, 
   }
 }
 
-// One that has just been decided took all or nothing.
+// A new decision about an order of several items takes all or nothing.
 void Checks::check_basket(const Request& request) {
   const auto* basket = request.command ? std::get_if<domain::Basket>(&*request.command) : nullptr;
   if (basket == nullptr) return;
@@ -437,7 +438,7 @@ void Checks::check_anonymous_item(const Request& request, const std::string& bod
   }
 }
 
-// That one which has failed for too long is told so.
+// Whether the reply says that the request was refused because it failed for too long.
 bool Checks::is_refusal(const Request& request, const std::string& body) const {
   if (request.is_refused || !may_be_refused(request)) {
     return false;
@@ -451,7 +452,7 @@ const domain::LedgerEntry* Checks::entry(domain::ProductId product,
   return found == tables_.ledger.end() ? nullptr : &found->second;
 }
 
-// An order of several items that has met another.
+// Whether it is an order of several items whose identity has a ledger entry.
 bool Checks::may_be_conflict(const Request& request) const {
   const auto* basket = request.command ? std::get_if<domain::Basket>(&*request.command) : nullptr;
   return basket != nullptr && std::ranges::any_of(basket->items, [&](const auto& item) {
@@ -459,13 +460,14 @@ bool Checks::may_be_conflict(const Request& request) const {
          });
 }
 
-// Another item of the order may have been decided since, and then it would be answered otherwise.
+// Whether the reply was a correct conflict at its time. Other items may have been decided since,
+// and would change the answer.
 bool Checks::is_conflict_of_then(const Request& request, const std::string& body) const {
   if (!may_be_conflict(request)) return false;
   const auto message = contract::read_order(request.body, kBodyBytesMax);
   domain::BasketDecision conflict{.outcome = domain::Outcome::conflict};
   if (body == contract::basket_reply(message, conflict)) return true;
-  // It names the first of its products that was decided then; more of them may be by now.
+  // The reply names the first product that was decided then; more may be decided by now.
   return std::ranges::any_of(request.products, [&](domain::ProductId product) {
     const auto* one = entry(product, *request.identity);
     if (one == nullptr) return false;
@@ -522,7 +524,7 @@ std::optional<std::string> Checks::expected_order(const Request& request) const 
   return contract::order_reply(contract::read_order(request.body, kBodyBytesMax), decision);
 }
 
-// Of the outcomes of its items the first of these speaks for all.
+// If its items have several of the outcomes listed below, the last of these is that of the order.
 std::optional<std::string> Checks::expected_basket(const Request& request) const {
   using enum domain::Outcome;
   const auto& basket = std::get<domain::Basket>(*request.command);
@@ -583,7 +585,7 @@ std::optional<std::string> Checks::expected_cancellation(const Request& request)
                                       decision);
 }
 
-// One of those that were decided for such a request, if the reply is.
+// The decision about such a confirmation that equals the reply, if any; else the last one.
 std::optional<std::string> Checks::expected_confirmation(const Request& request,
                                                          const std::string* body) const {
   const auto message = contract::read_confirmation(request.body, kBodyBytesMax);
@@ -609,7 +611,7 @@ std::optional<std::string> Checks::expected_adjustment(const Request& request) c
 
 std::optional<std::string> Checks::expected_item(const Request& request) const {
   const auto message = contract::read_item(request.body, kBodyBytesMax);
-  if (!request.identity && message.product_id) {  // of a product that was there all the time
+  if (!request.identity && message.product_id) {  // for a product that existed from the start
     return contract::item_reply(
         {.item = {0, *message.quantity, message.description, {}}, .is_taken = true});
   }
@@ -704,7 +706,7 @@ void Checks::on_commit(const std::set<domain::ProductId>& touched) {
   }
 }
 
-// Of one batch: the versions of a product tell in which order what it took was decided.
+// Within a batch, the versions of a product show the order in which its orders were decided.
 void Checks::check_order_within(const Arrivals& arrivals,
                                 const std::map<domain::LedgerKey, domain::LedgerEntry>& entries) {
   std::map<domain::ProductId, std::map<std::int64_t, std::size_t>> places;  // by version
@@ -727,8 +729,8 @@ void Checks::check_order_within(const Arrivals& arrivals,
   }
 }
 
-// While one waits that was put aside, those behind it for its product wait too. It may have been
-// refused before the later one was decided: then it is not decided itself any more.
+// While an order that was put aside waits, later ones for its product wait too. If it was refused
+// before a later one was decided, it must not be decided any more.
 void Checks::on_decided(Arrivals& arrivals, std::uint64_t epoch,
                         const std::map<domain::LedgerKey, domain::LedgerEntry>& entries) {
   if (arrivals.epoch != epoch) {
@@ -744,7 +746,7 @@ void Checks::on_decided(Arrivals& arrivals, std::uint64_t epoch,
       if (!request->identity ||
           std::ranges::find(request->products, key.first) == request->products.end())
         continue;
-      // One of several items that fails holds up only what is known to be in its way.
+      // A failing order of several items delays only the requests known to be in its way.
       const bool is_single = request->products.size() == 1;
       if (*request->identity != key.second) {
         if (is_single) before.push_back(request);
@@ -768,8 +770,8 @@ void Checks::on_decided(Arrivals& arrivals, std::uint64_t epoch,
   }
 }
 
-// The entries that must be there, as far as that is known: an order of several items may have met
-// others, and been a conflict.
+// Adds the entries that must exist. An order of several items may have been a conflict, so its
+// entries are not certain.
 void Checks::check_decided(const Request& request, std::set<std::string>& decided) const {
   if (!request.command) return;
   const bool is_certain =
@@ -777,7 +779,7 @@ void Checks::check_decided(const Request& request, std::set<std::string>& decide
   if (is_certain) decided.insert(key_text(request.products.front(), *request.identity));
 }
 
-// What the promises say of an entry by itself, and of the order that a cancellation is of.
+// Checks what the promises say about a single entry, and about the order of a cancellation.
 void Checks::check_entry(const domain::LedgerEntry& one) {
   const auto& [product, identity] = one.key;
   const auto flaw =
@@ -804,7 +806,7 @@ void Checks::check_entry(const domain::LedgerEntry& one) {
   }
 }
 
-// What is held comes back once or is confirmed, and is among the open holds until then.
+// A hold is confirmed or given back once, and is among the open holds until then.
 void Checks::check_hold(const domain::LedgerEntry& one) {
   const auto& [product, identity] = one.key;
   const auto how = [&] { return fmt::format("product {}, {}", product, identity); };
@@ -832,8 +834,8 @@ void Checks::check_hold(const domain::LedgerEntry& one) {
 
 void Checks::on_drained(const Tables& initial) {
   events_.on_drained();
-  std::set<std::string> orders;   // that were asked
-  std::set<std::string> decided;  // of them, that must have been
+  std::set<std::string> orders;   // entries that were requested
+  std::set<std::string> decided;  // those that must have been decided
   std::uint64_t anonymous = 0;
   for (const auto& [number, request] : requests_) {
     if (!request.is_answered()) {
@@ -886,12 +888,13 @@ void Checks::on_drained(const Tables& initial) {
 }
 
 void Checks::on_drained_alone(const Tables& initial) {
-  // Other flows change the stock meanwhile, in no order that is known.
+  // Other flows change the stock concurrently, in an unknown order.
   const bool has_others = std::ranges::any_of(requests_, [](const auto& request) {
     return request.second.kind != Kind::order && request.second.kind != Kind::item;
   });
   if (has_others) return;
-  // A product that is added later is there or not, and with it what an order takes of others.
+  // A product that is added later may exist at an order or not; so what an order with it takes of
+  // other products is also uncertain.
   std::set<domain::ProductId> uncertain;
   const auto is_certain = [&](const Request& request) {
     return std::ranges::none_of(request.products, [&](auto product) {

@@ -1,9 +1,9 @@
 #pragma once
 
-// Checks: the promises of docs/contract.md, watched from outside the service: at the broker, at the
-// database, and at the point where a request is acknowledged.
+// Checks: checks the promises of docs/contract.md from outside the service: at the broker, at the
+// database, and where a request is acknowledged.
 //
-// A request is followed by its header `traceparent`, which is its own and which replies and dead
+// It recognizes a request by its header `traceparent`, which is unique, and which replies and dead
 // letters repeat.
 
 #include <cstdint>
@@ -32,55 +32,55 @@ inline constexpr std::size_t kBodyBytesMax = 300;
 inline constexpr std::string_view kPoison = "poison";    // order ids that the database refuses
 inline constexpr domain::Quantity kBadItemQuantity = 4;  // of items for which a trigger may fail
 
-// As service::kinds() has them.
+// In the order of service::kinds().
 enum class Kind : std::uint8_t { order, item, cancellation, confirmation, expiry, adjustment };
 
 inline const service::KindRow& row_of(Kind kind) {
   return service::kinds()[static_cast<std::size_t>(kind)];
 }
 
-// Request: one message to a request queue. A duplicate is another one.
+// Request: one message in a request queue. A duplicate is another Request.
 struct Request {
   std::uint64_t number;
   Kind kind;
   amqp::Properties properties;
   std::string body;
-  std::optional<std::string> undecodable;   // why, as the consumer says it
+  std::optional<std::string> undecodable;   // the consumer's error
   Time since{0};                            // in the queue
   bool is_refused = false;                  // not valid, or refused by the database
-  std::vector<domain::ProductId> products;  // that a valid one is about
+  std::vector<domain::ProductId> products;  // of a valid one
   std::optional<domain::Command> command;   // of a valid one that is not an item
-  std::optional<std::string> identity;      // of a valid one, if it has one, for its products
-  std::string asked;                        // what of a valid one is the same where it comes again
-  bool adds_unseen = false;                 // an item without identity or chosen id: each adds one
-  unsigned replies = 0;                     // that reached a queue
-  unsigned undeliverable_replies = 0;       // whose queue was gone, or kept rejecting
-  unsigned kept_replies = 0;                // in the service's own queue
+  std::optional<std::string> identity;  // of a valid one, if it has one; unique for its products
+  std::string asked;                    // of a valid one: the same for its repetitions
+  bool adds_unseen = false;  // an item without identity or chosen id: every delivery adds one
+  unsigned replies = 0;      // that reached a queue
+  unsigned undeliverable_replies = 0;  // whose queue was gone or always rejected
+  unsigned kept_replies = 0;           // in the service's `.undelivered` queue
   unsigned dead_letters = 0;
-  unsigned refusals = 0;  // of them, since it failed for too long
+  unsigned refusals = 0;  // of the dead letters: because it failed for too long
 
   bool is_order() const { return kind == Kind::order; }
-  bool is_replied_to() const { return kind != Kind::expiry; }  // nobody is told of an expiry
+  bool is_replied_to() const { return kind != Kind::expiry; }  // an expiry has no reply
   bool is_answered() const {
     return !is_replied_to() || replies + undeliverable_replies + kept_replies > 0;
   }
 };
 
-// Arrivals: what one process has received of orders over the link that it has, in order.
+// Arrivals: the orders that one process has received over its current link, in order.
 struct Arrivals {
-  std::uint64_t epoch = 0;  // another link is another epoch
+  std::uint64_t epoch = 0;  // each link is a new epoch
   std::vector<const Request*> received;
-  std::set<const Request*> overtaken;  // not decided when a later one for the product was
+  std::set<const Request*> overtaken;  // undecided when a later one for the product was decided
 };
 
-// How long a request may wait for its answer that is not bad itself, in a calm world. A process
-// that is stopped waits 5 s for what is under way, and the next may be stopped as well before it
-// gets that far; silence is noticed after half a second, and a lock is waited for a quarter, again
-// and again. Well below the half minute in which nothing would move were it to wait for a silent
-// queue, and the minutes of a row that fails.
+// How long a good request may wait for its answer in a calm world. A stopped process waits 5 s for
+// what is under way, and the next process may also be stopped before it reaches the request;
+// silence is noticed after half a second, and a lock is waited for a quarter of a second,
+// repeatedly. This is well below the half minute for which a flow would stand still if it waited
+// for a silent queue, and below the minutes for which a failing row is retried.
 inline constexpr Time kAnswerMax = seconds(10);
 
-// How long a hold may be over before it is given back, in a calm world, while an instance runs.
+// How long after its end a hold may be given back, in a calm world, while an instance runs.
 inline constexpr Time kGiveBackMax = seconds(5);
 
 class Checks {
@@ -101,55 +101,56 @@ class Checks {
   const std::optional<std::string>& violation() const { return violation_; }
   void broken(std::string_view promise, std::string_view how);
 
-  // A request that reaches a queue: it must be answered. Gives it its traceparent.
+  // Adds a request that has reached a queue and must be answered. Gives it its traceparent.
   Request& add(Kind kind, amqp::Properties properties, std::string body,
                std::optional<std::string> undecodable);
   Request* find(const amqp::Properties& properties);
   static std::string reply_queue(const Request& request);
   std::uint64_t next_outlet() { return ++outlets_; }
 
-  // From now on what concerns these is bad. How early a request may be refused that fails.
+  // From now on, requests that concern these are bad.
   void mark_bad_queue(const std::string& queue) { bad_queues_.insert(queue); }
   void mark_bad_product(domain::ProductId product) { bad_products_.insert(product); }
   void mark_bad_items() { are_items_bad_ = true; }
-  // For so long no events are taken: meanwhile requests stay unacknowledged.
+  // For this long no events are taken, and requests stay unacknowledged.
   void mark_bad_events(Time how_long);
-  // What it has not acknowledged comes again.
+  // The requests that the process has not acknowledged are delivered again.
   void on_process_stopped() { stopped_with_events_ += events_bad_for_ > Time(0) ? 1 : 0; }
+  // How long a failing request must be retried at least before it may be refused.
   void set_refused_min(Time least) { refused_min_ = least; }
-  // From now on there is an instance that takes requests; or there is none.
+  // Whether there is an instance that takes requests, from now on.
   void set_served(bool is_served) { served_since_ = is_served ? scheduler_.now() : Time::max(); }
   bool is_bad_product(const Request& request) const;
-  // Somebody else has it locked, says the database.
+  // The database says that another session has locked the product.
   void on_found_locked(domain::ProductId product);
   bool may_be_refused(const Request& request) const;
   bool is_good(const Request& request) const;
-  // A request that is not bad and has no answer.
+  // The first request that is not bad and has no answer; null if there is none.
   const Request* first_good_unanswered();
 
-  // The service published it, and the broker has put it into the queue, or there is no such queue.
+  // The service has published a message, and the broker has put it into its queue, if there is one.
   void on_published(const amqp::Message& message, bool has_queue);
-  // The flow has taken it from a link.
+  // The flow has received the request from a link.
   void on_received(const Request& request);
-  // A reply that its client's queue has rejected as long as the service tries, or on whose address
-  // the broker closes connections.
+  // The service has given up the reply: the client's queue has always rejected it, or the broker
+  // closes connections because of its address.
   void on_given_up(const Request& request);
-  // The flow acknowledges it, so long after it came; what the broker has confirmed on that link of
-  // what it caused.
+  // The flow acknowledges the request, this long after it came. The last two say whether the broker
+  // has settled its reply and its dead letter on that link.
   void on_acknowledge(const Request& request, Time after, bool reply_is_settled,
                       bool dead_letter_is_settled);
-  // Before on_commit(), for each request that it decides: with its products locked or not, in a
-  // transaction that began at this time.
+  // Called before on_commit() for each request that the transaction decides. `is_serial`: its
+  // products were locked. `began`: when the transaction began.
   void on_decision(const domain::Command& command, const domain::Decision& decision, bool is_serial,
                    domain::Timestamp began);
   void on_commit(const std::set<domain::ProductId>& touched);
-  // A process has decided these, for what it had received in this epoch.
+  // A process has decided these entries, for requests received in this epoch.
   void on_decided(Arrivals& arrivals, std::uint64_t epoch,
                   const std::map<domain::LedgerKey, domain::LedgerEntry>& entries);
-  // All is quiet; `initial` is what the tables held in the beginning.
+  // All queues are drained; `initial` are the tables at the beginning.
   void on_drained(const Tables& initial);
-  // As above, where one process after the other did everything, and nothing failed: then decisions
-  // are those that the domain takes for one order at a time.
+  // As above, if there was one process at a time and nothing failed: then decisions must be those
+  // that the domain takes for one order at a time.
   void on_drained_alone(const Tables& initial);
 
   std::uint64_t requests() const { return requests_.size(); }
@@ -174,7 +175,7 @@ class Checks {
   void check_decision(const Request& request, const amqp::Message& reply, bool is_replayed);
   void check_anonymous_item(const Request& request, const std::string& body);
   bool is_refusal(const Request& request, const std::string& body) const;
-  // Where there may be several, the one that is this body, if it is one of them.
+  // If several are possible, the one that equals `body`, if any.
   std::optional<std::string> expected_reply(const Request& request, const std::string* body) const;
   std::optional<std::string> expected_decision(const Request& request,
                                                const std::string* body) const;
@@ -200,7 +201,7 @@ class Checks {
   const bool is_clean_;
   const bool is_calm_;
   Time refused_min_{0};
-  std::uint64_t settled_up_to_ = 0;  // requests that are answered or bad
+  std::uint64_t settled_up_to_ = 0;  // requests up to this one are answered or bad
   std::optional<std::string> violation_;
   std::map<std::uint64_t, Request> requests_;
   std::map<std::string, std::string> reply_bodies_;      // by identity and request
@@ -215,7 +216,7 @@ class Checks {
   };
   std::map<domain::ProductId, FoundLocked> found_locked_;
   bool are_items_bad_ = false;
-  Time events_bad_for_{0};  // in all
+  Time events_bad_for_{0};  // in total
   unsigned stopped_with_events_ = 0;
   std::uint64_t replies_ = 0;
   std::uint64_t undeliverable_replies_ = 0;
@@ -225,13 +226,13 @@ class Checks {
   std::uint64_t given_up_ = 0;
   std::uint64_t refusals_ = 0;
   std::uint64_t outlets_ = 0;
-  Time longest_wait_{0};  // of one that is not bad, in a calm world
+  Time longest_wait_{0};  // of a request that is not bad, in a calm world
   HoldModel model_;
   EventModel events_;
   std::uint64_t holds_ = 0;
   std::uint64_t expired_ = 0;
   std::uint64_t confirmed_ = 0;
-  Time served_since_ = Time::max();  // with an instance, without interruption
+  Time served_since_ = Time::max();  // since when an instance has been running
   Time longest_overdue_{0};          // of a hold of a product that is not bad, in a calm world
 };
 

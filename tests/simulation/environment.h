@@ -1,6 +1,6 @@
 #pragma once
 
-// Environment: what everything in one world shares: time, chance, faults, checks, the trace.
+// Environment: what all parts of one world share: time, random numbers, faults, checks, the trace.
 
 #include <cstdint>
 #include <functional>
@@ -17,7 +17,7 @@
 namespace inventory::simulation {
 
 struct Environment {
-  // In two of eight seeds less fails than can, and more is promised.
+  // In two of eight seeds fewer faults occur, and the checks promise more.
   explicit Environment(std::uint64_t seed, bool is_traced)
       : random(seed),
         faults(random, seed % 8 == 0   ? Weather::clean
@@ -26,8 +26,8 @@ struct Environment {
         checks(tables, scheduler, faults.is_clean(), faults.is_calm()),
         traces(is_traced) {}
 
-  // How long something takes: mostly around a millisecond, now and then much longer. In a clean
-  // or calm world never so long that something gives up.
+  // How long an operation takes: mostly around a millisecond, now and then much longer. In a clean
+  // or calm world never so long that a timeout expires.
   Time latency() {
     const std::uint64_t longest = faults.is_calm() ? 20'000 : 2'000'000;
     return Time(random.chance(20) ? random.between(1, longest) : random.between(1, 2'000));
@@ -46,7 +46,7 @@ struct Environment {
   Scheduler scheduler;
   Tables tables;
   Checks checks;
-  std::function<void(const LifePointer&)> kill = {};  // a process, by the world, in a moment
+  std::function<void(const LifePointer&)> kill = {};  // has the world kill a process soon
   const bool traces;
 };
 

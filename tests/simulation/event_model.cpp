@@ -27,7 +27,7 @@ std::string stock_id(ProductId product, std::int64_t version) {
   return fmt::format("{}-{}", product, version);
 }
 
-// As it is published, but for its time.
+// The event as it is published, without its time.
 std::string text_of(std::string_view id, std::string_view type, ProductId product,
                     std::string_view data) {
   return fmt::format(R"({{"specversion":"1.0","id":"{}","source":"inventory-service","type":"{}",)"
@@ -35,7 +35,7 @@ std::string text_of(std::string_view id, std::string_view type, ProductId produc
                      id, type, product, kTime, data);
 }
 
-// Whether it is kept, so that the request is known when it comes again.
+// Whether the decision is kept, so that a repeated request is recognized.
 bool is_kept(domain::Outcome outcome) {
   return !domain::row_of(outcome).word.empty() || outcome == domain::Outcome::item_added ||
          outcome == domain::Outcome::product_exists;
@@ -111,7 +111,7 @@ void EventModel::on_committed(std::span<const domain::Command> commands,
     if (!is_again && !is_kept(domain::outcome_of(decision))) continue;
     const std::string asked = asked_by(command);
     for (const ProductId product : domain::products_of(command)) {
-      if (!before.contains(product)) continue;  // it was not there when it was looked for
+      if (!before.contains(product)) continue;  // it did not exist at the time of the decision
       Touched& one = touched[product];
       one.askers.insert(asked);
       if (is_again) one.again.insert(asked);
@@ -127,8 +127,8 @@ void EventModel::on_committed(std::span<const domain::Command> commands,
   }
 }
 
-// An item is told of as it began, also when its request comes again; and so is its stock, where the
-// service has chosen its id.
+// An item's event shows its initial state, also if the request is repeated. So does that of its
+// stock, if the service has chosen the id.
 void EventModel::see_item(const domain::NewItem& request, const domain::ItemDecision& decision) {
   if (domain::outcome_of(decision) != domain::Outcome::item_added) return;
   const domain::Item& item = decision.item;
@@ -171,8 +171,8 @@ void EventModel::see_stock(ProductId product, const Touched& touched,
   const Stock after{.quantity = item.quantity,
                     .version = version == tables_.versions.end() ? 0 : version->second,
                     .low_stock = item.low_stock};
-  // What comes again is told with what there is now: if that is with other requests, these owe
-  // what it owed.
+  // The event of a repeated request shows the current state. If other requests cause the same
+  // event, they also owe what it owed.
   for (Debt& debt : stock_debts_[product]) {
     const bool comes_again = std::ranges::any_of(
         touched.again, [&](const std::string& asked) { return debt.askers.contains(asked); });
@@ -210,7 +210,7 @@ void EventModel::owe_stock(ProductId product, const Stock& stock, const Askers& 
   }
 }
 
-// Of a request without identity nothing is known when it comes again: its event may be missing.
+// A repeated request without identity is not recognized, so its event may be missing.
 void EventModel::owe(std::string id, std::string asked, Event event) {
   if (!asked.empty() || is_clean_) owed_.insert(id);
   const auto& known = events_.try_emplace(id, std::move(event)).first->second;
@@ -248,7 +248,7 @@ void EventModel::on_published(const amqp::Message& event) {
 
 void EventModel::on_told(const std::string& id) {
   const auto known = events_.find(id);
-  if (known == events_.end()) return;  // which is told above
+  if (known == events_.end()) return;  // on_published() has reported it
   Event& event = known->second;
   ++told_;
   told_again_ += std::exchange(event.is_told, true) ? 1 : 0;

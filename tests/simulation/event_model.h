@@ -1,13 +1,14 @@
 #pragma once
 
-// EventModel: what docs/contract.md says of events, written once more: which there are, what each
-// says, and when the requests that cause it may be acknowledged.
+// EventModel: a second implementation of what docs/contract.md says about events: which there are,
+// what each contains, and when the requests that cause it may be acknowledged.
 //
-// A transaction owes an event of a product whose level (or quantity) it has changed, or of which a
-// request has come again; of a hold that it gave back; of an item that it added. What it owes is
-// safe as long as a request is not acknowledged that has caused it: that request would come again,
-// and be told of again. The last of them is acknowledged only once the exchange has confirmed that
-// event, or one of a later state of the product, to whichever process.
+// A transaction owes an event for each product whose level (or quantity) it has changed or whose
+// request is repeated, for each hold that it gave back, and for each item that it added. An owed
+// event is safe while a request that caused it is unacknowledged, because that request would be
+// delivered again and the event published again. The last such request may be acknowledged only
+// once the exchange has confirmed the event, or that of a later state of the product, to any
+// process.
 
 #include <cstdint>
 #include <functional>
@@ -37,30 +38,30 @@ class EventModel {
   EventModel(const Tables& tables, bool is_clean, Broken broken)
       : tables_(tables), is_clean_(is_clean), broken_(std::move(broken)) {}
 
-  // What the service is told to tell; nothing: no event at all.
+  // Which events the service is configured to publish; empty: none.
   void set_telling(std::optional<domain::Telling> telling) { telling_ = telling; }
 
-  // What a request asks for: its kind and identity. Empty where it has none.
+  // What a request asks for: its kind and identity. Empty if it has no identity.
   static std::string asked_by(const domain::Command& command);
 
-  // The request is at the broker: it will be delivered, or is and may come again.
+  // The broker has the request: it will be delivered, or was and may be delivered again.
   void on_waiting(const Request& request);
-  // The broker forgets it, says this process.
+  // This process has acknowledged the request.
   void on_acknowledged(const Request& request, const Life& process);
 
-  // What was decided, and is committed. `before`: of the products that it has locked, the stock
-  // before that; nothing of those that it has added.
+  // Decisions that were committed. `before`: the earlier stock of the products that the transaction
+  // has locked; empty for those that it has added.
   using Stocks = std::map<domain::ProductId, std::optional<domain::Stock>>;
   void on_committed(std::span<const domain::Command> commands,
                     std::span<const domain::Decision> decisions, const Stocks& before,
                     const Life& process);
 
-  // An event has come to the broker; the exchange has taken it; the service has heard so.
+  // An event has reached the broker; the exchange has taken it; the service has got the confirm.
   void on_published(const amqp::Message& event);
   void on_told(const std::string& id);
   void on_confirmed(const std::string& id);
 
-  // All is quiet.
+  // All queues are drained.
   void on_drained();
 
   std::uint64_t told() const { return told_; }
@@ -72,19 +73,19 @@ class EventModel {
     std::string routing_key;
     std::string text;  // without its time
     domain::ProductId product;
-    std::optional<std::int64_t> version;  // of one that tells the stock
+    std::optional<std::int64_t> version;  // if it is about the stock
     bool is_told = false;
     bool is_confirmed = false;
   };
   struct Debt {
     std::int64_t version;
     Askers askers;
-    const Life* again_by;  // of what has come again only: another process may have told of it
+    const Life* again_by;  // if owed for a repetition only: another process may have published it
   };
-  // What a transaction has to do with a product.
+  // What a transaction does with a product.
   struct Touched {
     Askers askers = {};
-    Askers again = {};  // of them, those that were decided before
+    Askers again = {};  // those of them that were decided before
   };
 
   void see_item(const domain::NewItem& request, const domain::ItemDecision& decision);
@@ -101,10 +102,10 @@ class EventModel {
   const bool is_clean_;
   Broken broken_;
   std::optional<domain::Telling> telling_;
-  std::map<std::string, Event> events_;  // by id: all that there may be
+  std::map<std::string, Event> events_;  // by id: all that may be published
   std::map<domain::ProductId, std::vector<Debt>> stock_debts_;
   std::map<std::string, Askers> other_debts_;                // by id of the event
-  std::map<domain::ProductId, std::int64_t> owed_versions_;  // the highest, as of those below
+  std::map<domain::ProductId, std::int64_t> owed_versions_;  // the highest; so are these two
   std::map<domain::ProductId, std::int64_t> told_versions_;
   std::map<domain::ProductId, std::int64_t> confirmed_versions_;
   std::set<std::string> owed_;                               // other events, by id

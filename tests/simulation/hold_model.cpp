@@ -117,7 +117,7 @@ void HoldModel::decided(const domain::Cancellation& cancellation,
   }
 }
 
-// Of an item by itself.
+// The outcome of a confirmation for a single item.
 domain::Outcome HoldModel::outcome_of(const Item& item) const {
   if (item.is_tombstone || item.is_cancelled) return order_cancelled;
   if (!item.was_taken) return order_rejected;
@@ -125,7 +125,7 @@ domain::Outcome HoldModel::outcome_of(const Item& item) const {
   return item.is_open() && *item.until <= began_ ? hold_expired : confirmed;
 }
 
-// All items or none. What was answered before stays so.
+// The outcome of a confirmation: all items or none. A rejection is final.
 domain::Outcome HoldModel::expected(const std::vector<Item*>& items) const {
   for (const Item* const item : items) {
     if (item != nullptr && item->refused) return *item->refused;
@@ -137,7 +137,7 @@ domain::Outcome HoldModel::expected(const std::vector<Item*>& items) const {
   auto answer = confirmed;
   for (const Item* const item : items) {
     const auto outcome = outcome_of(*item);
-    if (outcome == order_cancelled) return order_cancelled;  // speaks for all
+    if (outcome == order_cancelled) return order_cancelled;  // decides for all
     if (answer == confirmed) answer = outcome;
   }
   return answer;
@@ -156,7 +156,7 @@ void HoldModel::decided(const domain::Confirmation& confirmation,
     is_conflict |=
         quantity && item != nullptr && !item->is_tombstone && item->quantity != *quantity;
   }
-  if (!is_serial_ && decision.outcome != confirmed) {  // of a product that nobody has
+  if (!is_serial_ && decision.outcome != confirmed) {  // for a product that does not exist
     see_refused(confirmation);
     return;
   }
@@ -178,7 +178,7 @@ void HoldModel::decided(const domain::Confirmation& confirmation,
   }
 }
 
-// As the ledger has it.
+// Takes the rejection from the ledger.
 void HoldModel::see_refused(const domain::Confirmation& confirmation) {
   const std::string identity = confirmation.order_ledger_identity();
   for (const auto& [product, _] : confirmation.items) {

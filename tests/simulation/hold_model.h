@@ -1,10 +1,11 @@
 #pragma once
 
-// HoldModel: what docs/contract.md says becomes of each item of an order, written once more, and as
-// simply as it can be: one request after the other, in the order of their commits. It says where
-// the service has decided otherwise.
+// HoldModel: a second, simple implementation of what docs/contract.md says about each item of an
+// order: it takes one request after the other, in the order of their commits. It reports decisions
+// of the service that differ.
 //
-// Whether there was enough stock is not its business: of an order it believes what was decided.
+// It does not check whether there was enough stock: it takes the decision about an order as
+// correct.
 
 #include <cstdint>
 #include <functional>
@@ -23,16 +24,16 @@ namespace inventory::simulation {
 class HoldModel {
  public:
   struct Item {
-    bool is_tombstone = false;  // it was cancelled before it came
+    bool is_tombstone = false;  // the order was cancelled before it came
     bool was_taken = false;
     domain::Quantity quantity = 0;
-    std::optional<std::int64_t> hold_seconds;  // that were asked for
-    std::optional<domain::Timestamp> until;    // of one that was held
+    std::optional<std::int64_t> hold_seconds;  // as requested
+    std::optional<domain::Timestamp> until;    // if it was held
     bool is_cancelled = false;
     bool is_confirmed = false;
     bool is_expired = false;
     domain::Quantity given_back = 0;         // by its cancellation
-    std::optional<domain::Outcome> refused;  // what its confirmation was answered instead of true
+    std::optional<domain::Outcome> refused;  // why its confirmation was rejected
 
     bool is_open() const { return until && !is_cancelled && !is_confirmed && !is_expired; }
   };
@@ -40,20 +41,20 @@ class HoldModel {
   using Broken = std::function<void(std::string_view promise, std::string_view how)>;
   HoldModel(const Tables& tables, Broken broken) : tables_(tables), broken_(std::move(broken)) {}
 
-  // What was decided, and is committed. `is_serial`: its products were locked; else others that
-  // were decided meanwhile may not have been seen. `began` is when its transaction began, by the
-  // database's clock; `now` is that of the commit.
+  // A decision that was committed. `is_serial`: its products were locked; otherwise the decision
+  // may not take concurrent ones into account. `began`: when its transaction began, by the
+  // database's clock. `now`: the time of the commit.
   void on_decided(const domain::Command& command, const domain::Decision& decision, bool is_serial,
                   domain::Timestamp began, Time now);
 
-  // By the key of the order's entry; null: never seen.
+  // The item with this key of the order's entry; null if none was seen.
   const Item* find(const domain::LedgerKey& key) const;
 
-  // What has been answered to such a confirmation.
+  // The decisions about this confirmation so far.
   const std::vector<domain::ConfirmationDecision>& answers(
       const domain::Confirmation& confirmation) const;
 
-  // When an expiry of it was decided last, whatever came out.
+  // When an expiry of this item was last decided, with any outcome.
   std::optional<Time> expiry_decided(const domain::LedgerKey& key) const;
 
  private:

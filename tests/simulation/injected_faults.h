@@ -1,9 +1,9 @@
 #pragma once
 
-// InjectedFaults: what goes wrong in one world, and how often it did.
+// InjectedFaults: which faults occur in one world, and how often they have occurred.
 //
 // Each seed has its own mixture: about half of the kinds do not occur at all, the others seldom or
-// often. Faults that hide others, or that only show alone, are met that way.
+// often. This finds bugs that other faults would hide, or that show only if a fault occurs alone.
 
 #include <array>
 #include <cstddef>
@@ -17,26 +17,26 @@ namespace inventory::simulation {
 enum class InjectedFault : std::uint8_t {
   // Events in the life of a process, the broker or the database: planned by the world.
   process_killed,
-  process_stopped,   // SIGTERM; another begins
-  process_replaced,  // another begins before this one is stopped
+  process_stopped,   // SIGTERM; another process starts
+  process_replaced,  // another process starts before this one is stopped
   consuming_lost,
   publishing_lost,
   consumer_cancelled,
   broker_down,
   memory_alarm,
   own_queue_deleted,
-  client_left,  // its reply queue goes with it
+  client_left,  // its reply queue is deleted
   database_down,
-  // One bad client, one bad row: planned, for a while or until the end.
+  // Bad clients and rows: planned, for a while or until the end.
   queue_silent,     // neither takes nor rejects what is published to it
   queue_full,       // rejects what is published to it
-  address_harmful,  // the broker closes the connection (541) on what is published to it
+  address_harmful,  // publishing to it makes the broker close the connection (541)
   row_failing,      // a trigger fails for its product
-  row_locked,       // somebody keeps it locked
+  row_locked,       // another session keeps it locked
   items_failing,    // a trigger fails for some items
-  // The exchange of events, for a while.
+  // The events exchange, for a while.
   exchange_deleted,  // publishing to it closes the channel (404)
-  exchange_refused,  // publishing to it is not allowed (403)
+  exchange_refused,  // publishing to it is forbidden (403)
   listener_silent,   // a queue that is bound to it
   listener_full,
   // Faults of single operations.
@@ -44,7 +44,7 @@ enum class InjectedFault : std::uint8_t {
   publish_nacked,
   confirm_missing,
   confirm_late,
-  request_lost,  // the client's connection breaks before or after the broker has its request
+  request_lost,  // the client's connection breaks before or after the broker has the request
   database_connect_failed,
   database_lost,
   database_conflict,
@@ -78,10 +78,10 @@ inline constexpr std::size_t kFaultKinds = kFaultNames.size();
 inline constexpr std::size_t kPlannedFaultKinds =
     static_cast<std::size_t>(InjectedFault::listener_full) + 1;
 
-// What a world is like.
+// Which faults a world has.
 enum class Weather : std::uint8_t {
-  clean,   // nothing fails; processes may be stopped and started in order
-  calm,    // the same, but for bad clients, bad rows and bad content
+  clean,   // none; processes may be stopped and started properly
+  calm,    // only bad clients, bad rows and bad content
   stormy,  // everything
 };
 
@@ -105,7 +105,7 @@ class InjectedFaults {
     }
   }
 
-  // Whether anything bad may stay, of one client or one row.
+  // Whether bad clients or rows may occur.
   bool has_bad_things() const {
     for (std::size_t kind = 0; kind < kFaultKinds; ++kind) {
       if (per_thousand_[kind] > 0 && is_bad_thing(static_cast<InjectedFault>(kind))) return true;
@@ -123,7 +123,7 @@ class InjectedFaults {
     return true;
   }
 
-  // Which of the planned faults comes next, by their weights; kFaultKinds if there is none.
+  // Draws the next planned fault by weight; kFaultKinds if there is none.
   std::size_t next_planned() {
     std::uint64_t sum = 0;
     for (std::size_t kind = 0; kind < kPlannedFaultKinds; ++kind) {

@@ -1,4 +1,4 @@
-// simulation: runs the service in simulated worlds, one a seed, and looks whether a promise breaks.
+// simulation: runs the service in simulated worlds, one for each seed, and checks the promises.
 
 #include <algorithm>
 #include <atomic>
@@ -29,14 +29,14 @@ struct Options {
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
 };
 
-// Every so many seeds, one is run twice: it must give the same.
+// One of this many seeds is run twice, and must give the same result.
 constexpr std::uint64_t kReplayEvery = 100;
 
 struct Totals {
   std::uint64_t seeds = 0;
   Outcome sums;
   std::chrono::duration<double> lasted{0};
-  std::optional<std::uint64_t> violated_by;  // the lowest seed
+  std::optional<std::uint64_t> violated_by;  // the lowest such seed
   std::string violation;
 
   void add(std::uint64_t seed, const Outcome& outcome) {

@@ -14,7 +14,7 @@ std::vector<std::string> own_reply_queue(const service::KindRow& kind) {
   return {std::string(kind.reply_queue)};
 }
 
-// A clock that is a little wrong, or an hour.
+// The error of a clock: small, or an hour.
 Time draw_skew(Random& random) {
   const Time most = random.chance(500) ? seconds(5) : seconds(3'600);
   return Time(random.below(2 * static_cast<std::uint64_t>(most.count()))) - most;
@@ -85,8 +85,7 @@ service::FlowOptions Process::flow_options(std::string_view queue,
           .events_exchange = options.events ? std::string(kExchange) : ""};
 }
 
-// What is left of it is destroyed in no order that a process knows: nothing may look at it any
-// more.
+// Members and coroutine frames are destroyed in an unknown order, so nothing may use them any more.
 Process::~Process() { life_->is_alive = false; }
 
 void Process::begin(Task<void> task) {

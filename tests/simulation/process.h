@@ -1,7 +1,7 @@
 #pragma once
 
-// Process: one inventory-service as it runs: a real flow for each kind of request over its real
-// handler, the real sweeper, and the simulated ports.
+// Process: one running inventory-service: the real flow and handler for each kind of request, the
+// real sweeper, and simulated ports.
 
 #include <algorithm>
 #include <memory>
@@ -27,7 +27,7 @@ struct ProcessOptions {
   milliseconds pause_after;
   std::size_t aside_max;
   std::size_t sweep_page;
-  std::optional<domain::Telling> events;  // nothing: there are none
+  std::optional<domain::Telling> events;  // empty: there are none
 };
 
 class Process {
@@ -41,7 +41,7 @@ class Process {
   void stop();  // SIGTERM
   void kill();  // SIGKILL
 
-  // Until it was killed, or all flows have ended, which they do only after stop().
+  // True until it is killed, or until all flows have ended after stop().
   bool is_alive() const { return life_->is_alive; }
   bool is_stopping() const { return life_->is_stopping; }
   bool has(const LifePointer& life) const { return life_ == life; }
@@ -49,7 +49,7 @@ class Process {
     return std::ranges::all_of(served_,
                                [](const auto& served) { return served->flow.is_consuming(); });
   }
-  // Whether it takes requests, though perhaps nobody takes its events.
+  // Whether it takes requests, even if no queue takes its events.
   bool is_serving() const {
     return std::ranges::all_of(served_, [](const auto& served) {
       const auto condition = served->flow.status().condition;
@@ -64,7 +64,7 @@ class Process {
                            const ProcessOptions& options) const;
   service::FlowOptions flow_options(std::string_view queue, const ProcessOptions& options) const;
 
-  // One kind of request with all that its flow needs.
+  // The queue of one kind of request, with all that its flow needs.
   struct ServedQueue {
     ServedQueue(Process& process, const service::KindRow& kind, const ProcessOptions& options);
 

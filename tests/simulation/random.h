@@ -1,7 +1,8 @@
 #pragma once
 
-// Random: the only source of chance in a simulation. The same seed gives the same numbers with
-// every standard library: std::mt19937_64 is specified to the bit, its distributions are not.
+// Random: the only source of random numbers in a simulation. The same seed gives the same numbers
+// with every standard library: the standard specifies std::mt19937_64 exactly, but not its
+// distributions.
 
 #include <cstddef>
 #include <cstdint>

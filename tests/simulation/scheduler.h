@@ -1,10 +1,10 @@
 #pragma once
 
-// Scheduler: virtual time. Nothing waits for real: when all coroutines are suspended, time jumps to
+// Scheduler: virtual time. Nothing really waits: when all coroutines are suspended, time jumps to
 // the next event. Events at the same time run in the order in which they were planned.
 //
-// Everything that a coroutine of a process waits for goes through Signal, which wakes nobody in a
-// process that was killed: its coroutines stay where they were until the world ends.
+// The coroutines of a process wait only through Signal, which does not wake those of a killed
+// process: they stay suspended until the world ends.
 
 #include <chrono>
 #include <cstdint>
@@ -22,18 +22,19 @@ namespace inventory::simulation {
 template <class T>
 using Task = boost::asio::awaitable<T>;
 
-using Time = std::chrono::microseconds;  // since the world began, or how long
+using Time = std::chrono::microseconds;  // since the world began, or a duration
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Life: of one process, from its start until it is killed or has ended.
+// Life: the life of one process, from its start until it is killed or has ended.
 struct Life {
   bool is_alive = true;
   bool is_stopping = false;
 };
 using LifePointer = std::shared_ptr<const Life>;
 
-// Signal: lets coroutines of one process wait for a change. They look again when they wake.
+// Signal: lets coroutines of one process wait for a change. A coroutine that wakes must check its
+// condition again.
 class Signal {
  public:
   Signal(boost::asio::io_context& context, LifePointer life);
@@ -51,7 +52,7 @@ class Scheduler {
   boost::asio::io_context& context() { return context_; }
   Time now() const { return now_; }
 
-  // The same by a clock on the wall that is right, as the database's is.
+  // The same by an accurate wall clock, such as the database's.
   std::chrono::sys_time<Time> wall_now() const {
     constexpr std::chrono::sys_days kBegin{std::chrono::year{2026} / 1 / 1};
     return kBegin + now_;
@@ -60,15 +61,16 @@ class Scheduler {
   void after(Time delay, std::function<void()> action);
   void at(Time time, std::function<void()> action);
 
-  // Cancellable, as asynchronous operations of Asio are.
+  // Cancellable like Asio's asynchronous operations.
   Task<void> sleep(LifePointer life, Time delay);
 
-  // Runs the coroutines until all are suspended, then the next event. False: there is none.
+  // Runs the coroutines until all are suspended, then the next event. Returns false if there is
+  // none.
   bool step();
 
   std::uint64_t steps() const { return steps_; }
 
-  // Forgets all events, which may hold signals: before the io_context goes.
+  // Drops all events, which may own signals, before the io_context is destroyed.
   void clear() { events_.clear(); }
 
  private:

@@ -35,7 +35,7 @@ OutletState::OutletState(boost::asio::io_context& context, LinkPointer of,
   confirms.set_message_id_prefix(fmt::format("outlet-{}-", number));
 }
 
-// RabbitMQ lets a quorum queue owe 32 answers to a connection. It can be configured.
+// In RabbitMQ a quorum queue may owe 32 answers to a connection, by default.
 SimulatedBroker::SimulatedBroker(Environment& environment)
     : environment_(environment),
       unanswered_max_(std::array{4U, 32U, 32U, 32U}[environment.random.below(4)]) {}
@@ -185,7 +185,7 @@ void SimulatedBroker::handle_publish(const OutletPointer& outlet, std::uint64_t 
   if (environment_.scheduler.now() < full_until) {
     answer.is_positive = false;
   } else if (environment_.faults.strikes(InjectedFault::publish_nacked)) {
-    answer.is_positive = false;  // and nobody knows whether it was routed
+    answer.is_positive = false;  // it may have been routed or not
     if (environment_.random.chance(500)) {
       route(message);
     }
@@ -216,12 +216,12 @@ void SimulatedBroker::enqueue_reply(const OutletPointer& outlet, OutletState::Un
                             [outlet, id = message.properties.message_id.value_or(""),
                              key = message.routing_key] { outlet->confirms.returned(id, key); });
   if (answer.must_arrive) {
-    answer.request = nullptr;  // it has to arrive: this answer settles nothing
+    answer.request = nullptr;  // it must arrive, so a return does not settle it
   }
 }
 
-// As RabbitMQ 3.10 does with some malformed direct reply-to addresses, and with an exchange that is
-// not there or may not be used. What it confirmed and did not say yet is not said any more.
+// RabbitMQ 3.10 does so for some malformed direct reply-to addresses, and for an exchange that does
+// not exist or is forbidden. Confirms that were not sent yet are lost.
 void SimulatedBroker::close_for(const OutletPointer& outlet, amqp::Error error,
                                 std::optional<std::string> address) {
   environment_.trace("broker: closes a connection: {}, {}", error.what, address.value_or("events"));
@@ -293,8 +293,8 @@ bool SimulatedBroker::route(const amqp::Message& message) {
   return has_queue;
 }
 
-// The queue has taken what it held, and answers. What came over a connection that is gone may be
-// lost; where it has another leader, all of it may, and nothing is answered.
+// The queue takes the messages that it held back, and answers. Those from a closed connection may
+// be lost; if the queue has a new leader, all may be lost, and it answers none.
 void SimulatedBroker::answer(const std::string& queue) {
   const auto silent = silent_.extract(queue);
   if (!silent) {
@@ -410,7 +410,7 @@ void SimulatedBroker::close_at_broker(const OutletPointer& outlet) {
   std::erase(outlets_, outlet);
 }
 
-// The broker sees the socket close soon, or misses heartbeats.
+// The broker notices a closed socket soon, or missing heartbeats later.
 Time SimulatedBroker::latency_to_notice() {
   const bool is_slow = !environment_.faults.is_calm() && environment_.random.chance(100);
   return is_slow ? seconds(60) : environment_.latency();

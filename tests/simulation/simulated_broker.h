@@ -2,19 +2,19 @@
 
 // SimulatedBroker: a RabbitMQ of one node, as its clients see it.
 //
-// What is modelled: durable queues; pushed deliveries up to the prefetch of each consumer; requests
-// that go back to their place when a consumer is lost; a connection that consumes and others that
-// publish, each of which the broker and the client may lose at different moments; everything on a
-// connection in order, late; confirms out of order, alone or with `multiple`, late, negative or
-// never; returns; a memory alarm; a restart. Persistent messages survive it, clients' queues do
-// not.
+// It models: durable queues; pushed deliveries up to the prefetch of each consumer; requests that
+// return to their place when a consumer is lost; one connection that consumes and others that
+// publish, each of which the broker and the client may lose at different moments; in each
+// connection the order of messages, with delays; confirms out of order, alone or with `multiple`,
+// late, negative or never; returns; a memory alarm; a restart, which persistent messages survive,
+// and clients' queues do not.
 //
-// And one client's bad doing: queues that are silent, and then a connection that is not read any
-// more once it has so many messages without an answer for one of them (credit flow); queues that
-// reject; addresses on which the broker closes the connection.
+// Also bad clients: silent queues, and the connection that the broker no longer reads once one of
+// them has too many unanswered messages from it (credit flow); queues that reject; addresses on
+// which the broker closes the connection.
 //
-// And the exchange of events, to which one queue is bound that wants them all. It may be gone, or
-// not allowed, and that queue may be silent or reject, as any other.
+// Also the events exchange, with one queue bound to it that receives all events. The exchange may
+// be deleted or forbidden, and the queue may be silent or reject like any other.
 
 #include <cstdint>
 #include <deque>
@@ -33,7 +33,7 @@ namespace inventory::simulation {
 
 inline constexpr std::string_view kListener = "a listener's queue";  // bound to the exchange
 
-// One direction of a connection keeps its order.
+// Wire: a connection. Each direction keeps its order.
 struct Wire {
   Time to_broker{0};
   Time to_client{0};
@@ -42,20 +42,20 @@ struct Wire {
 };
 
 struct Enqueued {
-  std::uint64_t place;  // in the queue, for ever
+  std::uint64_t place;  // in the queue; never changes
   bool redelivered = false;
   const Request* request;
 };
 
-// Address: what a flow of one process has seen of one reply queue.
+// Address: what one flow of a process knows about one reply queue.
 struct Address {
-  std::optional<Time> rejecting_since;  // since it last took something
-  Time rejected_for{0};                 // at most
-  int closed = 0;                       // connections, because of it
+  std::optional<Time> rejecting_since;  // since it last took a message
+  Time rejected_for{0};                 // the longest time
+  int closed = 0;                       // connections closed because of it
 };
 using Addresses = std::map<std::string, Address>;
 
-// LinkState: both ends of a link's consuming connection, and what the link's outlets have achieved.
+// LinkState: both ends of a link's consuming connection, and what the link's outlets have settled.
 struct LinkState {
   LinkState(boost::asio::io_context& context, LifePointer of, std::string from, std::size_t limit,
             std::shared_ptr<Addresses> known);
@@ -84,14 +84,14 @@ struct LinkState {
   amqp::Fault fault = amqp::Fault::link_lost;
   bool is_stopped = false;
   Signal arrived;
-  std::set<const Request*> settled_replies;  // as the broker has really answered
+  std::set<const Request*> settled_replies;  // as the broker has answered
   std::set<const Request*> settled_dead_letters;
   std::shared_ptr<Addresses> addresses;
 };
 using LinkPointer = std::shared_ptr<LinkState>;
 
-// OutletState: both ends of a connection over which a link publishes, for as long as anything of it
-// is under way.
+// OutletState: both ends of a connection over which a link publishes. It exists as long as anything
+// on the connection is under way.
 struct OutletState {
   OutletState(boost::asio::io_context& context, LinkPointer of, service::OutletEvents tells,
               std::uint64_t number);
@@ -99,7 +99,7 @@ struct OutletState {
   const LinkPointer link;
   Wire wire;
 
-  // Whether what the broker says still reaches a process.
+  // Whether the broker's answers still reach a process.
   bool is_heard() const { return wire.client_has_it && link->life->is_alive; }
 
   // At the broker.
@@ -109,7 +109,7 @@ struct OutletState {
     std::string queue;
     std::optional<std::string> event;  // its id
     bool is_dead_letter;
-    bool must_arrive;  // in a queue that the service declares
+    bool must_arrive;  // its queue is one that the service declares
     bool is_positive;
     bool is_withheld;  // the broker does not answer
   };
@@ -122,7 +122,7 @@ struct OutletState {
   service::OutletEvents events;
   amqp::Confirms confirms;
   std::uint64_t last_publish_tag = 0;
-  std::size_t in_socket = 0;  // written, and not read by the broker
+  std::size_t in_socket = 0;  // written, not yet read by the broker
   std::optional<std::string> blocked;
   bool is_sending_stopped = false;
   amqp::Error lost_as{amqp::Fault::link_lost, "the publishing connection is lost"};
@@ -139,20 +139,20 @@ class SimulatedBroker {
   void remove(const std::string& queue) { queues_.erase(queue); }
   bool has(const std::string& queue) const { return queues_.contains(queue); }
 
-  // The exchange of events.
+  // The events exchange.
   amqp::Result<void> declare_exchange();
 
-  // A client's message: from now on it must be answered.
+  // Adds a client's request to its queue. From now on it must be answered.
   void enqueue(const Request& request);
 
   // A service's link.
   bool is_up() const { return is_up_; }
-  std::uint64_t starts() const { return starts_; }  // connections do not survive another
+  std::uint64_t starts() const { return starts_; }  // connections do not survive a restart
   void consume(const LinkPointer& link);
   void attach(const OutletPointer& outlet) { outlets_.push_back(outlet); }
   void send_publish(const OutletPointer& outlet, std::uint64_t tag, const amqp::Message& message);
   void send_acknowledge(const LinkPointer& link, std::uint64_t tag, bool multiple);
-  // One end is gone; the other learns it later.
+  // One end is gone; the other notices later.
   void drop_at_client(const LinkPointer& link);
   void drop_at_client(const OutletPointer& outlet);
   void close_at_broker(const LinkPointer& link);
@@ -165,19 +165,20 @@ class SimulatedBroker {
   void raise_alarm(Time how_long);
   void forget(const LifePointer& life);  // a process was killed
 
-  // One client's doing, until it ends; and the end of it all.
+  // Bad clients, each until it ends; end_bad_things() ends all.
   void silence(const std::string& queue) { silent_[queue]; }
   void answer(const std::string& queue);
   void fill(const std::string& queue, Time until) { full_until_[queue] = until; }
   void harm(const std::string& address) { harmful_.insert(address); }
   void stop_harming(const std::string& address) { harmful_.erase(address); }
-  // The exchange is deleted, as often as it is declared; it may not be used, perhaps not declared.
+  // delete_exchange(): the exchange is deleted as often as it is declared. refuse_exchange():
+  // publishing to it is forbidden, perhaps declaring it too.
   void delete_exchange(Time until);
   void refuse_exchange(Time until, bool is_declaration_refused);
   void end_bad_events();
   void end_bad_things();
 
-  // Whether all requests are acknowledged, or all but those that may wait.
+  // Whether all requests are acknowledged, except those that may wait.
   template <class MayWait>
   bool is_drained(MayWait may_wait) const;
   bool is_drained() const {
@@ -217,8 +218,8 @@ class SimulatedBroker {
 
   Environment& environment_;
   std::map<std::string, Queue> queues_;
-  std::vector<LinkPointer> links_;      // with a consuming connection at the broker
-  std::vector<OutletPointer> outlets_;  // at the broker
+  std::vector<LinkPointer> links_;      // whose consuming connection is open at the broker
+  std::vector<OutletPointer> outlets_;  // open at the broker
   std::map<std::string, Time> full_until_;
   std::map<std::string, std::vector<Held>> silent_;
   std::set<std::string> harmful_;
@@ -226,7 +227,7 @@ class SimulatedBroker {
   Time exchange_gone_until_{0};
   Time exchange_refused_until_{0};
   bool is_declaration_refused_ = false;
-  std::size_t unanswered_max_;  // of one silent queue, then a connection is not read
+  std::size_t unanswered_max_;  // for one silent queue; beyond it the connection is not read
   std::uint64_t last_place_ = 0;
   std::uint64_t starts_ = 1;
   bool is_up_ = true;

@@ -30,7 +30,7 @@ SimulatedClients::SimulatedClients(Environment& environment, SimulatedBroker& br
 
 std::vector<Time> SimulatedClients::begin(Time within) {
   Random& random = environment_.random;
-  // In a world that lasts longer there is more to do, to see that it goes on.
+  // A longer world has more bursts, so that there is traffic all the time.
   const auto minutes = static_cast<std::uint64_t>(within / seconds(60));
   std::vector<Time> bursts(random.between(1, 8) + minutes);
   for (Time& begin : bursts) {
@@ -39,7 +39,7 @@ std::vector<Time> SimulatedClients::begin(Time within) {
     for (std::uint64_t i = 0; i < count; ++i) {
       Letter letter = write();
       written_.push_back(letter);
-      if (random.chance(200)) {  // once more, close by or much later
+      if (random.chance(200)) {  // once more, soon or much later
         const Time later =
             random.chance(500) ? Time(random.below(2'000)) : seconds(random.below(60));
         plan(letter, begin + later);
@@ -63,7 +63,7 @@ void SimulatedClients::send(const Letter& letter) {
     broker_.enqueue(
         environment_.checks.add(letter.kind, letter.properties, letter.body, letter.undecodable));
   }
-  if (is_lost) {  // not confirmed: it is sent again, as another message
+  if (is_lost) {  // not confirmed: it is sent again as another message
     plan(letter, Time(environment_.random.between(1, 20'000'000)));
   }
   --unsent_;
@@ -102,8 +102,7 @@ SimulatedClients::Letter SimulatedClients::write() {
   return letter;
 }
 
-// What is understood of properties ends before the first that is not well formed. Headers come
-// before these.
+// The properties after a malformed one cannot be decoded. Headers come before these.
 void SimulatedClients::make_undecodable(Letter& letter) {
   letter.undecodable = "a property is not well formed";
   letter.properties.message_id.reset();
@@ -156,7 +155,7 @@ SimulatedClients::Letter SimulatedClients::write_item() {
   if (random.chance(700)) {
     letter.properties.correlation_id = fmt::format("correlation {}", id);
   }
-  if (letter.properties.message_id && random.chance(200)) {  // an id of their own choice
+  if (letter.properties.message_id && random.chance(200)) {  // an id that the client chooses
     letter.body = fmt::format(R"({{"quantity":{},"product_id":{},"low_stock":1}})", random.below(5),
                               random.between(1, products_ + 8));
   }
@@ -170,7 +169,7 @@ SimulatedClients::Letter SimulatedClients::write_other() {
   return write_about_an_order(random.chance(600) ? Kind::cancellation : Kind::confirmation);
 }
 
-// Of an order that was sent, of another one, or of one that is yet to come.
+// About an order that was sent, another one, or one that comes later.
 SimulatedClients::Letter SimulatedClients::write_about_an_order(Kind kind) {
   Random& random = environment_.random;
   Letter letter{.kind = kind, .properties = {}, .body = {}};
@@ -193,7 +192,7 @@ SimulatedClients::Letter SimulatedClients::write_about_an_order(Kind kind) {
   return letter;
 }
 
-// Somebody asks for what may not be due, or never was held.
+// An expiry from a client, for a hold that may not be due or never existed.
 SimulatedClients::Letter SimulatedClients::write_expiry() {
   Random& random = environment_.random;
   const domain::LedgerKey key(
@@ -202,7 +201,7 @@ SimulatedClients::Letter SimulatedClients::write_expiry() {
   return {.kind = Kind::expiry, .properties = {}, .body = contract::expiry_body(key)};
 }
 
-// What becomes of a hold: it is confirmed, or cancelled, or both, or neither; in time or late.
+// Plans the end of a hold: it is confirmed or cancelled, or both, or neither; in time or late.
 void SimulatedClients::follow(const Letter& order, Time sent) {
   Random& random = environment_.random;
   if (order.kind != Kind::order || !order.body.contains("hold_seconds")) return;
@@ -236,7 +235,7 @@ SimulatedClients::Letter SimulatedClients::write_adjustment() {
 std::string SimulatedClients::order_body() {
   Random& random = environment_.random;
   const std::uint64_t id = ++last_id_;
-  const auto product = random.between(1, products_ + 2);  // two that are perhaps added later
+  const auto product = random.between(1, products_ + 2);  // two of them may be added later
   if (random.chance(30)) {
     return order_body(fmt::format("\"{}-{}\"", kPoison, id), product);
   }
@@ -260,7 +259,7 @@ std::string SimulatedClients::order_body(std::string_view id, std::uint64_t prod
                      environment_.random.between(1, 3), hold());
 }
 
-// As an order has it.
+// The member hold_seconds of an order, or nothing.
 std::string SimulatedClients::hold() {
   Random& random = environment_.random;
   if (!has_all_kinds_ || random.chance(600)) return "";
@@ -283,7 +282,7 @@ std::string SimulatedClients::invalid_body() {
   return environment_.random.pick(kBodies);
 }
 
-// The same once more, or with another quantity, another product, or the other type of id.
+// Repeats a request, or changes its quantity, its product, or the type of its id.
 SimulatedClients::Letter SimulatedClients::write_again(Letter earlier) {
   Random& random = environment_.random;
   if (earlier.kind != Kind::order || random.chance(500)) {

@@ -1,7 +1,7 @@
 #pragma once
 
 // SimulatedClients: publish requests of every kind, lose their connections, publish again, publish
-// twice, early and late, and leave.
+// twice, too early and too late, and leave.
 
 #include <string>
 #include <string_view>
@@ -17,20 +17,20 @@ class SimulatedClients {
   // Products 1 to `products` exist from the beginning.
   SimulatedClients(Environment& environment, SimulatedBroker& broker, std::uint64_t products);
 
-  // Plans the whole load, within this time. Returns when its bursts begin.
+  // Plans all requests, within this time. Returns the times at which bursts begin.
   std::vector<Time> begin(Time within);
 
   // Whether every request was sent, and the broker has each at least once.
   bool is_done() const { return unsent_ == 0; }
 
-  // Plans many orders at once that have something bad in common.
+  // Plans many orders at once that share a bad reply queue or product.
   void flood(const std::string& reply_to);
   void flood(domain::ProductId product);
 
-  // Queues and addresses of clients.
+  // The reply queues and addresses of clients.
   std::vector<std::string> queues() const;
 
-  // One client's queue goes. It may come again with the same name.
+  // Deletes one client's queue. It may be declared again with the same name.
   void one_leaves();
 
  private:
@@ -63,7 +63,7 @@ class SimulatedClients {
   Environment& environment_;
   SimulatedBroker& broker_;
   std::uint64_t products_;
-  bool has_all_kinds_;  // else orders and items only: then more is known of them
+  bool has_all_kinds_;  // else only orders and items, of which more can be checked
   std::vector<std::string> reply_queues_;
   std::vector<Letter> written_;
   std::uint64_t last_id_ = 0;

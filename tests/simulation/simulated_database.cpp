@@ -112,7 +112,7 @@ void SimulatedDatabase::commit(const TransactionPointer& transaction) {
   }
 }
 
-// The stock of the products that it has locked.
+// The stock of the products that the transaction has locked.
 std::map<domain::ProductId, std::optional<domain::Stock>> SimulatedDatabase::seen_by(
     const Transaction& transaction) const {
   const Tables& tables = environment_.tables;

@@ -1,14 +1,14 @@
 #pragma once
 
-// SimulatedDatabase: a PostgreSQL at READ COMMITTED, as far as a store needs one.
+// SimulatedDatabase: a PostgreSQL at READ COMMITTED, as far as a store needs it.
 //
-// What is modelled: transactions of several sessions at the same time; row locks and unique keys,
-// for which one transaction waits until the other ends; lock timeouts; a server that goes on with
-// a transaction, and keeps its locks, for a while after its client is gone; COMMIT as something
-// that the server does between the client's question and the answer. And bad rows: triggers that
-// fail for a product or for some items, and rows that somebody else keeps locked.
+// It models: concurrent transactions; row locks and unique keys, for which a transaction waits
+// until the other ends; lock timeouts; a server that continues a transaction, and keeps its locks,
+// for a while after its client is gone; a COMMIT that takes effect between the client's request and
+// the answer. Also bad rows: triggers that fail for a product or for some items, and rows that
+// another session keeps locked.
 //
-// There is no CHECK (quantity >= 0): the checks are to see it.
+// There is no CHECK (quantity >= 0), so that Checks sees a negative quantity.
 
 #include <algorithm>
 #include <map>
@@ -45,7 +45,7 @@ struct Transaction {
   std::set<std::string> locks;   // of items and unique keys
   Arrivals* arrivals = nullptr;  // at its process, when it began
   std::uint64_t epoch = 0;
-  domain::Timestamp began;  // by the database's clock: what its statements take for now
+  domain::Timestamp began;  // by the database's clock; its now()
   // Written by COMMIT.
   std::map<domain::ProductId, domain::Stock> changed_stock;
   std::map<domain::LedgerKey, domain::LedgerEntry> new_entries;
@@ -53,7 +53,7 @@ struct Transaction {
   std::vector<domain::ItemAnswer> new_requests;
   std::vector<domain::Hold> opened;
   std::vector<domain::LedgerKey> closed;
-  // What it decides.
+  // What it has decided.
   std::vector<domain::Command> commands;
   std::vector<domain::Decision> decisions;
 
@@ -76,26 +76,26 @@ class SimulatedDatabase {
   std::shared_ptr<Session> connect(const LifePointer& life);
   TransactionPointer begin(std::shared_ptr<Session> session);
 
-  // Takes a row lock or the place of a unique key; waits while another transaction has it. False:
-  // it took too long, or the transaction was ended meanwhile.
+  // Takes a row lock or a unique key; waits while another transaction has it. Returns false if that
+  // took too long, or if the transaction was ended meanwhile.
   Task<bool> lock(TransactionPointer transaction, std::string name, Time longest);
   bool is_locked(const std::string& name, const TransactionPointer& by_other_than) const;
 
   void commit(const TransactionPointer& transaction);
   void roll_back(const TransactionPointer& transaction);
-  // The client is gone, or was cut off. The server notices later.
+  // The client is gone or disconnected. The server notices later.
   void abandon(const TransactionPointer& transaction);
 
   // Faults.
   void go_down(Time how_long);
   void forget(const LifePointer& life);
 
-  // One row's doing.
+  // Bad rows.
   void set_failing(domain::ProductId product, bool is_failing);
   void set_items_failing(bool are_failing) { are_items_failing_ = are_failing; }
   bool is_failing(domain::ProductId product) const { return failing_.contains(product); }
   bool are_items_failing() const { return are_items_failing_; }
-  void keep_locked(domain::ProductId product, Time how_long);  // by somebody else
+  void keep_locked(domain::ProductId product, Time how_long);  // by another session
   void end_bad_things();
 
   void clear();
@@ -115,7 +115,7 @@ class SimulatedDatabase {
   bool is_up_ = true;
   std::set<domain::ProductId> failing_;
   bool are_items_failing_ = false;
-  LifePointer others_ = std::make_shared<Life>();  // of those who keep rows locked
+  LifePointer others_ = std::make_shared<Life>();  // of the sessions of keep_locked()
   bool may_hold_ = true;
 };
 

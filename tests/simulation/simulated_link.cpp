@@ -7,7 +7,7 @@
 namespace inventory::simulation {
 namespace {
 
-constexpr std::size_t kSocketMax = 100;  // messages; then it takes no more
+constexpr std::size_t kSocketMax = 100;  // messages; then the socket is full
 constexpr Time kRejectedMin = seconds(5);
 constexpr int kStrikesOfAQueue = 5;
 
@@ -15,7 +15,7 @@ amqp::Error error(amqp::Fault fault, std::string what) {
   return {.fault = fault, .what = std::move(what)};
 }
 
-// Waits until the farewell has arrived, which comes after all that was sent before it.
+// The time at which the close reaches the broker, after everything that was sent before it.
 Time farewell_at(Environment& environment, Wire& wire) {
   wire.to_broker = std::max(wire.to_broker, environment.scheduler.now() + environment.latency());
   return wire.to_broker;
@@ -210,7 +210,7 @@ void SimulatedLink::acknowledge(std::uint64_t delivery_tag) {
 
 void SimulatedLink::see_acknowledged(const LinkState::InHand& one) {
   environment_.trace("{}: request {} acknowledged", state_->queue, one.request->number);
-  // Else the broker has it for another link by now.
+  // Otherwise the broker has requeued the request by now.
   if (state_->wire.broker_has_it)
     environment_.checks.events().on_acknowledged(*one.request, *state_->life);
   bool reply_is_settled =
@@ -224,8 +224,8 @@ void SimulatedLink::see_acknowledged(const LinkState::InHand& one) {
                                      state_->settled_dead_letters.contains(one.request));
 }
 
-// By the rules of docs/contract.md: a client's queue that has rejected for some seconds, or on
-// which the broker closes the connection.
+// By the rules of docs/contract.md: a client's queue that has rejected for some seconds, or because
+// of which the broker closes connections.
 bool SimulatedLink::may_be_given_up(const LinkState::InHand& one) const {
   const std::string queue = environment_.checks.reply_queue(*one.request);
   if (one.request->is_order() && queue == kOrderReplies) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// The flow's ports of broker and clock, in one simulated process.
+// The flow's broker and clock ports in one simulated process.
 
 #include <cstddef>
 #include <cstdint>
@@ -25,7 +25,7 @@ class SimulatedOutlet : public service::Outlet {
       : environment_(environment), broker_(broker), state_(std::move(state)) {}
   SimulatedOutlet(const SimulatedOutlet&) = delete;
   SimulatedOutlet& operator=(const SimulatedOutlet&) = delete;
-  ~SimulatedOutlet() override;  // drops it; of a process that was killed: nothing
+  ~SimulatedOutlet() override;  // drops the connection, unless its process was killed
 
   Task<amqp::Result<std::size_t>> send(std::span<const std::uint64_t> tokens,
                                        const amqp::FindMessage& find) override;
@@ -52,7 +52,7 @@ class SimulatedLink : public service::Link {
         starts_(broker.starts()) {}
   SimulatedLink(const SimulatedLink&) = delete;
   SimulatedLink& operator=(const SimulatedLink&) = delete;
-  ~SimulatedLink() override;  // drops it; of a process that was killed: nothing
+  ~SimulatedLink() override;  // drops the connection, unless its process was killed
 
   Task<amqp::Result<std::unique_ptr<service::Outlet>>> open_outlet(
       Connection connection, service::OutletEvents events) override;
@@ -85,7 +85,7 @@ struct LinkOptions {
 
 class SimulatedBrokerPort : public service::Broker {
  public:
-  // `arrivals`: what is received is noted there.
+  // `arrivals`: records what is received.
   SimulatedBrokerPort(Environment& environment, SimulatedBroker& broker, LifePointer life,
                       Arrivals& arrivals, LinkOptions options)
       : environment_(environment),
@@ -107,7 +107,7 @@ class SimulatedBrokerPort : public service::Broker {
 
 class SimulatedClock : public service::Clock {
  public:
-  // `skew` is how far its wall clock is off.
+  // `skew` is the error of its wall clock.
   SimulatedClock(Scheduler& scheduler, LifePointer life, Time skew)
       : scheduler_(scheduler), life_(std::move(life)), skew_(skew) {}
 

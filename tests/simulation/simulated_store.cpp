@@ -18,7 +18,7 @@ using store::Fault::unavailable;
 constexpr Time kLockTimeout = milliseconds(250);
 constexpr Time kBriefLockTimeout = milliseconds(10);
 
-// While it lives, a call that is cancelled drops the connection, and so its transaction.
+// While this object exists, cancelling the call drops the connection, and so its transaction.
 class DropsIfCancelled {
  public:
   DropsIfCancelled(SimulatedDatabase& database, TransactionPointer transaction)
@@ -288,7 +288,7 @@ Task<store::Result<TransactionPointer>> SimulatedStore::begin() {
   co_return transaction;
 }
 
-// Time passes, and much may happen in it.
+// Waits for the time of a step, in which faults may occur.
 Task<store::Result<void>> SimulatedStore::step(TransactionPointer transaction, const char* what) {
   Time duration = environment_.latency();
   if (environment_.faults.strikes(InjectedFault::database_slow)) {
@@ -327,7 +327,7 @@ Task<store::Result<void>> SimulatedStore::commit(TransactionPointer transaction)
   environment_.scheduler.after(server, [this, transaction] { database_.commit(transaction); });
   Time answer = server + environment_.latency();
   if (environment_.faults.strikes(InjectedFault::commit_in_doubt)) {
-    // Cut off before the server has done it or after, or it never will.
+    // The connection breaks before or after the server commits, or the server never does.
     answer = Time(environment_.random.between(1, 2 * static_cast<std::uint64_t>(server.count())));
     database_.abandon(transaction);
   }
@@ -339,7 +339,7 @@ Task<store::Result<void>> SimulatedStore::commit(TransactionPointer transaction)
   co_return store::Result<void>();
 }
 
-// Nothing of it is written. The session stays if it can.
+// Ends a transaction without writing. Keeps its session if that is still open.
 void SimulatedStore::end(const TransactionPointer& transaction) {
   if (transaction->session->is_open) {
     database_.roll_back(transaction);

@@ -1,10 +1,9 @@
 #pragma once
 
-// SimulatedStore: the store port over the simulated database, step by step as the PostgreSQL
-// adapter works: lock the items in the order of ids; read earlier decisions after the lock; decide
-// with the real domain; write in the order of keys; COMMIT. Every step takes time and may fail.
-// Where it does not wait for locks, it takes those that are free and names the products of the
-// others.
+// SimulatedStore: the store port over the simulated database, with the steps of the PostgreSQL
+// adapter: lock the items in the order of ids; then read earlier decisions; decide with the real
+// domain; write in the order of keys; COMMIT. Every step takes time and may fail. Without waiting
+// for locks, it takes those that are free, and names the products of the others.
 
 #include <memory>
 #include <optional>
@@ -23,7 +22,7 @@ class SimulatedStore : public store::Store {
   SimulatedStore(Environment& environment, SimulatedDatabase& database, LifePointer life)
       : environment_(environment), database_(database), life_(std::move(life)) {}
 
-  // Where orders arrive, to see that they are decided in that order.
+  // Where orders arrive, to check that they are decided in that order.
   void watch_orders(Arrivals& orders) { orders_ = &orders; }
 
   Task<store::Result<int>> migrate() override { co_return 0; }

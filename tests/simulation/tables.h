@@ -1,6 +1,6 @@
 #pragma once
 
-// Tables: what is committed in the simulated database.
+// Tables: the committed rows of the simulated database.
 
 #include <map>
 #include <string>
@@ -11,7 +11,7 @@ namespace inventory::simulation {
 
 struct Tables {
   std::map<domain::ProductId, domain::Item> items;
-  std::map<domain::ProductId, std::int64_t> versions;  // of items that were changed
+  std::map<domain::ProductId, std::int64_t> versions;  // of changed items
   std::map<domain::LedgerKey, domain::LedgerEntry> ledger;
   std::map<domain::LedgerKey, domain::Hold> holds;     // open ones
   std::map<std::string, domain::ItemAnswer> requests;  // of items, by identity

@@ -7,12 +7,12 @@
 namespace inventory::simulation {
 namespace {
 
-constexpr Time kFaultsMax = seconds(120);      // how long faults strike
-constexpr Time kLongFaultsMax = seconds(900);  // long enough for what is refused after minutes
+constexpr Time kFaultsMax = seconds(120);      // the longest time with faults
+constexpr Time kLongFaultsMax = seconds(900);  // long enough for refusals after minutes
 constexpr Time kDrainMax = seconds(900);  // backoffs, heartbeats and timeouts, one after another
-constexpr Time kCalmMax = seconds(60);  // half a minute, in a process that may have begun just now
+constexpr Time kCalmMax = seconds(60);    // half a minute, in a process that may have just started
 constexpr Time kStopMax = seconds(120);
-constexpr Time kHoldMax = seconds(60);  // those that last longer are left open
+constexpr Time kHoldMax = seconds(60);  // longer holds are left open
 constexpr Time kShutdownBudget = seconds(20);
 constexpr Time kEventsBadMax = seconds(60);
 
@@ -71,7 +71,7 @@ World::World(std::uint64_t seed, bool is_traced)
   }
 }
 
-// Frames of coroutines go last, with the io_context. Nothing may keep a timer beyond it.
+// Coroutine frames are destroyed last, with the io_context. No timer may outlive it.
 World::~World() {
   processes_.clear();
   environment_.scheduler.clear();
@@ -86,7 +86,7 @@ Outcome World::run() {
   const Time faults_max = is_long ? kLongFaultsMax : kFaultsMax;
   const Time faults_end(random.between(1'000'000, static_cast<std::uint64_t>(faults_max.count())));
   for (const Time burst : clients_->begin(faults_end)) {
-    if (random.chance(500)) {  // something happens while there is much to do
+    if (random.chance(500)) {  // a fault during the burst
       environment_.scheduler.at(burst + random_time(milliseconds(20)), [this] { strike_any(); });
     }
   }
@@ -151,14 +151,14 @@ Outcome World::run() {
           .fingerprint = random.below(std::uint64_t{1} << 62U) ^ steps};
 }
 
-// All that is not bad itself is answered while the bad things stay; in a calm world soon, and what
-// a client's queue does not take is out of hand.
+// All good requests must be answered while the bad things last. In a calm world they must be
+// answered soon, and replies that a client's queue does not take must not keep requests in hand.
 void World::see_others_answered() {
   const bool is_calm = environment_.faults.is_calm();
   const auto is_done = [&] {
     return clients_->is_done() && environment_.checks.first_good_unanswered() == nullptr;
   };
-  // Requests are sent for some time yet: once more, or since they were lost.
+  // Clients still repeat requests for some time, and send lost ones again.
   if (!run_until([&] { return clients_->is_done(); }, kDrainMax)) {
     environment_.checks.broken("clients come to an end", "");
   }
@@ -181,7 +181,7 @@ bool World::run_until(Condition condition, Time longest) {
   const Time deadline = environment_.scheduler.now() + longest;
   while (!condition()) {
     if (environment_.checks.violation()) {
-      return true;  // nothing more can be learnt
+      return true;  // the result is known
     }
     if (environment_.scheduler.now() > deadline) {
       return false;
@@ -193,7 +193,7 @@ bool World::run_until(Condition condition, Time longest) {
   return true;
 }
 
-// Nothing is left to do, and every flow says that it would do more.
+// Nothing is left to do, and every flow is consuming.
 bool World::is_drained() const {
   return clients_->is_done() && broker_.is_drained() &&
          std::ranges::all_of(processes_, [](const auto& process) {
@@ -201,7 +201,7 @@ bool World::is_drained() const {
          });
 }
 
-// What is held is given back, but for what is held for long.
+// All holds are given back, except those that last long.
 bool World::holds_are_over() const {
   const auto soon = environment_.scheduler.wall_now() + kHoldMax;
   return std::ranges::all_of(environment_.tables.holds,
@@ -222,7 +222,7 @@ void World::start_process() {
   if (environment_.faults.is_calm()) see_served();
 }
 
-// Looks again and again while no process takes requests.
+// Tells the checks whether a process takes requests. Repeats while none does.
 void World::see_served() {
   const bool is_served = std::ranges::any_of(processes_, [](const auto& process) {
     return process->is_alive() && !process->is_stopping() && process->is_serving();
@@ -234,7 +234,7 @@ void World::see_served() {
   }
 }
 
-// Ends in order, or is killed when its time is over. In a clean world it has all the time.
+// The process ends by itself, or is killed after its budget, but not in a clean world.
 void World::stop_process(Process& process, bool is_replaced) {
   process.stop();
   environment_.checks.on_process_stopped();
@@ -262,7 +262,7 @@ void World::kill_process(Process& process) {
   environment_.scheduler.after(random_time(seconds(30)), [this] { start_process(); });
 }
 
-// In a moment: it may be in the middle of what it does.
+// Kills it in an event of its own, because the process may be running now.
 void World::kill(const LifePointer& life) {
   environment_.scheduler.after(Time(0), [this, life] {
     for (const auto& process : processes_) {
@@ -388,7 +388,7 @@ void World::flood_perhaps(const std::function<void()>& flood) {
 
 void World::silence_queue() {
   Random& random = environment_.random;
-  if (!environment_.faults.is_calm() && random.chance(200)) {  // one of the service's own
+  if (!environment_.faults.is_calm() && random.chance(200)) {  // one of the service's own queues
     std::array queues{std::string(kOrderReplies), service::dead_letter_queue(kOrderQueue),
                       service::kept_queue(kItemQueue)};
     const std::string queue = random.pick(queues);
@@ -460,7 +460,7 @@ void World::fail_items() {
   }
 }
 
-// In a calm world not again before all that had to wait has been told.
+// In a calm world, not again before all delayed events have been published.
 void World::strike_events(InjectedFault fault) {
   const Time now = environment_.scheduler.now();
   const bool is_calm = environment_.faults.is_calm();

@@ -1,8 +1,8 @@
 #pragma once
 
-// World: everything that one seed brings about. Processes come and go and faults strike for a
-// while; then nothing fails any more but what one client or one row does for ever, and all others
-// must be answered; then that ends, too, and everything must drain.
+// World: runs the simulation of one seed. First processes start and stop, and faults occur. Then
+// only the faults of single clients and rows that last for ever remain, and all other requests must
+// be answered. Finally these faults end too, and all queues must drain.
 
 #include <cstdint>
 #include <functional>
@@ -59,7 +59,7 @@ class World {
   void kill_process(Process& process);
   Process* pick_process();
   void plan_fault();
-  bool strike_any();  // false: in this world nothing of the kind happens any more
+  bool strike_any();  // false: this world has no planned faults, or no more
   void strike(InjectedFault fault);
   void delete_own_queue();
   void choose_bad_things();
@@ -70,14 +70,14 @@ class World {
   void lock_row();
   void fail_items();
   void strike_events(InjectedFault fault);
-  std::optional<Time> bad_for();  // nothing: until the end
+  std::optional<Time> bad_for();  // empty: until the end
   void flood_perhaps(const std::function<void()>& flood);
   void see_others_answered();
   Time random_time(Time longest);
   bool is_drained() const;
   bool holds_are_over() const;
   void kill(const LifePointer& life);
-  // Runs until the condition holds. False: it took longer than `longest`.
+  // Runs until the condition holds. Returns false if that took longer than `longest`.
   template <class Condition>
   bool run_until(Condition condition, Time longest);
 
@@ -88,18 +88,18 @@ class World {
   Tables initial_;
   std::unique_ptr<SimulatedClients> clients_;
   ProcessOptions options_;
-  // Those that may go bad; the others never do.
+  // Those that may become bad; all others stay good.
   std::vector<std::string> bad_queues_;
   std::vector<std::string> bad_addresses_;
   std::vector<domain::ProductId> bad_products_;
-  // Whether there is room in hand for all that is bad, so that some of it may stay for ever.
+  // Whether a process can put aside all bad requests, so that some faults may last for ever.
   bool has_room_ = false;
   unsigned floods_left_ = 3;
   Time events_bad_until_{0};
   std::vector<std::unique_ptr<Process>> processes_;
   std::uint64_t begun_ = 0;
   bool is_closing_ = false;
-  bool is_served_ = false;  // looked at in calm worlds only
+  bool is_served_ = false;  // used in calm worlds only
   bool is_alone_;           // at most one process at a time
 };
 

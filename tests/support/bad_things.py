@@ -1,12 +1,12 @@
-"""Bad things, each of which may cost what it concerns, and nobody else.
+"""Bad things, each of which may harm only the requests that meet it.
 
-A kind makes `count` of them in a place, for whose orders it says where the replies go and which
-products they are for, and ends them again. It knows servers only by what the place has:
+A kind makes `count` bad things in a place, says which orders meet them (their products and reply
+queues), and ends them again. It knows the servers only by the attributes of the place:
 
-  amqp_url, postgres_url   where they are; a URL of PostgreSQL names the schema
-  evaluate(expression)     Erlang, in the broker
-  product                  of which there is plenty, for orders that the database does not refuse
-  add_products(count)      others, that nobody else orders
+  amqp_url, postgres_url   of the servers; the URL of PostgreSQL names the schema
+  evaluate(expression)     evaluates Erlang in the broker
+  product                  with plenty of stock, for orders that the database does not refuse
+  add_products(count)      new products, which nobody else orders
 """
 
 import base64
@@ -20,11 +20,11 @@ import pika
 import psycopg2
 
 FRAME_MAX = 131_072
-FLAG = 0x0002  # of a property that AMQP 0-9-1 does not define
+FLAG = 0x0002  # the flag of a property that AMQP 0-9-1 does not define
 
 
 class Flagged(pika.BasicProperties):
-    """Properties whose flags hold one that is not defined."""
+    """Properties with an undefined flag."""
 
     def encode(self):
         flags, *values = super().encode()
@@ -32,7 +32,7 @@ class Flagged(pika.BasicProperties):
 
 
 def passes_flags_on(client):
-    """RabbitMQ 4 drops property flags that AMQP does not define; 3.10 does not look at them."""
+    """RabbitMQ 4 drops property flags that AMQP does not define; 3.10 passes them on."""
     version = client.connection._impl.server_properties["version"]
     return int(version.split(".")[0]) < 4
 
@@ -43,26 +43,25 @@ def filling_a_frame(**properties):
     def made(pad):
         return pika.BasicProperties(headers={"x-pad": "A" * pad}, **properties)
 
-    fixed = 8 + 12  # around the payload, and at its beginning
+    fixed = 8 + 12  # bytes around the payload, and at its beginning
     return made(FRAME_MAX - fixed - len(b"".join(made(0).encode())))
 
 
 @dataclasses.dataclass
 class Meeting:
-    """What an order has to do with a bad thing."""
+    """How an order meets a bad thing."""
 
     product: int
-    reply_to: str | None = None  # None: where the others' replies go
+    reply_to: str | None = None  # None: the reply queue of the other orders
     properties: type = pika.BasicProperties
     order_id: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
 
 
 class Kind:
-    """`with KIND(place, count) as bad:` they are there until bad.end(), at the latest until then."""
+    """`with KIND(place, count) as bad:` they exist until bad.end() or the end of the block."""
 
-    # What becomes of an order that has met one, meanwhile or when it has ended.
-    loses_replies = False  # given up, for what the client has made
-    ends_first = False  # others cannot end while it is there
+    loses_replies = False  # the service gives up replies, because the client is at fault
+    ends_first = False  # other kinds cannot end before it
 
     def __init__(self, place, count):
         self.place, self.count, self.has_ended = place, count, False
@@ -80,7 +79,7 @@ class Kind:
         self.has_ended = True
 
     def clean_up(self):
-        """Removes what is left behind, once all are answered."""
+        """Removes what is left, once all requests are answered."""
 
     def _names(self, what):
         return [f"{what}.{uuid.uuid4().hex}" for _ in range(self.count)]
@@ -118,7 +117,7 @@ class Queues(Kind):
 
 
 class Silent(Queues):
-    """Queues that neither confirm nor reject, as those of a quorum without a majority."""
+    """Queues that neither confirm nor reject, such as quorum queues without a majority."""
 
     def begin(self):
         super().begin()
@@ -177,7 +176,7 @@ class BadAddress(Kind):
 
 
 class Products(Kind):
-    """Rows that the database keeps from being decided."""
+    """Products whose orders the database prevents from being decided."""
 
     def begin(self):
         self.products = self.place.add_products(self.count)
@@ -188,11 +187,11 @@ class Products(Kind):
 
 
 class Poisoned(Products):
-    """A trigger refuses to change them, for reasons that may pass."""
+    """A trigger refuses to change the rows, with errors that may be temporary."""
 
     codes = (
         *("P0001", "23502", "23503", "42501", "0A000", "55000", "57014", "XX001", "40001", "40P01"),
-        # Of the server as a whole, if the server itself said so.
+        # These concern the whole server, if the server itself reports them.
         *("57P01", "57P03", "53100", "53200", "53300", "25006", "08006", "58030", "40003"),
     )
     does = "RAISE EXCEPTION 'product % is on hold', NEW.id USING ERRCODE = codes[1 + NEW.id % {codes}]"
@@ -222,7 +221,7 @@ class Slow(Poisoned):
 
 
 class ChangedSession(Poisoned):
-    """A trigger changes what the session is set to, for those who come after."""
+    """A trigger changes settings of the session, which affects later transactions."""
 
     does = (
         "PERFORM set_config(split_part(setting, ' ', 1), split_part(setting, ' ', 2), false) FROM"
@@ -250,7 +249,7 @@ class LockedBehind(Poisoned):
 
 
 class Locked(Products):
-    """Somebody keeps them locked. Meanwhile no trigger can be dropped."""
+    """Another session keeps the rows locked. Until it ends, no trigger can be dropped."""
 
     ends_first = True
 
@@ -266,7 +265,7 @@ class Locked(Products):
 
 
 class WrongLedgerRow(Products):
-    """The ledger has an entry with an order's identity that is no decision."""
+    """The ledger has an entry with an order's identity that is not a decision."""
 
     def begin(self):
         super().begin()
@@ -284,7 +283,7 @@ class WrongLedgerRow(Products):
         return self.orders
 
     def end(self):
-        """As docs/recover.md says it."""
+        """Repairs the ledger as docs/recover.md says."""
         super().end()
         identities = ",".join(f"'s{order.order_id}'" for order in self.orders)
         self._execute(
@@ -294,7 +293,7 @@ class WrongLedgerRow(Products):
 
 
 class UndefinedFlag(Kind):
-    """Content that cannot be decoded. (Quorum queues and RabbitMQ 4 do not pass it on.)"""
+    """Content that cannot be decoded. Quorum queues and RabbitMQ 4 do not pass it on."""
 
     def begin(self):
         pass

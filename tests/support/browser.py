@@ -1,4 +1,4 @@
-"""A page of the service in a real browser, Debian's Chromium, without a window."""
+"""Opens pages of the service in Debian's Chromium, without a window."""
 
 import contextlib
 import re
@@ -12,11 +12,11 @@ from waiting import wait_for
 
 @contextlib.contextmanager
 def open_browser(folder):
-    """A driver; the browser keeps what it keeps in `folder`."""
+    """Yields a driver; the browser's profile is in `folder`."""
     options = webdriver.ChromeOptions()
     for flag in (
         "--headless=new",
-        "--no-sandbox",  # tests run as root, too
+        "--no-sandbox",  # tests may run as root
         "--disable-dev-shm-usage",
         "--disable-gpu",
         "--hide-scrollbars",
@@ -34,7 +34,7 @@ def open_browser(folder):
 
 
 class Page:
-    """What a person sees and does in the browser. `allowed`: what its console may hold."""
+    """What a user sees and does. `allowed`: patterns of messages that the console may have."""
 
     def __init__(self, driver):
         self.driver = driver
@@ -46,7 +46,7 @@ class Page:
 
     def open(self, service, view="#/"):
         self.base = f"http://127.0.0.1:{service.http_port}/"
-        self.driver.get("about:blank")  # another part behind the "#" alone loads nothing
+        self.driver.get("about:blank")  # else a change after the "#" would not reload the page
         self.driver.get(self.base + view)
         return self
 
@@ -82,7 +82,7 @@ class Page:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
     def click(self, text, tags="a, button, summary"):
-        """The first link, button or summary with this text. By script: a row may be redrawn."""
+        """Clicks the first link, button or summary with this text; by script, as rows are redrawn."""
         found = self.script(
             "const found = [...document.querySelectorAll(arguments[0])]"
             "  .find((e) => e.textContent.trim() === arguments[1] && !e.disabled);"
@@ -113,7 +113,7 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
     def problems(self):
-        """What the browser's console holds since the last look, without what is allowed."""
+        """The messages in the browser's console since the last call, except those allowed."""
         return [
             entry["message"]
             for entry in self.driver.get_log("browser")

@@ -1,4 +1,4 @@
-"""A client of the service: publishes requests, receives replies, looks into queues."""
+"""A client of the service: publishes requests, receives replies, inspects queues."""
 
 import dataclasses
 import json
@@ -9,12 +9,12 @@ import pika
 
 from service import DEADLINE_S
 
-BLOCKED_S = 300  # an alarm that a test forgot must not stop the next one for ever
+BLOCKED_S = 300  # an alarm that a test did not end must not block the next test for ever
 
 
 @dataclasses.dataclass
 class Message:
-    """What came out of a queue."""
+    """A message from a queue."""
 
     body: bytes
     properties: pika.BasicProperties
@@ -33,13 +33,13 @@ class Message:
 
 
 class Client:
-    """One connection, with a reply queue of its own. Not for several threads."""
+    """One connection with a reply queue. Not thread-safe."""
 
     def __init__(self, url, queues=None):
         self.queues = queues
         parameters = pika.URLParameters(url)
         parameters.blocked_connection_timeout = BLOCKED_S
-        parameters.heartbeat = 0  # a test that does something else for minutes is not gone
+        parameters.heartbeat = 0  # a test may do something else for minutes
         self.connection = pika.BlockingConnection(parameters)
         self.channel = self.connection.channel()
         self.reply_to = self.channel.queue_declare("", exclusive=True).method.queue
@@ -54,7 +54,7 @@ class Client:
             self.connection.close()
 
     def consume(self, queue):
-        """Receives what comes to `queue`, too, with automatic acknowledgement."""
+        """Also receives the messages of `queue`, with automatic acknowledgement."""
 
         def keep(_channel, _method, properties, body):
             self.inbox.append(Message(body, properties))
@@ -62,13 +62,13 @@ class Client:
         self.channel.basic_consume(queue, keep, auto_ack=True)
 
     def publish(self, queue, body, **properties):
-        """`body` is bytes as they are, or something to be written as JSON."""
+        """`body` is bytes, or a value to be written as JSON."""
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
         self.channel.basic_publish("", queue, body, pika.BasicProperties(**properties))
 
     def receive(self, wanted=lambda message: True, deadline_s=DEADLINE_S):
-        """Waits for a message that is `wanted`, and takes it out of the inbox."""
+        """Waits for a message for which `wanted` is true, and removes it from the inbox."""
         end = time.monotonic() + deadline_s
         while True:
             for index, message in enumerate(self.inbox):
@@ -79,7 +79,7 @@ class Client:
             self.connection.process_data_events(time_limit=min(left, 1))
 
     def receive_all(self, count):
-        """Waits for `count` messages, in the order in which they came."""
+        """Waits for `count` messages and returns them in order of arrival."""
         return [self.receive() for _ in range(count)]
 
     def call(self, queue, body, **properties):
@@ -104,7 +104,7 @@ class Client:
         return reply["id"]
 
     def take(self, queue, wanted=lambda message: True):
-        """Takes messages off a queue up to the first that is wanted: that one, and the others."""
+        """Takes messages from a queue up to the first wanted one. Returns that and the others."""
         others = []
         channel = self.connection.channel()
         end = time.monotonic() + DEADLINE_S
@@ -123,7 +123,7 @@ class Client:
                 channel.close()
 
     def exists(self, queue, **arguments):
-        """Whether a queue is there; with arguments: whether it may be declared like that."""
+        """Whether a queue exists; with arguments: whether it may be declared with them."""
         channel = self.connection.channel()
         try:
             channel.queue_declare(queue, passive=not arguments, **arguments)
@@ -135,7 +135,7 @@ class Client:
         return True
 
     def count(self, queue):
-        """How many messages of a queue are ready, that is, not delivered to a consumer."""
+        """The number of ready messages in a queue, that is, not delivered to a consumer."""
         return self._look_at(queue).message_count
 
     def consumers(self, queue):

@@ -1,4 +1,4 @@
-"""Databases for the service, one a test or a module, and a look into them from outside."""
+"""Databases for the service, one for each test or module, and queries on them."""
 
 import contextlib
 import sqlite3
@@ -15,18 +15,18 @@ class Sqlite:
         self.url = f"sqlite:{self.path}"
 
     def query(self, sql):
-        """Rows of a SELECT. While no service runs: it has the file to itself."""
+        """Rows of a SELECT. Only while no service runs, which locks the file."""
         with contextlib.closing(sqlite3.connect(self.path)) as connection:
             return connection.execute(sql).fetchall()
 
     def execute(self, sql):
-        """As a person would, beside a service too."""
+        """Executes SQL as a person would; also while a service runs."""
         with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as connection:
             connection.execute(sql)
             connection.commit()
 
 
-# Options of a database that does not know the encoding of its text.
+# Options of a database without a text encoding.
 ANY_BYTES = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
 
 
@@ -38,7 +38,7 @@ class Postgres:
 
     @staticmethod
     def new_schema(server_url):
-        """Takes a few milliseconds; a new database would take a hundred, and 300 files."""
+        """Takes a few milliseconds; a new database takes a hundred, and 300 files."""
         name = f"inventory_{uuid.uuid4().hex}"
         _execute(server_url, f"CREATE SCHEMA {name}")
         return Postgres(f"{server_url}?options=-csearch_path%3D{name}")

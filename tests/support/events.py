@@ -1,4 +1,4 @@
-"""What one who listens to the service's events knows (docs/contract.md, Events)."""
+"""What a listener to the service's events knows (docs/contract.md, Events)."""
 
 import json
 
@@ -6,9 +6,9 @@ KEYS = ("stock.*", "hold.expired", "item.added")
 
 
 class Cache:
-    """Keeps of each product what has the highest version, and which holds and items it heard of.
+    """Keeps the event with the highest version of each product, and those of holds and items.
 
-    Raises where an event is not as the contract says. An event may come several times.
+    Raises if an event is not as in the contract. An event may come several times.
     """
 
     def __init__(self):

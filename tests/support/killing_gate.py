@@ -1,4 +1,4 @@
-"""A TCP gate that kills the process behind it once so many bytes have gone to the server."""
+"""A TCP gate that kills the client process once a number of bytes have passed to the server."""
 
 import contextlib
 import socket
@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 
 class KillingGate:
-    """Forwards to the server of `url`. With `kill_after`, that many bytes from the clients, over all
-    links together, arrive at the server; then `kill` is called and every link is cut."""
+    """Forwards to the server of `url`. With `kill_after`, the server gets that many bytes from the
+    clients, over all links together; then `kill` is called and every link is cut."""
 
     def __init__(self, url, kill_after=None, kill=None):
         parts = urlsplit(url)

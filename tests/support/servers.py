@@ -1,4 +1,4 @@
-"""The RabbitMQ and PostgreSQL that the tests run against: their own, on loopback."""
+"""Private RabbitMQ and PostgreSQL servers for the tests, on loopback."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 
 
 class Server:
-    """A server of scripts/private-*; it keeps its port and its data when it is started again."""
+    """A server of scripts/private-*; it keeps its port and its data when it is restarted."""
 
     def __init__(self, kind, folder, standby_of=None, **variables):
         self.kind = kind
@@ -31,18 +31,18 @@ class Server:
         self._run("stop")
 
     def kill(self):
-        """SIGKILL, once the queues are on disk: RabbitMQ forgets those of the last moments."""
+        """SIGKILL, after the queues are synced to disk: RabbitMQ loses those just declared."""
         if self.kind == "rabbitmq":
             self.evaluate("mnesia:sync_log()")
         self._run("kill")
 
     def vanish(self):
-        """All its processes are gone at once (SIGKILL), as if the machine were lost."""
+        """Kills all its processes at once (SIGKILL), as if the machine were lost."""
         signal_all(self._freeze(), signal.SIGKILL)
 
     @contextlib.contextmanager
     def frozen(self):
-        """All its processes stand still (SIGSTOP), and go on afterwards."""
+        """Stops all its processes (SIGSTOP), and continues them at the end."""
         processes = self._freeze()
         try:
             yield
@@ -51,11 +51,11 @@ class Server:
 
     @contextlib.contextmanager
     def memory_alarm(self):
-        """RabbitMQ takes no messages, and does again afterwards."""
+        """RabbitMQ takes no messages until the end of the block."""
         try:
             self._set_memory("0.0000001")
             yield
-        finally:  # else everything that follows on this broker waits
+        finally:  # else all later tests on this broker would block
             self.end_memory_alarm()
 
     def end_memory_alarm(self):
@@ -68,18 +68,18 @@ class Server:
         return freeze([int((self.folder / f"{self.kind}.pid").read_text().split()[0])])
 
     def control(self, *command):
-        """rabbitmqctl."""
+        """Runs rabbitmqctl."""
         return self._run("ctl", *command)
 
     def evaluate(self, expression):
-        """Erlang, in the broker."""
+        """Evaluates Erlang in the broker."""
         return self._run("eval", expression).strip()
 
     def __enter__(self):
         return self.start()
 
     def __exit__(self, *_):
-        self._run("kill")  # nobody wants its data any more
+        self._run("kill")  # its data is not needed any more
 
     def _run(self, action, *arguments):
         script = SCRIPTS / f"private-{self.kind}"
@@ -96,13 +96,13 @@ class Server:
 
 
 def freeze(processes):
-    """Returns their ids and those of all below them, which stand still (SIGSTOP). Parents first: they
-    have no more children then."""
+    """Stops these processes and all their descendants (SIGSTOP), and returns their ids. Parents come
+    first, so that they cannot start more children."""
     found = list(processes)
     for process in found:
         signal_all([process], signal.SIGSTOP)
         for task in pathlib.Path(f"/proc/{process}/task").glob("*/children"):
-            with contextlib.suppress(OSError):  # it has just ended
+            with contextlib.suppress(OSError):  # it may have just ended
                 found += map(int, task.read_text().split())
     return found
 

@@ -19,7 +19,7 @@ DEADLINE_S = 60
 
 
 def environment(**variables):
-    """The test's own environment without what would configure the program, and with `variables`."""
+    """The test's environment without variables that configure the program, plus `variables`."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -31,7 +31,7 @@ def environment(**variables):
 
 @dataclasses.dataclass(frozen=True)
 class Queues:
-    """The names that the service uses; the defaults are the contract's."""
+    """The names of the service's queues; the defaults are those of the contract."""
 
     order: str = "order_validate"
     item: str = "inventory_new_item"
@@ -56,7 +56,7 @@ class Queues:
         return f"{self.item}.dlq"
 
     def settings(self):
-        """By their names: order-response-queue for the member order_response."""
+        """By setting: order-response-queue for the member order_response."""
         named = dataclasses.asdict(self).items()
         return {f"{member.replace('_', '-')}-queue": name for member, name in named}
 
@@ -69,19 +69,19 @@ class Queues:
 
     @property
     def requests(self):
-        """One for each kind of request, by their members."""
+        """The request queues, one for each kind, by member."""
         named = dataclasses.asdict(self).items()
         return {member: name for member, name in named if not member.endswith("_response")}
 
 
 class Service:
-    """One `inventory-service serve`. With `with` it is ready inside and has ended after; one that
-    was started already goes on."""
+    """One `inventory-service serve`. `with` starts it unless it was started, waits until it is ready,
+    and stops it at the end."""
 
     started = []  # for the report of a failed test
 
     def __init__(self, amqp_url, database_url, queues, options=(), program=PROGRAM):
-        # It does not outlive the tests, however they end.
+        # It must not outlive the tests, however they end.
         tied = ["setpriv", "--pdeathsig", "KILL"]
         self.command = [*tied, program, "serve", *queues.options(), *options]
         self.environment = environment(
@@ -107,7 +107,7 @@ class Service:
         return self
 
     def wait_for_log(self, text, times=1):
-        """Waits until the log has `times` lines that hold `text`."""
+        """Waits until the log has `times` lines that contain `text`."""
         with self.news:
             assert self.news.wait_for(
                 lambda: self._count(text) >= times or self.ended, timeout=DEADLINE_S
@@ -153,7 +153,7 @@ class Service:
 
     @contextlib.contextmanager
     def running(self):
-        """Inside it runs, ready or not; after, it has ended."""
+        """Runs it during the block, ready or not, and stops it at the end."""
         self.start()
         try:
             yield
@@ -191,7 +191,7 @@ class Service:
 
 
 class Router(Service):
-    """One `inventory-service route`, to `partitions` of them. It has no database."""
+    """One `inventory-service route` for this number of partitions. It has no database."""
 
     def __init__(self, amqp_url, queues, partitions, options=()):
         super().__init__(amqp_url, "", queues, [f"--partition=all/{partitions}", *options])

@@ -1,4 +1,4 @@
-"""Certificates that the tests make: an authority, and what it certifies."""
+"""Makes a certificate authority and certificates for tests."""
 
 import subprocess
 
@@ -23,7 +23,7 @@ class Authority:
         )
 
     def certify(self, name, alternative=None, expired=False):
-        """A certificate and its key, for a server of this subjectAltName or for a client."""
+        """A certificate and its key, for a server with this subjectAltName or for a client."""
         key, request, made = (self.folder / f"{name}.{end}" for end in ("key", "csr", "pem"))
         extensions = self.folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={alternative}\n" if alternative else "")
@@ -39,7 +39,7 @@ class Authority:
         return made, key
 
     def _configuration(self):
-        """Of `openssl ca`: unlike `openssl x509` of before 3.4 it can date back."""
+        """Of `openssl ca`, which can backdate; `openssl x509` can only since 3.4."""
         index, file = self.folder / "index", self.folder / "ca.cnf"
         index.touch()
         file.write_text(

@@ -1,4 +1,4 @@
-"""Waiting for a condition that shows only when it is asked for."""
+"""Waits for a condition by polling."""
 
 import time
 
@@ -6,7 +6,7 @@ from service import DEADLINE_S
 
 
 def wait_for(condition, what, deadline_s=DEADLINE_S, interval_s=0.05):
-    """Returns the first result of `condition` that is true. `what` is for the failure."""
+    """Returns the first true result of `condition`. `what` is for the error message."""
     end = time.monotonic() + deadline_s
     while not (result := condition()):
         assert time.monotonic() < end, f"not within {deadline_s} s: {what}"

@@ -22,7 +22,8 @@ std::expected<AdjustOptions, std::string> read_adjust(const Arguments& given);
 
 Command adjust_command();
 
-// What is in a text; `name` is its name in the error. A change may have a plus, and is not 0.
+// These two check a text; `name` stands for it in the error. A change may begin with a plus, and is
+// not 0.
 std::expected<domain::Quantity, std::string> read_change(const std::string& name,
                                                          std::string_view text);
 std::expected<std::string, std::string> read_adjustment_reason(const std::string& name,

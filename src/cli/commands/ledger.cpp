@@ -34,7 +34,7 @@ std::string number_text(const std::optional<std::int64_t>& number) {
   return number ? fmt::to_string(*number) : "-";
 }
 
-// "A-17" in quotes, 42 without: they are two ids.
+// "A-17" in quotes, 42 without, because 42 and "42" are different ids.
 std::string id_text(const std::optional<domain::OrderId>& id,
                     const std::optional<domain::OrderId>& line) {
   if (!id) return "-";
@@ -72,7 +72,7 @@ int print_product(store::Reader& reader, const LedgerOptions& options) {
   bool is_first = true;
   for (std::size_t left = options.limit; left > 0;) {
     const std::size_t count = std::min(left, kEntriesAtOnce);
-    // One more than is printed says whether there are more.
+    // Reads one more than is printed, to know whether there are more.
     auto entries = reader.entries(options.search.product, before, count + 1);
     if (!entries) return report_failure(entries.error().what);
     const bool has_more = entries->size() > count;
@@ -122,7 +122,7 @@ std::vector<domain::ProductId> ledger_products(const LedgerOptions& options) {
   return {options.search.product};
 }
 
-// The ids that an option may mean; none where it is not given.
+// The ids that an option may mean; none if it is not given.
 std::expected<std::vector<domain::OrderId>, std::string> read_ids(const Arguments& given,
                                                                   const std::string& flag) {
   const auto text = given.option(flag);

@@ -1,7 +1,7 @@
 #pragma once
 
-// The command `ledger`: prints what became of a product, or of an order, the newest first; beside a
-// running service, too.
+// The command `ledger`: prints the entries of a product or an order, the newest first; also while
+// the service runs.
 
 #include <cstddef>
 #include <expected>
@@ -16,17 +16,16 @@
 namespace inventory::cli {
 
 struct LedgerOptions {
-  // The product, 1 to 2^53 - 1; the ids, if it is about an order, and those of its lines.
+  // The product, 1 to 2^53 - 1; for an order also its ids, and those of its lines.
   store::OrderSearch search;
-  store::EntryPlace before = {};  // of a product's entries: only those
+  store::EntryPlace before = {};  // of a product: only entries before this place
   std::size_t limit = 100;        // entries of a product
   bool json = false;
 };
 
 std::expected<LedgerOptions, std::string> read_ledger(const Arguments& given);
 
-// As a person reads them at a terminal, which obeys nothing of what clients wrote. Without line
-// end.
+// For a terminal: control characters that clients sent are escaped. Without a newline.
 std::string ledger_head();
 std::string ledger_line(const store::StoredEntry& entry);
 std::string story_line(const server::OrderStory& story);

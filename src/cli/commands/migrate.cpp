@@ -53,9 +53,8 @@ store::Task<int> carry_out(store::Store& store, const config::Configuration& con
   co_return kExitDone;
 }
 
-// Brings the database's schema up to date, or only says what that would be. Returns the exit
-// status: kExitDone; kExitNo of a dry run where something is in the way; kExitFailed with the
-// reason logged.
+// Brings the database's schema up to date, or only says what that would change. Returns the exit
+// status: kExitDone; kExitNo if a dry run found an obstacle; kExitFailed with the reason logged.
 int migrate(const config::Configuration& configuration, const store::TablesOwner& owner,
             const MigrateOptions& options) {
   boost::asio::io_context context{1};
@@ -74,7 +73,7 @@ const std::string& schema_of(const config::Configuration& one) {
   return std::get<config::PostgresUrl>(one.database).schema;
 }
 
-// A partition that has its rows needs no more than its migrations.
+// Creates the tables of a partition that is to be filled. One that has its rows is only migrated.
 int make_to_be_filled(store::postgres::Divider& divider, const config::Configuration& one,
                       const MigrateOptions& options) {
   store::TablesOwner owner = owner_of(one);
@@ -99,7 +98,7 @@ int fill(store::postgres::Divider& divider, const config::Configuration& one) {
   return kExitDone;
 }
 
-// All partitions are made before the undivided tables are touched: what is in the way shows first.
+// Creates all partitions before it touches the undivided tables, so that obstacles show first.
 int from_undivided(const config::Configuration& configuration, const MigrateOptions& options) {
   const auto divider = store::postgres::make_divider(
       {.connection_string = std::get<config::PostgresUrl>(configuration.database).url});

@@ -25,7 +25,7 @@ std::expected<std::optional<domain::Quantity>, std::string> read_quantity(
   return read_integer(flag, text, 1, kIntegerMax);
 }
 
-// 1:2 is two of product 1.
+// 1:2 means two of product 1.
 std::expected<RequestedItem, std::string> read_item(std::string_view text, Quantities quantities) {
   const std::size_t colon = text.find(':');
   const auto product = read_integer("--item", std::string(text.substr(0, colon)), 1, kIntegerMax);

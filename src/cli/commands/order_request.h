@@ -1,7 +1,7 @@
 #pragma once
 
-// What the commands about an order (`order`, `confirm`, `cancel`) have in common: the order and its
-// items, as options name them, and the body of the request.
+// What `order`, `confirm` and `cancel` have in common: reads the order and its items from the
+// options, and writes the body of the request.
 
 #include <chrono>
 #include <cstdint>
@@ -28,8 +28,8 @@ struct OrderRequest {
 // Whether an item needs its quantity.
 enum class Quantities : std::uint8_t { required, optional };
 
-// Where `quantities` are required it is a new order: a new UUID is its id where none is given, and
-// it may be a hold.
+// If `quantities` are required, it is a new order: it may be a hold, and without an id it gets a
+// new UUID.
 std::expected<OrderRequest, std::string> read_order_request(const Arguments& given,
                                                             Quantities quantities);
 

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::size_t kItemsAtOnce = 1'000;
 constexpr std::size_t kBytesAtOnce = 1 << 20;
-constexpr std::size_t kItemsOfAPart = 200;  // of one of several partitions
+constexpr std::size_t kItemsOfAPart = 200;  // read at a time from one of several partitions
 constexpr std::size_t kBytesOfAPart = 1 << 16;
 
 std::string table_line(const store::StoredItem& item) {
@@ -51,7 +51,7 @@ std::string head_of(const StockOptions& options) {
                                    "CREATED (UTC)", "DESCRIPTION");
 }
 
-// The items of all partitions that are meant, in the order of ids.
+// The items of all configured partitions, in the order of ids.
 class StockReader {
  public:
   store::Result<void> begin(const config::Configuration& configuration) {
@@ -63,7 +63,7 @@ class StockReader {
     return {};
   }
 
-  // At most `count` of them, as Reader::items() has them.
+  // At most `count` items, like Reader::items().
   store::Result<std::vector<store::StoredItem>> items(domain::ProductId after, std::size_t count) {
     if (parts_.size() == 1) return parts_.front().reader->items(after, count, kBytesAtOnce);
     std::vector<store::StoredItem> merged;
@@ -85,11 +85,11 @@ class StockReader {
  private:
   struct Part {
     std::unique_ptr<store::Reader> reader;
-    std::deque<store::StoredItem> items;  // that were read and are not merged yet
+    std::deque<store::StoredItem> items;  // read and not merged yet
     bool is_read = false;
   };
 
-  // What was read is behind `after`, as are all that are still to be read of it.
+  // Reads the next items of a part if it has none left: all items up to `after` are merged.
   static store::Result<void> fill(Part& part, domain::ProductId after) {
     if (!part.items.empty() || part.is_read) return {};
     auto items = part.reader->items(after, kItemsOfAPart, kBytesOfAPart);
@@ -154,7 +154,7 @@ Prepared prepare_stock(const Arguments& given, const config::Configuration& conf
 std::string csv_line(const store::StoredItem& item) {
   static constexpr std::string_view kBeginFormulas = "=+-@";
   std::string description = terminal::printable(item.description.value_or(""));
-  // Some spreadsheets pass over spaces before a formula.
+  // Some spreadsheets ignore spaces before a formula.
   const std::size_t begin = description.find_first_not_of(' ');
   if (begin != std::string::npos && kBeginFormulas.contains(description[begin])) {
     description.insert(0, 1, '\'');

@@ -22,10 +22,10 @@
 namespace inventory::cli {
 namespace {
 
-constexpr std::size_t kPage = 10'000;  // products, and ledger entries, of one statement
+constexpr std::size_t kPage = 10'000;  // products or ledger entries read by one statement
 
-// LedgerSums: the whole sums of products that have one, in the order of ids, from parts of a ledger
-// that are read when they are needed.
+// LedgerSums: the sum of each product's ledger, in the order of ids, without sums of 0. Reads the
+// ledger in parts, as needed.
 class LedgerSums {
  public:
   LedgerSums(store::Reader& reader, std::size_t page,
@@ -33,7 +33,7 @@ class LedgerSums {
              std::function<void(const store::LedgerPlace&)> on_part)
       : reader_(reader), page_(page), on_lost_(std::move(on_lost)), on_part_(std::move(on_part)) {}
 
-  // Nothing at the end.
+  // Empty at the end.
   store::Result<std::optional<store::Amount>> next() {
     for (;;) {
       if (auto read = fill(); !read) return std::unexpected(std::move(read.error()));
@@ -43,7 +43,7 @@ class LedgerSums {
   }
 
  private:
-  // So that there is a product after which another one comes, or the end.
+  // Reads until the sum of the next product is complete: another product follows, or the end.
   store::Result<void> fill() {
     while (is_more_ && at_ + 1 >= sums_.size()) {
       const auto open = at_ < sums_.size() ? std::optional(sums_[at_]) : std::nullopt;
@@ -104,7 +104,7 @@ HoldFlaw flaw_of(const store::LostHolds& lost) {
   return {lost.product, lost.first, std::move(what)};
 }
 
-// Nothing where it is as it should be.
+// Empty if the hold is as it should be.
 std::optional<HoldFlaw> flaw_of(const store::OpenHold& hold) {
   const auto flaw = [&hold](std::string what) {
     return HoldFlaw{hold.order.product, hold.order.identity, std::move(what)};
@@ -125,7 +125,7 @@ std::optional<HoldFlaw> flaw_of(const store::OpenHold& hold) {
   return std::nullopt;
 }
 
-// Looks at all open holds.
+// Checks all open holds.
 store::Result<void> check_holds(store::Reader& reader, std::size_t page, Compared& compared,
                                 const Reports& reports,
                                 const std::function<void(const Compared&)>& progress) {
@@ -178,14 +178,14 @@ store::Result<Compared> compare(store::Reader& reader, std::size_t page,
     ++compared.disagreements;
     reports.of_stock(disagreement);
   };
-  // Those of the ledger below an id, which are not in stock.
+  // Reports products below this id that have ledger entries and no row.
   const auto report_missing = [&](domain::ProductId before) {
     for (; sum && *sum && (*sum)->product < before; sum = ledger.next()) {
       ++compared.products;
       disagrees({(*sum)->product, std::nullopt, (*sum)->quantity});
     }
   };
-  // Below every id: also those that only somebody else can have given.
+  // Below every id, also those that the service never assigns.
   domain::ProductId after = std::numeric_limits<domain::ProductId>::min();
   for (bool is_last = false; !is_last && sum;) {
     const auto stock = reader.stock(after, page);

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the program, or one command, understands of a command line.
+// Parses command lines as the program does, for tests.
 
 #include <expected>
 #include <map>
@@ -50,7 +50,7 @@ inline std::string output_of(const std::vector<std::string>& arguments,
   return invocation.error().text;
 }
 
-// What `read` makes of a command line that is right.
+// What `read` returns for a correct command line.
 template <class Read>
 auto read_by(Read read, const std::vector<std::string>& arguments) {
   Arguments given(commands());

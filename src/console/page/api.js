@@ -1,7 +1,7 @@
-// What the page knows of the service's answers: addresses, members, words. No other module does.
+// Reads the service's answers. Only this module knows their addresses, members and words.
 //
 // Every read has a deadline, and ends at once when `signal` is aborted.
-// Errors: Failure, whose message is a sentence for people. It may hold text of the service's.
+// Errors: Failure, whose message is a sentence for people. It may contain text from the service.
 
 const ANSWER_MS_MAX = 10_000;
 const RETRY_AFTER_MS_MAX = 60_000;
@@ -10,7 +10,7 @@ const REASON_LENGTH_MAX = 500;
 class Failure extends Error {
   constructor(message, { status = 0, retryAfterMs = 0 } = {}) {
     super(message);
-    this.status = status; // of the answer; 0: there is none
+    this.status = status; // of the answer; 0: no answer
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -40,7 +40,7 @@ function refusal(response, text) {
 }
 
 async function fetchText(path, signal) {
-  // Not the path alone: the page's address may hold a password, which fetch() does not take.
+  // Not the path alone: the page's address may contain a password, which fetch() refuses.
   const response = await fetch(location.origin + path, {
     signal,
     cache: "no-store",
@@ -102,13 +102,13 @@ function query(parameters) {
   return parts.length === 0 ? "" : `?${parts.join("&")}`;
 }
 
-// Times are Dates; null where there is none, or none that can be read.
+// Times are Dates; null if there is none or it cannot be parsed.
 function time(text) {
   const date = new Date(text ?? NaN);
   return Number.isNaN(date.getTime()) ? null : date;
 }
 
-// Words. A tone is how a word is meant: good, busy, warning, bad, or plain.
+// Words. The tone of a word is good, busy, warning, bad or plain.
 
 const CONDITIONS = {
   starting: "busy",
@@ -252,7 +252,7 @@ function itemOf(item) {
   const lowStock = item.low_stock ?? null;
   return {
     id: item.id,
-    quantity, // null: cannot be read
+    quantity, // null: it cannot be read
     description: item.description ?? null,
     createdAt: time(item.created_at),
     held: item.held ?? null,
@@ -261,7 +261,7 @@ function itemOf(item) {
   };
 }
 
-// `after` is the `next` of the page before; null for the first page.
+// `after` is the `next` of the previous page; null for the first page.
 export function readItems({ search, sort, after }, signal) {
   const parameters = { search, sort: sort === "id" ? "" : sort, after, limit: ITEMS_PER_PAGE };
   return read(`/items${query(parameters)}`, signal, (page) => ({
@@ -270,7 +270,7 @@ export function readItems({ search, sort, after }, signal) {
   }));
 }
 
-// Null where there is no such product.
+// Null if there is no such product.
 export function readItem(id, signal) {
   return readIfThere(`/items/${id}`, signal, itemOf, null);
 }
@@ -287,7 +287,7 @@ function entryOf(entry) {
     kind: ENTRY_KINDS[entry.kind] ?? capital(spaced(entry.kind)),
     isOpening: entry.kind === "opening",
     isOfOrder: KINDS_OF_ORDERS.includes(entry.kind),
-    id, // as its sender gave it: 42 and "42" differ; null: nobody did
+    id, // as its sender gave it: 42 and "42" differ; null: none was given
     lineId: entry.line_id ?? null,
     outcome: outcome(entry.outcome),
     quantity: entry.quantity ?? null,
@@ -297,7 +297,7 @@ function entryOf(entry) {
   };
 }
 
-// `before` is the `next` of the page before; null for the newest entries. The newest come first.
+// `before` is the `next` of the previous page; null for the newest entries. The newest come first.
 export function readLedger(productId, before, signal) {
   const path = `/items/${productId}/ledger${query({ before, limit: ENTRIES_PER_PAGE })}`;
   const convert = (page) => ({
@@ -309,7 +309,7 @@ export function readLedger(productId, before, signal) {
 
 // An order.
 
-// What became of it, in a word.
+// The outcome of an order line, as a word.
 function resultOf({ state, entries }) {
   if (state !== "rejected") return outcome(state);
   return outcome(entries.find(({ kind }) => kind === "order")?.outcome ?? state);
@@ -317,7 +317,7 @@ function resultOf({ state, entries }) {
 
 const NO_ORDER = { result: null, heldUntil: null, entries: [] };
 
-// An order may have lines. Of several, only the entries tell what became of each.
+// An order may have lines. If there are several, only their entries show the outcome of each.
 function orderOf(lines, hasMore) {
   if (lines.length === 0) return NO_ORDER;
   const entries = lines.flatMap((line) => line.entries.map(entryOf));
@@ -330,7 +330,7 @@ function orderOf(lines, hasMore) {
   return { result: { text, tone: "plain" }, heldUntil: null, entries };
 }
 
-// A segment of a path that is "." or ".." would be taken for a folder.
+// The browser would resolve a path segment "." or ".." as a folder.
 function orderPath(id, parameters) {
   const text = String(id);
   return /^\.{1,2}$/.test(text)
@@ -338,8 +338,8 @@ function orderPath(id, parameters) {
     : `/orders/${encodeURIComponent(text)}${query(parameters)}`;
 }
 
-// Ids are numbers or strings; a line id is one, too, or null: any line. The service is asked for a
-// text, and finds what has it, of both types.
+// An order id is a number or a string; a line id too, or null for any line. The request has the id
+// as text, and the service returns the orders whose id is that text as a number or a string.
 export function readOrder({ orderId, productId, lineId }, signal) {
   const parameters = { product_id: productId, line_id: lineId === null ? null : String(lineId) };
   const isAsked = (line) =>
@@ -372,8 +372,8 @@ function letterOf(letter) {
   };
 }
 
-// A letter has no id of its own. Letters that agree in all of this are numbered, the oldest first,
-// so that a key stays what it is when newer ones come.
+// A letter has no unique id. Letters that are equal in all of these members are numbered, oldest
+// first, so that keys do not change when newer letters come.
 function keyed(letters) {
   const seen = new Map();
   for (const letter of letters.toReversed()) {

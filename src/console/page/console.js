@@ -1,4 +1,4 @@
-// The page: shows the view that the address names, and above it which instance this is.
+// The page: shows the view that the address names, and above it the name of the instance.
 
 import { element, refresh, setText, toned } from "./dom.js";
 import { DeadLettersView } from "./dead_letters.js";
@@ -33,7 +33,7 @@ const main = document.getElementById("main");
 let shown = null;
 let title = "";
 let host = "";
-let version = null; // of the service that this page came from
+let version = null; // of the service that served this page
 
 function setTitle() {
   document.title = [title, host, "Inventory service"].filter((part) => part !== "").join(" · ");
@@ -80,7 +80,7 @@ function showInstance({ value, failure }) {
 }
 
 document.getElementById("skip").addEventListener("click", (event) => {
-  event.preventDefault(); // the address names the view
+  event.preventDefault(); // else the address would no longer name the view
   main.focus();
 });
 setText(

@@ -1,4 +1,4 @@
-// Dead letters: how many there are, and the newest ones that this instance has put there.
+// Dead letters: how many there are, and the newest ones that this instance has published.
 
 import { LIST_DEAD_LETTERS, readDeadLetters } from "./api.js";
 import { KeyedList, element, muted, setText, terms } from "./dom.js";
@@ -9,7 +9,7 @@ import { View, section } from "./view.js";
 
 const INTERVAL_MS = 10_000;
 const BODY_LENGTH_MAX = 1_000;
-const MESSAGE_LENGTH_MAX = 160; // in the line of a letter
+const MESSAGE_LENGTH_MAX = 160; // in a letter's summary line
 
 const COUNT_COLUMNS = [
   { name: "Queue", isHeader: true, of: ({ name }) => name, show: (name) => foreignText(name) },
@@ -67,7 +67,7 @@ function detailsOf(letter) {
 const beginning = (text) =>
   text.length <= MESSAGE_LENGTH_MAX ? text : `${cut(text, MESSAGE_LENGTH_MAX)}…`;
 
-// What is inside is made when somebody looks.
+// The details are created when the letter is first opened.
 function letterItem(letter) {
   const ontoggle = () => {
     if (details.open && details.children.length === 1) {

@@ -1,4 +1,5 @@
-// Elements of the page. Text is only ever text: nothing here, or elsewhere, parses HTML.
+// Elements of the page. Text is always inserted as text: neither this nor any other module parses
+// HTML.
 
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -16,12 +17,12 @@ export const muted = (text) => element("span", { class: "muted" }, text);
 export const button = (text, onclick, attributes = {}) =>
   element("button", { type: "button", onclick, ...attributes }, text);
 
-// Changes what is there only where it differs: a selection, and what a screen reader says, stay.
+// Changes the text only if it differs, so that selections and screen readers are not disturbed.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// The same for elements, whose text tells whether they differ.
+// The same for elements: they are replaced if their text differs.
 export function refresh(node, ...content) {
   const made = element("div", {}, ...content);
   if (node.textContent !== made.textContent) node.replaceChildren(...made.childNodes);
@@ -29,7 +30,7 @@ export function refresh(node, ...content) {
 
 const MARKS = { good: "●", busy: "◐", warning: "▲", bad: "■", plain: "○" };
 
-// A word with its mark. The colour only repeats what both say.
+// A word with a mark. The colour adds nothing that the word and the mark do not say.
 export const toned = ({ text, tone }) =>
   element(
     "span",
@@ -38,7 +39,7 @@ export const toned = ({ text, tone }) =>
     text,
   );
 
-// Terms with what they are: [["Held", "3"], …].
+// A list of terms and values: [["Held", "3"], …].
 export const terms = (pairs) =>
   element(
     "dl",
@@ -48,22 +49,22 @@ export const terms = (pairs) =>
     ),
   );
 
-// KeyedList: the children of an element, one for each item, kept by key when the items change, so
-// that focus, selection and what somebody has unfolded stay.
+// KeyedList: the children of an element, one for each item. They are kept by key when the items
+// change, so that focus, selection and opened details stay.
 export class KeyedList {
   #parent;
   #create;
   #update;
   #known = new Map();
 
-  // create(item) -> element; update(element, item), where its item may have changed.
+  // create(item) -> element; update(element, item) is called for an item that may have changed.
   constructor(parent, create, update = () => {}) {
     this.#parent = parent;
     this.#create = create;
     this.#update = update;
   }
 
-  // keyOf(item): no two items have the same one.
+  // keyOf(item): no two items have the same key.
   show(items, keyOf) {
     const focused = document.activeElement;
     const kept = new Map();
@@ -80,7 +81,7 @@ export class KeyedList {
       else this.#parent.insertBefore(node, next);
     }
     this.#known = kept;
-    // One that was moved loses its focus.
+    // An element that is moved loses the focus.
     if (focused !== document.activeElement && this.#parent.contains(focused)) {
       focused.focus({ preventScroll: true });
     }

@@ -1,16 +1,16 @@
-// Entries: what a page has read of a product's ledger, without a gap, the newest first.
+// Entries: the part of a product's ledger that was read, without a gap, the newest first.
 
 const ENTRIES_MAX = 5_000;
 
 export class Entries {
   list = [];
-  next = null; // where older ones begin; null: there are none
+  next = null; // where older entries begin; null: there are none
 
   get isFull() {
     return this.list.length >= ENTRIES_MAX;
   }
 
-  // The newest page. If it does not reach those that are known, there is a gap: they are given up.
+  // Adds the newest page. If there is a gap between it and the known entries, these are dropped.
   addNewest({ entries, next }) {
     const newest = new Set(entries.map(({ key }) => key));
     const others = this.list.filter(({ key }) => !newest.has(key));
@@ -29,12 +29,13 @@ export class Entries {
     this.next = next;
   }
 
-  // What was left after each entry, the oldest first, up to what there is now: points of a chart.
-  // An entry that does not say it, as that of what was archived, left what the next one began with.
+  // The points of a chart: the quantity after each entry, the oldest first, and the quantity now.
+  // If an entry does not say what it left (a balance for archived entries, say), that is the
+  // quantity with which the next entry began.
   points(quantityNow, now) {
     const points = [];
-    let next = quantityNow; // what the entry that comes next began with
-    let begins = null; // what the oldest one began with; null: an opening, or nobody knows
+    let next = quantityNow; // the quantity before the next entry
+    let begins = null; // the quantity before the oldest entry; null: an opening, or not known
     for (const { time, left, delta, isOpening } of this.list) {
       const after = left ?? next;
       next = after === null ? null : after - delta;

@@ -8,7 +8,7 @@ export const NOT_KNOWN = "not known";
 
 export const number = (value) => (value === null ? NOT_KNOWN : integers.format(value));
 
-// Three digits of it: all of those before the point, at most two behind it.
+// Three significant digits: all of those before the point, at most two after it.
 export function rate(value) {
   if (value === null) return "–";
   if (value >= 100) return integers.format(Math.round(value));
@@ -34,7 +34,7 @@ export const dateTime = (date) => `${day(date)} ${clockSeconds(date)}`;
 
 export const timeZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-// The two largest units of it: "3 d 4 h".
+// Its two largest units: "3 d 4 h".
 export function duration(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const units = [

@@ -1,6 +1,6 @@
-// Ids of orders and lines have the type that they have in JSON: 42 and "42" are different ids. So
-// people write and read them like this: digits are a number, other text is a string, and a string
-// that would be taken for something else is in quotes, as in JSON.
+// Ids of orders and lines have the type that they have in JSON: 42 and "42" are different ids. In
+// fields and on the page, digits are a number and other text is a string; a string that could be
+// taken for something else is in quotes, as in JSON.
 
 export function readId(text) {
   const trimmed = text.trim();
@@ -11,7 +11,7 @@ export function readId(text) {
       const value = JSON.parse(trimmed);
       if (typeof value === "string") return value;
     } catch {
-      // A string that begins with a quotation mark.
+      // Not JSON: a string that begins with a quotation mark.
     }
   }
   return trimmed;

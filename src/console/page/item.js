@@ -1,4 +1,4 @@
-// A product: its stock over time, and what became of it.
+// A product: its stock over time, and its ledger.
 
 import { readItem, readLedger } from "./api.js";
 import { button, element, muted, refresh, setText, terms, toned } from "./dom.js";
@@ -12,7 +12,7 @@ import { foreignText, foreignTextOrEmpty, timeText } from "./text.js";
 import { View, section } from "./view.js";
 
 const INTERVAL_MS = 5_000;
-const EMPTY_MS = 60_000; // what a chart without points shows
+const EMPTY_MS = 60_000; // the time range of a chart without points
 
 const numberOr = (value, otherwise) => (value === null ? muted(otherwise) : number(value));
 
@@ -42,7 +42,7 @@ function wordsFor(points, entries) {
 
 export class ItemView extends View {
   #productId;
-  #item; // not read yet; null: there is none
+  #item; // undefined: not read yet; null: there is none
   #entries = new Entries();
   #ended = new AbortController();
   #description = element("p", { class: "description" });
@@ -91,7 +91,7 @@ export class ItemView extends View {
     this.#chart.destroy();
   }
 
-  // The ledger of a product that is no more stays.
+  // The ledger of a deleted product remains.
   #showItem(item) {
     const known = this.#item;
     this.#item = item;
@@ -140,7 +140,7 @@ export class ItemView extends View {
     try {
       const { next } = this.#entries;
       const page = await readLedger(this.#productId, next, this.#ended.signal);
-      // A newer page may have begun anew meanwhile.
+      // addNewest() may have dropped the known entries meanwhile.
       if (next === this.#entries.next) this.#entries.addOlder(page);
       setText(this.#more, `${plural(this.#entries.list.length, "entry", "entries")} are shown.`);
       this.#showEntries();

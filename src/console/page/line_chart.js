@@ -1,5 +1,5 @@
-// LineChart: lines over time, and the same in words. The browser draws them with Chart.js, a script
-// that the service serves beside these modules; without it the words are left.
+// LineChart: lines over time, and a summary in words. Chart.js draws the lines; the service serves
+// it beside these modules. Without it, only the words are shown.
 
 import { element, setText } from "./dom.js";
 import { clock, clockSeconds, dateTime, day, number } from "./format.js";
@@ -16,7 +16,7 @@ const STEPS_MS = [
 ];
 const PIXELS_PER_TICK = 90;
 
-// At whole minutes, hours, days of the browser's zone.
+// Ticks at whole minutes, hours or days in the browser's time zone.
 function ticksOf(min, max, width) {
   const count = Math.max(2, Math.floor(width / PIXELS_PER_TICK));
   const step = STEPS_MS.find((ms) => (max - min) / ms <= count) ?? STEPS_MS.at(-1);
@@ -46,7 +46,7 @@ export class LineChart {
   #series = [];
   #onDarkness = () => this.#paint();
 
-  // series: [{ label, colour: name of a property in the style sheet, isDashed, isStepped }]
+  // series: [{ label, colour: a property of the style sheet, isDashed, isStepped }]
   constructor({ title, series, write = number }) {
     this.#title = title;
     this.#series = series;
@@ -70,7 +70,7 @@ export class LineChart {
     darkness.addEventListener("change", this.#onDarkness);
   }
 
-  // points: for each series its [{ x: milliseconds, y: number or null }], x in order.
+  // points: for each series [{ x: milliseconds, y: number or null }], sorted by x.
   show({ points, from, to, words }) {
     setText(this.#words, words);
     if (!this.#chart) return;
@@ -146,7 +146,7 @@ export class LineChart {
     };
   }
 
-  // Takes the colours of the style sheet, which differ in the dark.
+  // Takes the colours from the style sheet; dark mode has others.
   #paint() {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();

@@ -1,4 +1,4 @@
-// Now: what this instance does at the moment, and what it did in the last minutes.
+// Now: what this instance is doing, and what it did in the last minutes.
 
 import { KeyedList, element, muted, refresh, terms, toned } from "./dom.js";
 import { NOT_KNOWN, dateTime, duration, milliseconds, number, plural, rate } from "./format.js";
@@ -12,7 +12,7 @@ import { View, section } from "./view.js";
 const RECENT_MS = 60_000;
 const REASON = { lengthMax: 500 };
 
-// Of the last minute: its mean rate and its last latencies; null where nothing is known.
+// The mean rate of the last minute and its last latencies; null if not known.
 function recent(history) {
   if (!history) return { perSecond: null, medianMs: null, p99Ms: null };
   const count = Math.max(1, Math.round(RECENT_MS / history.intervalMs));

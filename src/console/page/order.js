@@ -1,4 +1,4 @@
-// An order: what became of it for one product.
+// An order: its outcome and entries for one product.
 
 import { readOrder } from "./api.js";
 import { element, refresh, toned } from "./dom.js";
@@ -11,7 +11,7 @@ import { idText, timeText } from "./text.js";
 import { View } from "./view.js";
 
 const INTERVAL_MS = 5_000;
-const ID_LENGTH_MAX = 300; // as it is written, in quotes
+const ID_LENGTH_MAX = 300; // as written, with quotes
 
 const written = (id) => (id === null ? "" : writeId(id));
 
@@ -70,7 +70,7 @@ function lookUpForm({ orderId, productId, lineId }, onLookUp) {
   );
 }
 
-// The same digits as the other type, where there are such.
+// The same text as the other type (42 for "42"), if it can be one.
 function otherType(id) {
   if (typeof id === "number") return String(id);
   const number = readId(id);

@@ -1,9 +1,9 @@
-// Reads something again and again: never twice at a time, not while the page is hidden, more seldom
-// while it fails, and at most a tenth of the time.
+// Reads something repeatedly: one read at a time, none while the page is hidden, less often while
+// reads fail, and at most a tenth of the time.
 //
 //   read(signal)        -> a promise of the value
 //   onValue(value)
-//   onFailure(failure)  what was shown before stays true as of then
+//   onFailure(failure)  the last value stays on show, with its time
 
 const FAILED_MS_MIN = 1_000;
 const FAILED_MS_MAX = 30_000;
@@ -14,7 +14,7 @@ export class Poll {
   #onValue;
   #onFailure;
   #intervalMs;
-  #controller = null; // of the read that is under way
+  #controller = null; // of the read under way
   #timer = 0;
   #failures = 0;
   #isStopped = true;
@@ -41,7 +41,7 @@ export class Poll {
     this.#end();
   }
 
-  // Reads at once, also where another read is under way: that one is given up.
+  // Reads at once. A read under way is aborted.
   async again() {
     if (this.#isStopped) return;
     this.#end();
@@ -71,7 +71,7 @@ export class Poll {
   }
 
   #wait(pauseMs) {
-    if (document.hidden) return; // #onVisible goes on
+    if (document.hidden) return; // #onVisible continues
     this.#timer = setTimeout(() => this.again(), pauseMs);
   }
 
@@ -79,7 +79,7 @@ export class Poll {
     return Math.min(Math.max(this.#intervalMs, 10 * tookMs), SLOW_MS_MAX);
   }
 
-  // Pages that saw the same outage do not come back all at once.
+  // Random, so that pages that saw the same outage do not all retry at once.
   #backoffMs(failure) {
     const doubled = Math.min(FAILED_MS_MIN * 2 ** (this.#failures - 1), FAILED_MS_MAX);
     return Math.max(doubled * (0.75 + Math.random() / 2), failure.retryAfterMs ?? 0);

@@ -1,4 +1,4 @@
-// QueueCharts: requests per second and latency of one queue, and the choice of which.
+// QueueCharts: requests per second and latency of one queue, and a choice of the queue.
 
 import { element } from "./dom.js";
 import { duration, milliseconds, rate } from "./format.js";
@@ -6,9 +6,9 @@ import { LineChart } from "./line_chart.js";
 import { serviceNow } from "./status.js";
 import { section } from "./view.js";
 
-const EMPTY_MS = 60_000; // what a chart without points shows
+const EMPTY_MS = 60_000; // the time range of a chart without points
 
-let chosen = null; // the name of the queue; also for who leaves the view and comes back
+let chosen = null; // the name of the queue; kept when the user leaves the view and returns
 
 const lastOf = (values) => values.findLast((value) => value !== null) ?? null;
 const mostOf = (values) => values.reduce((most, value) => Math.max(most, value ?? 0), 0);

@@ -1,4 +1,4 @@
-// Addresses of the views, which are the part of the page's address behind the "#".
+// Addresses of the views: the part of the page's address after the "#".
 
 import { readId, writeId } from "./ids.js";
 
@@ -33,7 +33,7 @@ function readParameters(text) {
   return parameters;
 }
 
-// The view's name and what it is about; null where the address is none of ours.
+// The view's name and its parameters; null if no view has this address.
 export function readRoute(hash) {
   const [path, ...rest] = hash.replace(/^#/, "").split("?");
   let segments;

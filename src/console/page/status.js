@@ -1,4 +1,4 @@
-// The state of this instance: read once for all who show some of it.
+// The state of this instance: read once for all parts of the page that show it.
 
 import { readStatus } from "./api.js";
 import { Poll } from "./poll.js";
@@ -7,9 +7,9 @@ const INTERVAL_MS = 5_000;
 
 const listeners = new Set();
 let value = null; // the last one
-let failure = null; // null: the value is of now
+let failure = null; // null: the value is current
 let at = null; // the browser's time of the last value
-let aheadMs = 0; // the service's clock, of the browser's
+let aheadMs = 0; // how far the service's clock is ahead of the browser's
 
 const tell = () => listeners.forEach((listener) => listener({ value, failure, at }));
 
@@ -32,7 +32,8 @@ const poll = new Poll({
 export const startStatus = () => poll.start();
 export const readStatusAgain = () => poll.again();
 
-// Calls the listener now, if something is known, and at each news. Returns what ends that.
+// Calls the listener now, if something is known, and at each change. Returns a function that
+// removes it.
 export function onStatus(listener) {
   listeners.add(listener);
   if (value || failure) listener({ value, failure, at });

@@ -1,4 +1,4 @@
-// Stock: all products, a page at a time, searched and sorted by the service.
+// Stock: all products, page by page; the service searches and sorts.
 
 import { SEARCH_LENGTH_MAX, SORTS, readItems } from "./api.js";
 import { button, element, setText, toned } from "./dom.js";
@@ -44,7 +44,7 @@ const COLUMNS = [
 ];
 const SORTED_COLUMN = { id: "Product", quantity: "Stock", scarcity: "Level" };
 
-const trail = new Trail(); // outlives the view, for the browser's Back
+const trail = new Trail(); // outlives the view, for the browser's Back button
 
 export class StockView extends View {
   #asked; // { search, sort, after }
@@ -119,7 +119,7 @@ export class StockView extends View {
     this.#typing = setTimeout(() => this.#look(), TYPING_MS);
   }
 
-  // For what the fields say.
+  // Looks for what the fields say.
   #look() {
     clearTimeout(this.#typing);
     const [search, sort] = [this.#search.value, this.#sort.value];

@@ -1,21 +1,21 @@
-// Table: rows by key, cells by value: what did not change is not touched. On a narrow screen each
-// row is a card, so the roles are said again: CSS takes them away.
+// Table: keeps rows by key and cells by value, and updates only what has changed. On a narrow
+// screen each row is a card; the roles are set because that CSS removes the implicit ones.
 
 import { KeyedList, element, muted, setText } from "./dom.js";
 
 export class Table {
   #columns;
   #rows;
-  #cells = new WeakMap(); // a row's cells with the value that each shows
+  #cells = new WeakMap(); // the cells of a row, each with the value that it shows
   #headers;
   #table;
   #none;
 
   // A column:
   //   name
-  //   of(item)            -> value: compared as JSON; null: there is none
+  //   of(item)            -> value, compared as JSON; null: there is none
   //   show(value, item)   -> node or text
-  //   none                what is shown for null; nothing, if it is not given
+  //   none                shown for null; empty by default
   //   isHeader            of the row
   //   isNumber, isShort   on one line; isWide: room for some words
   constructor({ caption, columns, none }) {
@@ -54,7 +54,7 @@ export class Table {
     setText(this.#table.caption, text);
   }
 
-  // The name of the column that the rows are in order of.
+  // Marks the column by which the rows are sorted.
   setSorted(name) {
     this.#columns.forEach((column, index) => {
       if (column.name === name) this.#headers[index].setAttribute("aria-sort", "ascending");

@@ -1,5 +1,5 @@
-// Text that others wrote: whatever it holds, it disturbs nothing around it, hides nothing, and says
-// where it was cut.
+// Text from others: it cannot affect the text around it, its hidden characters are made visible,
+// and it says where it was cut.
 
 import { writeId } from "./ids.js";
 import { button, element, muted } from "./dom.js";
@@ -8,7 +8,7 @@ import { number } from "./format.js";
 const HIDDEN_RANGES = [
   String.raw`\p{Cc}\p{Cs}`, // controls, halves of surrogate pairs
   String.raw`\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069`, // change the order or the lines
-  // What is not seen.
+  // Invisible characters.
   String.raw`\u00ad\u200b\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}`,
 ];
 const HIDDEN = new RegExp(`([${HIDDEN_RANGES.join("")}])`, "u");
@@ -40,14 +40,15 @@ function nodesOf(text, keepLines) {
     .filter((part) => part !== "");
 }
 
-// Without half a character at its end.
+// Does not cut a surrogate pair in half.
 export function cut(text, length) {
   if (text.length <= length) return text;
   const isHalf = /[\ud800-\udbff]/.test(text[length - 1]);
   return text.slice(0, isHalf ? length - 1 : length);
 }
 
-// keepLines: line ends and tabs are what they are. lengthMax: beyond it, there is a button for all.
+// keepLines: shows newlines and tabs as such. lengthMax: a longer text is cut, with a button that
+// shows all.
 export function foreignText(text, { keepLines = false, lengthMax = TEXT_LENGTH_MAX } = {}) {
   const isolated = element("bdi", { class: keepLines ? "foreign lines" : "foreign" });
   if (text.length <= lengthMax) {
@@ -74,17 +75,16 @@ export function foreignText(text, { keepLines = false, lengthMax = TEXT_LENGTH_M
 
 export const foreignTextOrEmpty = (text) => (text === "" ? muted("empty") : foreignText(text));
 
-// An id is short enough to be shown as a whole, and a link may hold it.
+// An id is short enough to be shown in full, and may be inside a link.
 export const idText = (id) => foreignText(writeId(id), { lengthMax: Infinity });
 
-// A time in the browser's zone; the service's own spelling is its title.
+// A time in the browser's time zone; its title is the time in UTC.
 export const timeText = (date, write) =>
   date === null
     ? muted("–")
     : element("time", { datetime: date.toISOString(), title: date.toISOString() }, write(date));
 
-// A command line with a button that copies it. One that a terminal would not take as it looks is
-// shown, and not offered.
+// A command line with a button that copies it. Without the button if it has hidden characters.
 export function commandLine(command) {
   const code = element("code", { dir: "ltr", tabindex: "0" }, ...nodesOf(command, false));
   if (hasHidden(command)) {
@@ -101,7 +101,7 @@ export function commandLine(command) {
       await navigator.clipboard.writeText(command);
       said.textContent = "Copied.";
     } catch {
-      // There is no clipboard for a page without TLS that is not from this machine.
+      // Browsers have no clipboard for pages without TLS, except those from localhost.
       getSelection().selectAllChildren(code);
       said.textContent = "Selected: copy it with the keyboard.";
     }

@@ -1,12 +1,12 @@
-// Trail: the pages of one search in one order that were shown, for the way back: the service knows
-// the way forward only. A page is the cursor that it is asked for with; the first one is null.
+// Trail: the pages that were shown of one search, for going back: the service only gives the next
+// page. A page is represented by its cursor; that of the first page is null.
 
 export class Trail {
   #listing = "";
   #pages = [];
   #at = 0;
 
-  // `page` of `listing` is shown, however somebody came there.
+  // `page` of `listing` is now shown, whichever way the user took.
   arrive(listing, page) {
     if (listing !== this.#listing) this.#pages = [];
     this.#listing = listing;
@@ -14,17 +14,17 @@ export class Trail {
     this.#at = this.#pages.indexOf(page);
   }
 
-  // `next` follows on the page that is shown.
+  // `next` follows the page that is shown.
   add(next) {
     this.#pages = [...this.#pages.slice(0, this.#at + 1), next];
   }
 
-  // The page before; undefined where it is not known.
+  // The previous page; undefined if not known.
   get before() {
     return this.#pages[this.#at - 1];
   }
 
-  // Of the page that is shown, from 1; undefined where it is not known.
+  // The number of the page that is shown, from 1; undefined if not known.
   get number() {
     return this.#pages[0] === null ? this.#at + 1 : undefined;
   }

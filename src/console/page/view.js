@@ -1,5 +1,5 @@
-// View: a heading, controls, what stands in the way, and the content. It may poll for the content.
-// A view takes the place of the one before when it is made, and is done with after stop().
+// View: a heading, controls, the reason if reading fails, and the content. It may poll for the
+// content. A new view replaces the previous one; after stop() it is not used any more.
 
 import { button, element } from "./dom.js";
 import { clockSeconds } from "./format.js";
@@ -12,8 +12,8 @@ export class View {
   #heading;
   #notice = element("div", { class: "notice", role: "status" });
   #loading = element("p", { class: "muted" }, "Reading …");
-  #reason = null; // that is shown; null: nothing stands in the way
-  #at = null; // when the content was true
+  #reason = null; // the failure on show; null: none
+  #at = null; // when the content was read
   #poll = null;
 
   controls = element("div");
@@ -32,7 +32,7 @@ export class View {
     this.#poll?.stop();
   }
 
-  // onValue(value) shows it in the content.
+  // onValue(value) must show the value in the content.
   watch({ read, onValue, intervalMs }) {
     this.#poll = new Poll({
       read,
@@ -51,13 +51,13 @@ export class View {
     this.#poll?.again();
   }
 
-  // The same for something else: what is shown is no more what is asked for.
+  // Reads something else at once: the content on show is out of date until then.
   readOther() {
     this.content.setAttribute("aria-busy", "true");
     this.again();
   }
 
-  // Nothing is read.
+  // There is nothing to read.
   idle() {
     this.#loading.hidden = true;
   }
@@ -73,7 +73,7 @@ export class View {
     this.#notice.replaceChildren();
   }
 
-  // The same reason is said once, however often it is tried again.
+  // A repeated failure with the same reason is not announced again.
   fail(failure, tryAgain) {
     this.#loading.hidden = true;
     if (failure.message === this.#reason) return;

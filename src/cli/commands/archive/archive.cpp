@@ -23,33 +23,33 @@
 namespace inventory::cli {
 namespace {
 
-// So many entries are looked at for one transaction: its locks are held for some milliseconds.
+// The entries of one transaction, which holds its locks for some milliseconds.
 constexpr std::size_t kEntriesLookedAt = 1'000;
 
-// Between two pages it rests for so many times as long as the last one took, at most for a second,
-// so that services go on beside it.
+// The pause after a page, as a multiple of the time that the page took, but at most a second, so
+// that services are not slowed down.
 constexpr int kRests = 3;
 constexpr std::chrono::milliseconds kRestMax{1'000};
 
-// So many products of one page are locked or fail: it is no single row any more.
+// If this many products of a page are locked or fail, the cause is not a single row.
 constexpr std::size_t kStayingProductsMax = 10;
 
 using Keys = std::span<const store::LedgerPlace>;
 
-// Those at the front that are of one product.
+// The keys at the front that are of one product.
 Keys of_one_product(Keys keys) {
   std::size_t count = 1;
   while (count < keys.size() && keys[count].product == keys.front().product) ++count;
   return keys.first(count);
 }
 
-// Whether another product may pass: somebody keeps a row, or a trigger fails for it.
+// Whether other products may succeed: a row is locked, or a trigger fails for it.
 bool may_be_of_a_product(store::Fault fault) {
   return fault == store::Fault::locked || fault == store::Fault::failing ||
          fault == store::Fault::refused || fault == store::Fault::retryable;
 }
 
-// Product by product, so that one that is locked or fails costs itself only.
+// Product by product, so that one that is locked or fails does not affect the others.
 store::Result<void> take_out_singly(store::Archiver& archiver, Keys keys, Archived& archived) {
   std::size_t staying = 0;
   while (!keys.empty()) {
@@ -86,8 +86,8 @@ store::Result<std::optional<store::LedgerRange>> ledger_range(
   return reader->ledger_range();
 }
 
-// A new file is of one partition: its name gets the partition's number before its suffixes. A
-// folder gets a file for each.
+// Each partition gets a file: the partition's number is inserted before the suffixes of a file's
+// name; in a folder, each file has its own name anyway.
 ArchiveOptions in_partition(ArchiveOptions options,
                             const std::optional<domain::Partition>& partition) {
   std::error_code failure;
@@ -103,13 +103,13 @@ ArchiveOptions in_partition(ArchiveOptions options,
   return options;
 }
 
-// Returns the exit status: kExitDone; kExitNo if something that is old stays, since it is locked or
-// fails; kExitFailed.
+// Returns the exit status: kExitDone; kExitNo if old entries stay because they are locked or fail;
+// kExitFailed.
 int archive(const config::Configuration& configuration, const ArchiveOptions& options) {
   const auto archiver = server::open_archiver(configuration.database, owner_of(configuration));
   const auto range = ledger_range(configuration);
   if (!range) return report_failure("archive: " + range.error().what);
-  // At once, so that a wrong path shows on the first night, and not on the first that has work.
+  // Before there are any entries, so that a wrong path shows on the first run.
   std::optional<ArchiveFile> file;
   if (options.to) {
     auto created = ArchiveFile::create(*options.to, config::partition_of(configuration));
@@ -170,7 +170,7 @@ std::expected<Archived, std::string> archive_all(
     place = old->next;
     if (place) progress(*place);
   }
-  // A right that is missing, say: it is no single product's.
+  // The cause is not a single product, but a missing right, for example.
   if (archived.has_failed && archived.entries == 0) return std::unexpected(archived.error);
   return archived;
 }

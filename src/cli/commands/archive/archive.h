@@ -1,6 +1,6 @@
 #pragma once
 
-// The command `archive`: takes old entries out of the ledger, into a file if one is named.
+// The command `archive`: moves old entries out of the ledger, into a file if one is named.
 
 #include <chrono>
 #include <cstddef>
@@ -20,20 +20,21 @@ struct ArchiveOptions {
   std::optional<std::string> to;
 };
 
-// An order id that is older is new again: to keep less than a day asks for trouble.
+// An order whose entry is gone is decided again if it is repeated, so entries younger than a day
+// are always kept.
 inline constexpr std::chrono::hours kArchiveAgeMin{24};
 
 struct Archived {
-  std::size_t entries = 0;  // that are out of the ledger
-  std::size_t stayed = 0;   // orders and others that are old, and are locked or fail
-  std::string error = {};   // of one of them
-  bool has_failed = false;  // one of them did, and is not only locked
+  std::size_t entries = 0;  // taken out of the ledger
+  std::size_t stayed = 0;   // old entries that are locked or failed
+  std::string error = {};   // of one that stayed
+  bool has_failed = false;  // one of them failed, and is not only locked
 };
 
-// Takes out all that is old, `page` entries at a time. What is locked or fails for one product
-// stays, and costs that product only; where many of a page do, or nothing passes at all, that is an
-// error. `keep` is given what goes before it goes, and ends all with its error. `progress` is told
-// after each page up to where it is.
+// Takes out all old entries, `page` at a time. If some entries of a product are locked or fail,
+// only that product's stay; it is an error if that happens to many products of a page, or if
+// nothing could be taken out. Calls `keep` with the rows before they are removed; its error ends
+// the command. Calls `progress` after each page with the place reached.
 std::expected<Archived, std::string> archive_all(
     store::Archiver& archiver, std::chrono::seconds age, std::size_t page,
     const std::function<std::expected<void, std::string>(std::span<const store::LedgerRow>)>& keep,

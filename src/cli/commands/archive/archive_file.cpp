@@ -8,7 +8,7 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
-#define ZLIB_CONST  // what zlib reads is const
+#define ZLIB_CONST  // makes zlib's input const
 #include <zlib.h>
 
 #include <fmt/chrono.h>
@@ -18,16 +18,16 @@
 namespace inventory::cli {
 namespace {
 
-constexpr int kGzip = 16 + MAX_WBITS;  // zlib's way to ask for gzip's format
+constexpr int kGzip = 16 + MAX_WBITS;  // makes zlib write gzip's format
 constexpr int kMemoryLevel = 8;        // zlib's default
 
-// Those of the ledger's columns that are text.
+// Whether a column of the ledger is text.
 bool is_text(std::size_t column) {
   const auto name = store::kLedgerColumns[column];
   return name == "identity" || name == "outcome" || name == "reason" || name == "terms";
 }
 
-// A name in a folder is on disk when the folder is.
+// A new file's name is on disk only after its folder is synced.
 bool sync_folder_of(const std::string& path) {
   const auto folder = std::filesystem::absolute(path).parent_path();
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -38,7 +38,7 @@ bool sync_folder_of(const std::string& path) {
 }
 
 std::string file_in(const std::string& to, const std::optional<domain::Partition>& partition) {
-  std::error_code none;  // what there is not is no folder
+  std::error_code none;  // a path that does not exist is no folder
   if (!std::filesystem::is_directory(to, none)) return to;
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
@@ -97,7 +97,7 @@ std::expected<ArchiveFile, std::string> ArchiveFile::create(
   auto written = file.write(gzip(fmt::format("{}\n", fmt::join(store::kLedgerColumns, ","))));
   if (written && !sync_folder_of(path)) written = std::unexpected(file.failure());
   if (written) return file;
-  file.remove();  // else it is in the way of the next try
+  file.remove();  // else it would prevent the next try
   return std::unexpected(std::move(written.error()));
 }
 
@@ -118,7 +118,7 @@ ArchiveFile::Done ArchiveFile::add(std::span<const store::LedgerRow> rows) {
   return write(gzip(lines));
 }
 
-// All of a member, to the disk, or nothing of it.
+// Writes all of a member to disk, or nothing.
 ArchiveFile::Done ArchiveFile::write(std::string_view member) {
   std::string_view left = member;
   while (!left.empty()) {
@@ -136,7 +136,7 @@ ArchiveFile::Done ArchiveFile::write(std::string_view member) {
   return {};
 }
 
-// Of the call that has just failed.
+// The error of the call that has just failed.
 std::string ArchiveFile::failure() const {
   return fmt::format("{}: {}", path_, std::generic_category().message(errno));
 }

@@ -1,13 +1,13 @@
 #pragma once
 
-// ArchiveFile: entries that leave the ledger, as compressed CSV (.csv.gz), with the table's
-// columns: `COPY inventory_ledger FROM` takes it back. A field without quotes is empty where it was
-// NULL.
+// ArchiveFile: writes entries that leave the ledger as compressed CSV (.csv.gz) with the table's
+// columns; `COPY inventory_ledger FROM` reads it. An empty field without quotes is NULL.
 //
 // Invariants:
-//   1. What add() has returned for is on disk, and stays readable whatever happens afterwards: each
-//      call ends a gzip member of its own (RFC 1952, 2.2), and one that fails leaves none in part.
-//   2. A file that was there before is not touched.
+//   1. When add() has returned, its rows are on disk and stay readable whatever happens afterwards:
+//      each call writes a gzip member of its own (RFC 1952, 2.2), and a call that fails leaves no
+//      part of one.
+//   2. An existing file is not changed.
 //
 // Errors: a line that names the file.
 
@@ -23,17 +23,17 @@
 
 namespace inventory::cli {
 
-// A row of the file, with its line end.
+// A row of the file, with a newline.
 std::string csv_line(const store::LedgerRow& row);
 
-// Of a text, a gzip member by itself.
+// Compresses a text as one gzip member.
 std::string gzip(std::string_view text);
 
 class ArchiveFile {
  public:
   using Done = std::expected<void, std::string>;
 
-  // Where `path` is a folder, a file in it that has its name of the time, and of the partition.
+  // If `path` is a folder, creates a file in it, named after the time and the partition.
   static std::expected<ArchiveFile, std::string> create(
       const std::string& path, const std::optional<domain::Partition>& partition = std::nullopt);
 
@@ -45,7 +45,7 @@ class ArchiveFile {
 
   const std::string& path() const { return path_; }
 
-  // Of a file without entries.
+  // For a file without entries.
   void remove() const;
 
  private:
@@ -55,8 +55,8 @@ class ArchiveFile {
   std::string failure() const;
 
   std::string path_;
-  int descriptor_;  // -1: moved away
-  off_t size_ = 0;  // of its whole members
+  int descriptor_;  // -1: moved from
+  off_t size_ = 0;  // of the complete members
 };
 
 }  // namespace inventory::cli

@@ -18,7 +18,7 @@ Option json_option() {
 }
 Option dry_run_option() { return {"--dry-run", "", "print what it would do, and change nothing"}; }
 
-// Which letters are meant, and the options of one action.
+// The options that select letters, and those of one action.
 std::vector<Option> options_with(std::vector<Option> more) {
   std::vector<Option> all{
       {"--queue", "QUEUE",

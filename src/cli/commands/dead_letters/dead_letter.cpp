@@ -32,7 +32,7 @@ bool contains(const std::optional<std::string>& text, const std::string& part) {
   return text && text->find(part) != std::string::npos;
 }
 
-// What the broker tells of the last time that it dead-lettered the message itself.
+// What x-death says about the last time that the broker dead-lettered the message.
 struct Death {
   std::optional<std::string> reason;
   std::optional<std::string> queue;
@@ -110,7 +110,7 @@ bool matches(const DeadLetter& letter, const DeadLetterFilter& filter, domain::T
 std::expected<std::string, std::string> replay_queue(
     const DeadLetter& letter, const std::optional<std::string>& to,
     const std::vector<std::string>& request_queues) {
-  // What is left is not the request that came: its identity, its answer's address may be missing.
+  // The rest is not the original request: its identity or reply_to may be missing.
   if (letter.is_body_dropped) return std::unexpected("its body was dropped");
   if (letter.are_headers_dropped) return std::unexpected("its headers were dropped");
   if (to) return *to;

@@ -68,7 +68,7 @@ std::string id_of(const amqp::Properties& properties) {
   return "-";
 }
 
-// What went wrong with a letter, as far as a line tells it.
+// What went wrong with a letter, short enough for a line.
 std::string message_of(const DeadLetter& letter) {
   if (letter.message || !letter.delivery.undecodable) return letter.message.value_or("-");
   return fmt::format("cannot be decoded: {}", *letter.delivery.undecodable);

@@ -1,8 +1,8 @@
 #pragma once
 
-// Dead letters as people and machines read them.
+// Dead letters as text for people and as JSON.
 //
-// They hold nothing that a terminal would obey, whatever a message holds (terminal/printable.h).
+// Control characters in messages are escaped (terminal/printable.h).
 
 #include <cstddef>
 #include <string>
@@ -11,16 +11,16 @@
 
 namespace inventory::cli {
 
-// A table: its head, and one line a letter, at most `columns` wide (0: as wide as it gets). Without
-// line ends. The message comes before the identity: on 80 columns it is the one that is seen.
+// A table: its head, and one line for each letter, at most `columns` wide (0: no limit), without
+// newlines. The message comes before the identity, so that 80 columns show it.
 std::string table_head(std::size_t columns);
 std::string table_line(const DeadLetter& letter, std::size_t columns);
 
-// The whole letter: properties, headers, body; several lines, the last one ended.
+// The whole letter: properties, headers, body; several lines, each with its newline.
 std::string full_text(const DeadLetter& letter);
 
-// The whole letter as a JSON object in one line, without its end. Bytes that are no UTF-8 are
-// {"base64": ...}, also as the body.
+// The whole letter as a JSON object in one line, without a newline. Texts that are not valid UTF-8
+// become {"base64": ...}, also the body.
 std::string json_line(const DeadLetter& letter);
 
 }  // namespace inventory::cli

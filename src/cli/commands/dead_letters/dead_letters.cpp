@@ -37,8 +37,8 @@ using Action = DeadLettersOptions::Action;
 
 constexpr std::size_t kBatchMax = 100;                        // copies under way
 constexpr std::size_t kBatchBytesMax = std::size_t{1} << 20;  // a larger one goes alone
-constexpr std::chrono::seconds kPublishTimeout{60};           // of a batch, blocked or not
-constexpr std::chrono::minutes kAnswerTimeout{5};             // of the person
+constexpr std::chrono::seconds kPublishTimeout{60};           // of a batch, even while blocked
+constexpr std::chrono::minutes kAnswerTimeout{5};             // of the user
 
 amqp::Error failed(std::string what) {
   return {.fault = amqp::Fault::refused, .what = std::move(what)};
@@ -59,8 +59,8 @@ Task<std::string> read_answer() {
   co_return line;
 }
 
-// A second connection, opened when something is published first: a broker that is low on memory
-// blocks the one that publishes, not the other.
+// A second connection, opened at the first publish: a broker that is low on memory blocks the
+// connection that publishes, but not the one that browses.
 class Publishing {
  public:
   explicit Publishing(const config::Configuration& configuration) : configuration_(configuration) {}
@@ -88,11 +88,11 @@ class Publishing {
 
 // One run of the command over one dead-letter queue.
 //
-// A quorum queue counts a letter that is taken and put back, and drops it when that was too often.
-// Where that may be, nothing is put back, copies neither: a copy goes to the end of the queue, is
-// confirmed, and the letter is removed, a few at a time. Since all of the queue is taken, it is in
-// order again in the end. (It would not be where a copy that was taken is put back: a quorum queue
-// without a limit puts that at its end.)
+// A quorum queue with a delivery limit counts how often a letter is taken and requeued, and drops
+// it beyond the limit. In such a queue no letter and no copy is requeued: a copy is published to
+// the end of the queue and confirmed, then the letter is removed, a few at a time. The whole queue
+// is taken, so it is in order again at the end. (Requeueing a copy would break the order: a quorum
+// queue without a limit puts it at its end.)
 class Run {
  public:
   Run(const config::Configuration& configuration, const DeadLettersOptions& options,
@@ -125,7 +125,7 @@ class Run {
     auto looked = co_await look_through();
     if (looked) looked = co_await end();
     if (!looked) {
-      co_await browser_->finish();  // in order, if it still can be
+      co_await browser_->finish();  // properly, if that still works
       co_return std::unexpected(looked.error());
     }
     auto finished = co_await browser_->finish();
@@ -138,7 +138,7 @@ class Run {
 
   std::size_t matched() const { return matched_; }
 
-  // What has been done, also if the run failed.
+  // Prints what has been done, also if the run failed.
   void summarize();
 
  private:
@@ -172,7 +172,7 @@ class Run {
   const std::size_t columns_;
   terminal::Progress progress_;
   std::unique_ptr<amqp::Browser> browser_;
-  bool takes_all_ = true;  // a quorum queue puts what was taken behind what was not
+  bool takes_all_ = true;  // else a quorum queue would requeue the letters behind the rest
   bool copies_ = true;
 
   std::size_t total_ = 0;  // when the first was taken
@@ -182,7 +182,7 @@ class Run {
   bool declined_ = false;
   bool output_failed_ = false;
   std::map<std::string, std::size_t> left_;  // why, and how many
-  std::vector<std::uint64_t> to_purge_;      // delivery tags; where copies are made: with the batch
+  std::vector<std::uint64_t> to_purge_;      // delivery tags; with copies_: removed with each batch
 
   struct Origin {
     std::uint64_t tag;
@@ -228,7 +228,7 @@ Task<Result<void>> Run::take(DeadLetter letter) {
   co_return co_await publish_batch();
 }
 
-// A letter that could not be decoded whole is put back after all: a copy would not be the same.
+// A letter that could not be decoded completely is requeued nevertheless: a copy would differ.
 Task<Result<void>> Run::keep(const DeadLetter& letter) {
   if (!copies_ || letter.delivery.undecodable) co_return Result<void>();
   co_return co_await add_to_batch(make_copy(letter), letter.delivery.delivery_tag, true);
@@ -308,7 +308,7 @@ Task<Result<void>> Run::publish_batch() {
         sent.push_back(batch_origins_[i].tag);
         if (!batch_origins_[i].is_copy) ++replayed;
       } else if (batch_origins_[i].is_copy) {
-        continue;  // it is put back
+        continue;  // it is requeued
       } else if (settlement == amqp::Settlement::too_large && drop_death_headers(batch_[i])) {
         smaller.push_back(std::move(batch_[i]));
         smaller_origins.push_back(batch_origins_[i]);
@@ -326,13 +326,13 @@ Task<Result<void>> Run::publish_batch() {
   co_return Result<void>();
 }
 
-// Publishes the batch. An answer for each; an error if the queue of one is not there.
+// Publishes the batch. Returns a settlement for each message; an error if a queue does not exist.
 Task<Result<std::vector<amqp::Settlement>>> Run::publish() {
   const auto publisher = co_await publishing_.get();
   if (!publisher) co_return std::unexpected(publisher.error());
   auto settlements = co_await publish_within(**publisher, batch_, kPublishTimeout);
   if (!settlements) co_return settlements;
-  // A returned message is found by what it has in common with others: then nothing is removed.
+  // A return may not identify its message among similar ones, so nothing is removed then.
   for (std::size_t i = 0; i < batch_.size(); ++i) {
     if ((*settlements)[i] == amqp::Settlement::returned && !options_.kept_replies) {
       co_return std::unexpected(failed(why_not_taken((*settlements)[i], batch_[i].routing_key)));
@@ -364,7 +364,7 @@ Task<Result<void>> Run::purge() {
   co_return Result<void>();
 }
 
-// Nobody is told whether a queue has really lost what was removed, so what lies there is counted.
+// The broker does not confirm that a queue has removed messages, so the rest is counted.
 Task<Result<void>> Run::count_again(amqp::Connection& browsing) {
   if (options_.action != Action::purge || options_.dry_run || done_ == 0) co_return Result<void>();
   const auto count = co_await browsing.count(queue_);
@@ -414,9 +414,9 @@ Task<int> run_all(const config::Configuration& configuration, const DeadLettersO
   Publishing publishing(configuration);
   int status = kExitDone;
   std::size_t matched = 0;
-  // A service before 1.1 has declared those of orders and items only.
+  // A service before 1.1 has declared only the queues of orders and items.
   std::size_t absent = 0;
-  std::string first_absent;  // what is said where there are none
+  std::string first_absent;  // reported if no queue exists
   for (const std::string& request_queue : options.request_queues) {
     const std::string queue = options.kept_replies ? contract::kept_queue(request_queue)
                                                    : contract::dead_letter_queue(request_queue);

@@ -1,13 +1,14 @@
 #pragma once
 
-// The command `dead-letters`: looks into the dead-letter queues, and repairs by hand.
+// The command `dead-letters`: lists, shows, replays and purges dead letters.
 //
 // Invariants:
-//   1. A dead letter is removed only by `purge`, or by `replay` once the broker has confirmed its
-//      copy. Whatever ends the command, the broker puts back what was not removed: nothing is lost,
-//      and what was confirmed and not yet removed may be replayed again (the ledger knows it).
-//   2. It looks at no more messages of a queue than were there when it began: what comes back as a
-//      dead letter is not replayed again.
+//   1. A dead letter is removed only by `purge`, or by `replay` once the broker has confirmed the
+//      replayed request. However the command ends, the broker requeues what was not removed:
+//      nothing is lost. A letter that was confirmed and not yet removed may be replayed twice; the
+//      ledger recognizes the repetition.
+//   2. It reads no more messages of a queue than were there when it began, so that a request that
+//      becomes a dead letter again is not replayed again.
 
 #include "cli/command.h"
 #include "cli/commands/dead_letters/options.h"
@@ -16,8 +17,8 @@ namespace inventory::cli {
 
 Command dead_letters_command();
 
-// Returns the exit status: kExitDone; kExitNo if nothing is there to be shown, letters were left
-// that could not be replayed, or the person said no; kExitFailed without broker or queue.
+// Returns the exit status: kExitDone; kExitNo if there is no such letter, some could not be
+// replayed, or the user said no; kExitFailed without broker or queue.
 int dead_letters(const config::Configuration& configuration, const DeadLettersOptions& options);
 
 }  // namespace inventory::cli

@@ -57,7 +57,7 @@ Read read_count(const Arguments& given, const std::string& flag, std::optional<s
   return {};
 }
 
-// As the header has it, or as labels of metrics do: with an underscore.
+// Spelled as in the header, or as in labels of metrics, with an underscore.
 Read read_reason(const Arguments& given, std::optional<std::string>& to) {
   to = given.option("--reason");
   if (!to) return {};

@@ -1,10 +1,10 @@
 #pragma once
 
-// CsvReader: the records of a CSV text, as RFC 4180 has them: fields in quotes may hold commas,
-// quotes (doubled) and line ends. Lines may end with CRLF or LF, the last one with neither; empty
-// lines and a byte order mark are passed over.
+// CsvReader: reads the records of a CSV text (RFC 4180): fields in quotes may contain commas,
+// quotes (doubled) and line breaks. Lines may end with CRLF or LF, the last one with neither; empty
+// lines and a byte order mark are skipped.
 //
-// Errors: a record that is not well-formed; reading goes on with the line after it.
+// Errors: a malformed record; reading goes on with the line after it.
 // Memory: one record.
 
 #include <cstddef>
@@ -17,7 +17,7 @@
 namespace inventory::cli {
 
 struct CsvRecord {
-  std::size_t line;  // on which it begins, from 1
+  std::size_t line;  // where it begins, from 1
   std::vector<std::string> fields;
 };
 
@@ -28,10 +28,10 @@ struct CsvError {
 
 class CsvReader {
  public:
-  // The text stays valid while it is read.
+  // The text must outlive the reader.
   explicit CsvReader(std::string_view text);
 
-  // Nothing at the end.
+  // Empty at the end.
   std::optional<std::expected<CsvRecord, CsvError>> next();
 
  private:

@@ -56,7 +56,7 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
   return text;
 }
 
-// What a kind of rows is called, and where its requests go.
+// The words for a kind of row, and the queue of its requests.
 struct Words {
   std::string config::Configuration::* queue;
   std::string_view done;
@@ -73,7 +73,7 @@ Words words_of(RowKind kind) {
   return {};
 }
 
-// What there is, if an adjustment was not done because it is not what was expected.
+// The current quantity, if an adjustment was rejected because it is not the expected one.
 std::optional<domain::Quantity> changed_to(std::string_view reply) {
   static constexpr std::array<std::string_view, 2> kWanted{"message", "quantity"};
   const auto object = contract::read_json_object(reply, kWanted);
@@ -154,11 +154,11 @@ class Import {
   std::size_t done_ = 0;
   std::size_t earlier_ = 0;
   std::size_t rejected_ = 0;
-  std::size_t changed_ = 0;  // of them: not what was expected
+  std::size_t changed_ = 0;  // of the rejected: the quantity was not the expected one
 };
 
-// What may be outstanding at a time. Several instances decide in no order, and each adjustment of a
-// product counts on those before it: so a product is in a window once.
+// The rows that may be outstanding at a time. Several instances decide in any order, but each
+// adjustment of a product depends on the ones before it, so a product is in a window only once.
 std::span<const RequestRow> Import::next_window(std::span<const RequestRow> rows) {
   std::set<domain::ProductId> products;
   std::size_t count = 0;
@@ -169,7 +169,7 @@ std::span<const RequestRow> Import::next_window(std::span<const RequestRow> rows
   return rows.first(count);
 }
 
-// A new item without an id may be in any partition, but must be in the same one if the row is sent
+// A new item without an id may go to any partition, but must go to the same one if the row is sent
 // again.
 std::string Import::queue_of(const RequestRow& row) const {
   const std::string& queue = configuration_.*words_.queue;

@@ -4,9 +4,9 @@
 //
 // Invariants:
 //   1. Nothing is sent before the whole file was read and checked.
-//   2. A row's request bears an identity made of what is in the row (request_file.h): sent again,
-//      it does nothing. So the command may be interrupted at any point, and run again.
-//   3. At most kWindow requests are without their replies.
+//   2. A row's request has an identity made from the row (request_file.h): sent again, it changes
+//      nothing. So the command may be interrupted at any point, and run again.
+//   3. At most kWindow requests are waiting for their replies.
 
 #include <chrono>
 #include <expected>
@@ -19,10 +19,10 @@ namespace inventory::cli {
 
 struct ImportOptions {
   std::string path;  // "-": standard input
-  std::string name;  // of the file: a part of each row's identity
+  std::string name;  // of the file; part of each row's identity
   bool skip_bad = false;
   bool dry_run = false;
-  std::chrono::seconds timeout;  // 1 s to 1 h without any reply
+  std::chrono::seconds timeout;  // between two replies, 1 s to 1 h
 };
 
 std::expected<ImportOptions, std::string> read_import(const Arguments& given);

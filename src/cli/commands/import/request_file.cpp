@@ -22,13 +22,13 @@ namespace {
 
 using Fields = std::vector<std::string>;
 
-// Row: what a row asks for. An adjustment has no id before its identity is known.
+// Row: the request of a row. An adjustment gets its id later, from the row's identity.
 struct Row {
-  std::string content;  // what its identity is made of: the same for rows that ask for the same
+  std::string content;  // for the identity: the same for rows that ask for the same
   std::variant<AddOptions, domain::Adjustment> request;
 };
 
-// Why a row asks for nothing.
+// Why a row makes no request.
 enum class Nothing : std::uint8_t { not_counted, as_expected };
 
 using ReadRow = std::expected<std::variant<Row, Nothing>, std::string>;
@@ -49,7 +49,7 @@ ReadRow read_item(Fields fields, std::string_view name) {
   return Row{.content = std::move(content), .request = std::move(item)};
 }
 
-// Product and reason: what rows of both kinds of adjustments have.
+// Product and reason, which both kinds of adjustment rows have.
 std::expected<domain::Adjustment, std::string> read_common(Fields& fields) {
   const auto product = read_integer("product_id", fields[0], 1, contract::kIntegerMax);
   if (!product) return Wrong(product.error());
@@ -105,7 +105,7 @@ ReadRow read_stocktake_row(Fields fields, std::string_view /*name*/) {
                                     .reason = "stocktake"}};
 }
 
-// Form: what a first line announces.
+// Form: the kind of rows that a first line announces.
 struct Form {
   std::string_view head;
   RowKind kind;
@@ -162,7 +162,7 @@ std::expected<RequestFile, std::string> read_request_file(std::string_view text,
         "last two with or without ,reason; nor that of stock --csv");
   }
   RequestFile file{.kind = form->kind, .rows = {}, .bad = {}};
-  std::map<std::string, std::size_t> seen;  // how often, by what is in a row
+  std::map<std::string, std::size_t> seen;  // number of rows by content
   while (auto record = reader.next()) {
     if (!*record) {
       file.bad.push_back({record->error().line, std::move(record->error().what)});

@@ -1,16 +1,17 @@
 #pragma once
 
-// request_file: the requests that a CSV file asks for, each with its identity. Its first line says
-// what they are: items (quantity,description), adjustments (product_id,change or product_id,set_to,
-// each with or without a reason), or a stocktake (kStocktakeHead): what `stock --csv` printed, with
-// what was counted. What was not counted, or is as it was, is no request.
+// request_file: makes a request of each row of a CSV file, with its identity. The first line tells
+// the kind: items (quantity,description), adjustments (product_id,change or product_id,set_to, each
+// with or without a reason), or a stocktake (kStocktakeHead), which is the output of `stock --csv`
+// with the counted quantities. A row that was not counted, or was counted as expected, makes no
+// request.
 //
-// An identity is made of the file's name, what the row asks for, and how many rows like it stand
-// before it: not of its line. So the same file sent twice does its rows once, also if rows were
-// added, removed, moved or mended meanwhile; a row that was changed is another request. The reason
-// of an adjustment does not count: to correct it does not adjust twice. A row of a stocktake is
-// told by the product's version instead of the file's name: what it asks for is of that version
-// alone.
+// An identity is made from the file's name, the content of the row, and the number of equal rows
+// before it; the line number does not count. So a file that is sent twice takes effect once, also
+// if rows were added, removed, moved or repaired in between; a row whose content changed is another
+// request. The reason of an adjustment is not part of the identity: a corrected reason does not
+// adjust twice. A row of a stocktake has the product's version in place of the file's name, because
+// it applies to that version only.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,8 +31,8 @@ inline constexpr std::string_view kStocktakeHead =
 enum class RowKind : std::uint8_t { item, adjustment };
 
 struct RequestRow {
-  std::size_t line;                          // on which it begins, from 1
-  std::string body;                          // of its request, as the contract has it
+  std::size_t line;                          // where it begins, from 1
+  std::string body;                          // of its request, as in the contract
   std::string identity;                      // at most 128 bytes, for the message_id
   std::optional<domain::ProductId> product;  // of an adjustment
   std::optional<domain::Quantity> expected = std::nullopt;
@@ -50,7 +51,7 @@ struct RequestFile {
   std::size_t as_expected = 0;
 };
 
-// The error says why nothing can be read.
+// The error says why no row can be read.
 std::expected<RequestFile, std::string> read_request_file(std::string_view text,
                                                           std::string_view name);
 
