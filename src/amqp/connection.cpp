@@ -155,4 +155,21 @@ Task<Result<std::string>> Connection::declare_reply_queue() {
   co_return std::move(declared->queue);
 }
 
+Task<Result<void>> Connection::declare_exclusive_queue(std::string name) {
+  auto declared =
+      co_await declare(impl_, {.queue = std::move(name), .exclusive = true, .arguments = {}});
+  if (!declared) co_return std::unexpected(std::move(declared.error()));
+  co_return Result<void>();
+}
+
+Task<Result<void>> Connection::delete_queue(std::string name) {
+  Channel channel(impl_, fmt::format("queue '{}'", name));
+  const auto opened = co_await channel.open();
+  if (!opened) co_return std::unexpected(opened.error());
+  auto deleted =
+      co_await channel.call<method::QueueDeleteOk>(method::QueueDelete{.queue = std::move(name)});
+  if (!deleted) co_return std::unexpected(std::move(deleted.error()));
+  co_return Result<void>();
+}
+
 }  // namespace amqp

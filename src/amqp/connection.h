@@ -111,6 +111,12 @@ class Connection {
   // Declares a queue named by the broker, exclusive to this connection and deleted with it.
   Task<Result<std::string>> declare_reply_queue();
 
+  // The same with a name: at most one connection has it. refused, 405, if another one does. Again
+  // over this connection: nothing happens.
+  Task<Result<void>> declare_exclusive_queue(std::string name);
+
+  Task<Result<void>> delete_queue(std::string name);
+
   const std::shared_ptr<ConnectionImpl>& impl() const { return impl_; }
 
  private:

@@ -52,6 +52,7 @@ bool is_from_broker(amqp_method_number_t id) {
     case AMQP_CHANNEL_CLOSE_OK_METHOD:
     case AMQP_EXCHANGE_DECLARE_OK_METHOD:
     case AMQP_QUEUE_DECLARE_OK_METHOD:
+    case AMQP_QUEUE_DELETE_OK_METHOD:
     case AMQP_BASIC_QOS_OK_METHOD:
     case AMQP_BASIC_CONSUME_OK_METHOD:
     case AMQP_BASIC_CANCEL_METHOD:
@@ -117,6 +118,8 @@ method::Incoming incoming(amqp_method_number_t id, const void* decoded) {
       return method::BasicCancel{text(fields<amqp_basic_cancel_t>(decoded).consumer_tag)};
     case AMQP_EXCHANGE_DECLARE_OK_METHOD:
       return method::ExchangeDeclareOk{};
+    case AMQP_QUEUE_DELETE_OK_METHOD:
+      return method::QueueDeleteOk{};
     case AMQP_CONNECTION_OPEN_OK_METHOD:
       return method::ConnectionOpenOk{};
     case AMQP_CONNECTION_CLOSE_OK_METHOD:

@@ -251,6 +251,14 @@ bool append(std::string& out, std::uint16_t channel, const method::QueueDeclare&
   return append_method(out, channel, AMQP_QUEUE_DECLARE_METHOD, encodable, size);
 }
 
+bool append(std::string& out, std::uint16_t channel, const method::QueueDelete& remove) {
+  return append_method(
+      out, channel, AMQP_QUEUE_DELETE_METHOD,
+      amqp_queue_delete_t{
+          .ticket = 0, .queue = bytes(remove.queue), .if_unused = 0, .if_empty = 0, .nowait = 0},
+      remove.queue.size());
+}
+
 bool append(std::string& out, std::uint16_t channel, const method::ExchangeDeclare& declare) {
   return append_method(out, channel, AMQP_EXCHANGE_DECLARE_METHOD,
                        amqp_exchange_declare_t{.ticket = 0,

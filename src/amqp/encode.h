@@ -28,6 +28,7 @@ bool append(std::string& out, std::uint16_t channel, const method::ChannelOpen& 
 bool append(std::string& out, std::uint16_t channel, const method::ChannelClose& close);
 bool append(std::string& out, std::uint16_t channel, const method::ChannelCloseOk& close_ok);
 bool append(std::string& out, std::uint16_t channel, const method::QueueDeclare& declare);
+bool append(std::string& out, std::uint16_t channel, const method::QueueDelete& remove);
 bool append(std::string& out, std::uint16_t channel, const method::ExchangeDeclare& declare);
 bool append(std::string& out, std::uint16_t channel, const method::BasicQos& qos);
 bool append(std::string& out, std::uint16_t channel, const method::BasicConsume& consume);

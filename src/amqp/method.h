@@ -95,6 +95,14 @@ struct QueueDeclareOk {
   std::uint32_t consumer_count = 0;
 };
 
+struct QueueDelete {
+  static constexpr std::string_view kName = "queue.delete";
+  std::string queue;
+};
+struct QueueDeleteOk {
+  static constexpr std::string_view kName = "queue.delete-ok";
+};
+
 struct ExchangeDeclare {
   static constexpr std::string_view kName = "exchange.declare";
   std::string exchange;
@@ -181,7 +189,7 @@ using Incoming =
                  ConnectionOpenOk, ConnectionClose, ConnectionCloseOk, ConnectionBlocked,
                  ConnectionUnblocked, ChannelOpenOk, ChannelClose, ChannelCloseOk, QueueDeclareOk,
                  BasicQosOk, BasicConsumeOk, BasicCancel, BasicCancelOk, BasicGetOk, BasicGetEmpty,
-                 ConfirmSelectOk, ExchangeDeclareOk>;
+                 ConfirmSelectOk, ExchangeDeclareOk, QueueDeleteOk>;
 
 inline std::string_view name(const Incoming& method) {
   return std::visit([](const auto& known) { return known.kName; }, method);

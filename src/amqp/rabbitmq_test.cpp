@@ -224,6 +224,29 @@ Task<void> examine_own(Endpoint endpoint) {
 
 TEST_F(RabbitMq, TellsThatAQueueOfItsOwnHasNoDeliveryLimit) { run(examine_own(endpoint_)); }
 
+Task<void> lock_and_unlock(Endpoint endpoint) {
+  const auto first = co_await connect(endpoint);
+  const auto second = co_await connect(endpoint);
+  const std::string name = random_name("lock");
+  const auto locked = co_await first->declare_exclusive_queue(name);
+  EXPECT_TRUE(locked);
+  const auto again = co_await first->declare_exclusive_queue(name);
+  EXPECT_TRUE(again) << "it is its own";
+  const auto denied = co_await second->declare_exclusive_queue(name);
+  EXPECT_FALSE(denied);
+  if (!denied) EXPECT_EQ(denied.error().reply_code, 405);
+  const auto deleted = co_await first->delete_queue(name);
+  EXPECT_TRUE(deleted);
+  const auto given = co_await second->declare_exclusive_queue(name);
+  EXPECT_TRUE(given);
+  co_await second->close();
+  const auto free = co_await first->declare_exclusive_queue(name);
+  EXPECT_TRUE(free) << "it has ended with its connection";
+  co_await first->close();
+}
+
+TEST_F(RabbitMq, GivesAnExclusiveQueueToOneConnectionAtATime) { run(lock_and_unlock(endpoint_)); }
+
 // Without that, some 30 of them were removed.
 Task<void> remove_many_and_leave(Endpoint endpoint) {
   const auto connection = co_await connect(endpoint);

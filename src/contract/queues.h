@@ -36,6 +36,11 @@ inline std::string reserve_queue(std::string_view partition_queue) {
   return std::string(partition_queue) += kReserveSuffix;
 }
 
+// Exists while a router reads such a queue, which no other may do then. It holds no messages.
+inline std::string reserve_lock(std::string_view reserve_queue) {
+  return std::string(reserve_queue) += ".lock";
+}
+
 // Where the service asks itself to give back the stock of holds that are over, unless a setting
 // names another queue.
 inline std::string expiry_queue(std::string_view order_queue) {

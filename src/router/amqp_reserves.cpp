@@ -1,19 +1,95 @@
 #include "router/amqp_reserves.h"
 
+#include <map>
 #include <utility>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
 #include "amqp/browser.h"
+#include "contract/queues.h"
 
 namespace inventory::router {
-namespace {
 
 static_assert(kTakenAtOnceMax == amqp::kRemovedAtOnceMax);
 
+struct AmqpReserves::Shared {
+  Shared(boost::asio::any_io_executor on, AmqpReservesOptions of)
+      : executor(std::move(on)), options(std::move(of)), turns(executor) {}
+
+  boost::asio::any_io_executor executor;
+  AmqpReservesOptions options;
+  Turns turns;
+  std::shared_ptr<amqp::Connection> connection;
+  std::size_t next_host = 0;
+  std::size_t drops = 0;                         // what began before the last one fails
+  std::uint64_t last_lock = 0;                   // a number for each
+  std::map<std::string, std::uint64_t> locks{};  // of this connection, by queue
+};
+
+namespace {
+
+using SharedPointer = std::shared_ptr<AmqpReserves::Shared>;
+using ConnectionPointer = std::shared_ptr<amqp::Connection>;
+
+amqp::Error dropped() {
+  return {.fault = amqp::Fault::link_lost, .what = "the connection was given up"};
+}
+
+// The connection for the caller, whose turn it is.
+Task<amqp::Result<ConnectionPointer>> connect(SharedPointer shared, std::size_t drops) {
+  if (drops != shared->drops) co_return std::unexpected(dropped());
+  if (shared->connection && shared->connection->is_open()) co_return shared->connection;
+  shared->locks.clear();
+  const auto& hosts = shared->options.endpoint.hosts;
+  amqp::ConnectionOptions options;
+  options.name = shared->options.name;
+  options.tls = shared->options.tls;
+  auto opened = co_await amqp::Connection::open(
+      shared->options.endpoint, hosts[shared->next_host++ % hosts.size()], std::move(options));
+  if (!opened) co_return std::unexpected(std::move(opened.error()));
+  shared->connection = std::move(*opened);
+  if (drops != shared->drops) {
+    shared->connection->drop();
+    co_return std::unexpected(dropped());
+  }
+  co_return shared->connection;
+}
+
+// Lets other routers read the queue, unless it was opened again since.
+Task<void> unlock(SharedPointer shared, ConnectionPointer connection, std::string queue,
+                  std::uint64_t lock) {
+  const auto turn = co_await shared->turns.take();
+  const auto held = shared->locks.find(queue);
+  if (connection != shared->connection || held == shared->locks.end() || held->second != lock) {
+    co_return;
+  }
+  shared->locks.erase(held);
+  const auto deleted = co_await connection->delete_queue(contract::reserve_lock(queue));
+  if (!deleted) connection->drop();  // the lock ends with it
+}
+
 class AmqpReserve : public Reserve {
  public:
-  AmqpReserve(std::shared_ptr<amqp::Connection> connection, std::unique_ptr<amqp::Browser> browser)
-      : connection_(std::move(connection)), browser_(std::move(browser)) {}
+  AmqpReserve(SharedPointer shared, ConnectionPointer connection, std::string queue,
+              std::uint64_t lock)
+      : shared_(std::move(shared)),
+        connection_(std::move(connection)),
+        queue_(std::move(queue)),
+        lock_(lock) {}
+  ~AmqpReserve() override {
+    browser_.reset();  // puts back what was taken
+    if (!connection_->is_open()) return;
+    boost::asio::co_spawn(shared_->executor, unlock(shared_, connection_, queue_, lock_),
+                          boost::asio::detached);
+  }
 
+  Task<amqp::Result<void>> open() {
+    auto browser = co_await amqp::Browser::open(*connection_, {.queue = queue_});
+    if (!browser) co_return std::unexpected(std::move(browser.error()));
+    browser_ = std::move(*browser);
+    co_return amqp::Result<void>();
+  }
   Task<amqp::Result<std::optional<amqp::Delivery>>> next() override {
     auto taken = co_await browser_->next();
     if (!taken) co_return std::unexpected(std::move(taken.error()));
@@ -26,43 +102,55 @@ class AmqpReserve : public Reserve {
   }
 
  private:
-  std::shared_ptr<amqp::Connection> connection_;  // a connection without owner closes itself
+  SharedPointer shared_;
+  ConnectionPointer connection_;  // a connection without owner closes itself
+  std::string queue_;
+  std::uint64_t lock_;
   std::unique_ptr<amqp::Browser> browser_;
 };
 
-amqp::Error dropped() {
-  return {.fault = amqp::Fault::link_lost, .what = "the connection was given up"};
-}
-
 }  // namespace
 
+AmqpReserves::AmqpReserves(const boost::asio::any_io_executor& executor,
+                           AmqpReservesOptions options)
+    : shared_(std::make_shared<Shared>(executor, std::move(options))) {}
+
 Task<amqp::Result<std::unique_ptr<Reserve>>> AmqpReserves::open(std::string queue) {
-  const auto drops = drops_;
-  const auto turn = co_await turns_.take();
-  if (drops != drops_) co_return std::unexpected(dropped());
-  if (!connection_ || !connection_->is_open()) {
-    const auto& hosts = options_.endpoint.hosts;
-    amqp::ConnectionOptions options;
-    options.name = options_.name;
-    options.tls = options_.tls;
-    auto opened = co_await amqp::Connection::open(
-        options_.endpoint, hosts[next_host_++ % hosts.size()], std::move(options));
-    if (!opened) co_return std::unexpected(std::move(opened.error()));
-    connection_ = std::move(*opened);
-    if (drops != drops_) {
-      connection_->drop();
-      co_return std::unexpected(dropped());
-    }
+  const auto shared = shared_;
+  const auto drops = shared->drops;
+  const auto turn = co_await shared->turns.take();
+  const auto connected = co_await connect(shared, drops);
+  if (!connected) co_return std::unexpected(connected.error());
+  const ConnectionPointer& connection = *connected;
+  // Most queues are never needed. Then nobody reads them, and none is locked.
+  if (const auto exists = co_await connection->count(queue); !exists) {
+    co_return std::unexpected(exists.error());
   }
-  const auto connection = connection_;
-  auto browser = co_await amqp::Browser::open(*connection, {.queue = std::move(queue)});
-  if (!browser) co_return std::unexpected(std::move(browser.error()));
-  co_return std::make_unique<AmqpReserve>(connection, std::move(*browser));
+  const auto locked = co_await connection->declare_exclusive_queue(contract::reserve_lock(queue));
+  if (!locked) co_return std::unexpected(locked.error());
+  const std::uint64_t lock = ++shared->last_lock;
+  shared->locks[queue] = lock;
+  auto reserve = std::make_unique<AmqpReserve>(shared, connection, std::move(queue), lock);
+  if (const auto opened = co_await reserve->open(); !opened) {
+    co_return std::unexpected(opened.error());
+  }
+  co_return reserve;
+}
+
+Task<amqp::Result<std::uint32_t>> AmqpReserves::consumers(std::string queue) {
+  const auto shared = shared_;
+  const auto drops = shared->drops;
+  const auto turn = co_await shared->turns.take();
+  const auto connected = co_await connect(shared, drops);
+  if (!connected) co_return std::unexpected(connected.error());
+  const auto counted = co_await (*connected)->count(std::move(queue));
+  if (!counted) co_return std::unexpected(counted.error());
+  co_return counted->consumers;
 }
 
 void AmqpReserves::drop() {
-  ++drops_;
-  if (connection_) connection_->drop();
+  ++shared_->drops;
+  if (shared_->connection) shared_->connection->drop();
 }
 
 }  // namespace inventory::router

@@ -1,6 +1,8 @@
 #pragma once
 
-// AmqpReserves: reads queues of RabbitMQ over one connection, each over a channel of its own.
+// AmqpReserves: reads queues of RabbitMQ over one connection, each over a channel of its own. Who
+// reads a queue has an exclusive queue besides (contract::reserve_lock()), which ends with the
+// connection: the lock that keeps other routers away.
 //
 // Not: does not retry. Each connection is to the next of the endpoint's hosts.
 
@@ -25,18 +27,16 @@ struct AmqpReservesOptions {
 
 class AmqpReserves : public Reserves {
  public:
-  AmqpReserves(const boost::asio::any_io_executor& executor, AmqpReservesOptions options)
-      : options_(std::move(options)), turns_(executor) {}
+  AmqpReserves(const boost::asio::any_io_executor& executor, AmqpReservesOptions options);
 
   Task<amqp::Result<std::unique_ptr<Reserve>>> open(std::string queue) override;
+  Task<amqp::Result<std::uint32_t>> consumers(std::string queue) override;
   void drop() override;
 
+  struct Shared;
+
  private:
-  AmqpReservesOptions options_;
-  Turns turns_;
-  std::shared_ptr<amqp::Connection> connection_;
-  std::size_t next_host_ = 0;
-  std::size_t drops_ = 0;  // an open() that began before the last one fails
+  std::shared_ptr<Shared> shared_;  // with what is still given back
 };
 
 }  // namespace inventory::router

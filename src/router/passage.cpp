@@ -24,7 +24,6 @@ constexpr milliseconds kStandsStill{500};  // if it would soon stop the others
 constexpr seconds kFirstLookMax{2};        // until then all new requests are held
 constexpr milliseconds kReadAgainFirst{100};
 constexpr milliseconds kReadAgainLast{10'000};
-constexpr std::uint16_t kNotFound = 404;
 
 }  // namespace
 
@@ -70,8 +69,15 @@ Passage::Passage(const boost::asio::any_io_executor& executor, PassageOptions op
       wake_(executor, clock),
       ended_(executor, clock) {}
 
-void Passage::begin() {
-  is_ending_ = false;
+void Passage::begin() { is_ending_ = false; }
+
+void Passage::look_aside() {
+  ++looks_;
+  if (is_aside_ || is_stopping_) return;
+  if (lane_.trouble()) {
+    go_aside();
+    return;
+  }
   is_aside_ = true;
   held_until_ = clock_.steady_now() + kFirstLookMax;
   kick();
@@ -184,23 +190,30 @@ Task<void> Passage::drain() {
       }
       if (is_ending_) break;
     }
-    // The reserve is empty only if nothing was on its way there before the look, nor is now.
+    // The reserve is empty only if nothing was on its way there before the look, nor is now, and
+    // nobody has asked for another look meanwhile.
     const bool was_quiet = reserve_.unsettled() == 0;
+    const auto looks = looks_;
     const auto were_set_aside = set_aside_;
-    const bool is_empty = reserve && co_await take_some(*reserve);
+    const bool is_missing = !reserve && reserve_failure_->reply_code == kNotFound;
+    const bool is_empty = is_missing || (reserve && co_await take_some(*reserve));
     if (is_ending_) break;
     const auto failure = std::exchange(reserve_failure_, std::nullopt);
     if (failure) reserve.reset();
     if (failure && !is_empty) {
-      const auto pause = backoff_.next();
-      log_.warn(failure->what, fmt::format("{}: what waits for partition {} is not read: {}",
-                                           options_.source, options_.partition, failure->what));
-      co_await wake_.wait(pause);
+      if (failure->reply_code == kLocked) {
+        spdlog::debug("{}: another router passes on what waits for partition {}", options_.source,
+                      options_.partition);
+      } else {
+        log_.warn(failure->what, fmt::format("{}: what waits for partition {} is not read: {}",
+                                             options_.source, options_.partition, failure->what));
+      }
+      co_await rest();
       continue;
     }
     backoff_.reset();
     if (!is_empty || lane_.unsettled() > 0) continue;
-    if (was_quiet && reserve_.unsettled() == 0 && set_aside_ == were_set_aside) {
+    if (was_quiet && reserve_.unsettled() == 0 && set_aside_ == were_set_aside && looks == looks_) {
       is_aside_ = false;
       for (Parcel& parcel : std::exchange(held_, {})) lane_.add(std::move(parcel));
       break;
@@ -208,6 +221,14 @@ Task<void> Passage::drain() {
     while (reserve_.unsettled() > 0 && !is_ending_) co_await wake_.wait(std::nullopt);
   }
   events_.on_change();
+}
+
+// Waits until the reserve is to be opened again.
+Task<void> Passage::rest() {
+  const auto until = clock_.steady_now() + backoff_.next();
+  while (!is_ending_ && !is_stopping_ && clock_.steady_now() < until) {
+    co_await wake_.wait(std::chrono::ceil<milliseconds>(until - clock_.steady_now()));
+  }
 }
 
 // Takes up to a batch and passes it on. True if no more are left.
@@ -218,7 +239,7 @@ Task<bool> Passage::take_some(Reserve& reserve) {
     auto next = co_await reserve.next();
     if (is_ending_) co_return false;
     if (!next) {
-      // What was taken is put back, and read again in order. 404: the queue was never needed yet.
+      // What was taken is put back, and read again in order. 404: somebody has deleted the queue.
       reserve_failure_ = std::move(next.error());
       co_return reserve_failure_->reply_code == kNotFound&& batch.empty();
     }

@@ -9,7 +9,8 @@
 //              `….waiting`, and are acknowledged. From there they go to the partition's queue, in
 //              order; what comes meanwhile goes behind them. When none is left, directly again
 //
-// It begins aside: an earlier run, or another router, may have left requests there.
+// It is told to go aside for a look when another router may have left requests there. Only one
+// router at a time takes them from there (reserves.h).
 //
 // Invariants:
 //   1. Order is kept as a lane keeps it (lane.h): what comes later is published to the partition's
@@ -63,6 +64,9 @@ class Passage {
   // Begins a session.
   void begin();
 
+  // Passes on what another router has left before whatever is added from now on.
+  void look_aside();
+
   void add(Parcel parcel);
 
   // A refused parcel was settled as a dead letter.
@@ -103,6 +107,7 @@ class Passage {
   void put_into_reserve(std::deque<Parcel> parcels);
   void kick();
   Task<void> drain();
+  Task<void> rest();
   Task<bool> take_some(Reserve& reserve);
   void on_taken(const Parcel& parcel);
   void on_refused(Parcel parcel, const amqp::Error& why);
@@ -117,6 +122,7 @@ class Passage {
   Lane reserve_;  // to the router's own
 
   bool is_aside_ = false;
+  std::uint64_t looks_ = 0;  // that were asked for
   std::deque<Parcel> held_;  // came while aside, not passed on yet
   std::chrono::steady_clock::time_point held_since_ = {};
   std::chrono::steady_clock::time_point held_until_ = {};  // however many: the first look is short

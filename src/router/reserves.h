@@ -20,6 +20,10 @@ namespace inventory::router {
 
 using service::Task;
 
+// Reply codes (AMQP 0-9-1, 1.2: not-found, resource-locked).
+inline constexpr std::uint16_t kNotFound = 404;
+inline constexpr std::uint16_t kLocked = 405;
+
 // How many messages can be removed at once; see amqp/browser.h.
 inline constexpr std::size_t kTakenAtOnceMax = 16;
 
@@ -46,10 +50,15 @@ class Reserves {
   Reserves& operator=(const Reserves&) = delete;
   virtual ~Reserves() = default;
 
-  // If the queue does not exist, next() returns refused, 404.
+  // At most one reserve of a queue is open, of all routers.
+  // Errors: refused, kNotFound, if the queue does not exist; refused, kLocked, if another router
+  // reads it.
   virtual Task<amqp::Result<std::unique_ptr<Reserve>>> open(std::string queue) = 0;
 
-  // Ends all waits for current reserves with link_lost. Reserves opened later are not affected.
+  // How many consumers a queue has, those of other routers included.
+  virtual Task<amqp::Result<std::uint32_t>> consumers(std::string queue) = 0;
+
+  // Ends all current waits with link_lost. Reserves opened later are not affected.
   virtual void drop() = 0;
 };
 

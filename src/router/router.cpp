@@ -23,6 +23,7 @@ using namespace boost::asio::experimental::awaitable_operators;
 constexpr milliseconds kReconnectFirst{250};
 constexpr milliseconds kReconnectLast{30'000};
 constexpr milliseconds kLookEach{200};  // while something is in hand
+constexpr seconds kCountEach{10};       // the consumers of the source
 constexpr seconds kFinishMax{5};
 constexpr std::size_t kTakenMax = 500;  // at a time
 constexpr std::size_t kNotedMax = 5;    // partitions in a note
@@ -60,6 +61,7 @@ Router::Router(const boost::asio::any_io_executor& executor, RouterOptions optio
                 .on_change = [this] { update_status(); }}),
       next_turn_(options_.seed % options_.partitions),
       look_(executor, clock),
+      counted_(executor, clock),
       progress_(executor, clock) {
   for (std::uint32_t partition = 0; partition < options_.partitions; ++partition) {
     passages_.push_back(std::make_unique<Passage>(
@@ -113,13 +115,18 @@ Task<Status> Router::run_once() {
   set_session({Condition::consuming, ""});
   const auto since = clock_.steady_now();
   for (const auto& passage : passages_) passage->begin();
+  look_aside();
   Status why{Condition::broker_unavailable, ""};
   is_tending_ = true;
+  must_look_ = true;
+  consumers_ = 0;
+  next_count_ = {};
   co_await (take(why) && tend());
   outlets_.end();
   for (const auto& passage : passages_) passage->abandon();
   reserves_.drop();
   for (const auto& passage : passages_) co_await passage->end();
+  while (is_counting_) co_await counted_.wait(std::nullopt);
   co_await letters_.end();
   co_await link_->close();
   link_.reset();
@@ -156,6 +163,7 @@ Task<void> Router::take(Status& why) {
       if (is_stopping) co_await finish();
       break;
     }
+    if (std::exchange(must_look_, false)) look_aside();
     for (amqp::Delivery& delivery : *deliveries) pass(std::move(delivery));
     look_.notify();
   }
@@ -183,8 +191,35 @@ Task<void> Router::tend() {
       is_busy = true;
     }
     update_status();
-    co_await look_.wait(is_busy ? std::optional(kLookEach) : std::nullopt);
+    const auto now = clock_.steady_now();
+    if (!is_counting_ && now >= next_count_) count_consumers();
+    auto next = is_busy ? std::optional(kLookEach) : std::nullopt;
+    if (!is_busy && !is_counting_) next = std::chrono::ceil<milliseconds>(next_count_ - now);
+    co_await look_.wait(next);
   }
+}
+
+void Router::count_consumers() {
+  is_counting_ = true;
+  boost::asio::co_spawn(executor_, count(), [this](const std::exception_ptr& error) {
+    if (error) std::rethrow_exception(error);  // a bug
+    is_counting_ = false;
+    next_count_ = clock_.steady_now() + kCountEach;
+    look_.notify();
+    counted_.notify();
+  });
+}
+
+Task<void> Router::count() {
+  const auto consumers = co_await reserves_.consumers(options_.queue);
+  if (!consumers || !is_tending_) co_return;
+  if (consumers_ == 0 && *consumers == 1) must_look_ = false;  // nobody else can be active
+  if (*consumers < consumers_) look_aside();
+  consumers_ = *consumers;
+}
+
+void Router::look_aside() {
+  for (const auto& passage : passages_) passage->look_aside();
 }
 
 void Router::pass(amqp::Delivery delivery) {

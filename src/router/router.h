@@ -5,6 +5,11 @@
 //
 //   take -> choose the partition -> publish -> confirmed -> acknowledge
 //
+// Another router may have left requests in the routers' own queues (passage.h). This one looks
+// there when a session begins; before it passes on the first request, if there were other
+// consumers, of which one was the active one until then (x-single-active-consumer); and when a
+// consumer has gone.
+//
 // Invariants:
 //   1. A request is acknowledged only after the broker has confirmed it in the partition's queue,
 //      in the router's own queue for that partition, or, if it refuses the request for its content,
@@ -84,6 +89,9 @@ class Router {
   Task<void> take(service::Status& why);
   Task<void> finish();
   Task<void> tend();
+  void count_consumers();
+  Task<void> count();
+  void look_aside();
   void pass(amqp::Delivery delivery);
   void on_passed(std::uint64_t delivery_tag);
   void on_refused(Parcel parcel, const amqp::Error& why);
@@ -110,7 +118,12 @@ class Router {
   std::uint64_t dead_lettered_ = 0;
   bool is_to_acknowledge_ = false;
   bool is_tending_ = false;
+  bool is_counting_ = false;
+  std::uint32_t consumers_ = 0;  // of the source, as counted last in this session
+  std::chrono::steady_clock::time_point next_count_ = {};
+  bool must_look_ = false;    // before the first request of the session
   service::Wakeup look_;      // tend()
+  service::Wakeup counted_;   // run_once()
   service::Wakeup progress_;  // finish()
   service::Status session_;   // consuming while there is a link
   service::Status status_;

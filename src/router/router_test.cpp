@@ -105,7 +105,7 @@ class RouterTest : public ::testing::Test {
 
   boost::asio::io_context context_;
   service::testing::FakeBroker broker_{context_.get_executor()};
-  testing::FakeReserves reserves_;
+  testing::FakeReserves reserves_{context_.get_executor()};
   service::testing::FakeClock clock_;
   std::map<std::string, std::function<amqp::Result<Settlement>(const amqp::Message&)>> queues_;
   std::map<std::string, std::vector<std::string>> arrived_;
@@ -260,6 +260,55 @@ TEST_F(RouterTest, PassesOnFirstWhatAnEarlierRunHasLeft) {
   EXPECT_EQ(arrived_["orders.1"], orders(1, 50, 1));
   settle_until([&] { return broker_.acknowledged() == 10; });
   EXPECT_EQ(reserves_.size("orders.1.waiting"), 0U);
+}
+
+// Of several consumers of the source another one was active: until now it set requests aside.
+TEST_F(RouterTest, PassesOnFirstWhatAnotherRouterHasLeftWhenItBecomesTheActiveOne) {
+  reserves_.set_consumers(2);
+  settle();
+  for (int id = 1; id <= 40; ++id) {
+    amqp::Delivery left;
+    left.body = order(id, 1);
+    reserves_.put("orders.1.waiting", left);
+  }
+  put(41, 50, 1);
+  settle_until([&] { return passed(1) >= 50; });
+  EXPECT_EQ(arrived_["orders.1"], orders(1, 50, 1));
+  put(51, 55, 1);
+  settle_until([&] { return passed(1) >= 55; });
+  EXPECT_EQ(reserves_.size("orders.1.waiting"), 0U);
+}
+
+TEST_F(RouterTest, PassesOnWhatAnotherRouterHasLeftWhenThatIsGoneThoughNoRequestComes) {
+  reserves_.set_consumers(2);
+  settle();
+  for (int id = 1; id <= 20; ++id) {
+    amqp::Delivery left;
+    left.body = order(id, 1);
+    reserves_.put("orders.1.waiting", left);
+  }
+  settle();
+  EXPECT_EQ(passed(1), 0U);
+  reserves_.set_consumers(1);
+  settle_until([&] { return passed(1) == 20; });
+  EXPECT_EQ(arrived_["orders.1"], orders(1, 20, 1));
+}
+
+TEST_F(RouterTest, PassesNothingByWhatAnotherRouterStillPassesOn) {
+  reserves_.locked = {"orders.1.waiting"};
+  amqp::Delivery left;
+  left.body = order(1, 1);
+  reserves_.put("orders.1.waiting", left);
+  put(2, 5, 1);
+  put(6, 9, 2);
+  const auto begin = clock_.steady_now();
+  settle_until([&] { return clock_.steady_now() - begin > seconds(60); });
+  EXPECT_THAT(arrived_["orders.1"], ::testing::IsEmpty());
+  EXPECT_EQ(arrived_["orders.2"], orders(6, 9, 2));
+  EXPECT_EQ(broker_.acknowledged(), 8U) << "they wait behind it";
+  reserves_.locked.clear();
+  settle_until([&] { return passed(1) == 5; });
+  EXPECT_EQ(arrived_["orders.1"], orders(1, 5, 1));
 }
 
 TEST_F(RouterTest, ReadsItsOwnQueueAgainWhenThatFails) {

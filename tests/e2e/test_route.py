@@ -65,8 +65,8 @@ def order(number, product):
 class Route:
     """A router of queues of its own, and a client that reads what comes to the partitions."""
 
-    def __init__(self, broker, *options):
-        self.broker, self.queues = broker, Queues.fresh()
+    def __init__(self, broker, *options, queues=None):
+        self.broker, self.queues = broker, queues or Queues.fresh()
         self.options = options
         self.stack = contextlib.ExitStack()
 
@@ -377,6 +377,43 @@ def test_two_routers_lose_nothing_and_pass_nothing_twice(broker):
         route.send(range(1_000))
         for partition in range(PARTITIONS):
             assert sorted(route.arrivals(partition, range(1_000))) == list(range(1_000))
+
+
+@pytest.mark.parametrize("way", ["killed", "stopped"])
+def test_a_router_in_reserve_keeps_the_order(broker, way):
+    """With single active consumers: also of what the other one has set aside."""
+    queues = Queues.fresh()
+    with Client(broker.url, queues) as client:
+        for source in (queues.order, queues.item, queues.cancel, queues.confirm, queues.adjust):
+            single = {"x-single-active-consumer": True}
+            client.channel.queue_declare(source, durable=True, arguments=single)
+    with Route(broker, queues=queues) as route, route.start() as reserve:
+        limited = {"x-max-length": 5, "x-overflow": "reject-publish"}
+        route.client.channel.queue_declare(route.queue(BAD), durable=True, arguments=limited)
+        route.send(range(1_500), [BAD])
+        wait_for(lambda: set_aside(route) > 0, "some are set aside")
+        wait_for(lambda: route.client.count(route.queues.order) == 0, "the source is empty")
+        route.router.stop(*([signal.SIGKILL] if way == "killed" else []))
+        route.router = reserve
+        route.send(range(1_500, 2_000), [BAD])
+        arrived = route.arrivals(BAD, range(2_000))
+        # It does not know yet that the queue rejects: what is under way then may overtake.
+        moved = {number: place - number for place, number in enumerate(arrived) if place != number}
+        assert all(abs(by) < 16 for by in moved.values()), moved
+        assert arrived[-100:] == list(range(1_900, 2_000))
+
+
+def test_what_a_router_has_left_another_passes_on_though_no_request_comes(broker):
+    with Route(broker) as route:
+        limited = {"x-max-length": 5, "x-overflow": "reject-publish"}
+        route.client.channel.queue_declare(route.queue(BAD), durable=True, arguments=limited)
+        route.send(range(1_500), [BAD])
+        wait_for(lambda: set_aside(route) > 0, "some are set aside")
+        with route.start() as other:
+            wait_for(lambda: route.client.count(route.queues.order) == 0, "the source is empty")
+            assert route.router.stop() == 0
+            route.router = other
+            assert sorted(route.arrivals(BAD, range(1_500))) == list(range(1_500))
 
 
 def test_while_the_broker_takes_nothing_requests_wait(own_broker):

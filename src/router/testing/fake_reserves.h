@@ -1,22 +1,26 @@
 #pragma once
 
-// Reserves for tests of the router: queues in memory, without I/O.
+// Reserves for tests of the router: queues in memory, without I/O. Not for several sources.
 
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "router/reserves.h"
+#include "service/testing/fakes.h"
 
 namespace inventory::router::testing {
 
 // What was taken and not removed is put back when its reserve ends.
 class FakeReserves : public Reserves {
  public:
+  explicit FakeReserves(const boost::asio::any_io_executor& executor) : told_(executor) {}
+
   void put(const std::string& queue, amqp::Delivery delivery) {
     queues_[queue].push_back(std::move(delivery));
   }
@@ -30,13 +34,38 @@ class FakeReserves : public Reserves {
       --fail_opens;
       co_return std::unexpected(amqp::Error{amqp::Fault::link_lost, "connection refused"});
     }
+    if (!queues_.contains(queue)) {
+      co_return std::unexpected(amqp::Error{amqp::Fault::refused, "no queue", kNotFound});
+    }
+    if (locked.contains(queue)) {
+      co_return std::unexpected(amqp::Error{amqp::Fault::refused, "locked", kLocked});
+    }
     co_return std::make_unique<FakeReserve>(*this, std::move(queue));
   }
-  void drop() override { ++dropped_; }
+  // After the first time, waits until the number has changed.
+  Task<amqp::Result<std::uint32_t>> consumers(std::string) override {
+    const auto drops = dropped_;
+    while (told_count_ == consumers_ && drops == dropped_) co_await told_.wait();
+    if (drops != dropped_) {
+      co_return std::unexpected(amqp::Error{amqp::Fault::link_lost, "connection given up"});
+    }
+    told_count_ = consumers_;
+    co_return consumers_;
+  }
+  void set_consumers(std::uint32_t count) {
+    consumers_ = count;
+    told_.notify();
+  }
+  void drop() override {
+    ++dropped_;
+    told_count_.reset();
+    told_.notify();
+  }
 
   int opened() const { return opened_; }
   int dropped() const { return dropped_; }
 
+  std::set<std::string> locked;  // what another router reads
   int fail_opens = 0;
   int fail_next = 0;  // so many calls of next() fail
   std::function<void(const std::string& queue)> on_next = [](const auto&) {};
@@ -60,7 +89,7 @@ class FakeReserves : public Reserves {
       }
       const auto queue = of_.queues_.find(queue_);
       if (queue == of_.queues_.end()) {
-        co_return std::unexpected(amqp::Error{amqp::Fault::refused, "no queue", 404});
+        co_return std::unexpected(amqp::Error{amqp::Fault::refused, "no queue", kNotFound});
       }
       if (queue->second.empty()) co_return std::optional<amqp::Delivery>();
       amqp::Delivery delivery = std::move(queue->second.front());
@@ -82,6 +111,9 @@ class FakeReserves : public Reserves {
   };
 
   std::map<std::string, std::deque<amqp::Delivery>> queues_;
+  service::testing::Event told_;
+  std::uint32_t consumers_ = 1;  // of the source
+  std::optional<std::uint32_t> told_count_;
   int opened_ = 0;
   int dropped_ = 0;
 };
