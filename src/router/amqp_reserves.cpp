@@ -36,6 +36,12 @@ amqp::Error dropped() {
   return {.fault = amqp::Fault::link_lost, .what = "the connection was given up"};
 }
 
+// A classic queue whose node is down is "not found" as well, but its messages come back with it.
+amqp::Error as_met(amqp::Error error) {
+  if (error.reply_code == kNotFound && !error.what.contains("no queue")) error.reply_code = 0;
+  return error;
+}
+
 // The connection for the caller, whose turn it is.
 Task<amqp::Result<ConnectionPointer>> connect(SharedPointer shared, std::size_t drops) {
   if (drops != shared->drops) co_return std::unexpected(dropped());
@@ -92,7 +98,7 @@ class AmqpReserve : public Reserve {
   }
   Task<amqp::Result<std::optional<amqp::Delivery>>> next() override {
     auto taken = co_await browser_->next();
-    if (!taken) co_return std::unexpected(std::move(taken.error()));
+    if (!taken) co_return std::unexpected(as_met(std::move(taken.error())));
     auto& found = *taken;
     if (!found) co_return std::optional<amqp::Delivery>();
     co_return std::optional(std::move(found->delivery));
@@ -124,7 +130,7 @@ Task<amqp::Result<std::unique_ptr<Reserve>>> AmqpReserves::open(std::string queu
   const ConnectionPointer& connection = *connected;
   // Most queues are never needed. Then nobody reads them, and none is locked.
   if (const auto exists = co_await connection->count(queue); !exists) {
-    co_return std::unexpected(exists.error());
+    co_return std::unexpected(as_met(exists.error()));
   }
   const auto locked = co_await connection->declare_exclusive_queue(contract::reserve_lock(queue));
   if (!locked) co_return std::unexpected(locked.error());

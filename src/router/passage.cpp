@@ -205,20 +205,24 @@ Task<void> Passage::drain() {
         spdlog::debug("{}: another router passes on what waits for partition {}", options_.source,
                       options_.partition);
       } else {
-        log_.warn(failure->what, fmt::format("{}: what waits for partition {} is not read: {}",
-                                             options_.source, options_.partition, failure->what));
+        unread_ = fmt::format("what waits in {} is not read: {}", reserve_queue_, failure->what);
+        log_.warn(failure->what, fmt::format("{}: partition {}: {}", options_.source,
+                                             options_.partition, *unread_));
+        events_.on_change();
       }
       co_await rest();
       continue;
     }
     backoff_.reset();
+    if (std::exchange(unread_, std::nullopt)) events_.on_change();
     if (!is_empty || lane_.unsettled() > 0) continue;
     if (was_quiet && reserve_.unsettled() == 0 && set_aside_ == were_set_aside && looks == looks_) {
       is_aside_ = false;
       for (Parcel& parcel : std::exchange(held_, {})) lane_.add(std::move(parcel));
       break;
     }
-    while (reserve_.unsettled() > 0 && !is_ending_) co_await wake_.wait(std::nullopt);
+    // It may be full, and take more only as it is read.
+    if (reserve_.unsettled() > 0 && !is_ending_) co_await wake_.wait(kReadAgainFirst);
   }
   events_.on_change();
 }
@@ -279,6 +283,7 @@ Task<void> Passage::end() {
   taken_.clear();
   refused_ = 0;
   reserve_failure_.reset();
+  unread_.reset();
   is_aside_ = false;
 }
 
@@ -289,7 +294,7 @@ bool Passage::is_moving() const {
 }
 
 std::optional<std::string> Passage::trouble() const {
-  const auto& trouble = lane_.trouble() ? lane_.trouble() : reserve_.trouble();
+  const auto& trouble = lane_.trouble() ? lane_.trouble() : unread_ ? unread_ : reserve_.trouble();
   if (!trouble) return std::nullopt;
   return fmt::format("partition {}: {}; its requests wait{}", options_.partition, *trouble,
                      is_aside_ ? fmt::format(" in {}", reserve_queue_) : "");

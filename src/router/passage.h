@@ -129,6 +129,7 @@ class Passage {
   std::vector<std::uint64_t> taken_;            // tags taken from the reserve, not removed
   std::size_t refused_ = 0;                     // of those: they become dead letters
   std::optional<amqp::Error> reserve_failure_;  // of take_some()
+  std::optional<std::string> unread_;           // why the router's own queue is not read
   bool is_draining_ = false;
   bool is_stopping_ = false;
   bool is_ending_ = false;

@@ -323,6 +323,28 @@ TEST_F(RouterTest, ReadsItsOwnQueueAgainWhenThatFails) {
   EXPECT_EQ(arrived_["orders.1"], orders(1, 20, 1));
 }
 
+TEST_F(RouterTest, SaysThatItsOwnQueueIsNotRead) {
+  reserves_.fail_opens = 3;
+  put(1, 5, 1);
+  settle_until([&] { return router_.note().contains("orders.1.waiting is not read"); });
+  settle_until([&] { return passed(1) == 5; });
+  EXPECT_EQ(router_.note(), "");
+  EXPECT_EQ(arrived_["orders.1"], orders(1, 5, 1));
+}
+
+// As where a policy bounds every queue of the name.
+TEST_F(RouterTest, PassesOnAllThoughItsOwnQueueWasFull) {
+  reject("orders.1");
+  queues_["orders.1.waiting"] = [&](const auto&) {
+    return reserves_.size("orders.1.waiting") < 10 ? Settlement::confirmed : Settlement::rejected;
+  };
+  put(1, 40, 1);
+  settle_until([&] { return reserves_.size("orders.1.waiting") == 10; });
+  queues_.erase("orders.1");
+  settle_until([&] { return passed(1) == 40; });
+  EXPECT_EQ(arrived_["orders.1"], orders(1, 40, 1));
+}
+
 TEST_F(RouterTest, WaitsForItsOwnQueueWithoutLosingOrder) {
   reject("orders.1");
   reject("orders.1.waiting");

@@ -280,6 +280,20 @@ def test_a_partition_whose_queue_is_full_delays_no_other(route, orders):
     assert route.arrivals(BAD, [orders]) == [orders]
 
 
+def test_a_partition_gets_all_though_the_routers_own_queue_was_full_too(route):
+    """As with a policy that bounds every queue."""
+    for queue, most in ((route.queue(BAD), 5), (f"{route.queue(BAD)}.waiting", 50)):
+        limited = {"x-max-length": most, "x-overflow": "reject-publish"}
+        route.client.channel.queue_declare(queue, durable=True, arguments=limited)
+    numbers = range(500)
+    route.send(numbers)
+    others_pass(route, numbers)
+    waiting = f"{route.queue(BAD)}.waiting"
+    wait_for(lambda: route.client.count(waiting) == 50, "its own queue is full")
+    assert sorted(route.arrivals(BAD, numbers)) == list(numbers)
+    route.wait_until_nothing_is_left()
+
+
 def suspend(broker, queue, function="suspend"):
     broker.evaluate(
         f"sys:{function}(amqqueue:get_pid(element(2, rabbit_amqqueue:lookup("
