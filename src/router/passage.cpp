@@ -195,7 +195,8 @@ Task<void> Passage::drain() {
     const bool was_quiet = reserve_.unsettled() == 0;
     const auto looks = looks_;
     const auto were_set_aside = set_aside_;
-    const bool is_missing = !reserve && reserve_failure_->reply_code == kNotFound;
+    const bool is_missing =
+        !reserve && reserve_failure_ && reserve_failure_->reply_code == kNotFound;
     const bool is_empty = is_missing || (reserve && co_await take_some(*reserve));
     if (is_ending_) break;
     const auto failure = std::exchange(reserve_failure_, std::nullopt);

@@ -303,7 +303,7 @@ TEST_F(RouterTest, PassesNothingByWhatAnotherRouterStillPassesOn) {
   put(6, 9, 2);
   const auto begin = clock_.steady_now();
   settle_until([&] { return clock_.steady_now() - begin > seconds(60); });
-  EXPECT_THAT(arrived_["orders.1"], ::testing::IsEmpty());
+  EXPECT_THAT(arrived_["orders.1"], IsEmpty());
   EXPECT_EQ(arrived_["orders.2"], orders(6, 9, 2));
   EXPECT_EQ(broker_.acknowledged(), 8U) << "they wait behind it";
   reserves_.locked.clear();
