@@ -386,6 +386,8 @@ def test_an_undivided_stock_moves_into_partitions(broker, queues, postgres):
     assert in_partitions(database) == before
     other = command("migrate", "--from-undivided", **everywhere, partition="all/8")
     assert other.returncode == 3
+    assert f"the stock was moved into {COUNT} partitions, not into 8" in other.stderr
+    assert database.query("SELECT to_regnamespace('inventory_4')") == [(None,)]
     undivided = run("stock", DATABASE_URL=database.url)
     assert undivided.returncode == 3
     assert f"the stock was moved into {COUNT} partitions" in undivided.stderr
@@ -441,6 +443,156 @@ def test_a_running_undivided_instance_decides_nothing_after_the_move(broker, que
         assert command("verify", **everywhere).returncode == 0
         assert in_partitions(database) == counts
     assert client.inbox == []
+
+
+def undivided_beside_partitions(postgres):
+    """A database whose partitions are made, and the URL that means the undivided stock in it."""
+    database = Postgres.new_database(postgres.url)
+    assert command("migrate", database=database.url).returncode == 0
+    return database, f"{database.url}?options=-csearch_path%3Dpublic"
+
+
+def owners(database):
+    """What the tables of each partition say whose they are."""
+    rows = (
+        database.query(f"SELECT name FROM inventory_{number}.inventory_migration WHERE version = 0")
+        for number in range(COUNT)
+    )
+    return [name for ((name,),) in rows]
+
+
+OWNERS = [f"partition {number}/{COUNT}" for number in range(COUNT)]
+
+
+def schemas(database):
+    rows = database.query(
+        "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'inventory%' ORDER BY nspname"
+    )
+    return [name for (name,) in rows]
+
+
+def test_a_move_fills_partitions_that_were_made_before(broker, queues, postgres):
+    database, undivided = undivided_beside_partitions(postgres)
+    with Service(broker.url, undivided, queues):
+        _, orders = sell_something(broker, queues)
+    before = kinds_of_rows(database)
+    everywhere = {"broker": broker, "database": database.url, "queues": queues}
+    moved = command("migrate", "--from-undivided", **everywhere)
+    assert moved.returncode == 0, moved.stderr
+    assert "has its rows already" not in moved.stdout
+    assert in_partitions(database) == before
+    assert owners(database) == OWNERS
+    assert command("verify", **everywhere).returncode == 0
+    with serving(broker, database.url, queues), Client(broker.url, queues) as client:
+        for order in orders:
+            reply = client.call(f"{queues.order}.{order['product_id'] % COUNT}", order)
+            assert reply.json["success"] and reply.replayed
+        for number in range(COUNT):
+            add(client, queues, number)
+
+
+def test_a_move_into_a_partition_that_was_used_is_refused(broker, queues, postgres):
+    database, undivided = undivided_beside_partitions(postgres)
+    with serving(broker, database.url, queues, [1]), Client(broker.url, queues) as client:
+        order = {"order_id": new_id(), "product_id": add(client, queues, 1), "quantity": 1}
+        assert client.call(f"{queues.order}.1", order).json["success"]
+    with Service(broker.url, undivided, queues):
+        sell_something(broker, queues)
+    before, own = kinds_of_rows(database), in_partitions(database)
+    everywhere = {"broker": broker, "database": database.url, "queues": queues}
+
+    refused = command("migrate", "--from-undivided", **everywhere)
+    assert refused.returncode == 3
+    assert f"schema inventory_1: partition 1 of {COUNT} was used already" in refused.stderr
+    assert "DROP SCHEMA inventory_1 CASCADE" in refused.stderr
+    assert kinds_of_rows(database) == before and in_partitions(database) == own
+    assert owners(database) == OWNERS
+    assert database.query("SELECT to_regclass('inventory_undivided')") == [(None,)]
+
+    database.execute("DROP SCHEMA inventory_1 CASCADE")
+    moved = command("migrate", "--from-undivided", **everywhere)
+    assert moved.returncode == 0, moved.stderr
+    assert in_partitions(database) == before
+
+
+def test_a_move_merges_nothing_with_rows_of_a_service_that_still_ran(broker, queues, postgres):
+    database = Postgres.new_database(postgres.url)
+    with Service(broker.url, database.url, queues):
+        sell_something(broker, queues)
+    everywhere = {"broker": broker, "database": database.url, "queues": queues}
+    assert command("migrate", "--from-undivided", **everywhere).returncode == 0
+    database.execute(
+        "TRUNCATE inventory_3.inventory, inventory_3.inventory_item_request, "
+        "inventory_3.inventory_hold; DELETE FROM inventory_3.inventory_ledger WHERE identity NOT "
+        "IN (SELECT min(identity) FROM inventory_3.inventory_ledger); "
+        "UPDATE inventory_3.inventory_migration SET name = name || ', being filled' "
+        "WHERE version = 0"
+    )
+    own = in_partitions(database)
+    refused = command("migrate", "--from-undivided", **everywhere)
+    assert refused.returncode == 3
+    assert f"schema inventory_3: partition 3 of {COUNT} was used already" in refused.stderr
+    assert in_partitions(database) == own
+
+
+def test_an_undivided_service_does_not_begin_beside_partitions(broker, queues, postgres):
+    database, undivided = undivided_beside_partitions(postgres)
+    why = (
+        f"the database has partitions (schema inventory_0: partition 0/{COUNT}), and no undivided "
+        "stock where search_path leads: --partition says which is meant"
+    )
+    refused = run("migrate", DATABASE_URL=database.url)
+    assert refused.returncode == 3 and why in refused.stderr
+    planned = run("migrate", "--dry-run", DATABASE_URL=database.url)
+    assert planned.returncode == 1 and why in planned.stdout
+    service = Service(broker.url, database.url, queues).start()
+    try:
+        service.wait_for_log(why)
+        status, text = service.get("/readyz?verbose")
+        assert status == 503 and why in text
+    finally:
+        assert service.stop() == 0
+    assert database.query("SELECT to_regclass('public.inventory_migration')") == [(None,)]
+    # Who names a schema knows what it wants.
+    assert run("migrate", DATABASE_URL=undivided).returncode == 0
+
+
+def test_partitions_are_not_made_beside_an_undivided_stock(broker, queues, postgres):
+    database = Postgres.new_database(postgres.url)
+    assert run("migrate", DATABASE_URL=database.url).returncode == 0
+    why = (
+        "schema public has an undivided stock that was not moved: run inventory-service migrate "
+        "--partition all/16 --from-undivided"
+    )
+    refused = command("migrate", database=database.url, partition="all/16")
+    assert refused.returncode == 3 and refused.stderr.count(why) == 16
+    planned = command("migrate", "--dry-run", database=database.url, partition="3/16")
+    assert planned.returncode == 1 and why in planned.stdout
+    service = Service(broker.url, database.url, queues, ["--partition", "3/16"]).start()
+    try:
+        service.wait_for_log(why)
+        assert why in service.get("/readyz?verbose")[1]
+    finally:
+        assert service.stop() == 0
+    assert schemas(database) == []
+
+
+def test_partitions_of_another_count_are_not_made(broker, queues, postgres):
+    database, _ = undivided_beside_partitions(postgres)
+    before = schemas(database)
+    why = f"the database has {COUNT} partitions (schema inventory_0), not 8"
+    refused = command("migrate", database=database.url, partition="all/8")
+    assert refused.returncode == 3 and refused.stderr.count(why) == 8 - COUNT
+    service = Service(broker.url, database.url, queues, ["--partition", "5/8"]).start()
+    try:
+        service.wait_for_log(why)
+        assert why in service.get("/readyz?verbose")[1]
+    finally:
+        assert service.stop() == 0
+    fewer = command("migrate", database=database.url, partition="all/2")
+    assert fewer.returncode == 3
+    assert schemas(database) == before == [f"inventory_{number}" for number in range(COUNT)]
+    assert owners(database) == OWNERS
 
 
 def test_a_move_is_offered_where_it_can_be_done(folder, postgres):

@@ -73,19 +73,38 @@ const std::string& schema_of(const config::Configuration& one) {
   return std::get<config::PostgresUrl>(one.database).schema;
 }
 
-// Creates the tables of a partition that is to be filled. One that has its rows is only migrated.
+domain::Partition partition_in(const config::Configuration& one) {
+  return config::partition_of(one).value_or(domain::Partition());
+}
+
+// Whether each partition can be filled, before anything is changed.
+int check_partitions(store::postgres::Divider& divider,
+                     const config::Configuration& configuration) {
+  int status = kExitDone;
+  for (const config::Configuration& one : config::in_each_partition(configuration)) {
+    const auto state = divider.look(schema_of(one), partition_in(one));
+    if (!state) status = report_failure(state.error().what);
+  }
+  return status;
+}
+
+// Makes a partition that is missing, and takes one that is empty. One that has its rows needs no
+// more than its migrations.
 int make_to_be_filled(store::postgres::Divider& divider, const config::Configuration& one,
                       const MigrateOptions& options) {
+  using enum store::postgres::PartitionState;
+  const auto state = divider.look(schema_of(one), partition_in(one));
+  if (!state) return report_failure(state.error().what);
   store::TablesOwner owner = owner_of(one);
-  const auto filled =
-      divider.is_filled(schema_of(one), owner.partition.value_or(domain::Partition()));
-  if (!filled) return report_failure(filled.error().what);
-  owner.is_being_filled = !*filled;
-  return migrate(one, owner, options);
+  owner.is_being_filled = *state == missing || *state == being_filled;
+  const int migrated = migrate(one, owner, options);
+  if (migrated != kExitDone || *state != empty) return migrated;
+  const auto taken = divider.take(schema_of(one), partition_in(one));
+  return taken ? kExitDone : report_failure(taken.error().what);
 }
 
 int fill(store::postgres::Divider& divider, const config::Configuration& one) {
-  const auto partition = config::partition_of(one).value_or(domain::Partition());
+  const auto partition = partition_in(one);
   const auto filled = divider.fill(schema_of(one), partition);
   if (!filled) return report_failure(filled.error().what);
   if (filled->is_new) {
@@ -101,17 +120,19 @@ int fill(store::postgres::Divider& divider, const config::Configuration& one) {
 // Creates all partitions before it touches the undivided tables, so that obstacles show first.
 int from_undivided(const config::Configuration& configuration, const MigrateOptions& options) {
   const auto divider = store::postgres::make_divider(
-      {.connection_string = std::get<config::PostgresUrl>(configuration.database).url});
+      {.connection_string = std::get<config::PostgresUrl>(configuration.database).url},
+      configuration.partitions.value_or(config::Partitions()).count);
   if (const auto connected = divider->connect(); !connected) {
     return report_failure(connected.error().what);
+  }
+  if (const int status = check_partitions(*divider, configuration); status != kExitDone) {
+    return status;
   }
   const int made = for_each_partition(configuration, [&](const config::Configuration& one) {
     return make_to_be_filled(*divider, one, options);
   });
   if (made != kExitDone) return made;
-  if (const auto retired =
-          divider->retire(configuration.partitions.value_or(config::Partitions()).count);
-      !retired) {
+  if (const auto retired = divider->retire(); !retired) {
     return report_failure(retired.error().what);
   }
   for (const config::Configuration& one : config::in_each_partition(configuration)) {

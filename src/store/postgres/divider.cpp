@@ -32,6 +32,18 @@ ALTER TABLE inventory_item_request RENAME TO inventory_item_request_undivided;
 ALTER TABLE inventory_hold RENAME TO inventory_hold_undivided
 )sql";
 
+// In the same order. {0}: the partition's schema.
+constexpr std::string_view kLockPartition = R"sql(
+LOCK TABLE {0}.inventory_item_request, {0}.inventory, {0}.inventory_ledger, {0}.inventory_hold
+  IN ACCESS EXCLUSIVE MODE
+)sql";
+
+// Those of its tables that are there: making them may have been cut off. {}: the schema.
+constexpr std::string_view kTablesThere = R"sql(
+SELECT name FROM unnest('{{inventory,inventory_ledger,inventory_item_request,inventory_hold}}'::text[])
+  AS tables (name) WHERE to_regclass('{}.' || name) IS NOT NULL
+)sql";
+
 // {0}: the partition's schema, {1}: its number, {2}: the count. The same arithmetic as
 // domain::partition_of(), for any id. An adopted table may lack times.
 constexpr std::string_view kAllowMissingTimes = R"sql(
@@ -87,16 +99,18 @@ std::size_t rows_of(const ResultHandle& result) {
 
 class PostgresDivider : public Divider {
  public:
-  explicit PostgresDivider(PostgresOptions options)
-      : options_(std::move(options)), info_(options_) {}
+  PostgresDivider(PostgresOptions options, std::uint32_t count)
+      : options_(std::move(options)), info_(options_), count_(count) {}
 
   Result<void> connect() override { return loop_.run(open()); }
-  Result<bool> is_filled(const std::string& schema, const domain::Partition& partition) override {
-    return loop_.run(look(schema, partition));
+  Result<PartitionState> look(const std::string& schema,
+                              const domain::Partition& partition) override {
+    return loop_.run(state_of(schema, partition));
   }
-  Result<void> retire(std::uint32_t count) override {
-    return loop_.run(in_transaction<void>(rename(count)));
+  Result<void> take(const std::string& schema, const domain::Partition& partition) override {
+    return loop_.run(in_transaction<void>(mark(schema, partition)));
   }
+  Result<void> retire() override { return loop_.run(in_transaction<void>(rename())); }
   Result<Filled> fill(const std::string& schema, const domain::Partition& partition) override {
     return loop_.run(in_transaction<Filled>(copy(schema, partition)));
   }
@@ -122,25 +136,99 @@ class PostgresDivider : public Divider {
                                           "service where search_path leads",
                                           session_->where())});
     }
+    const auto moved = co_await was_moved();
+    if (!moved) co_return std::unexpected(moved.error());
+    co_return Result<void>();
+  }
+
+  // Whether the undivided stock was moved; it is one of this program's version otherwise.
+  Task<Result<bool>> was_moved() {
     const auto read = co_await script(kLooking, kReadOwner);
     if (!read) co_return std::unexpected(read.error());
     const PGresult* rows = read->back().get();
-    const bool was_moved =
-        PQntuples(rows) > 0 && std::string_view(PQgetvalue(rows, 0, 0)).starts_with(kMovedInto);
-    if (was_moved) co_return Result<void>();
-    co_return co_await check_to_be_moved(rows);
+    const std::string_view name = PQntuples(rows) > 0 ? PQgetvalue(rows, 0, 0) : "";
+    if (name == moved_name(count_)) co_return true;
+    if (name.starts_with(kMovedInto)) {
+      co_return std::unexpected(
+          Error{Fault::unavailable, fmt::format("PostgreSQL {}: the stock was {}, not into {}",
+                                                session_->where(), name, count_)});
+    }
+    const auto ready = co_await check_to_be_moved(rows);
+    if (!ready) co_return std::unexpected(ready.error());
+    co_return false;
   }
 
-  Task<Result<bool>> look(std::string schema, domain::Partition partition) {
+  // Reads whether the stock was moved after the partition's row: a partition that another process
+  // has just filled was filled from a stock that was moved.
+  Task<Result<PartitionState>> state_of(std::string schema, domain::Partition partition) {
     const auto there = co_await script(
         kLooking, fmt::format("SELECT to_regclass('{}.inventory_migration') IS NOT NULL", schema));
     if (!there) co_return std::unexpected(there.error());
-    if (std::string_view(PQgetvalue(there->back().get(), 0, 0)) != "t") co_return false;
+    if (std::string_view(PQgetvalue(there->back().get(), 0, 0)) != "t") {
+      co_return PartitionState::missing;
+    }
     const auto read = co_await script(
         kLooking, fmt::format("SELECT name FROM {}.inventory_migration WHERE version = 0", schema));
     if (!read) co_return std::unexpected(read.error());
     const PGresult* rows = read->back().get();
-    co_return PQntuples(rows) > 0 && PQgetvalue(rows, 0, 0) == partition_name(partition);
+    const auto name =
+        PQntuples(rows) == 0 ? std::nullopt : std::optional<std::string>(PQgetvalue(rows, 0, 0));
+    if (name == owner_name({.partition = partition, .is_being_filled = true})) {
+      co_return PartitionState::being_filled;
+    }
+    if (const auto why = why_not_of({.partition = partition}, name); !why.empty()) {
+      co_return std::unexpected(unusable(schema, why));
+    }
+    const auto moved = co_await was_moved();
+    if (!moved) co_return std::unexpected(moved.error());
+    if (*moved) co_return PartitionState::filled;
+    const auto empty = co_await check_empty(schema, partition);
+    if (!empty) co_return std::unexpected(empty.error());
+    co_return PartitionState::empty;
+  }
+
+  Task<Result<void>> check_empty(std::string schema, domain::Partition partition) {
+    const auto there = co_await script(kLooking, fmt::format(kTablesThere, schema));
+    if (!there) co_return std::unexpected(there.error());
+    std::string sql = "SELECT false";
+    for (int row = 0; row < PQntuples(there->back().get()); ++row) {
+      sql += fmt::format(" OR EXISTS (SELECT FROM {}.{})", schema,
+                         PQgetvalue(there->back().get(), row, 0));
+    }
+    const auto read = co_await script(kLooking, std::move(sql));
+    if (!read) co_return std::unexpected(read.error());
+    if (std::string_view(PQgetvalue(read->back().get(), 0, 0)) == "f") co_return Result<void>();
+    co_return std::unexpected(unusable(
+        schema, fmt::format("{} was used already: its rows and the undivided ones cannot be "
+                            "merged; if its rows are not needed, DROP SCHEMA {} CASCADE, and start "
+                            "migrate --from-undivided again",
+                            display(partition), schema)));
+  }
+
+  Task<Result<void>> mark(std::string schema, domain::Partition partition) {
+    const auto locked = co_await script(kMoving, fmt::format(kLockPartition, schema));
+    if (!locked) co_return std::unexpected(locked.error());
+    const auto empty = co_await check_empty(schema, partition);
+    if (!empty) co_return std::unexpected(empty.error());
+    co_return co_await note(schema, {.partition = partition},
+                            {.partition = partition, .is_being_filled = true});
+  }
+
+  // Changes the owner of a partition's tables.
+  Task<Result<void>> note(std::string schema, TablesOwner before, TablesOwner after) {
+    const auto noted = co_await script(
+        kMoving,
+        fmt::format("UPDATE {}.inventory_migration SET name = '{}' WHERE version = 0 AND "
+                    "name = '{}'",
+                    schema, owner_name(after).value_or(""), owner_name(before).value_or("")));
+    if (!noted) co_return std::unexpected(noted.error());
+    if (rows_of(noted->back()) > 0) co_return Result<void>();
+    co_return std::unexpected(unusable(schema, "somebody else has changed whose the tables are"));
+  }
+
+  Error unusable(std::string_view schema, std::string_view why) const {
+    return {Fault::unavailable,
+            fmt::format("PostgreSQL {}, schema {}: {}", session_->where(), schema, why)};
   }
 
   // Runs `work` in a transaction: commits if it succeeds, else rolls back.
@@ -161,17 +249,13 @@ class PostgresDivider : public Divider {
     co_return result;
   }
 
-  Task<Result<void>> rename(std::uint32_t count) {
-    const auto read = co_await script(kMoving, kReadOwner);
-    if (!read) co_return std::unexpected(read.error());
-    const PGresult* rows = read->back().get();
-    if (PQntuples(rows) > 0 && PQgetvalue(rows, 0, 0) == moved_name(count)) {
-      co_return Result<void>();
-    }
-    if (auto ready = co_await check_to_be_moved(rows); !ready) co_return ready;
+  Task<Result<void>> rename() {
+    const auto moved = co_await was_moved();
+    if (!moved) co_return std::unexpected(moved.error());
+    if (*moved) co_return Result<void>();
     const auto renamed = co_await script(
         kMoving, fmt::format("{}; INSERT INTO inventory_migration (version, name) VALUES (0, '{}')",
-                             kRename, moved_name(count)));
+                             kRename, moved_name(count_)));
     if (!renamed) co_return std::unexpected(renamed.error());
     co_return Result<void>();
   }
@@ -193,21 +277,24 @@ class PostgresDivider : public Divider {
   }
 
   Task<Result<Filled>> copy(std::string schema, domain::Partition partition) {
-    const auto name = partition_name(partition);
-    const auto noted = co_await script(
-        kMoving, fmt::format("UPDATE {0}.inventory_migration SET name = '{1}' WHERE version = 0 "
-                             "AND name = '{1}{2}'",
-                             schema, name, kBeingFilled));
-    if (!noted) co_return std::unexpected(noted.error());
-    if (rows_of(noted->back()) == 0) {
-      const auto filled = co_await look(schema, partition);
-      if (!filled) co_return std::unexpected(filled.error());
-      if (*filled) co_return Filled{.is_new = false};
-      co_return std::unexpected(Error{
-          Fault::unavailable,
-          fmt::format("PostgreSQL {}, schema {}: its tables are not those of {}, to be filled",
-                      session_->where(), schema, display(partition))});
+    auto state = co_await state_of(schema, partition);
+    if (state == PartitionState::being_filled) {
+      const auto locked = co_await script(kMoving, fmt::format(kLockPartition, schema));
+      if (!locked) co_return std::unexpected(locked.error());
+      state = co_await state_of(schema, partition);  // somebody else may have filled it meanwhile
     }
+    if (!state) co_return std::unexpected(state.error());
+    if (*state == PartitionState::filled) co_return Filled{.is_new = false};
+    if (*state != PartitionState::being_filled) {
+      co_return std::unexpected(unusable(
+          schema, fmt::format("its tables are not those of {}, to be filled", display(partition))));
+    }
+    if (auto empty = co_await check_empty(schema, partition); !empty) {
+      co_return std::unexpected(std::move(empty.error()));
+    }
+    const auto noted = co_await note(schema, {.partition = partition, .is_being_filled = true},
+                                     {.partition = partition});
+    if (!noted) co_return std::unexpected(noted.error());
     const auto with_names = [&](std::string_view sql) {
       return fmt::format(fmt::runtime(sql), schema, partition.number, partition.count);
     };
@@ -238,13 +325,14 @@ class PostgresDivider : public Divider {
   BlockingLoop loop_;
   PostgresOptions options_;
   ConnectionInfo info_;
+  std::uint32_t count_;
   std::unique_ptr<Session> session_;
 };
 
 }  // namespace
 
-std::unique_ptr<Divider> make_divider(PostgresOptions options) {
-  return std::make_unique<PostgresDivider>(std::move(options));
+std::unique_ptr<Divider> make_divider(PostgresOptions options, std::uint32_t count) {
+  return std::make_unique<PostgresDivider>(std::move(options), count);
 }
 
 }  // namespace inventory::store::postgres

@@ -27,6 +27,13 @@ struct Filled {
   std::size_t holds = 0;
 };
 
+enum class PartitionState : std::uint8_t {
+  missing,       // there are no tables yet
+  empty,         // made, and without rows
+  being_filled,  // marked: they get the rows of the undivided stock
+  filled,        // they have them
+};
+
 class Divider {
  public:
   Divider() = default;
@@ -34,22 +41,32 @@ class Divider {
   Divider& operator=(const Divider&) = delete;
   virtual ~Divider() = default;
 
+  // Errors: unavailable if there is no undivided stock, if it is not migrated, or if it was moved
+  // into another number of partitions.
   virtual Result<void> connect() = 0;
 
-  // Whether the partition in this schema has its rows.
-  virtual Result<bool> is_filled(const std::string& schema, const domain::Partition& partition) = 0;
+  // What is in the partition's schema. Until the undivided tables are renamed, nothing counts as
+  // filled.
+  // Errors: unavailable if the tables are another's, or if they have rows of their own, which
+  // cannot be merged with the undivided ones.
+  virtual Result<PartitionState> look(const std::string& schema,
+                                      const domain::Partition& partition) = 0;
+
+  // Marks tables that are empty as being filled. They are migrated.
+  // Errors: as look(), and locked while somebody uses them.
+  virtual Result<void> take(const std::string& schema, const domain::Partition& partition) = 0;
 
   // Renames the undivided tables, so that no instance decides by them any more, and marks them as
-  // moved into `count` partitions. Does nothing if they already are.
-  // Errors: locked while somebody uses them; unavailable if they are not migrated, or were moved
-  // into another number of partitions.
-  virtual Result<void> retire(std::uint32_t count) = 0;
+  // moved. Does nothing if they already are.
+  // Errors: locked while somebody uses them.
+  virtual Result<void> retire() = 0;
 
-  // Copies the partition's rows from them. Its tables exist, marked as being filled.
+  // Copies the partition's rows from them. Its tables are marked as being filled.
+  // Errors: unavailable if they are not, or have rows already; locked while somebody uses them.
   virtual Result<Filled> fill(const std::string& schema, const domain::Partition& partition) = 0;
 };
 
-// For the undivided stock on the search_path.
-std::unique_ptr<Divider> make_divider(PostgresOptions options);
+// For the undivided stock on the search_path, to be moved into `count` partitions.
+std::unique_ptr<Divider> make_divider(PostgresOptions options, std::uint32_t count);
 
 }  // namespace inventory::store::postgres

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "store/postgres/adoption.h"
+#include "store/postgres/neighbours.h"
 #include "store/postgres/rehearsal.h"
 #include "store/postgres/transaction.h"
 
@@ -125,8 +126,25 @@ std::string make_owned(const TablesOwner& owner) {
       owner_name(owner).value_or(""), count, number == 0 ? count : number);
 }
 
-// Locks an existing table against changes, and checks whether it can be adopted.
-Task<Result<void>> check_adoption(Session& session, const TablesOwner& owner, Deadline deadline) {
+Error conflicting(const Session& session, const WantedTables& wanted, std::string_view conflict) {
+  return {Fault::unavailable,
+          fmt::format("PostgreSQL {}{}{}: {}", session.where(),
+                      wanted.schema.empty() ? "" : ", schema ", wanted.schema, conflict)};
+}
+
+// Before tables are made: whether they may be, beside what the database has.
+Task<Result<void>> check_neighbours(Session& session, const WantedTables& wanted,
+                                    Deadline deadline) {
+  const auto conflict = co_await find_conflict(session, wanted.schema, wanted.owner, deadline);
+  if (!conflict) co_return std::unexpected(conflict.error());
+  if (*conflict) co_return std::unexpected(conflicting(session, wanted, **conflict));
+  co_return Result<void>();
+}
+
+// Locks an existing table against changes, and checks whether it can be adopted; without one,
+// whether tables may be made.
+Task<Result<void>> check_adoption(Session& session, const WantedTables& wanted,
+                                  std::chrono::milliseconds lock_timeout, Deadline deadline) {
   const auto locked = co_await session.script(
       "locking the table inventory",
       fmt::format("{} DO $$ BEGIN IF EXISTS (SELECT FROM pg_class WHERE oid = "
@@ -142,7 +160,14 @@ Task<Result<void>> check_adoption(Session& session, const TablesOwner& owner, De
     co_return std::unexpected(found.error());
   }
   Surroundings known = *found;
-  if (owner.partition && known.has_table) known.obstacles.emplace_back(kPartitionsAdoptNone);
+  if (!known.has_table) {
+    const auto alone =
+        co_await lock_out_neighbours(session, wanted.schema, wanted.owner, lock_timeout, deadline);
+    if (!alone) co_return std::unexpected(alone.error());
+    const auto allowed = co_await check_neighbours(session, wanted, deadline);
+    if (!allowed) co_return std::unexpected(allowed.error());
+  }
+  if (wanted.owner.partition && known.has_table) known.obstacles.emplace_back(kPartitionsAdoptNone);
   if (known.obstacles.empty()) {
     auto tried = co_await rehearse(session, migrations(), deadline);
     if (!tried) {
@@ -158,7 +183,7 @@ Task<Result<void>> check_adoption(Session& session, const TablesOwner& owner, De
 
 // Applies the next migration, if one is still missing once the lock is held. Returns the version
 // that the schema had.
-Task<Result<int>> apply_next(Session& session, const TablesOwner& owner,
+Task<Result<int>> apply_next(Session& session, const WantedTables& wanted,
                              std::chrono::milliseconds lock_timeout, Deadline deadline) {
   const auto locked = co_await session.script(
       "locking the schema to migrate it",
@@ -167,12 +192,12 @@ Task<Result<int>> apply_next(Session& session, const TablesOwner& owner,
   if (!locked) {
     co_return std::unexpected(locked.error());
   }
-  const auto version = co_await applied_version(session, owner, deadline);
+  const auto version = co_await applied_version(session, wanted.owner, deadline);
   if (!version) {
     co_return std::unexpected(version.error());
   }
   if (*version == 0) {
-    const auto adoptable = co_await check_adoption(session, owner, deadline);
+    const auto adoptable = co_await check_adoption(session, wanted, lock_timeout, deadline);
     if (!adoptable) {
       co_return std::unexpected(adoptable.error());
     }
@@ -186,7 +211,7 @@ Task<Result<int>> apply_next(Session& session, const TablesOwner& owner,
                     "(version, name) VALUES ({}, '{}'){}",
                     *version == 0 ? lock_timeout.count() : kMoment.count(), kMakeVersions, next.sql,
                     is_beside_older ? -next.version : next.version, next.name,
-                    *version == 0 ? make_owned(owner) : ""),
+                    *version == 0 ? make_owned(wanted.owner) : ""),
         deadline);
     if (!applied) {
       co_return std::unexpected(applied.error());
@@ -201,11 +226,11 @@ Task<Result<int>> apply_next(Session& session, const TablesOwner& owner,
 }
 
 // The same, repeatedly while somebody holds a lock for longer than a moment.
-Task<Result<int>> apply_next_patiently(Session& session, const TablesOwner& owner,
+Task<Result<int>> apply_next_patiently(Session& session, const WantedTables& wanted,
                                        std::chrono::milliseconds lock_timeout, Deadline deadline) {
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
   for (int tries = 1;; ++tries) {
-    auto version = co_await apply_next(session, owner, lock_timeout, deadline);
+    auto version = co_await apply_next(session, wanted, lock_timeout, deadline);
     if (version || version.error().fault != Fault::locked || tries == kTriesMax ||
         std::chrono::steady_clock::now() + kPause >= deadline) {
       co_return version;
@@ -221,7 +246,7 @@ Task<Result<int>> apply_next_patiently(Session& session, const TablesOwner& owne
 }
 
 // Examines a schema without any applied migration, for the plan.
-Task<Result<void>> look(Session& session, const TablesOwner& owner, MigrationPlan& plan,
+Task<Result<void>> look(Session& session, const WantedTables& wanted, MigrationPlan& plan,
                         Deadline deadline) {
   const auto begun = co_await session.script(
       "beginning to look", fmt::format("BEGIN READ ONLY; {}", kReadWholeTables), deadline);
@@ -232,6 +257,12 @@ Task<Result<void>> look(Session& session, const TablesOwner& owner, MigrationPla
   if (!found) {
     co_return std::unexpected(found.error());
   }
+  std::optional<std::string> conflict;
+  if (!found->has_table) {
+    auto checked = co_await find_conflict(session, wanted.schema, wanted.owner, deadline);
+    if (!checked) co_return std::unexpected(checked.error());
+    conflict = *std::move(checked);
+  }
   const auto ended = co_await session.script("ending to look", "ROLLBACK", deadline);
   if (!ended) {
     co_return std::unexpected(ended.error());
@@ -240,7 +271,10 @@ Task<Result<void>> look(Session& session, const TablesOwner& owner, MigrationPla
   plan.where += found->schema.empty() ? ", no schema" : fmt::format(", schema {}", found->schema);
   plan.obstacles = std::move(found->obstacles);
   plan.look_alikes = std::move(found->look_alikes);
-  if (owner.partition && found->has_table) plan.obstacles.emplace_back(kPartitionsAdoptNone);
+  if (wanted.owner.partition && found->has_table) {
+    plan.obstacles.emplace_back(kPartitionsAdoptNone);
+  }
+  if (conflict) plan.obstacles.push_back(*std::move(conflict));
   co_return Result<void>();
 }
 
@@ -279,8 +313,9 @@ constexpr std::string_view kLookForSchema =
     "'CREATE'), current_user, current_database()";
 
 // The plan if a partition's schema is missing; empty if it exists.
-Task<Result<std::optional<MigrationPlan>>> plan_schema(Session& session, const std::string& schema,
+Task<Result<std::optional<MigrationPlan>>> plan_schema(Session& session, const WantedTables& wanted,
                                                        Deadline deadline) {
+  const std::string& schema = wanted.schema;
   const auto found = co_await session.script("looking for the schema",
                                              fmt::format(kLookForSchema, schema), deadline);
   if (!found) co_return std::unexpected(found.error());
@@ -298,17 +333,23 @@ Task<Result<std::optional<MigrationPlan>>> plan_schema(Session& session, const s
         R"(DATABASE "{1}" TO "{0}")",
         PQgetvalue(row, 0, 2), PQgetvalue(row, 0, 3), schema));
   }
+  auto conflict = co_await find_conflict(session, schema, wanted.owner, deadline);
+  if (!conflict) co_return std::unexpected(conflict.error());
+  if (auto& why = *conflict; why) plan.obstacles.push_back(*std::move(why));
   co_return plan;
 }
 
 // Looks first: if the schema exists, no privilege is needed.
-Task<Result<void>> make_schema(Session& session, const std::string& schema, Deadline deadline) {
+Task<Result<void>> make_schema(Session& session, const WantedTables& wanted, Deadline deadline) {
   constexpr auto* kDoing = "making the schema";
-  const auto found = co_await session.script(kDoing, fmt::format(kLookForSchema, schema), deadline);
+  const auto found =
+      co_await session.script(kDoing, fmt::format(kLookForSchema, wanted.schema), deadline);
   if (!found) co_return std::unexpected(found.error());
   if (std::string_view(PQgetvalue(found->back().get(), 0, 0)) == "t") co_return Result<void>();
+  const auto allowed = co_await check_neighbours(session, wanted, deadline);
+  if (!allowed) co_return std::unexpected(allowed.error());
   const auto made = co_await session.script(
-      kDoing, fmt::format("CREATE SCHEMA IF NOT EXISTS {}", schema), deadline);
+      kDoing, fmt::format("CREATE SCHEMA IF NOT EXISTS {}", wanted.schema), deadline);
   if (!made) co_return std::unexpected(made.error());
   co_return Result<void>();
 }
@@ -363,7 +404,7 @@ Task<Result<MigrationPlan>> plan_migration(Session& session, const WantedTables&
                                            Deadline deadline) {
   const TablesOwner& owner = wanted.owner;
   if (!wanted.schema.empty()) {
-    auto plan = co_await plan_schema(session, wanted.schema, deadline);
+    auto plan = co_await plan_schema(session, wanted, deadline);
     if (!plan) co_return std::unexpected(plan.error());
     if (auto& found = *plan; found) co_return *std::move(found);
   }
@@ -385,7 +426,7 @@ Task<Result<MigrationPlan>> plan_migration(Session& session, const WantedTables&
       co_return std::unexpected(taken.error());
     }
     plan.obstacles = *std::move(taken);
-  } else if (const auto looked = co_await look(session, owner, plan, deadline); !looked) {
+  } else if (const auto looked = co_await look(session, wanted, plan, deadline); !looked) {
     co_return std::unexpected(looked.error());
   }
   if (plan.obstacles.empty()) {
@@ -402,15 +443,15 @@ Task<Result<int>> migrate(Session& session, const WantedTables& wanted,
                           std::chrono::milliseconds lock_timeout, Deadline deadline) {
   const TablesOwner& owner = wanted.owner;
   if (!wanted.schema.empty()) {
-    const auto made = co_await make_schema(session, wanted.schema, deadline);
+    const auto made = co_await make_schema(session, wanted, deadline);
     if (!made) co_return std::unexpected(made.error());
   }
   auto version = co_await applied_version(session, owner, deadline);
   int applied = 0;
   while (version && *version < known_version()) {
     version =
-        co_await (*version == 0 ? apply_next(session, owner, lock_timeout, deadline)
-                                : apply_next_patiently(session, owner, lock_timeout, deadline));
+        co_await (*version == 0 ? apply_next(session, wanted, lock_timeout, deadline)
+                                : apply_next_patiently(session, wanted, lock_timeout, deadline));
     if (version && *version < known_version()) {
       ++applied;
       ++*version;

@@ -35,8 +35,9 @@ Task<Result<MigrationPlan>> plan_migration(Session& session, const WantedTables&
 // not the wait for another instance that migrates. After an error the schema is as the previous
 // migration left it.
 // A partition's schema is created if missing; with Citus, it is distributed, once.
-// Errors: unavailable if the schema is newer than the program or another's (tables_owner.h),
-// refused if a migration does not fit the data.
+// Errors: unavailable if the schema is newer than the program or another's (tables_owner.h), or if
+// tables would be made beside others that contradict (neighbours.h); refused if a migration does
+// not fit the data.
 Task<Result<int>> migrate(Session& session, const WantedTables& wanted,
                           std::chrono::milliseconds lock_timeout, Deadline deadline);
 

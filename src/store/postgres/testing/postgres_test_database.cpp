@@ -114,10 +114,14 @@ std::string PostgresTestDatabase::connection_string(std::string_view settings,
 }
 
 std::string PostgresTestDatabase::sql(const std::string& statements) const {
-  const ResultHandle result(PQexec(admin_.get(), statements.c_str()));
+  return execute_on(admin_.get(), statements);
+}
+
+std::string PostgresTestDatabase::execute_on(PGconn* connection, const std::string& statements) {
+  const ResultHandle result(PQexec(connection, statements.c_str()));
   const auto status = PQresultStatus(result.get());
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-    throw std::runtime_error(PQerrorMessage(admin_.get()));
+    throw std::runtime_error(PQerrorMessage(connection));
   }
   return PQntuples(result.get()) == 0 || PQnfields(result.get()) == 0
              ? ""

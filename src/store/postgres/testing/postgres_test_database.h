@@ -52,6 +52,9 @@ class PostgresTestDatabase : public conformance::TestDatabase {
   // field of the last result, or "" if there is none.
   std::string sql(const std::string& statements) const;
 
+  // The same, on another connection.
+  static std::string execute_on(PGconn* connection, const std::string& statements);
+
   // The number of the stores' connections that wait for a lock; the number of all.
   int waiting() const;
   int connections() const;
