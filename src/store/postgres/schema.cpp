@@ -137,7 +137,9 @@ Task<Result<void>> check_neighbours(Session& session, const WantedTables& wanted
                                     Deadline deadline) {
   const auto conflict = co_await find_conflict(session, wanted.schema, wanted.owner, deadline);
   if (!conflict) co_return std::unexpected(conflict.error());
-  if (*conflict) co_return std::unexpected(conflicting(session, wanted, **conflict));
+  if (const auto& why = *conflict; why) {
+    co_return std::unexpected(conflicting(session, wanted, *why));
+  }
   co_return Result<void>();
 }
 
