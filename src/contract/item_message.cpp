@@ -126,6 +126,17 @@ std::optional<std::string> item_identity(const std::optional<std::string>& messa
   return std::nullopt;
 }
 
+std::optional<std::uint32_t> item_partition(const std::optional<std::string>& message_id,
+                                            const std::optional<std::string>& correlation_id,
+                                            std::uint32_t count) {
+  for (const auto* id : {&message_id, &correlation_id}) {
+    if (!*id || (*id)->empty()) continue;
+    const auto hash = static_cast<std::uint64_t>(domain::stable_hash(**id));
+    return static_cast<std::uint32_t>(hash % count);
+  }
+  return std::nullopt;
+}
+
 std::string item_reply(const domain::ItemDecision& decision) {
   const domain::Item& item = decision.item;
   if (decision.conflicts_with) {

@@ -4,6 +4,7 @@
 // docs/contract.md.
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -31,6 +32,14 @@ ItemMessage read_item(std::string_view body, std::size_t bytes_max);
 // NUL is kept as hexadecimal, with another prefix, so that two identities never become one.
 std::optional<std::string> item_identity(const std::optional<std::string>& message_id,
                                          const std::optional<std::string>& correlation_id);
+
+// The partition for a new item without a product_id: the hash (domain::stable_hash) of the bytes of
+// its message_id, else of its correlation_id, as an unsigned number, mod `count`. Who sends or
+// routes such a request uses this, so that a repeated request comes to the same partition, which
+// recognises it. Empty: it has neither, and may go to any partition.
+std::optional<std::uint32_t> item_partition(const std::optional<std::string>& message_id,
+                                            const std::optional<std::string>& correlation_id,
+                                            std::uint32_t count);
 
 // The reply to a request that added an item, now or earlier, or that conflicts with an earlier one.
 std::string item_reply(const domain::ItemDecision& decision);

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "contract/headers.h"
+#include "contract/item_message.h"
 #include "domain/command.h"
 #include "domain/partition.h"
 #include "service/adjustments.h"
@@ -30,9 +31,9 @@ Route choose(const amqp::Delivery& request, std::size_t bytes_max, std::uint32_t
     const auto partition = domain::partition_of(products.front(), partitions);
     return {partition, std::move(products)};
   }
-  const auto* item = std::get_if<domain::NewItem>(&command);
-  if (item == nullptr || !item->identity) return {std::nullopt};
-  return {domain::partition_of(domain::stable_hash(*item->identity), partitions)};
+  if (!std::holds_alternative<domain::NewItem>(command)) return {std::nullopt};
+  return {contract::item_partition(request.properties.message_id, request.properties.correlation_id,
+                                   partitions)};
 }
 
 constexpr std::array kRoutedKinds{

@@ -28,9 +28,9 @@ struct Route {
 };
 
 // Chooses the partition of the product; if several products lie in different partitions, that of
-// the first, which refuses the request. A new item without a chosen id goes where its identity
-// says, so that repetitions go to the same partition. An invalid request goes to partition 0, which
-// answers and dead-letters it.
+// the first, which refuses the request. A new item without a chosen id goes where
+// contract::item_partition() says. An invalid request goes to partition 0, which answers and
+// dead-letters it.
 using Choose = Route (*)(const amqp::Delivery& request, std::size_t bytes_max,
                          std::uint32_t partitions);
 

@@ -10,7 +10,7 @@ import pytest
 from client import Client, new_id
 from database import Postgres
 from servers import Server
-from service import Queues, Service, run
+from service import Queues, Router, Service, run
 
 COUNT = 4
 
@@ -268,6 +268,41 @@ def test_tools_over_one_partition_and_all(broker, queues, url, folder):
         archived = command("archive", "--older-than", "1d", **everywhere)
         assert archived.returncode == 0, archived.stderr
         assert archived.stdout.count("0 entries taken out") == COUNT
+
+
+def partition_of_item(message_id):
+    """As docs/scale.md says: 64-bit FNV-1a, unsigned."""
+    hash = 14_695_981_039_346_656_037
+    for byte in message_id.encode():
+        hash = (hash ^ byte) * 1_099_511_628_211 % 2**64
+    return hash % COUNT
+
+
+@pytest.mark.parametrize("first", ["by import", "by the router"])
+def test_a_new_item_comes_to_the_same_partition_by_every_way(broker, queues, folder, first):
+    url = f"sqlite:{folder}/{new_id()}-{{partition}}.db"
+    file = folder / f"{new_id()}.csv"
+    file.write_text("quantity,description\n" + "".join(f"1,item {n}\n" for n in range(20)))
+    ways = [f"all/{COUNT}", "none"]
+    if first == "by the router":
+        ways.reverse()
+    router = Router(broker.url, queues, COUNT)
+    with serving(broker, url, queues), router, Client(broker.url, queues) as client:
+        for partition, done in zip(ways, ("20 added, 0 were there", "0 added, 20 were there")):
+            imported = command(
+                "import", str(file), broker=broker, queues=queues, partition=partition
+            )
+            assert imported.returncode == 0, imported.stderr
+            assert done in imported.stdout
+
+        # So does one from a client that knows the rule.
+        for name in [*(new_id() for _ in range(8)), "Zoë \0"]:
+            item = {"quantity": 1}
+            number = partition_of_item(name)
+            directly = client.call(f"{queues.item}.{number}", item, message_id=name)
+            assert directly.json["id"] % COUNT == number
+            routed = client.call(queues.item, item, message_id=name)
+            assert routed.json["id"] == directly.json["id"]
 
 
 def test_tables_know_whose_they_are(broker, queues, postgres, folder):

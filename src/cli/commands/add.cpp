@@ -1,6 +1,6 @@
 #include "cli/commands/add.h"
 
-#include <random>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -8,8 +8,10 @@
 #include "cli/options.h"
 #include "cli/partitions.h"
 #include "cli/request_client.h"
+#include "contract/item_message.h"
 #include "contract/json_object.h"
 #include "contract/limits.h"
+#include "contract/queues.h"
 #include "domain/item.h"
 #include "terminal/utf8.h"
 
@@ -33,12 +35,11 @@ Prepared prepare_add(const Arguments& given, const config::Configuration& config
   if (!options || options->product_id || !partitions || partitions->number) {
     return prepared_for(std::move(options), configuration, added_products, add);
   }
-  // Any partition can take it.
-  std::uniform_int_distribution<std::uint32_t> draw(0, partitions->count - 1);
-  std::random_device random;
-  config::Configuration drawn = configuration;
-  drawn.partitions->number = draw(random);
-  return prepared_for(std::move(options), drawn, added_products, add);
+  auto request = new_request(configuration.item_queue, item_request(*options));
+  const auto number = contract::item_partition(request.id, std::nullopt, partitions->count);
+  request.queue = contract::partition_queue(request.queue, number.value_or(0));
+  return [request = std::move(request), timeout = options->timeout](
+             const config::Configuration& in_force) { return ask(in_force, request, timeout); };
 }
 
 }  // namespace

@@ -26,6 +26,7 @@
 #include "config/partition.h"
 #include "contract/adjustment_message.h"
 #include "contract/headers.h"
+#include "contract/item_message.h"
 #include "contract/json_object.h"
 #include "contract/queues.h"
 #include "terminal/printable.h"
@@ -169,15 +170,14 @@ std::span<const RequestRow> Import::next_window(std::span<const RequestRow> rows
   return rows.first(count);
 }
 
-// A new item without an id may go to any partition, but must go to the same one if the row is sent
-// again.
 std::string Import::queue_of(const RequestRow& row) const {
   const std::string& queue = configuration_.*words_.queue;
   const auto& partitions = configuration_.partitions;
   if (!partitions) return queue;
-  const auto key = row.product.value_or(domain::stable_hash(row.identity));
-  return contract::partition_queue(
-      queue, partitions->number.value_or(domain::partition_of(key, partitions->count)));
+  const auto count = partitions->count;
+  const auto chosen = row.product ? domain::partition_of(*row.product, count)
+                                  : contract::item_partition(row.identity, std::nullopt, count);
+  return contract::partition_queue(queue, partitions->number.value_or(chosen.value_or(0)));
 }
 
 std::vector<ClientRequest> Import::requests(std::span<const RequestRow> rows) const {
