@@ -2,7 +2,9 @@
 
 #include <array>
 
+#include <boost/endian/conversion.hpp>
 #include <fmt/format.h>
+#include <openssl/sha.h>
 
 #include "contract/json_object.h"
 #include "contract/timestamp.h"
@@ -131,8 +133,9 @@ std::optional<std::uint32_t> item_partition(const std::optional<std::string>& me
                                             std::uint32_t count) {
   for (const auto* id : {&message_id, &correlation_id}) {
     if (!*id || (*id)->empty()) continue;
-    const auto hash = static_cast<std::uint64_t>(domain::stable_hash(**id));
-    return static_cast<std::uint32_t>(hash % count);
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> hash{};
+    SHA256(reinterpret_cast<const unsigned char*>((*id)->data()), (*id)->size(), hash.data());
+    return boost::endian::load_big_u32(hash.data()) % count;
   }
   return std::nullopt;
 }

@@ -106,12 +106,11 @@ TEST(ItemIdentity, KeepsBytesThatAreNoTextAsHexadecimalUnderAnotherPrefix) {
 }
 
 // docs/scale.md promises it, so that clients in any language can choose the same partition.
-TEST(ItemPartition, IsTheFnv1aHashOfThatPropertysBytesAsAnUnsignedNumber) {
+TEST(ItemPartition, IsTheBeginningOfTheSha256OfThatPropertysBytes) {
   EXPECT_EQ(item_partition("", "", 7), std::nullopt);
   EXPECT_EQ(item_partition({}, {}, 7), std::nullopt);
-  // 0xaf63dc4c8601ec8c, which is negative as a signed number.
-  EXPECT_EQ(item_partition("a", {}, 7), 0xaf63dc4c8601ec8cU % 7);
-  EXPECT_EQ(item_partition("a", {}, 1024), 0x8cU);
+  EXPECT_EQ(item_partition("a", {}, 7), 0xca978112U % 7);
+  EXPECT_EQ(item_partition("a", {}, 1024), 0x112U);
   EXPECT_EQ(item_partition("a", "b", 1000), item_partition("a", {}, 1000));
   EXPECT_EQ(item_partition({}, "a", 1000), item_partition("a", {}, 1000));
   EXPECT_EQ(item_partition("", "a", 1000), item_partition("a", {}, 1000));
@@ -119,8 +118,7 @@ TEST(ItemPartition, IsTheFnv1aHashOfThatPropertysBytesAsAnUnsignedNumber) {
 }
 
 TEST(ItemPartition, IsThatOfAnyBytes) {
-  // 64-bit FNV-1a of ff 00 is 0x0a99a607b6f60bea.
-  EXPECT_EQ(item_partition(std::string("\xff\0", 2), {}, 1009), 0x0a99a607b6f60beaU % 1009);
+  EXPECT_EQ(item_partition(std::string("\xff\0", 2), {}, 1009), 0xea5dbf95U % 1009);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 """Partitions: queues, tables and instances for each share of the products."""
 
 import contextlib
+import hashlib
 import json
 import os
 
@@ -271,11 +272,8 @@ def test_tools_over_one_partition_and_all(broker, queues, url, folder):
 
 
 def partition_of_item(message_id):
-    """As docs/scale.md says: 64-bit FNV-1a, unsigned."""
-    hash = 14_695_981_039_346_656_037
-    for byte in message_id.encode():
-        hash = (hash ^ byte) * 1_099_511_628_211 % 2**64
-    return hash % COUNT
+    """As docs/scale.md says."""
+    return int.from_bytes(hashlib.sha256(message_id.encode()).digest()[:4], "big") % COUNT
 
 
 @pytest.mark.parametrize("first", ["by import", "by the router"])
@@ -374,6 +372,9 @@ def in_partitions(database):
     return counts
 
 
+KNOWN = [*(f"known {number}" for number in range(12)), "Zoë", "Zoë \0"]
+
+
 def sell_something(broker, queues):
     """Items, orders, a hold, a rejection of a chosen id, an order for what is not there."""
     with Client(broker.url, queues) as client:
@@ -387,7 +388,8 @@ def sell_something(broker, queues):
             assert client.order(order).json["success"]
         assert not client.order({"order_id": "N", "product_id": 77, "quantity": 1}).json["success"]
         client.item({"quantity": 1, "product_id": products[0]}, message_id="taken")
-        client.item({"quantity": 5}, message_id="known")
+        for name in KNOWN:
+            assert client.item({"quantity": 5}, message_id=name).json["success"]
     return products, orders
 
 
@@ -397,7 +399,7 @@ def test_an_undivided_stock_moves_into_partitions(broker, queues, postgres):
     with Service(broker.url, database.url, queues):
         products, orders = sell_something(broker, queues)
     before = kinds_of_rows(database)
-    highest = max(products) + 1
+    highest = max(id for (id,) in database.query("SELECT id FROM inventory"))
 
     # While somebody uses the tables, nothing is changed.
     held = psycopg2.connect(database.url)
@@ -431,6 +433,12 @@ def test_an_undivided_stock_moves_into_partitions(broker, queues, postgres):
         for order in orders:
             reply = client.call(f"{queues.order}.{order['product_id'] % COUNT}", order)
             assert reply.json["success"] and reply.replayed
+        with Router(broker.url, queues, COUNT):
+            for name in KNOWN:
+                reply = client.item({"quantity": 5}, message_id=name)
+                assert reply.json["id"] <= highest and reply.replayed
+            taken = {"quantity": 1, "product_id": products[0]}
+            assert client.item(taken, message_id="taken").json["message"] == "Product already exists"
         for number in range(COUNT):
             assert add(client, queues, number) > highest
     assert command("verify", **everywhere).returncode == 0

@@ -67,12 +67,20 @@ SELECT product_id, identity, outcome, quantity, delta, decided_at, quantity_afte
 FROM inventory_ledger_undivided WHERE (product_id % {2} + {2}) % {2} = {1}
 ORDER BY product_id, identity
 )sql";
+// Where a repeated request comes to: contract::item_partition(), of the property that the identity
+// was made of (contract::item_identity()). So a partition may know items that another one has.
 constexpr std::string_view kCopyRequests = R"sql(
 INSERT INTO {0}.inventory_item_request (identity, product_id, quantity, description, created_at,
   chosen_id, low_stock)
 SELECT identity, product_id, quantity, description, created_at, chosen_id, low_stock
 FROM inventory_item_request_undivided
-WHERE (coalesce(product_id, chosen_id, 0) % {2} + {2}) % {2} = {1} ORDER BY identity
+WHERE CASE
+    WHEN chosen_id IS NOT NULL THEN (chosen_id % {2} + {2}) % {2}
+    ELSE ('x' || left(encode(sha256(
+        CASE WHEN left(identity, 1) IN ('M', 'C') THEN decode(substr(identity, 2), 'hex')
+             ELSE convert_to(substr(identity, 2), 'UTF8') END), 'hex'), 8))::bit(32)::bigint % {2}
+  END = {1}
+ORDER BY identity
 )sql";
 constexpr std::string_view kCopyHolds = R"sql(
 INSERT INTO {0}.inventory_hold (product_id, identity, quantity, expires_at)
