@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <fstream>
 #include <system_error>
 #include <utility>
@@ -186,38 +187,54 @@ void use_file_of_partition(LoadedConfiguration& loaded) {
   }
 }
 
+// If a queue of this name belongs to a request queue: what it is for, in words that the request
+// queue's setting follows. All processes use the queues of all partitions.
+std::optional<std::string> use_of(std::string_view name, const std::string& request_queue,
+                                  const std::optional<Partitions>& partitions) {
+  if (name == request_queue) return "";
+  if (name == contract::dead_letter_queue(request_queue)) return "the dead-letter queue of ";
+  if (name == contract::kept_queue(request_queue)) {
+    return "the queue of undelivered replies to ";
+  }
+  if (!partitions || !name.starts_with(request_queue + '.')) return std::nullopt;
+  const std::string_view digits = name.substr(request_queue.size() + 1);
+  std::uint32_t number = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (read.ec != std::errc() || number >= partitions->count) return std::nullopt;
+  const std::string queue = contract::partition_queue(request_queue, number);
+  const std::string reserve = contract::reserve_queue(queue);
+  for (const auto& [one, words] :
+       {std::pair(queue, "the queue"),
+        std::pair(contract::dead_letter_queue(queue), "the dead-letter queue"),
+        std::pair(contract::kept_queue(queue), "the queue of undelivered replies"),
+        std::pair(reserve, "the router's queue"),
+        std::pair(contract::reserve_lock(reserve), "the router's lock")}) {
+    if (name == one) return fmt::format("{} for partition {} of ", words, number);
+  }
+  return std::nullopt;
+}
+
 // Checks that need more than one setting.
 class TogetherCheck {
  public:
   explicit TogetherCheck(const std::vector<SettingInForce>& in_force) : in_force_(in_force) {}
 
-  // If a request queue were also another request queue, a reply queue or a dead-letter queue, the
-  // service would consume its own messages.
-  Applied queues() const {
-    std::vector<std::string_view> names;  // of the settings; those of request queues first
-    for (const QueueSettings& row : queue_settings()) names.push_back(row.queue_setting);
-    const std::size_t requests = names.size();
+  // If a request queue, or a queue that belongs to one, were also a queue for anything else, the
+  // service would consume its own messages, or take a request for one of another kind. It is enough
+  // to compare each name in the settings with the queues that belong to another one: if queues of
+  // two settings had the same name, so would one of them and a name in the settings.
+  Applied queues(const Configuration& configuration) const {
     for (const QueueSettings& row : queue_settings()) {
-      if (row.reply_queue != nullptr) names.push_back(row.reply_queue_setting);
-    }
-    for (std::size_t request = 0; request < requests; ++request) {
-      for (std::size_t other = 0; other < names.size(); ++other) {
-        if (request == other) continue;
-        const SettingInForce& one = get(names[request]);
-        const SettingInForce& two = get(names[other]);
-        if (one.text == "none") continue;  // switched off: it has no name
-        if (one.text == two.text) {
-          return wrong(two,
-                       fmt::format("another name than {} ({})", one.setting->name, one.source));
-        }
-        if (two.text == contract::dead_letter_queue(one.text)) {
-          return wrong(two, fmt::format("another name than the dead-letter queue of {} ({})",
-                                        one.setting->name, one.source));
-        }
-        if (two.text == contract::kept_queue(one.text)) {
-          return wrong(two, fmt::format("another name than the queue of undelivered replies to {} "
-                                        "({})",
-                                        one.setting->name, one.source));
+      const SettingInForce& one = get(row.queue_setting);
+      if ((configuration.*row.queue).empty()) continue;  // switched off: it has no name
+      for (const SettingInForce* two : queues_other_than(one)) {
+        const auto use = use_of(two->text, one.text, configuration.partitions);
+        if (use) return wrong(*two, another_name(*use, one));
+      }
+      for (const QueueSettings& other : queue_settings()) {
+        if (has_reply_queue_of_its_name(other) && !(configuration.*other.queue).empty() &&
+            one.text == contract::reply_queue(configuration.*other.queue)) {
+          return wrong(one, another_name("the queue of replies to ", get(other.queue_setting)));
         }
       }
     }
@@ -248,7 +265,7 @@ class TogetherCheck {
     }
     for (const QueueSettings& row : queue_settings()) {
       const SettingInForce& queue = get(row.queue_setting);
-      if (!configuration.partitions || queue.text == "none") continue;
+      if (!configuration.partitions || (configuration.*row.queue).empty()) continue;
       const auto last = contract::partition_queue(queue.text, configuration.partitions->count - 1);
       if (contract::dead_letter_queue(last).size() > contract::kQueueNameBytesMax) {
         return wrong(queue, fmt::format("a shorter name, so that the last partition ({}) has room "
@@ -280,6 +297,26 @@ class TogetherCheck {
  private:
   const SettingInForce& get(std::string_view name) const {
     return *std::ranges::find(in_force_, name, [](const auto& one) { return one.setting->name; });
+  }
+
+  // Those that name queues; those of request queues first.
+  std::vector<const SettingInForce*> queues_other_than(const SettingInForce& one) const {
+    std::vector<const SettingInForce*> others;
+    for (const QueueSettings& row : queue_settings()) others.push_back(&get(row.queue_setting));
+    for (const QueueSettings& row : queue_settings()) {
+      if (row.reply_queue != nullptr) others.push_back(&get(row.reply_queue_setting));
+    }
+    std::erase(others, &one);
+    return others;
+  }
+
+  // Expiries get no replies.
+  static bool has_reply_queue_of_its_name(const QueueSettings& row) {
+    return row.reply_queue == nullptr && row.queue != &Configuration::expiry_queue;
+  }
+
+  static std::string another_name(std::string_view use, const SettingInForce& of) {
+    return fmt::format("another name than {}{} ({})", use, of.setting->name, of.source);
   }
 
   static Applied wrong(const SettingInForce& in_force, std::string_view takes) {
@@ -354,7 +391,8 @@ std::expected<LoadedConfiguration, std::string> load_configuration(
   if (loaded.configuration.partitions) use_file_of_partition(loaded);
   const TogetherCheck check(loaded.in_force);
   for (const Applied& checked :
-       {check.queues(), check.tls(loaded.configuration), check.partitions(loaded.configuration)}) {
+       {check.queues(loaded.configuration), check.tls(loaded.configuration),
+        check.partitions(loaded.configuration)}) {
     if (!checked) return std::unexpected(checked.error());
   }
   return loaded;

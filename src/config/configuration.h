@@ -45,7 +45,8 @@ struct Configuration {
   DatabaseUrl database;
   DatabaseUrl read_database;  // for HTTP pages: perhaps a standby, by default the same
 
-  // 1 to 251 bytes each. No request queue is another request queue or its dead-letter queue.
+  // 1 to 251 bytes each. No request queue, and no queue whose name is made of its name
+  // (contract/queues.h), is a queue for anything else.
   std::string order_queue;
   std::string item_queue;
   std::string order_response_queue;

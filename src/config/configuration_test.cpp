@@ -311,6 +311,76 @@ TEST(Configuration, RefusesAQueueThatWouldFeedTheServiceItsOwnMessages) {
             "expiry-queue (default) takes another name than confirm-queue (flag --confirm-queue)");
 }
 
+TEST(Configuration, RefusesAQueueOfRequestsThatTakesTheRepliesToOthers) {
+  EXPECT_EQ(error_of({.flags = {{"order-queue", "order_cancel_response"}}}),
+            "order-queue (flag --order-queue) takes another name than the queue of replies to "
+            "cancel-queue (default)");
+  EXPECT_EQ(
+      error_of({.flags = {{"order-queue", "order_cancel_response"}, {"cancel-queue", "none"}}}),
+      "no error");
+  EXPECT_EQ(error_of({.flags = {{"order-queue", "order_validate.expiry_response"},
+                                {"expiry-queue", "order_validate.expiry"}}}),
+            "no error")
+      << "expiries get no replies";
+}
+
+TEST(Configuration, RefusesAQueueThatBelongsToAPartition) {
+  const auto error_with = [](const char* partition, const char* setting, std::string name) {
+    return error_of({.flags = {{"partition", partition}, {"order-queue", "X"}, {setting, name}}});
+  };
+  EXPECT_EQ(error_with("1/4", "order-response-queue", "X.1"),
+            "order-response-queue (flag --order-response-queue) takes another name than the queue "
+            "for partition 1 of order-queue (flag --order-queue)");
+  EXPECT_EQ(error_with("all/4", "cancel-queue", "X.1"),
+            "cancel-queue (flag --cancel-queue) takes another name than the queue for partition 1 "
+            "of order-queue (flag --order-queue)");
+  for (const auto& [name, use] :
+       {std::pair("X.0", "the queue for partition 0"),
+        std::pair("X.3", "the queue for partition 3"),
+        std::pair("X.2.dlq", "the dead-letter queue for partition 2"),
+        std::pair("X.1.undelivered", "the queue of undelivered replies for partition 1"),
+        std::pair("X.1.waiting", "the router's queue for partition 1"),
+        std::pair("X.1.waiting.lock", "the router's lock for partition 1"),
+        std::pair("X.dlq", "the dead-letter queue"),
+        std::pair("X.undelivered", "the queue of undelivered replies")}) {
+    for (const char* partition : {"1/4", "all/4"}) {
+      EXPECT_THAT(error_with(partition, "adjust-queue", name),
+                  HasSubstr(std::string("takes another name than ") + use));
+    }
+  }
+  for (const char* name : {"X.4", "X.01", "X.1x", "X.", "X.+1", "X.-1", "X.1.expiry", "X1",
+                           "X.99999999999", "X.waiting", "X.1.waiting.dlq", "X.1.1"}) {
+    EXPECT_EQ(error_with("1/4", "cancel-queue", name), "no error") << name;
+  }
+  EXPECT_EQ(error_with("none", "cancel-queue", "X.1"), "no error");
+  // The same, with the names in the other order; and the name of the service's own queue.
+  EXPECT_THAT(error_with("1/4", "cancel-queue", "X.expiry.1"),
+              HasSubstr("the queue for partition 1 of expiry-queue (default)"));
+  EXPECT_EQ(
+      error_of({.flags = {{"partition", "1/4"}, {"order-queue", "X.1"}, {"item-queue", "X"}}}),
+      "order-queue (flag --order-queue) takes another name than the queue for partition 1 of "
+      "item-queue (flag --item-queue)");
+}
+
+TEST(Configuration, HasDefaultNamesThatDifferWithAnyPartition) {
+  for (const char* partition : {"none", "0/1", "3/16", "all/1024"}) {
+    EXPECT_EQ(error_of({.flags = {{"partition", partition}}}), "no error");
+  }
+}
+
+TEST(Configuration, TakesNoneOnlyWhereItSwitchesAKindOff) {
+  for (const char* name :
+       {"order-queue", "item-queue", "order-response-queue", "item-response-queue"}) {
+    EXPECT_THAT(error_of({.flags = {{name, "none"}}}),
+                HasSubstr(R"(not beginning with "amq." and not none; not "none")"));
+  }
+  EXPECT_EQ(error_of({.flags = {{"cancel-queue", "none"},
+                                {"confirm-queue", "none"},
+                                {"adjust-queue", "none"},
+                                {"expiry-queue", "none"}}}),
+            "no error");
+}
+
 TEST(Configuration, NamesTheExpiryQueueAfterTheOrderQueue) {
   EXPECT_EQ(configuration_of({}).expiry_queue, "order_validate.expiry");
   EXPECT_EQ(configuration_of({.flags = {{"order-queue", "o"}}}).expiry_queue, "o.expiry");

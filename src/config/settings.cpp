@@ -15,7 +15,7 @@ namespace inventory::config {
 namespace {
 
 constexpr std::string_view kTakesQueueName =
-    R"(1 to 251 bytes of UTF-8, not beginning with "amq.")";
+    R"(1 to 251 bytes of UTF-8, not beginning with "amq." and not none)";
 constexpr std::string_view kTakesQueueNameOrNone =
     R"(1 to 251 bytes of UTF-8, not beginning with "amq.", or none)";
 constexpr std::string_view kTakesExchangeNameOrNone =
@@ -54,8 +54,9 @@ Applied read_choice(std::string_view text,
   return std::unexpected("");
 }
 
+// Not none, which would be taken for switched off.
 Applied read_queue_name(std::string_view text, std::string& member) {
-  if (text.empty() || text.size() > kNameBytesMax || text.starts_with("amq.") ||
+  if (text.empty() || text.size() > kNameBytesMax || text.starts_with("amq.") || text == "none" ||
       !terminal::is_utf8(text)) {
     return std::unexpected("");
   }

@@ -15,6 +15,7 @@ inline constexpr std::string_view kDeadLetterSuffix = ".dlq";
 inline constexpr std::string_view kKeptSuffix = ".undelivered";
 inline constexpr std::string_view kExpirySuffix = ".expiry";
 inline constexpr std::string_view kReserveSuffix = ".waiting";
+inline constexpr std::string_view kReplySuffix = "_response";
 
 // Takes the requests that can never be processed.
 inline std::string dead_letter_queue(std::string_view request_queue) {
@@ -24,6 +25,11 @@ inline std::string dead_letter_queue(std::string_view request_queue) {
 // Keeps the replies that the clients' queues did not take.
 inline std::string kept_queue(std::string_view request_queue) {
   return std::string(request_queue) += kKeptSuffix;
+}
+
+// Takes the replies to requests without a reply_to, unless a setting names another queue.
+inline std::string reply_queue(std::string_view request_queue) {
+  return std::string(request_queue) += kReplySuffix;
 }
 
 // Takes the requests for one partition of the products.

@@ -27,6 +27,7 @@
 
 #include "config/partition.h"
 #include "config/settings.h"
+#include "contract/queues.h"
 #include "ops/health.h"
 #include "ops/http_listener.h"
 #include "ops/logging.h"
@@ -212,7 +213,7 @@ class Service {
     const std::string& queue = configuration_.*settings->queue;
     if (queue.empty()) return;  // switched off
     const std::string reply_queue = settings->reply_queue == nullptr
-                                        ? whole_.*settings->queue + "_response"
+                                        ? contract::reply_queue(whole_.*settings->queue)
                                         : configuration_.*settings->reply_queue;
     const std::string switch_off =
         settings->can_be_none ? fmt::format("--{} none", settings->queue_setting) : "";

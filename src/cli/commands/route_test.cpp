@@ -25,5 +25,13 @@ TEST(RouteCommand, RefusesNamesThatLeaveNoRoomForThoseOfItsOwnQueues) {
               HasSubstr("too long"));
 }
 
+TEST(RouteCommand, RefusesToRouteTwoKindsFromOrToOneQueue) {
+  EXPECT_THAT(test::error_of({"route", "--partition=all/4", "--order-queue=none"}),
+              HasSubstr("order-queue (flag --order-queue) takes"));
+  EXPECT_THAT(
+      test::error_of({"route", "--partition=all/4", "--order-queue=X", "--cancel-queue=X.1"}),
+      HasSubstr("another name than the queue for partition 1 of order-queue"));
+}
+
 }  // namespace
 }  // namespace inventory::cli
