@@ -35,9 +35,9 @@ std::optional<std::string> item_identity(const std::optional<std::string>& messa
 
 // The partition for a new item without a product_id: the first four bytes of the SHA-256 of its
 // message_id, else of its correlation_id, as a big-endian number, mod `count`. Who sends or routes
-// such a request uses this, so that a repeated request comes to the same partition, which recognises
-// it; store/postgres/divider.cpp computes the same in SQL. Empty: it has neither, and may go to any
-// partition.
+// such a request uses this, so that a repeated request comes to the same partition, which
+// recognises it; store/postgres/divider.cpp computes the same in SQL. Empty: it has neither, and
+// may go to any partition.
 std::optional<std::uint32_t> item_partition(const std::optional<std::string>& message_id,
                                             const std::optional<std::string>& correlation_id,
                                             std::uint32_t count);
