@@ -1,10 +1,10 @@
 #include "router/amqp_reserves.h"
 
+#include <exception>
 #include <map>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 
 #include "amqp/browser.h"
 #include "contract/queues.h"
@@ -42,8 +42,8 @@ amqp::Error as_met(amqp::Error error) {
   return error;
 }
 
-// The connection for the caller, whose turn it is.
 Task<amqp::Result<ConnectionPointer>> connect(SharedPointer shared, std::size_t drops) {
+  const auto turn = co_await shared->turns.take();
   if (drops != shared->drops) co_return std::unexpected(dropped());
   if (shared->connection && shared->connection->is_open()) co_return shared->connection;
   shared->locks.clear();
@@ -87,7 +87,9 @@ class AmqpReserve : public Reserve {
     browser_.reset();  // puts back what was taken
     if (!connection_->is_open()) return;
     boost::asio::co_spawn(shared_->executor, unlock(shared_, connection_, queue_, lock_),
-                          boost::asio::detached);
+                          [](const std::exception_ptr& error) {
+                            if (error) std::rethrow_exception(error);  // a bug
+                          });
   }
 
   Task<amqp::Result<void>> open() {
@@ -123,14 +125,17 @@ AmqpReserves::AmqpReserves(const boost::asio::any_io_executor& executor,
 
 Task<amqp::Result<std::unique_ptr<Reserve>>> AmqpReserves::open(std::string queue) {
   const auto shared = shared_;
-  const auto drops = shared->drops;
-  const auto turn = co_await shared->turns.take();
-  const auto connected = co_await connect(shared, drops);
+  const auto connected = co_await connect(shared, shared->drops);
   if (!connected) co_return std::unexpected(connected.error());
   const ConnectionPointer& connection = *connected;
-  // Most queues are never needed. Then nobody reads them, and none is locked.
+  // Most queues are never needed. Then nobody reads them, and none is locked. One that does not
+  // answer keeps nobody else from opening another: it is not the caller's turn yet.
   if (const auto exists = co_await connection->count(queue); !exists) {
     co_return std::unexpected(as_met(exists.error()));
+  }
+  const auto turn = co_await shared->turns.take();
+  if (connection != shared->connection || !connection->is_open()) {
+    co_return std::unexpected(dropped());
   }
   const auto locked = co_await connection->declare_exclusive_queue(contract::reserve_lock(queue));
   if (!locked) co_return std::unexpected(locked.error());
@@ -145,9 +150,7 @@ Task<amqp::Result<std::unique_ptr<Reserve>>> AmqpReserves::open(std::string queu
 
 Task<amqp::Result<std::uint32_t>> AmqpReserves::consumers(std::string queue) {
   const auto shared = shared_;
-  const auto drops = shared->drops;
-  const auto turn = co_await shared->turns.take();
-  const auto connected = co_await connect(shared, drops);
+  const auto connected = co_await connect(shared, shared->drops);
   if (!connected) co_return std::unexpected(connected.error());
   const auto counted = co_await (*connected)->count(std::move(queue));
   if (!counted) co_return std::unexpected(counted.error());

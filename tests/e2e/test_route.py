@@ -301,6 +301,32 @@ def suspend(broker, queue, function="suspend"):
     )
 
 
+@pytest.mark.parametrize("when", ["while it is read", "before it is opened"])
+def test_a_partition_whose_waiting_requests_cannot_be_read_delays_no_other(broker, when):
+    other = BAD + 1
+    with Route(broker) as route:
+        for partition in (BAD, other):
+            limited = {"x-max-length": 5, "x-overflow": "reject-publish"}
+            route.client.channel.queue_declare(
+                route.queue(partition), durable=True, arguments=limited
+            )
+        route.send(range(1_000), [BAD, other])
+        wait_for(lambda: route.client.count(route.queues.order) == 0, "the source is empty")
+        wait_for(lambda: set_aside(route) > 0, "some are set aside")
+        waiting = f"{route.queue(BAD)}.waiting"
+        if when == "before it is opened":
+            assert route.router.stop() == 0
+        suspend(broker, waiting)
+        try:
+            if when == "before it is opened":
+                route.router = route.stack.enter_context(route.start())
+            route.client.channel.queue_purge(route.queue(BAD))  # it would be read now
+            arrived = route.arrivals(other, range(1_000))
+        finally:
+            suspend(broker, waiting, "resume")
+        assert sorted(arrived) == list(range(1_000))
+
+
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
 def test_a_partition_whose_queue_does_not_answer_delays_no_other(broker, queue_type):
     with Route(broker, f"--queue-type={queue_type}") as route:
