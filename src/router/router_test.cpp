@@ -97,6 +97,15 @@ class RouterTest : public ::testing::Test {
     for (auto& body : orders(first, last, product)) broker_.put(std::move(body));
   }
 
+  // As another router, or an earlier run, leaves orders for partition 1.
+  void leave(int first, int last) {
+    for (int id = first; id <= last; ++id) {
+      amqp::Delivery left;
+      left.body = order(id, 1);
+      reserves_.put("orders.1.waiting", left);
+    }
+  }
+
   void reject(const std::string& queue) {
     queues_[queue] = [](const auto&) { return Settlement::rejected; };
   }
@@ -250,11 +259,7 @@ TEST_F(RouterTest, IsNotStoppedByASilentPartitionThatFillsThePrefetch) {
 }
 
 TEST_F(RouterTest, PassesOnFirstWhatAnEarlierRunHasLeft) {
-  for (int id = 1; id <= 40; ++id) {
-    amqp::Delivery left;
-    left.body = order(id, 1);
-    reserves_.put("orders.1.waiting", left);
-  }
+  leave(1, 40);
   put(41, 50, 1);
   settle_until([&] { return passed(1) >= 50; });
   EXPECT_EQ(arrived_["orders.1"], orders(1, 50, 1));
@@ -266,11 +271,7 @@ TEST_F(RouterTest, PassesOnFirstWhatAnEarlierRunHasLeft) {
 TEST_F(RouterTest, PassesOnFirstWhatAnotherRouterHasLeftWhenItBecomesTheActiveOne) {
   reserves_.set_consumers(2);
   settle();
-  for (int id = 1; id <= 40; ++id) {
-    amqp::Delivery left;
-    left.body = order(id, 1);
-    reserves_.put("orders.1.waiting", left);
-  }
+  leave(1, 40);
   put(41, 50, 1);
   settle_until([&] { return passed(1) >= 50; });
   EXPECT_EQ(arrived_["orders.1"], orders(1, 50, 1));
@@ -282,11 +283,7 @@ TEST_F(RouterTest, PassesOnFirstWhatAnotherRouterHasLeftWhenItBecomesTheActiveOn
 TEST_F(RouterTest, PassesOnWhatAnotherRouterHasLeftWhenThatIsGoneThoughNoRequestComes) {
   reserves_.set_consumers(2);
   settle();
-  for (int id = 1; id <= 20; ++id) {
-    amqp::Delivery left;
-    left.body = order(id, 1);
-    reserves_.put("orders.1.waiting", left);
-  }
+  leave(1, 20);
   settle();
   EXPECT_EQ(passed(1), 0U);
   reserves_.set_consumers(1);
@@ -296,9 +293,7 @@ TEST_F(RouterTest, PassesOnWhatAnotherRouterHasLeftWhenThatIsGoneThoughNoRequest
 
 TEST_F(RouterTest, PassesNothingByWhatAnotherRouterStillPassesOn) {
   reserves_.locked = {"orders.1.waiting"};
-  amqp::Delivery left;
-  left.body = order(1, 1);
-  reserves_.put("orders.1.waiting", left);
+  leave(1, 1);
   put(2, 5, 1);
   put(6, 9, 2);
   const auto begin = clock_.steady_now();
@@ -314,11 +309,7 @@ TEST_F(RouterTest, PassesNothingByWhatAnotherRouterStillPassesOn) {
 TEST_F(RouterTest, ReadsItsOwnQueueAgainWhenThatFails) {
   reserves_.fail_opens = 2;
   reserves_.fail_next = 3;
-  for (int id = 1; id <= 20; ++id) {
-    amqp::Delivery left;
-    left.body = order(id, 1);
-    reserves_.put("orders.1.waiting", left);
-  }
+  leave(1, 20);
   settle_until([&] { return passed(1) == 20; });
   EXPECT_EQ(arrived_["orders.1"], orders(1, 20, 1));
 }
@@ -405,11 +396,7 @@ TEST_F(RouterTest, DeadLettersWhatDoesNotFitInAFrameAlsoOutOfItsOwnQueue) {
     return message.body == order(2, 1) ? Settlement::too_large : Settlement::confirmed;
   };
   queues_["orders.1"] = does_not_fit;
-  for (int id = 1; id <= 3; ++id) {
-    amqp::Delivery left;
-    left.body = order(id, 1);
-    reserves_.put("orders.1.waiting", left);
-  }
+  leave(1, 3);
   settle_until([&] { return passed(1) == 2 && router_.dead_lettered() == 1; });
   put(4, 4, 1);
   settle_until([&] { return broker_.acknowledged() == 1; });

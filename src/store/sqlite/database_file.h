@@ -75,8 +75,8 @@ class DatabaseFile {
   std::chrono::milliseconds statements_max_;
   std::optional<InstanceLock> lock_;
   std::unique_ptr<Connection> connection_;
-  std::optional<TableStatements>
-      tables_;  // set while the schema is current; destroyed before the connection
+  // Set while the schema is current; destroyed before the connection.
+  std::optional<TableStatements> tables_;
   int log_pages_max_ = 0;
 };
 
